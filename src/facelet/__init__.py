@@ -1,0 +1,3 @@
+"""Facelet makes face models small, and proves it."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,122 @@
+"""Faces in memory: pixels, labels, votes, identities, groups and splits, with the protocol they make.
+
+>>> faces = load("toy?faces=200", size=48)
+>>> faces.images.shape, faces.split("test").images.dtype
+((200, 48, 48, 1), dtype('uint8'))
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facelet import pixels
+from facelet.errors import FaceletError
+from facelet.faces.protocol import Protocol
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass
+class FaceSet:
+    """N faces of one size.
+
+    Attributes:
+        images: uint8 (N, H, W, C), C is 1 (grey) or 3 (RGB); may be a memory map.
+        labels: int64 (N,), index into ``classes``; -1 where a face has no label.
+        splits: int8 (N,), index into SPLITS.
+        names: str (N,), unique, stable between machines: a relative path or a row id.
+        classes: label names in label order.
+        source: name of the source that made it.
+        votes: float32 (N, K), annotators' votes as shares that sum to 1, or None.
+        identities: int64 (N,), who it is, -1 unknown, or None.
+        groups: int64 (N,), faces of one group never belong in two splits (subject, clip), or None.
+        rule, notes: see Protocol.
+        licence: of the data, one line, carried into model files.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    splits: NDArray[np.int8]
+    names: NDArray[np.str_]
+    classes: tuple[str, ...]
+    source: str
+    votes: NDArray[np.float32] | None = None
+    identities: NDArray[np.int64] | None = None
+    groups: NDArray[np.int64] | None = None
+    rule: str = ""
+    notes: tuple[str, ...] = ()
+    licence: str = "unknown"
+
+    def __post_init__(self) -> None:
+        n = len(self.images)
+        if self.images.ndim != 4 or self.images.dtype != np.uint8 or self.images.shape[3] not in (1, 3):
+            raise FaceletError(f"images must be uint8 (N, H, W, 1 or 3), not {self.images.dtype} {self.images.shape}")
+        for field in ("labels", "splits", "names", "votes", "identities", "groups"):
+            value = getattr(self, field)
+            if value is not None and len(value) != n:
+                raise FaceletError(f"{self.source}: {len(value)} {field} for {n} images")
+        if n and (self.labels.min() < -1 or self.labels.max() >= max(len(self.classes), 1)):
+            raise FaceletError(f"{self.source}: a label is outside 0..{len(self.classes) - 1}")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def size(self) -> int:
+        """Side of the (square) faces in pixels."""
+        return int(self.images.shape[1])
+
+    @property
+    def channels(self) -> int:
+        return int(self.images.shape[3])
+
+    def take(self, index: NDArray[Any]) -> FaceSet:
+        """The faces that ``index`` (integers or a mask) selects, in its order."""
+        some = {
+            field: None if getattr(self, field) is None else getattr(self, field)[index]
+            for field in ("images", "labels", "splits", "names", "votes", "identities", "groups")
+        }
+        return replace(self, **some)
+
+    def split(self, name: str) -> FaceSet:
+        """The faces of one split. Raises FaceletError when it has none."""
+        index = np.flatnonzero(self.splits == SPLITS.index(name))
+        if not len(index):
+            raise FaceletError(f"{self.source} has no {name} faces")
+        return self.take(index)
+
+    def has(self, split: str) -> bool:
+        return bool((self.splits == SPLITS.index(split)).any())
+
+    @property
+    def protocol(self) -> Protocol:
+        counts = {}
+        for number, split in enumerate(SPLITS):
+            labels = self.labels[(self.splits == number) & (self.labels >= 0)]
+            if len(labels):
+                totals = np.bincount(labels, minlength=len(self.classes))
+                counts[split] = dict(zip(self.classes, map(int, totals), strict=True))
+        lines = sorted(
+            f"{SPLITS[s]}/{n}/{k}" for s, n, k in zip(self.splits, self.names.tolist(), self.labels, strict=True)
+        )
+        split_hash = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+        return Protocol(self.source, self.rule, self.classes, counts, split_hash, self.notes)
+
+    def fitted(self, size: int, channels: int) -> FaceSet:
+        """The same faces at ``size`` pixels and in ``channels`` (1 grey, 3 RGB)."""
+        if (size, channels) == (self.size, self.channels):
+            return self
+        images = np.empty((len(self), size, size, channels), np.uint8)
+        for number, image in enumerate(self.images):
+            images[number] = pixels.resize(pixels.to_channels(image, channels), size)
+        return replace(self, images=images)
+
+
+Source = Callable[..., FaceSet]
+"""``source(path: str, *, size: int | None, channels: int | None, **options) -> FaceSet``; None leaves the source's own."""

@@ -1,0 +1,64 @@
+"""What a number means: source, rule, classes, exact counts and a hash of the split.
+
+Two results with different protocols refuse to be compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from facelet.errors import FaceletError
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Where labelled faces came from and how they were split.
+
+    Attributes:
+        source: name of the face source, "ferplus".
+        rule: how labels were decided, "majority"; "" when the source has only one way.
+        classes: label names in label order.
+        counts: split -> class -> number of faces; splits without faces are absent.
+        split_hash: SHA-256 over the sorted "split/name/label" lines, first 16 hex digits.
+        notes: warnings that belong to every number made with it, such as "leaky: ...".
+    """
+
+    source: str
+    rule: str
+    classes: tuple[str, ...]
+    counts: Mapping[str, Mapping[str, int]] = field(hash=False)
+    split_hash: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def hash(self) -> str:
+        """Eight hex digits that stand for the whole protocol in tables."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:8]
+
+    def total(self, split: str) -> int:
+        return sum(self.counts.get(split, {}).values())
+
+    def __str__(self) -> str:
+        sizes = " / ".join(f"{split} {self.total(split):,}" for split in self.counts)
+        rule = f" ({self.rule})" if self.rule else ""
+        return f"{self.source}{rule}, {len(self.classes)} classes, {sizes} [{self.hash}]"
+
+    def require_same(self, other: Protocol) -> None:
+        """Raises FaceletError, naming what differs, unless both protocols are the same."""
+        mine, theirs = self.to_json(), other.to_json()
+        different = [key for key in mine if mine[key] != theirs[key]]
+        if different:
+            raise FaceletError(
+                f"results under different protocols cannot be compared: {self} and {other} differ in {', '.join(different)}"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        return json.loads(json.dumps(asdict(self)))
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Protocol:
+        return cls(**{**value, "classes": tuple(value["classes"]), "notes": tuple(value.get("notes", ()))})

@@ -1,0 +1,116 @@
+"""A step: one act on models, written as a line of a recipe. The contract between recipes and what they are composed of.
+
+A step is a pydantic model (its fields are its YAML keys) registered under its verb:
+
+>>> @STEPS.register("train")
+... class Train(Step):
+...     net: str
+...     def run(self, job: Job) -> Made: ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from facelet.errors import FaceletError
+from facelet.faces import FaceSet
+from facelet.registry import Registry
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a step leaves behind, all paths inside its job's folder.
+
+    Attributes:
+        onnx: model file to measure, or None when ``net`` is to be exported by the runner.
+        net: checkpoint (spec + safetensors), or None when the step works on model files only.
+        notes: lines for the ledger and the report: what was chosen, what was left in float, which teacher.
+        spent: what it cost, for the ledger: {"epochs": 20, "steps": 3900, "seconds": 812.0}.
+    """
+
+    onnx: Path | None = None
+    net: Path | None = None
+    notes: tuple[str, ...] = ()
+    spent: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a step is about to do, shown before it starts.
+
+    Attributes:
+        text: one line, reads as English: "ResNet18 (fine-grained), 11.2 M parameters, 20 epochs of 25,060 faces".
+        params, macs: of the net it will make, 0 when not known before it runs.
+        seconds: expected time on this machine, None when not known.
+    """
+
+    text: str
+    params: int = 0
+    macs: int = 0
+    seconds: float | None = None
+
+
+@dataclass
+class Job:
+    """Where and on what a step works.
+
+    Attributes:
+        name: of the model it makes ("student").
+        folder: its own folder, kept between a kill and a resume.
+        faces: all splits; a step reads train and val, never test.
+        models: finished models by name -> Made.
+        seed, device ("cpu", "cuda", "auto"), devices, nodes, precision ("auto", "fp32", "bf16").
+        say: prints one line to the user (above a progress bar, when one runs).
+        recipe: its title, for metadata.
+    """
+
+    name: str
+    folder: Path
+    faces: FaceSet
+    models: dict[str, Made]
+    seed: int = 0
+    device: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    precision: str = "auto"
+    say: Callable[[str], None] = print
+    recipe: str = ""
+
+    def net_of(self, name: str) -> Path:
+        """Checkpoint of an earlier model. Raises FaceletError when it has none."""
+        made = self.models[name]
+        if made.net is None:
+            raise FaceletError(f"{self.name!r} needs the weights of {name!r}, but that is a model file without a checkpoint")
+        return made.net
+
+
+class Step(BaseModel):
+    """One line of a recipe. Subclasses add their own fields; unknown keys are refused with the nearest one named."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    do: str
+    name: str = Field(alias="as", description="name of the model this step makes")
+
+    def needs(self) -> list[str]:
+        """Names of earlier models that this step reads; the first is its parent in the ledger."""
+        return []
+
+    def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
+        """What ``run`` will do. ``specs`` maps earlier names to the NetSpec they will have, and this adds its own.
+
+        Raises FaceletError when it cannot be done (unknown net, nothing to train on), before anything has been spent.
+        """
+        raise NotImplementedError
+
+    def run(self, job: Job) -> Made:
+        """Does it. May be called again in the same folder after a kill, and then continues to the same result."""
+        raise NotImplementedError
+
+
+STEPS: Registry[type[Step]] = Registry("step")
