@@ -20,6 +20,8 @@ from facelet.errors import FaceletError
 from facelet.faces.protocol import Protocol
 
 SPLITS = ("train", "val", "test")
+PER_FACE = ("images", "labels", "splits", "names", "votes", "identities", "groups", "agreement")
+"""The fields of a FaceSet that have one entry a face."""
 
 
 @dataclass
@@ -34,6 +36,8 @@ class FaceSet:
         classes: label names in label order.
         source: name of the source that made it.
         votes: float32 (N, K), annotators' votes as shares that sum to 1, or None.
+        agreement: float32 (N,), share of all the annotators of a face who chose its label, or None. Votes for no class at all
+            count here ("unknown"), not in ``votes``.
         identities: int64 (N,), who it is, -1 unknown, or None.
         groups: int64 (N,), faces of one group never belong in two splits (subject, clip), or None.
         rule, notes: see Protocol.
@@ -49,6 +53,7 @@ class FaceSet:
     votes: NDArray[np.float32] | None = None
     identities: NDArray[np.int64] | None = None
     groups: NDArray[np.int64] | None = None
+    agreement: NDArray[np.float32] | None = None
     rule: str = ""
     notes: tuple[str, ...] = ()
     licence: str = "unknown"
@@ -57,12 +62,16 @@ class FaceSet:
         n = len(self.images)
         if self.images.ndim != 4 or self.images.dtype != np.uint8 or self.images.shape[3] not in (1, 3):
             raise FaceletError(f"images must be uint8 (N, H, W, 1 or 3), not {self.images.dtype} {self.images.shape}")
-        for field in ("labels", "splits", "names", "votes", "identities", "groups"):
+        for field in PER_FACE[1:]:
             value = getattr(self, field)
             if value is not None and len(value) != n:
                 raise FaceletError(f"{self.source}: {len(value)} {field} for {n} images")
+        if self.votes is not None and self.votes.shape != (n, len(self.classes)):
+            raise FaceletError(f"{self.source}: votes are {self.votes.shape}, expected {(n, len(self.classes))}")
         if n and (self.labels.min() < -1 or self.labels.max() >= max(len(self.classes), 1)):
             raise FaceletError(f"{self.source}: a label is outside 0..{len(self.classes) - 1}")
+        if n and not 0 <= self.splits.min() <= self.splits.max() < len(SPLITS):
+            raise FaceletError(f"{self.source}: a split is outside 0..{len(SPLITS) - 1}")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -77,11 +86,14 @@ class FaceSet:
         return int(self.images.shape[3])
 
     def take(self, index: NDArray[Any]) -> FaceSet:
-        """The faces that ``index`` (integers or a mask) selects, in its order."""
-        some = {
-            field: None if getattr(self, field) is None else getattr(self, field)[index]
-            for field in ("images", "labels", "splits", "names", "votes", "identities", "groups")
-        }
+        """The faces that ``index`` (integers or a mask) selects, in its order.
+
+        Faces that lie together are not copied, so that a split of a memory-mapped set stays on disk.
+        """
+        chosen = np.flatnonzero(index) if index.dtype == bool else index
+        together = len(chosen) > 0 and chosen[0] >= 0 and bool((np.diff(chosen) == 1).all())
+        rows = slice(int(chosen[0]), int(chosen[-1]) + 1) if together and chosen[-1] < len(self) else chosen
+        some = {field: None if getattr(self, field) is None else getattr(self, field)[rows] for field in PER_FACE}
         return replace(self, **some)
 
     def split(self, name: str) -> FaceSet:

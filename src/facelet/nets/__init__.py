@@ -1,1 +1,7 @@
-"""."""
+"""Nets: what learns. Importing this registers those of the package; any "timm/NAME" resolves too."""
+
+from facelet.nets import resnet, shufflenet  # noqa: F401  (register)
+from facelet.nets.base import NETS, FaceNet
+from facelet.nets.spec import NetSpec, load, resolve, save
+
+__all__ = ["NETS", "FaceNet", "NetSpec", "load", "resolve", "save"]

@@ -1,8 +1,16 @@
-"""What every net offers: maps of each stage, one embedding, logits."""
+"""What every net offers: maps of each stage, one embedding, logits. And the registry of nets.
+
+>>> @NETS.register("tiny")
+... def tiny(classes: int, size: int, channels: int, *, width: float = 1.0) -> FaceNet: ...
+"""
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from torch import Tensor, nn
+
+from facelet.registry import Registry
 
 
 class FaceNet(nn.Module):
@@ -32,3 +40,27 @@ class FaceNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.classify(self.embed(self.stages(images)))
+
+
+class Builder(Protocol):
+    """Makes an untrained net. Its keyword-only arguments, with their types, are the net's options."""
+
+    def __call__(self, classes: int, size: int, channels: int, /) -> FaceNet: ...
+
+
+NETS: Registry[Builder] = Registry("net")
+
+
+def initialise(net: nn.Module) -> None:
+    """He et al.'s normal initialisation (fan out) for convolutions, ones and zeros for batch norms.
+
+    Linear layers keep torch's own.
+    """
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)

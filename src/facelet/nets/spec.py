@@ -1,8 +1,10 @@
 """A net as data: name, options, channel widths, input. Rebuilds the net in a clean process; never a pickle.
 
->>> spec = NetSpec("shufflenet-v2", classes=8, options={"width": 0.5})
+>>> spec = resolve("shufflenet-v2", classes=8, size=48, width=0.5)
 >>> net = spec.build()
 >>> save(net, spec, "student.safetensors"); net, spec = load("student.safetensors")
+
+A checkpoint is one safetensors file with the spec as JSON in its header: a pair of files could be torn apart.
 """
 
 from __future__ import annotations
@@ -13,10 +15,20 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import nn
 
-from facelet.errors import FaceletError
+from facelet.errors import FaceletError, unknown
 from facelet.files import writing
+from facelet.nets import widths as cut
+from facelet.nets.base import FaceNet
+from facelet.nets.names import builder, checked_options
+
+KEY = "facelet"
+FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -29,9 +41,12 @@ class NetSpec:
         size: side of the input in pixels.
         channels: 1 grey, 3 RGB.
         options: keyword arguments of the net, JSON values.
-        widths: module path -> shape, for every layer that pruning has changed (see nets.widths); empty for an uncut net.
+        widths: path of a tensor or attribute -> its size, for all that pruning has changed (see nets.widths); empty for
+            an uncut net.
         mean, std: the input statistics the net was trained with, per channel, for pixels in [0, 1].
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     name: str
     classes: int
@@ -41,3 +56,150 @@ class NetSpec:
     widths: Mapping[str, list[int]] = field(default_factory=dict)
     mean: tuple[float, ...] = (0.5,)
     std: tuple[float, ...] = (0.25,)
+
+    def __post_init__(self) -> None:
+        for name, value, low, high in (
+            ("classes", self.classes, 1, 10_000_000),
+            ("size", self.size, 8, 1024),
+        ):
+            if not low <= value <= high:
+                raise FaceletError(f"{name} is {value}, expected {low} to {high}")
+        if self.channels not in (1, 3):
+            raise FaceletError(f"channels is {self.channels}, expected 1 (grey) or 3 (RGB)")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) != self.channels:
+                raise FaceletError(f"{name} has {len(values)} values for {self.channels} channels")
+        if not all(value > 0 for value in self.std):
+            raise FaceletError(f"std is {self.std}, expected positive numbers")
+
+    def build(self) -> FaceNet:
+        """The net with fresh weights (from torch's random state) and ``widths`` applied; those it changed are zeros.
+
+        Raises FaceletError when the name or an option is unknown, or the size too small.
+        """
+        net = self._whole()
+        cut.apply(net, self.widths)
+        return net
+
+    def skeleton(self) -> FaceNet:
+        """``build`` without memory for weights where the net allows it: for shapes and counts. Draws no random numbers."""
+        with torch.random.fork_rng(devices=[]):
+            try:
+                with torch.device("meta"):
+                    return self.build()
+            except (RuntimeError, NotImplementedError):  # a net that computes with its weights while it is built
+                return self.build()
+
+    def measured(self, net: nn.Module) -> NetSpec:
+        """This spec with the widths that ``net``, which may have been cut, has now."""
+        return replace(self, widths=cut.difference(net, replace(self, widths={}).skeleton()))
+
+    def to_json(self) -> str:
+        return json.dumps({"format": FORMAT, **asdict(self)})
+
+    @classmethod
+    def from_json(cls, text: str, source: str = "net spec") -> NetSpec:
+        """Raises FaceletError, naming ``source``, when the text is not a spec."""
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise FaceletError(f"{source}: its net spec is not JSON ({error})") from error
+        if not isinstance(values, dict) or (made := values.pop("format", None)) != FORMAT:
+            found = made if isinstance(values, dict) else type(values).__name__
+            raise FaceletError(f"{source}: its net spec has format {found!r}, this Facelet reads {FORMAT}")
+        try:
+            return _ADAPTER.validate_python(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise FaceletError(f"{source}: its net spec is damaged at {where!r}: {first['msg']}") from error
+
+    def _whole(self) -> FaceNet:
+        make = builder(self.name)
+        return make(self.classes, self.size, self.channels, **checked_options(self.name, self.options))
+
+
+_ADAPTER = TypeAdapter(NetSpec)
+
+
+def resolve(
+    name: str,
+    *,
+    classes: int,
+    size: int = 48,
+    channels: int = 1,
+    mean: tuple[float, ...] = (0.5,),
+    std: tuple[float, ...] = (0.25,),
+    **options: Any,
+) -> NetSpec:
+    """A spec that is known to build.
+
+    ``mean`` and ``std`` of one value hold for every channel.
+
+    Raises FaceletError, with the nearest valid name, when the net or an option is unknown or does not fit the size.
+    """
+    mean, std = (tuple(values) * channels if len(values) == 1 else tuple(values) for values in (mean, std))
+    spec = NetSpec(name, classes, size, channels, checked_options(name, options), {}, mean, std)
+    spec.skeleton()
+    return spec
+
+
+def save(net: nn.Module, spec: NetSpec, path: str | Path) -> None:
+    """Writes weights and spec, with the widths ``net`` has now, to one ``.safetensors`` file.
+
+    Raises FaceletError when ``net`` is not a (cut) net of ``spec``, or the file cannot be written.
+    """
+    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in net.state_dict().items()}
+    text = spec.measured(net).to_json()
+    with writing(path) as beside:
+        try:
+            save_file(state, beside, metadata={KEY: text})
+        except SafetensorError as error:
+            raise OSError(*_errno(error)) from error
+
+
+def load(path: str | Path) -> tuple[FaceNet, NetSpec]:
+    """The net, in eval mode on the CPU, and its spec. The random state is left alone.
+
+    Raises FaceletError when the file is missing, damaged, not Facelet's, or its weights do not fit its spec.
+    """
+    if not Path(path).is_file():
+        raise FaceletError(f"cannot read {path}: no such file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if KEY not in metadata:
+                raise FaceletError(f"{path} is not a checkpoint of Facelet: its header has no net spec")
+            spec = NetSpec.from_json(metadata[KEY], str(path))
+            expected = {name: list(tensor.shape) for name, tensor in spec.skeleton().state_dict().items()}
+            found = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (not a dict)
+            _require_equal(found, expected, path)
+            state = {name: file.get_tensor(name) for name in found}
+    except (SafetensorError, OSError) as error:
+        raise FaceletError(f"{path} is damaged or not a safetensors file: {error}") from error
+    with torch.random.fork_rng(devices=[]):
+        net = spec.build()
+    net.load_state_dict(state)
+    return net.eval(), spec
+
+
+def _require_equal(found: dict[str, list[int]], expected: dict[str, list[int]], path: str | Path) -> None:
+    if missing := sorted(expected.keys() - found.keys()):
+        raise FaceletError(f"{path}: {len(missing)} weights are missing, first {missing[0]!r}")
+    for name, shape in found.items():
+        if name not in expected:
+            raise (
+                unknown(f"weight in {path}:", name, expected)
+                if len(expected) < 10
+                else FaceletError(f"{path}: its net has no weight {name!r}")
+            )
+        if shape != expected[name]:
+            raise FaceletError(f"{path}: {name!r} has shape {shape}, its net expects {expected[name]}")
+
+
+def _errno(error: SafetensorError) -> tuple[int, str]:
+    import errno
+    import re
+
+    code = re.search(r"os error (\d+)", str(error))
+    return (int(code[1]) if code else errno.EIO, str(error))

@@ -1,0 +1,172 @@
+"""An archive: a folder or a zip of faces, read in one way. Zips are read in place and nothing is unpacked to disk.
+
+>>> with open_archive("ferplus.zip") as archive:
+...     data = archive.read(archive.names[0])
+
+A file from someone else may be hostile, so what points out of the archive (absolute paths, ``..``, symbolic links), stands in it
+twice, or swells beyond measure is refused before anything is read. It cannot tell whether the faces themselves are honest.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from facelet.errors import FaceletError, nearest
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
+MAX_FILE = 1 << 30
+BOMB_TOTAL, BOMB_RATIO = 1 << 30, 100
+
+
+class Archive:
+    """Files by name.
+
+    Attributes:
+        path: of the folder or zip.
+        names: of all files but hidden ones, relative, with forward slashes, sorted.
+        folders: of all folders, written likewise.
+    """
+
+    def __init__(self, path: Path, names: Iterable[str], folders: Iterable[str], packed: zipfile.ZipFile | None) -> None:
+        self.path = path
+        self.names = tuple(sorted(filter(_shown, names)))
+        self.folders = frozenset(filter(_shown, folders))
+        self._packed = packed
+        self._lock = threading.Lock()
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The names that end like an image."""
+        return tuple(name for name in self.names if suffix(name) in IMAGE_SUFFIXES)
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one file; may be called from several threads. Raises FaceletError when they are missing or damaged."""
+        if self._packed is None:
+            try:
+                return (self.path / name).read_bytes()
+            except OSError as error:
+                raise FaceletError(f"cannot read {self.path / name}: {error.strerror}") from error
+        with self._lock:
+            return read_member(self._packed, name)
+
+
+@contextmanager
+def open_archive(path: str | Path) -> Iterator[Archive]:
+    """The folder or zip at ``path``. Raises FaceletError when there is none, it is empty or it is not safe to read."""
+    place = existing(path)
+    if place.is_dir():
+        yield Archive(place, *_walk(place), None)
+        return
+    with open_zip(place) as packed:
+        names = [info.filename for info in packed.infolist() if not info.is_dir()]
+        folders = {str(parent) for name in packed.namelist() for parent in PurePosixPath(name, "x").parents}
+        folders -= {".", *names}
+        yield Archive(place, names, folders, packed)
+
+
+@contextmanager
+def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    """A zip whose table of contents has been looked through. Raises FaceletError for whatever should not be in one."""
+    try:
+        packed = zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise FaceletError(f"{path} is neither a folder nor a whole zip ({error}); unpack other archives first") from error
+    except OSError as error:
+        raise FaceletError(f"cannot read {path}: {error.strerror or error}") from error
+    with packed:
+        infos = packed.infolist()
+        for info in infos:
+            wrong = _wrong(info)
+            if wrong:
+                raise FaceletError(f"{path}: {info.filename!r} {wrong}; pack the faces again without it")
+        name, times = Counter(info.filename for info in infos).most_common(1)[0] if infos else ("", 0)
+        if times > 1:
+            raise FaceletError(f"{path}: {name!r} is in the zip {times} times; names must be unique")
+        total, real = sum(info.file_size for info in infos), path.stat().st_size
+        if total > BOMB_TOTAL and total > BOMB_RATIO * real:
+            raise FaceletError(f"{path} is {real:,} bytes but claims to hold {total:,}: refused as a zip bomb")
+        yield packed
+
+
+def read_member(packed: zipfile.ZipFile, name: str) -> bytes:
+    """One file of a zip, never more than its table of contents says. Raises FaceletError when it is missing or damaged."""
+    where = f"{packed.filename}: {name}"
+    try:
+        info = packed.getinfo(name)
+        with packed.open(info) as file:
+            data = file.read(info.file_size)
+    except KeyError as error:
+        raise FaceletError(f"{where} is missing") from error
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise FaceletError(f"{where} is damaged ({error})") from error
+    if len(data) != info.file_size:
+        raise FaceletError(f"{where} is damaged ({len(data):,} of {info.file_size:,} bytes)")
+    return data
+
+
+def existing(path: str | Path) -> Path:
+    """``path``, with ~ expanded. Raises FaceletError, with the nearest name beside it, when there is nothing there."""
+    place = Path(path).expanduser()
+    if place.exists():
+        return place
+    parent = place.parent
+    beside = nearest(place.name, (p.name for p in parent.iterdir())) if parent.is_dir() else None
+    guess = f", did you mean {str(parent / beside)!r}?" if beside else ""
+    raise FaceletError(f"no file or folder {str(path)!r}{guess}")
+
+
+def suffix(name: str) -> str:
+    """".jpg" of "a/B.JPG"."""
+    return os.path.splitext(name)[1].lower()
+
+
+def _shown(name: str) -> bool:
+    return not any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+
+
+def _wrong(info: zipfile.ZipInfo) -> str:
+    """What is wrong with one entry of a zip, "" when nothing is. ``orig_filename`` still has its backslashes."""
+    parts = info.orig_filename.replace("\\", "/").split("/")
+    if info.orig_filename.startswith(("/", "\\")) or ":" in parts[0] or "\0" in info.orig_filename:
+        return "is an absolute path"
+    if ".." in parts:
+        return "leads out of the zip"
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return "is a symbolic link"
+    if info.flag_bits & 1:
+        return "is encrypted"
+    return f"would be {info.file_size:,} bytes long" if info.file_size > MAX_FILE and info.compress_type else ""
+
+
+def _walk(root: Path) -> tuple[list[str], list[str]]:
+    """Names of files and of folders under ``root``. A link to a file inside it counts as a file; other links are refused."""
+    names, folders, todo = [], [], [""]
+    true_root = root.resolve()
+    while todo:
+        folder = todo.pop()
+        try:
+            entries = list(os.scandir(root / folder))
+        except OSError as error:
+            raise FaceletError(f"cannot read {root / folder}: {error.strerror}") from error
+        for entry in entries:
+            name = f"{folder}/{entry.name}" if folder else entry.name
+            if not _shown(name):
+                continue
+            if not name.isprintable() and "\udc80" <= max(name) <= "\udcff":
+                raise FaceletError(f"{root}: the file name {name!r} is not UTF-8; rename it")
+            if entry.is_symlink() and (entry.is_dir() or not Path(entry).resolve().is_relative_to(true_root)):
+                raise FaceletError(f"{root / name} is a symbolic link out of {root} or to a folder; copy the files there instead")
+            if entry.is_dir():
+                folders.append(name)
+                todo.append(name)
+            elif entry.is_file():
+                names.append(name)
+    return names, folders

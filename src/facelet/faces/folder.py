@@ -1,0 +1,159 @@
+"""Faces that users lay out themselves: one folder a class, or a CSV that names files and labels.
+
+>>> faces = load("folder:my_faces")                       # my_faces/happy/1.jpg, or my_faces/train/happy/1.jpg
+>>> faces = load("folder:my_faces.zip?val=0.1&test=0.2")  # the same layout in a zip
+>>> faces = load("folder:my_faces.csv?classes=sad,happy") # path,label[,split][,group][,identity]
+
+Without folders (or a column) for the splits, faces are split by their names' hashes, stratified by class. If several photos show
+one person, give a ``group`` column, or the figures will flatter: a folder layout cannot say who is who.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from pathlib import PurePosixPath
+
+from facelet.errors import FaceletError, unknown
+from facelet.faces.archive import Archive, existing, open_archive, suffix
+from facelet.faces.faceset import SPLITS, FaceSet
+from facelet.faces.listing import Listing, load_listing, shared_top
+from facelet.faces.sources import SOURCES
+from facelet.faces.splitting import ALIASES
+
+COLUMNS = ("path", "label", "split", "group", "identity")
+
+
+@SOURCES.register("folder")
+def folder(
+    path: str,
+    *,
+    size: int | None = None,
+    channels: int | None = None,
+    unreadable: str = "refuse",
+    classes: str = "",
+    val: float = 0.1,
+    test: float = 0.1,
+    licence: str = "unknown",
+) -> FaceSet:
+    """Labelled images of a folder, a zip or a CSV.
+
+    Args:
+        size, channels: None takes the median side of a sample and grey if all of it is grey.
+        unreadable: "refuse", or "skip" files that are no whole image and name them in the protocol's notes.
+        classes: label set in label order, "a,b,c"; by default the labels found, sorted.
+        val, test: shares, where the faces come without splits; ``val`` also where only a validation split is missing.
+        licence: of the faces, carried into model files.
+
+    Raises FaceletError that says what to mend: nothing there, no images, unknown labels, a class with one face.
+    """
+    place = existing(path)
+    if place.is_file() and suffix(place.name) == ".csv":
+        with open_archive(place.parent) as archive:
+            listing = _from_csv(archive, place.name)
+            return load_listing(
+                archive,
+                listing,
+                size=size,
+                channels=channels,
+                unreadable=unreadable,
+                classes=classes,
+                val=val,
+                test=test,
+                licence=licence,
+            )
+    with open_archive(place) as archive:
+        listing = _from_folders(archive)
+        return load_listing(
+            archive,
+            listing,
+            size=size,
+            channels=channels,
+            unreadable=unreadable,
+            classes=classes,
+            val=val,
+            test=test,
+            licence=licence,
+        )
+
+
+def _from_folders(archive: Archive) -> Listing:
+    """ImageFolder layout, [train|val|test/]CLASS/image, perhaps inside one more folder."""
+    files = archive.images
+    if not files:
+        raise FaceletError(
+            f"{archive.path} holds no images; expected a folder for each class with .jpg, .png or other images in it"
+        )
+    top = shared_top(files)
+    parts = [file[len(top) :].split("/") for file in files]
+    first = Counter(part[0] for part in parts if len(part) > 1)
+    split_names = [name for name in first if name.lower() in ALIASES]
+    split_layout = bool(split_names) and (len(split_names) == len(first) or "train" in map(str.lower, split_names))
+    if split_layout and len(split_names) < len(first):
+        others = ", ".join(sorted(set(first) - set(split_names))[:5])
+        raise FaceletError(f"{archive.path} has {', '.join(sorted(split_names))} beside {others}; keep only the splits there")
+    depth = 2 if split_layout else 1
+    stray = [file for file, part in zip(files, parts, strict=True) if len(part) <= depth]
+    if stray:
+        where = "a split but in no class" if split_layout else "no class folder"
+        raise FaceletError(
+            f"{archive.path}: {len(stray):,} images are in {where} ({', '.join(stray[:3])}); expected "
+            f"{'SPLIT/' * split_layout}CLASS/image, or name a CSV of path,label: folder:faces.csv"
+        )
+    labels = [part[depth - 1] for part in parts]
+    below = {name[len(top) :] for name in archive.folders if name.startswith(top)}
+    class_folders = {PurePosixPath(name).name for name in below if name.count("/") == depth - 1}
+    empty = sorted(class_folders - set(labels))
+    if empty:
+        raise FaceletError(f"{archive.path}: class folder {empty[0]!r} holds no images; fill it or remove it")
+    splits = [ALIASES[part[0].lower()] for part in parts] if split_layout else None
+    return Listing(files, labels, splits)
+
+
+def _from_csv(archive: Archive, name: str) -> Listing:
+    """Rows of path,label[,split][,group][,identity]; paths are relative to the CSV and may not lead out of its folder."""
+    where = archive.path / name
+    try:
+        text = archive.read(name).decode("utf-8-sig")
+        table = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise FaceletError(f"{where} is not a CSV in UTF-8 ({error})") from error
+    if len(table) < 2:
+        raise FaceletError(f"{where} has no rows; expected a first line of path,label[,split][,group][,identity]")
+    header = [cell.strip().lower() for cell in table[0]]
+    for column in header:
+        if column not in COLUMNS:
+            raise unknown(f"column in {where}", column, COLUMNS)
+    if not {"path", "label"} <= set(header) or len(set(header)) < len(header):
+        raise FaceletError(f"{where}: its first line should be path,label[,split][,group][,identity], not {','.join(header)}")
+    short = [number for number, row in enumerate(table, 1) if len(row) != len(header)]
+    if short:
+        raise FaceletError(f"{where}: line {short[0]} has {len(table[short[0] - 1])} cells, the first line {len(header)}")
+    cells = {column: [row[at].strip() for row in table[1:]] for at, column in enumerate(header)}
+    files = [str(PurePosixPath(cell.replace("\\", "/"))) for cell in cells["path"]]
+    _check_files(archive, where.name, files)
+    if "" in cells["label"]:
+        raise FaceletError(f"{where}: row {cells['label'].index('') + 1} ({files[cells['label'].index('')]}) has no label")
+    splits = None
+    if "split" in cells:
+        wrong = next((value for value in cells["split"] if value.lower() not in ALIASES), None)
+        if wrong is not None:
+            raise unknown(f"split in {where}", wrong, SPLITS)
+        splits = [ALIASES[value.lower()] for value in cells["split"]]
+    return Listing(files, cells["label"], splits, cells.get("group"), cells.get("identity"))
+
+
+def _check_files(archive: Archive, csv_name: str, files: list[str]) -> None:
+    where = archive.path / csv_name
+    for row, file in enumerate(files, 1):
+        if file.startswith("/") or ".." in file.split("/") or file[1:2] == ":":
+            raise FaceletError(f"{where}: row {row}, {file!r} is not beside or below the CSV; move the CSV to the folder above both")
+    name, times = Counter(files).most_common(1)[0]
+    if times > 1:
+        raise FaceletError(f"{where}: {name!r} is in {times} rows; every face should be there once")
+    missing = sorted(set(files) - set(archive.names))
+    missing = [file for file in missing if not (archive.path / file).is_file()]
+    if missing:
+        more = f" and {len(missing) - 3:,} more" if len(missing) > 3 else ""
+        raise FaceletError(f"{where}: no such files beside it: {', '.join(missing[:3])}{more}")

@@ -1,0 +1,104 @@
+"""RAF-DB, basic expressions: 15,339 aligned colour faces in seven classes (Li et al. 2017, http://www.whdeld.cn/raf/model1.html).
+
+>>> faces = load("rafdb:DATASET.zip", size=100)
+
+Reads ``basic/Image/aligned/*_aligned.jpg`` with ``basic/EmoLabel/list_patition_label.txt`` (spelled so), or
+``DATASET/{train,test}/{1..7}/*.jpg``, as a folder or a zip. There is no official validation split: a stratified share of train
+becomes one, so a figure here has seen fewer faces than a published one that also trained on them.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from facelet.errors import FaceletError
+from facelet.faces.archive import Archive, open_archive
+from facelet.faces.faceset import FaceSet
+from facelet.faces.reading import read_images
+from facelet.faces.sources import SOURCES
+from facelet.faces.splitting import split_by_name
+
+CLASSES = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
+LICENCE = "RAF-DB: non-commercial research only, by agreement with its authors"
+SIDE = 100
+LABEL_FILE = "list_patition_label.txt"
+BY_FOLDER = re.compile(r"(?:.*/)?(train|test)/([1-7])/([^/]+)\.(?:jpg|png)", re.IGNORECASE)
+LABEL_LINE = re.compile(r"((train|test)_\w+)\.jpg\s+([1-7])")
+
+
+@SOURCES.register("rafdb")
+def rafdb(
+    path: str, *, size: int | None = None, channels: int | None = None, val: float = 0.2, unreadable: str = "refuse"
+) -> FaceSet:
+    """RAF-DB basic, with a stratified share ``val`` of train as validation. 100 px, RGB unless asked otherwise.
+
+    Both layouts give the same protocol. Raises FaceletError when the layout is not found or files are damaged.
+    """
+    with open_archive(path) as archive:
+        found = _by_label_file(archive) or _by_folder(archive)
+        if not found:
+            raise FaceletError(
+                f"{archive.path} is not RAF-DB: expected basic/EmoLabel/{LABEL_FILE} beside basic/Image/aligned, "
+                "or DATASET/{train,test}/{1..7}/*.jpg"
+            )
+        found.sort(key=lambda face: (face[1] == "test", face[0]))
+        names = np.array([name for name, *_ in found])
+        labels = np.array([label - 1 for _, _, label, _ in found], np.int64)
+        splits = np.array([2 * (split == "test") for _, split, _, _ in found], np.int8)
+        if len(set(names.tolist())) < len(names):
+            raise FaceletError(f"{archive.path}: RAF-DB faces are in it twice; give the folder that holds them once")
+        train = np.flatnonzero(splits == 0)
+        if val and len(train):
+            splits[train] = split_by_name(names[train].tolist(), labels[train], val=val, test=0.0, classes=CLASSES)
+        images, whole, skipped = read_images(
+            archive,
+            [file for *_, file in found],
+            size=size or SIDE,
+            channels=channels or 3,
+            unreadable=unreadable,
+            shown=names.tolist(),
+        )
+    notes = () if (splits == 2).any() else ("no test split: only RAF-DB's training faces are there",)
+    order = np.argsort(splits[whole], kind="stable")
+    rows = np.flatnonzero(whole)[order]
+    return FaceSet(
+        images=images[order],
+        labels=labels[rows],
+        splits=splits[rows],
+        names=names[rows],
+        classes=CLASSES,
+        source="rafdb",
+        rule=f"val {val:g} of train" if len(train) else "",
+        notes=notes + skipped,
+        licence=LICENCE,
+    )
+
+
+Found = list[tuple[str, str, int, str]]
+"""Name, "train" or "test", label 1-7, file."""
+
+
+def _by_label_file(archive: Archive) -> Found:
+    label_file = next((name for name in archive.names if name.rsplit("/", 1)[-1] == LABEL_FILE), None)
+    if label_file is None:
+        return []
+    files = {name.rsplit("/", 1)[-1].rsplit(".", 1)[0]: name for name in archive.images}
+    found: Found = []
+    for number, line in enumerate(archive.read(label_file).decode("utf-8", "replace").split("\n"), 1):
+        if not line.strip():
+            continue
+        match = LABEL_LINE.fullmatch(line.strip())
+        if not match:
+            raise FaceletError(f"{archive.path}: {label_file} line {number} should read 'train_00001.jpg 5', not {line[:40]!r}")
+        name = f"{match[1]}_aligned"
+        if name not in files:
+            raise FaceletError(f"{archive.path}: {name}.jpg is missing, though {label_file} names it")
+        found.append((name, match[2], int(match[3]), files[name]))
+    return found
+
+
+def _by_folder(archive: Archive) -> Found:
+    matches = [(name, BY_FOLDER.fullmatch(name)) for name in archive.images]
+    return [(match[3], match[1].lower(), int(match[2]), name) for name, match in matches if match]

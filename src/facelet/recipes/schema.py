@@ -1,0 +1,220 @@
+"""A recipe as data: faces, steps in order, controls. Read from YAML, every mistake named at once with the nearest valid key.
+
+>>> recipe = load("tsnet", settings=["steps.teacher.epochs=10"])
+>>> [step.name for step in recipe.steps]
+['teacher', 'student', 'student-int8']
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from facelet.errors import FaceletError, nearest, unknown
+from facelet.model_file import CropInfo
+from facelet.step import STEPS, Step
+
+MAX_BYTES = 1_000_000
+
+
+class _Keys(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class FacesChoice(BaseModel):
+    """Which faces. Keys beyond these are options of the source, checked when it is read."""
+
+    model_config = ConfigDict(extra="allow")
+
+    source: str = "toy"
+    path: str = ""
+    size: int = Field(48, ge=8, le=512)
+    channels: int | None = Field(None, description="1 grey, 3 RGB; the source's own when left out")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class Recipe(_Keys):
+    """What is in a recipe file, after profiles and ``--set``."""
+
+    title: str
+    paper: str = ""
+    about: str = ""
+    faces: FacesChoice = FacesChoice()
+    crop: CropInfo = CropInfo()
+    seeds: int = Field(1, ge=1, le=100)
+    steps: list[Any] = Field(min_length=1)
+    controls: list[Any] = []
+    profiles: dict[str, dict[str, Any]] = {}
+
+    def all_steps(self) -> list[tuple[Step, bool]]:
+        """Steps, then controls, each with whether it is a control."""
+        return [(step, False) for step in self.steps] + [(step, True) for step in self.controls]
+
+
+def names() -> list[str]:
+    """The recipes that come with Facelet."""
+    folder = resources.files("facelet.recipes")
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def text_of(name: str) -> str:
+    """The YAML of a recipe, by name or by path. Raises FaceletError, with the nearest name, when there is none."""
+    if name.endswith((".yaml", ".yml")) or "/" in name:
+        path = Path(name)
+        try:
+            if path.stat().st_size > MAX_BYTES:
+                raise FaceletError(f"{path} is larger than a recipe can be ({MAX_BYTES:,} bytes)")
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise FaceletError(f"cannot read recipe {path}: {getattr(error, 'strerror', None) or error}") from error
+    if name not in names():
+        raise unknown("recipe", name, names())
+    return resources.files("facelet.recipes").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def load(name: str, *, profile: str = "", settings: list[str] | tuple[str, ...] = ()) -> Recipe:
+    """The recipe ``name``, with a profile's and then ``KEY=VALUE`` settings laid over it, and every step checked."""
+    raw = _mapping(text_of(name), name)
+    profiles = raw.get("profiles") or {}
+    if profile:
+        if profile not in profiles:
+            raise unknown(f"profile of recipe {name!r}", profile, profiles) if profiles else FaceletError(
+                f"recipe {name!r} has no profiles"
+            )
+        for key, value in profiles[profile].items():
+            override(raw, key, value)
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise FaceletError(f"--set {setting!r} should be KEY=VALUE, such as steps.teacher.epochs=10")
+        override(raw, key, _scalar(value))
+    return check(raw, name)
+
+
+def check(raw: dict[str, Any], name: str = "recipe") -> Recipe:
+    """A Recipe from its mapping. Raises one FaceletError that names every mistake."""
+    problems: list[str] = []
+    recipe = None
+    try:
+        recipe = Recipe.model_validate(raw)
+    except ValidationError as error:
+        problems += _explain(error, Recipe, "")
+    seen: dict[str, str] = {}
+    parsed: dict[str, list[Step]] = {"steps": [], "controls": []}
+    for room, found in parsed.items():
+        for number, value in enumerate(raw.get(room) or []):
+            where = f"{room}.{value['as']}" if isinstance(value, dict) and "as" in value else f"{room}[{number}]"
+            step = _step(value, where, problems)
+            if step is None:
+                continue
+            found.append(step)
+            problems += [
+                f"{where}: there is no model {need!r} before it"
+                + (f", did you mean {near!r}?" if (near := nearest(need, seen)) else "")
+                for need in step.needs()
+                if need not in seen
+            ]
+            if step.name in seen:
+                problems.append(f"{where}: {seen[step.name]} makes a model of that name already")
+            seen[step.name] = where
+    if problems:
+        raise FaceletError(f"recipe {name!r} cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
+    assert recipe is not None
+    return recipe.model_copy(update=parsed)
+
+
+def override(raw: dict[str, Any], key: str, value: Any) -> None:
+    """Sets a dotted key: ``faces.size``, ``steps.teacher.epochs`` (steps and controls by their ``as``), ``seeds``.
+
+    ``epochs`` and ``minutes`` replace each other, since a step takes one of them.
+    """
+    place: Any = raw
+    parts = key.split(".")
+    for depth, part in enumerate(parts[:-1]):
+        if isinstance(place, list):
+            named = {step.get("as"): step for step in place if isinstance(step, dict)}
+            if part not in named:
+                raise unknown(f"step in --set {key}", part, [str(name) for name in named])
+            place = named[part]
+        elif isinstance(place, dict):
+            if depth == 0 and part not in Recipe.model_fields:
+                raise unknown(f"key in --set {key}", part, Recipe.model_fields)
+            place = place.setdefault(part, {})
+        else:
+            raise FaceletError(f"--set {key}: {'.'.join(parts[:depth])} has no parts")
+    if not isinstance(place, dict):
+        raise FaceletError(f"--set {key}: name a step and one of its keys, such as steps.teacher.epochs=10")
+    place.pop({"epochs": "minutes", "minutes": "epochs"}.get(parts[-1], ""), None)
+    place[parts[-1]] = value
+
+
+def dump(recipe: Recipe) -> str:
+    """The recipe as YAML, resolved: reading it back gives the same recipe."""
+    value = recipe.model_dump(mode="json", exclude={"steps", "controls", "profiles"}, exclude_defaults=True)
+    for room in ("steps", "controls"):
+        steps = getattr(recipe, room)
+        if steps:
+            value[room] = [step.model_dump(mode="json", by_alias=True, exclude_unset=True) for step in steps]
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _step(value: Any, where: str, problems: list[str]) -> Step | None:
+    if not isinstance(value, dict) or "do" not in value or "as" not in value:
+        problems.append(f"{where}: a step needs `do:` (what) and `as:` (the name of the model it makes)")
+        return None
+    name = value["as"]
+    if not isinstance(name, str) or not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or name[0] in ".-":
+        problems.append(f"{where}: {name!r} cannot name a model; use letters, digits, '-', '_' and '.'")
+        return None
+    try:
+        kind = STEPS[str(value["do"])]
+    except FaceletError as error:
+        problems.append(f"{where}: {error}")
+        return None
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        problems += _explain(error, kind, f"{where}.")
+        return None
+
+
+def _explain(error: ValidationError, model: type[BaseModel], where: str) -> list[str]:
+    """Pydantic's findings in our words, with the nearest key for an unknown one."""
+    lines = []
+    for found in error.errors():
+        place = where + ".".join(map(str, found["loc"]))
+        if found["type"] == "extra_forbidden":
+            keys = [field.alias or name for name, field in model.model_fields.items()]
+            lines.append(f"{place}: {unknown('key', str(found['loc'][-1]), keys)}")
+        elif found["type"] == "missing":
+            lines.append(f"{place}: is needed and missing")
+        else:
+            got = repr(found["input"])
+            lines.append(f"{place.rstrip('.')}: {found['msg'].removeprefix('Value error, ')}" + (f" (got {got})" if len(got) < 60 else ""))
+    return lines
+
+
+def _mapping(text: str, name: str) -> dict[str, Any]:
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            raise FaceletError(f"recipe {name!r} uses YAML aliases (*name), which recipes do not need: write the value out")
+        raw = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise FaceletError(f"recipe {name!r} is not YAML: {str(error)[:300]}") from error
+    if not isinstance(raw, dict):
+        raise FaceletError(f"recipe {name!r} should be a mapping with title, faces and steps")
+    return raw
+
+
+def _scalar(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise FaceletError(f"--set value {text!r} is not YAML") from error
