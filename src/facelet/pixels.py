@@ -1,4 +1,10 @@
-"""Pixels: decode safely, change colour, resize. The one place where training and runtime treat an image the same way."""
+"""Pixels: decode safely, turn upright, change colour, resize. The one place where training and runtime treat an image the same way.
+
+>>> photo = read("photo.jpg")          # RGB uint8 (H, W, 3), upright, transparency laid on white
+>>> resize(to_channels(photo, 1), 48)  # uint8 (48, 48, 1)
+
+Sixteen-bit images lose their lower eight bits; of an animation the first frame is read; colour profiles are not applied.
+"""
 
 from __future__ import annotations
 
@@ -8,33 +14,61 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facelet import image_header
 from facelet.errors import FaceletError
 
 MAX_PIXELS = 200_000_000
+MAX_BYTES = 512 * 2**20
+FORMATS = "JPEG, PNG, WebP, BMP, GIF, TIFF, PNM or AVIF"
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
 
 import cv2  # noqa: E402  (reads the limit above when it is loaded)
 
 Image = NDArray[np.uint8]
 
+# What EXIF orientation n asks for: (transpose first, then flip code for cv2.flip or None).
+_UPRIGHT = {2: (False, 1), 3: (False, -1), 4: (False, 0), 5: (True, None), 6: (True, 1), 7: (True, -1), 8: (True, 0)}
+
 
 def decode(data: bytes, name: str = "image") -> Image:
-    """RGB uint8 (H, W, 3), upright by its EXIF orientation. Raises FaceletError for what is not a whole image."""
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB) if data else None
-    except cv2.error as error:
-        raise FaceletError(f"{name}: not a readable image ({error.err})") from error
+    """RGB uint8 (H, W, 3), upright by its EXIF orientation, transparent pixels laid on white.
+
+    Raises FaceletError, beginning with ``name``, for what is empty, not an image, cut short, or beyond MAX_PIXELS.
+    """
+    if not data:
+        raise FaceletError(f"{name}: the file is empty")
+    header = image_header.parse(data)
+    if header is None:
+        other = image_header.unsupported(data)
+        hint = f"{other} is not read; convert it first" if other else "not a readable image"
+        raise FaceletError(f"{name}: {hint} (expected {FORMATS})")
+    if header.width * header.height > MAX_PIXELS:
+        size = f"{header.width} x {header.height}"
+        raise FaceletError(f"{name}: {size} pixels are more than the {MAX_PIXELS // 10**6} million that Facelet reads")
+    if not header.whole:
+        raise FaceletError(f"{name}: the {header.format} file is cut short; copy or download it again")
+    image = _decode(data, header.alpha)
     if image is None:
-        raise FaceletError(f"{name}: not a readable image" if data else f"{name}: the file is empty")
-    return image
+        raise FaceletError(f"{name}: the {header.format} file is damaged")
+    return _upright(image, header.orientation)
 
 
 def read(path: str | Path) -> Image:
-    """``decode`` of a file."""
+    """``decode`` of a file. Raises FaceletError also for what is not a file, and for one beyond MAX_BYTES."""
+    return decode(read_bytes(path), str(path))
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """A photo's bytes. Raises FaceletError for what is missing, not a regular file (a pipe would hang), or beyond MAX_BYTES."""
+    file = Path(path)
     try:
-        return decode(Path(path).read_bytes(), str(path))
-    except OSError as error:
-        raise FaceletError(f"cannot read {path}: {error.strerror}") from error
+        if file.exists() and not file.is_file():
+            raise FaceletError(f"{path} is not a file")
+        if (size := file.stat().st_size) > MAX_BYTES:
+            raise FaceletError(f"{path}: {size / 2**20:.0f} MiB is more than the {MAX_BYTES >> 20} MiB that Facelet reads")
+        return file.read_bytes()
+    except (OSError, ValueError) as error:
+        raise FaceletError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def to_channels(image: Image, channels: int) -> Image:
@@ -52,3 +86,34 @@ def resize(image: Image, size: int) -> Image:
         return image
     kernel = cv2.INTER_AREA if min(image.shape[:2]) > size else cv2.INTER_LINEAR
     return cv2.resize(image, (size, size), interpolation=kernel).reshape(size, size, image.shape[2])
+
+
+def _decode(data: bytes, alpha: bool) -> Image | None:
+    """RGB as stored, or None. Orientation is left to ``_upright``: OpenCV's own differs between formats and versions."""
+    buffer = np.frombuffer(data, np.uint8)
+    try:
+        if alpha:
+            image = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+            if image is not None and image.ndim == 3 and image.shape[2] == 4 and image.dtype in (np.uint8, np.uint16):
+                return _on_white(image)
+        return cv2.imdecode(buffer, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:
+        return None
+
+
+def _on_white(bgra: NDArray) -> Image:
+    """(H, W, 4) BGRA of 8 or 16 bits to RGB on white: 255 - (255 - colour) * alpha, without wide temporaries."""
+    if bgra.dtype == np.uint16:
+        bgra = (bgra >> 8).astype(np.uint8)
+    ink = cv2.bitwise_not(cv2.cvtColor(bgra, cv2.COLOR_BGRA2RGB))
+    alpha = cv2.cvtColor(np.ascontiguousarray(bgra[:, :, 3]), cv2.COLOR_GRAY2RGB)
+    return cv2.bitwise_not(cv2.multiply(ink, alpha, scale=1 / 255))
+
+
+def _upright(image: Image, orientation: int) -> Image:
+    if orientation == 1:
+        return image
+    transpose, flip = _UPRIGHT[orientation]
+    if transpose:
+        image = cv2.transpose(image)
+    return image if flip is None else cv2.flip(image, flip)

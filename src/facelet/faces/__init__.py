@@ -5,8 +5,7 @@ A source is written ``NAME[:PATH][?option=value&...]``: ``toy``, ``ferplus:ferpl
 
 from __future__ import annotations
 
-
-from facelet.faces import ferplus, pack
+from facelet.faces import ckplus, ferplus, folder, pack, rafdb
 from facelet.faces.faceset import SPLITS, FaceSet
 from facelet.faces.protocol import Protocol
 from facelet.faces.sources import SOURCES, load, parse_source

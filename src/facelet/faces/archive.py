@@ -35,7 +35,9 @@ class Archive:
         folders: of all folders, written likewise.
     """
 
-    def __init__(self, path: Path, names: Iterable[str], folders: Iterable[str], packed: zipfile.ZipFile | None) -> None:
+    def __init__(
+        self, path: Path, names: Iterable[str], folders: Iterable[str], packed: zipfile.ZipFile | None
+    ) -> None:
         self.path = path
         self.names = tuple(sorted(filter(_shown, names)))
         self.folders = frozenset(filter(_shown, folders))
@@ -46,6 +48,13 @@ class Archive:
     def images(self) -> tuple[str, ...]:
         """The names that end like an image."""
         return tuple(name for name in self.names if suffix(name) in IMAGE_SUFFIXES)
+
+    def holds(self, name: str) -> bool:
+        """Whether ``name`` is a file inside the archive, links out of it not counted."""
+        if self._packed is not None:
+            return name in self.names
+        file = self.path / name
+        return file.is_file() and file.resolve().is_relative_to(self.path.resolve())
 
     def read(self, name: str) -> bytes:
         """The bytes of one file; may be called from several threads. Raises FaceletError when they are missing or damaged."""
@@ -72,13 +81,20 @@ def open_archive(path: str | Path) -> Iterator[Archive]:
         yield Archive(place, names, folders, packed)
 
 
+def unlisted(folder: Path) -> Archive:
+    """A folder whose files are not looked for: a list says what they are called, and the folder may hold much else."""
+    return Archive(folder, (), (), None)
+
+
 @contextmanager
 def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     """A zip whose table of contents has been looked through. Raises FaceletError for whatever should not be in one."""
     try:
         packed = zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:
-        raise FaceletError(f"{path} is neither a folder nor a whole zip ({error}); unpack other archives first") from error
+        raise FaceletError(
+            f"{path} is neither a folder nor a whole zip ({error}); unpack other archives first"
+        ) from error
     except OSError as error:
         raise FaceletError(f"cannot read {path}: {error.strerror or error}") from error
     with packed:
@@ -124,7 +140,7 @@ def existing(path: str | Path) -> Path:
 
 
 def suffix(name: str) -> str:
-    """".jpg" of "a/B.JPG"."""
+    """ ".jpg" of "a/B.JPG"."""
     return os.path.splitext(name)[1].lower()
 
 
@@ -163,7 +179,9 @@ def _walk(root: Path) -> tuple[list[str], list[str]]:
             if not name.isprintable() and "\udc80" <= max(name) <= "\udcff":
                 raise FaceletError(f"{root}: the file name {name!r} is not UTF-8; rename it")
             if entry.is_symlink() and (entry.is_dir() or not Path(entry).resolve().is_relative_to(true_root)):
-                raise FaceletError(f"{root / name} is a symbolic link out of {root} or to a folder; copy the files there instead")
+                raise FaceletError(
+                    f"{root / name} is a symbolic link out of {root} or to a folder; copy the files there instead"
+                )
             if entry.is_dir():
                 folders.append(name)
                 todo.append(name)

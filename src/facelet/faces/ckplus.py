@@ -51,9 +51,12 @@ def ckplus(
     if not 0 <= fold < FOLDS:
         raise FaceletError(f"fold={fold} should be 0 to {FOLDS - 1}")
     with open_archive(path) as archive:
-        found = sorted((match[2], match, name) for name in archive.images if (match := FILE.fullmatch(name)))
+        matches = [(match[2], match, name) for name in archive.images if (match := FILE.fullmatch(name))]
+        found = sorted(matches, key=lambda frame: (frame[0], frame[2]))
         if not found:
-            raise FaceletError(f"{archive.path} is not CK+48: expected <class>/Sxxx_yyy_zzzzzzzz.png, as in anger/S010_004_00000017.png")
+            raise FaceletError(
+                f"{archive.path} is not CK+48: expected <class>/Sxxx_yyy_zzzzzzzz.png, as in anger/S010_004_00000017.png"
+            )
         names = np.array([name for name, _, _ in found])
         if len(set(names.tolist())) < len(names):
             twice = next(name for name, after in zip(names, names[1:], strict=False) if name == after)

@@ -78,7 +78,12 @@ RULES: dict[str, Callable[[Counts], tuple[NDArray[np.int64], Counts]]] = {
 
 @SOURCES.register("ferplus")
 def ferplus(
-    path: str, *, size: int | None = None, channels: int | None = None, rule: str = "majority", unreadable: str = "refuse"
+    path: str,
+    *,
+    size: int | None = None,
+    channels: int | None = None,
+    rule: str = "majority",
+    unreadable: str = "refuse",
 ) -> FaceSet:
     """FERPlus under ``rule``: "majority", "majority-7" (without contempt) or "probability".
 
@@ -193,7 +198,9 @@ def _kaggle(
     lines = io.StringIO(archive.read(name).decode("utf-8-sig", "replace"))
     header = [column.strip().lower() for column in next(csv.reader([lines.readline()]), [])]
     if "pixels" not in header:
-        raise FaceletError(f"{archive.path}: {name} should have a column 'pixels', but has {', '.join(header) or 'nothing'}")
+        raise FaceletError(
+            f"{archive.path}: {name} should have a column 'pixels', but has {', '.join(header) or 'nothing'}"
+        )
     column = header.index("pixels")
     table = [line[column] if len(line) > column else "" for line in csv.reader(lines)]
     if len(table) != len(names):

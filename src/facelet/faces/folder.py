@@ -13,10 +13,12 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from pathlib import PurePosixPath
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
 
 from facelet.errors import FaceletError, unknown
-from facelet.faces.archive import Archive, existing, open_archive, suffix
+from facelet.faces.archive import Archive, existing, open_archive, suffix, unlisted
 from facelet.faces.faceset import SPLITS, FaceSet
 from facelet.faces.listing import Listing, load_listing, shared_top
 from facelet.faces.sources import SOURCES
@@ -48,23 +50,7 @@ def folder(
 
     Raises FaceletError that says what to mend: nothing there, no images, unknown labels, a class with one face.
     """
-    place = existing(path)
-    if place.is_file() and suffix(place.name) == ".csv":
-        with open_archive(place.parent) as archive:
-            listing = _from_csv(archive, place.name)
-            return load_listing(
-                archive,
-                listing,
-                size=size,
-                channels=channels,
-                unreadable=unreadable,
-                classes=classes,
-                val=val,
-                test=test,
-                licence=licence,
-            )
-    with open_archive(place) as archive:
-        listing = _from_folders(archive)
+    with _listed(existing(path)) as (archive, listing):
         return load_listing(
             archive,
             listing,
@@ -76,6 +62,16 @@ def folder(
             test=test,
             licence=licence,
         )
+
+
+@contextmanager
+def _listed(place: Path) -> Iterator[tuple[Archive, Listing]]:
+    if place.is_file() and suffix(place.name) == ".csv":
+        archive = unlisted(place.parent)
+        yield archive, _from_csv(archive, place.name)
+    else:
+        with open_archive(place) as archive:
+            yield archive, _from_folders(archive)
 
 
 def _from_folders(archive: Archive) -> Listing:
@@ -92,7 +88,9 @@ def _from_folders(archive: Archive) -> Listing:
     split_layout = bool(split_names) and (len(split_names) == len(first) or "train" in map(str.lower, split_names))
     if split_layout and len(split_names) < len(first):
         others = ", ".join(sorted(set(first) - set(split_names))[:5])
-        raise FaceletError(f"{archive.path} has {', '.join(sorted(split_names))} beside {others}; keep only the splits there")
+        raise FaceletError(
+            f"{archive.path} has {', '.join(sorted(split_names))} beside {others}; keep only the splits there"
+        )
     depth = 2 if split_layout else 1
     stray = [file for file, part in zip(files, parts, strict=True) if len(part) <= depth]
     if stray:
@@ -108,7 +106,7 @@ def _from_folders(archive: Archive) -> Listing:
     if empty:
         raise FaceletError(f"{archive.path}: class folder {empty[0]!r} holds no images; fill it or remove it")
     splits = [ALIASES[part[0].lower()] for part in parts] if split_layout else None
-    return Listing(files, labels, splits)
+    return Listing(files, ["/".join(part) for part in parts], labels, splits)
 
 
 def _from_csv(archive: Archive, name: str) -> Listing:
@@ -126,34 +124,41 @@ def _from_csv(archive: Archive, name: str) -> Listing:
         if column not in COLUMNS:
             raise unknown(f"column in {where}", column, COLUMNS)
     if not {"path", "label"} <= set(header) or len(set(header)) < len(header):
-        raise FaceletError(f"{where}: its first line should be path,label[,split][,group][,identity], not {','.join(header)}")
+        raise FaceletError(
+            f"{where}: its first line should be path,label[,split][,group][,identity], not {','.join(header)}"
+        )
     short = [number for number, row in enumerate(table, 1) if len(row) != len(header)]
     if short:
-        raise FaceletError(f"{where}: line {short[0]} has {len(table[short[0] - 1])} cells, the first line {len(header)}")
+        raise FaceletError(
+            f"{where}: line {short[0]} has {len(table[short[0] - 1])} cells, the first line {len(header)}"
+        )
     cells = {column: [row[at].strip() for row in table[1:]] for at, column in enumerate(header)}
     files = [str(PurePosixPath(cell.replace("\\", "/"))) for cell in cells["path"]]
     _check_files(archive, where.name, files)
     if "" in cells["label"]:
-        raise FaceletError(f"{where}: row {cells['label'].index('') + 1} ({files[cells['label'].index('')]}) has no label")
+        raise FaceletError(
+            f"{where}: row {cells['label'].index('') + 1} ({files[cells['label'].index('')]}) has no label"
+        )
     splits = None
     if "split" in cells:
         wrong = next((value for value in cells["split"] if value.lower() not in ALIASES), None)
         if wrong is not None:
             raise unknown(f"split in {where}", wrong, SPLITS)
         splits = [ALIASES[value.lower()] for value in cells["split"]]
-    return Listing(files, cells["label"], splits, cells.get("group"), cells.get("identity"))
+    return Listing(files, files, cells["label"], splits, cells.get("group"), cells.get("identity"))
 
 
 def _check_files(archive: Archive, csv_name: str, files: list[str]) -> None:
     where = archive.path / csv_name
     for row, file in enumerate(files, 1):
         if file.startswith("/") or ".." in file.split("/") or file[1:2] == ":":
-            raise FaceletError(f"{where}: row {row}, {file!r} is not beside or below the CSV; move the CSV to the folder above both")
+            raise FaceletError(
+                f"{where}: row {row}, {file!r} is not beside or below the CSV; move the CSV to the folder above both"
+            )
     name, times = Counter(files).most_common(1)[0]
     if times > 1:
         raise FaceletError(f"{where}: {name!r} is in {times} rows; every face should be there once")
-    missing = sorted(set(files) - set(archive.names))
-    missing = [file for file in missing if not (archive.path / file).is_file()]
+    missing = [file for file in files if not archive.holds(file)]
     if missing:
         more = f" and {len(missing) - 3:,} more" if len(missing) > 3 else ""
         raise FaceletError(f"{where}: no such files beside it: {', '.join(missing[:3])}{more}")

@@ -16,14 +16,18 @@ from facelet.errors import FaceletError, nearest
 from facelet.faces.archive import Archive
 from facelet.faces.faceset import SPLITS, FaceSet
 from facelet.faces.reading import read_images
-from facelet.faces.splitting import split_by_name
+from facelet.faces.splitting import ALIASES, split_by_name
 
 
 @dataclass(frozen=True)
 class Listing:
-    """N image files. ``splits`` are indices into SPLITS, or None to have them decided; the rest is as users wrote it."""
+    """N image files and what faces are called in the FaceSet.
+
+    ``splits`` are indices into SPLITS, or None to have them decided; the rest is as users wrote it.
+    """
 
     files: Sequence[str]
+    names: Sequence[str]
     labels: Sequence[str]
     splits: Sequence[int] | None = None
     groups: Sequence[str] | None = None
@@ -42,7 +46,7 @@ def load_listing(
     test: float,
     licence: str,
 ) -> FaceSet:
-    """The FaceSet of a listing, ordered train, val, test. Names are the files' names without a folder that all share.
+    """The FaceSet of a listing, ordered train, val, test.
 
     Raises FaceletError for unknown labels, for a class with a single face, and for files that cannot be read.
     """
@@ -50,8 +54,7 @@ def load_listing(
     number_of = {name: number for number, name in enumerate(label_names)}
     labels = np.array([number_of[label] for label in listing.labels], np.int64)
     _no_single_faces(archive, listing, labels, label_names)
-    top = shared_top(listing.files)
-    names = np.array([file[len(top) :] for file in listing.files])
+    names = np.array(listing.names)
     groups = _numbered(listing.groups)
     splits, notes = _splits(archive, listing, names, labels, groups, label_names, val, test)
     order = np.argsort(splits, kind="stable")
@@ -111,7 +114,7 @@ def shared_top(files: Sequence[str]) -> str:
         if len(names) > 1:
             break
         top.append(names.pop())
-    while top and top[-1].lower() in ("train", "training", "val", "valid", "validation", "test", "testing"):
+    while top and top[-1].lower() in ALIASES:
         top.pop()
     return "".join(f"{name}/" for name in top)
 

@@ -173,7 +173,9 @@ def _header(packed: zipfile.ZipFile, place: Path) -> Header:
         first = error.errors()[0]
         raise _damaged(place, f"{HEADER}, {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     if header.facelet_pack != 1:
-        raise FaceletError(f"{place} is a pack of format {header.facelet_pack}; this Facelet reads format 1: upgrade Facelet")
+        raise FaceletError(
+            f"{place} is a pack of format {header.facelet_pack}; this Facelet reads format 1: upgrade Facelet"
+        )
     if not {"labels", "splits"} <= set(header.arrays) <= set(DTYPES):
         raise _damaged(place, f"{HEADER} lists the arrays {', '.join(header.arrays)}")
     total, real = header.count * header.height * header.width * header.channels, place.stat().st_size

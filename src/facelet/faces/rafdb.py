@@ -91,7 +91,9 @@ def _by_label_file(archive: Archive) -> Found:
             continue
         match = LABEL_LINE.fullmatch(line.strip())
         if not match:
-            raise FaceletError(f"{archive.path}: {label_file} line {number} should read 'train_00001.jpg 5', not {line[:40]!r}")
+            raise FaceletError(
+                f"{archive.path}: {label_file} line {number} should read 'train_00001.jpg 5', not {line[:40]!r}"
+            )
         name = f"{match[1]}_aligned"
         if name not in files:
             raise FaceletError(f"{archive.path}: {name}.jpg is missing, though {label_file} names it")

@@ -32,7 +32,9 @@ def load(text: str, *, size: int | None = None, channels: int | None = None, **o
     valid = [p.name for p in inspect.signature(source).parameters.values() if p.kind is p.KEYWORD_ONLY]
     for option in options:
         if option not in valid:
-            raise unknown(f"option of face source {name!r}", option, [v for v in valid if v not in ("size", "channels")])
+            raise unknown(
+                f"option of face source {name!r}", option, [v for v in valid if v not in ("size", "channels")]
+            )
     if name != "toy" and not path:
         raise FaceletError(f"face source {name!r} needs a path: {name}:PATH")
     faces = source(path, **{"size": size, "channels": channels, **_typed(source, options)})

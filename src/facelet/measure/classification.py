@@ -1,9 +1,10 @@
-"""Classification, measured: accuracy with its interval, per class, confusion, calibration, and every face's answer kept.
+"""Classification, measured: a model's answers on one split, kept face by face, and the figures that follow.
 
     >>> import numpy as np
     >>> from facelet.faces import FaceSet
     >>> images = np.array([0, 0, 255, 255], np.uint8).reshape(4, 1, 1, 1)
-    >>> faces = FaceSet(images, np.array([0, 0, 1, 1]), np.full(4, 2, np.int8), np.array(list("abcd")), ("sad", "happy"), "mine")
+    >>> labels, splits, names = np.array([0, 0, 1, 1]), np.full(4, 2, np.int8), np.array(list("abcd"))
+    >>> faces = FaceSet(images, labels, splits, names, ("sad", "happy"), "mine")
     >>> def predict(images):  # bright is happy
     ...     bright = images.mean((1, 2, 3)) / 255
     ...     return np.stack([bright, 1 - bright], 1)
@@ -16,11 +17,13 @@ One split tells how a model does on faces like those; it does not tell how it do
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +71,8 @@ class Classification:
             raise FaceletError(f"there are no labelled {self.split} faces to evaluate")
         if self.probabilities.shape != (n, width):
             raise FaceletError(
-                f"the model gave answers of shape {self.probabilities.shape} for {n} faces and {width} labels; ({n}, {width}) was expected"
+                f"the model gave answers of shape {self.probabilities.shape} for {n} faces and {width} labels; "
+                f"({n}, {width}) was expected"
             )
         totals = self.probabilities.sum(1)
         if not (np.isfinite(totals).all() and self.probabilities.min() >= 0 and np.abs(totals - 1).max() < 1e-3):
@@ -79,7 +83,8 @@ class Classification:
             raise FaceletError(f"{len(self.index)} positions and {n} labels: every face needs both")
         if not (self.columns >= 0).any():
             raise FaceletError(
-                f"the model's labels ({', '.join(self.labels)}) and the faces' classes ({', '.join(self.classes)}) share no name"
+                f"the model's labels ({', '.join(self.labels)}) and the faces' classes ({', '.join(self.classes)}) "
+                "share no name"
             )
 
     @cached_property
@@ -130,7 +135,8 @@ class Classification:
         """Accuracy of this minus ``other`` on the same faces. Raises FaceletError when they are not the same."""
         if (self.protocol, self.split) != (other.protocol, other.split) or not np.array_equal(self.index, other.index):
             raise FaceletError(
-                f"results on different faces cannot be compared: {self.split} of [{self.protocol}] and {other.split} of [{other.protocol}]"
+                f"results on different faces cannot be compared: {self.split} of [{self.protocol}] "
+                f"and {other.split} of [{other.protocol}]"
             )
         return paired_difference(self.correct, other.correct)
 
@@ -153,12 +159,10 @@ class Classification:
 
     def save(self, path: str | Path) -> None:
         """Every answer in one ``.npz``, so that a later row can be compared on the same faces."""
-        text = {name: np.array(getattr(self, name)) for name in ("classes", "labels", "protocol", "split")}
-        options = {name: getattr(self, name) for name in ("identical", "annotator") if getattr(self, name) is not None}
+        names = ("probabilities", "truth", "index", "classes", "labels", "protocol", "split", "identical", "annotator")
+        kept: dict[str, Any] = {n: np.array(getattr(self, n)) for n in names if getattr(self, n) is not None}
         with writing(path) as beside, beside.open("wb") as file:
-            np.savez_compressed(
-                file, probabilities=self.probabilities, truth=self.truth, index=self.index, **text, **options
-            )
+            np.savez_compressed(file, **kept)
 
     @classmethod
     def load(cls, path: str | Path) -> Classification:
@@ -173,10 +177,10 @@ class Classification:
                     tuple(kept["labels"].tolist()),
                     str(kept["protocol"]),
                     str(kept["split"]),
-                    kept["identical"] if "identical" in kept else None,
+                    kept.get("identical"),
                     float(kept["annotator"]) if "annotator" in kept else None,
                 )
-        except (OSError, ValueError, KeyError, EOFError, TypeError) as error:
+        except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile, zlib.error) as error:
             raise FaceletError(f"cannot read the answers in {path}: {error}") from error
 
 
@@ -194,7 +198,7 @@ def evaluate(
     Args:
         faces: one split (``faces.split("test")``).
         model_labels: names of the answers' columns; matched with the faces' classes by name.
-        identical: bool (len(faces),), True where the face is also in training (``facelet.faces.leaks.identical_to_train``).
+        identical: bool (len(faces),), True where the face is also in training (``faces.leaks.identical_to_train``).
         annotator: see Classification.
         protocol: hash of the whole set's protocol; of ``faces`` alone when not given.
 

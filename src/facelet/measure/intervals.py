@@ -1,9 +1,9 @@
 """Intervals: what a share of correct faces, or a difference between two models, is allowed to claim.
 
-Wilson's score interval for one share (Wilson 1927, doi 10.1080/01621459.1927.10502953); Newcombe's hybrid score intervals for
-a difference, paired on the same faces (Newcombe 1998, doi 10.1002/(SICI)1097-0258(19981130)17:22<2635::AID-SIM954>3.0.CO;2-C,
-method 10) or unpaired. They speak about other faces drawn like these; they do not speak about another training run, which
-is what several seeds are for.
+Wilson's score interval for one share (Wilson 1927, doi 10.1080/01621459.1927.10502953); Newcombe's hybrid score
+intervals for a difference, paired on the same faces (Newcombe 1998, Statistics in Medicine 17, 2635-2650, method 10) or
+unpaired. They speak about other faces drawn like these; they do not speak about another training run, which is what
+several seeds are for.
 
 >>> low, high = wilson(2800, 3153)
 >>> round(low, 4), round(high, 4)
@@ -25,7 +25,7 @@ CONFIDENCE = 0.95
 
 
 def wilson(correct: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Wilson score interval of ``correct`` of ``n``, both ends in [0, 1]; (0, 1) when n is 0. Raises ValueError otherwise."""
+    """Wilson interval of ``correct`` of ``n``, in [0, 1]; (0, 1) when n is 0. Raises ValueError if correct > n."""
     if not 0 <= correct <= n:
         raise ValueError(f"{correct} correct of {n}")
     if n == 0:
@@ -77,20 +77,14 @@ def paired_difference(first: NDArray[Any], second: NDArray[Any], confidence: flo
     both, only_first = int((first & second).sum()), int((first & ~second).sum())
     only_second, neither = int((~first & second).sum()), int((~first & ~second).sum())
     margins = (both + only_first) * (only_second + neither) * (both + only_second) * (only_first + neither)
-    cross = both * neither - only_first * only_second
+    cross: float = both * neither - only_first * only_second
     if cross > 0:  # Newcombe's continuity correction, for positive association only
         cross = max(cross - n / 2, 0)
     phi = cross / math.sqrt(margins) if margins else 0.0
     right_first, right_second = both + only_first, both + only_second
-    return _joined(
-        right_first / n,
-        wilson(right_first, n, confidence),
-        right_second / n,
-        wilson(right_second, n, confidence),
-        phi,
-        n,
-        True,
-    )
+    p, q = right_first / n, right_second / n
+    p_interval, q_interval = wilson(right_first, n, confidence), wilson(right_second, n, confidence)
+    return _joined(p, p_interval, q, q_interval, phi, n, True)
 
 
 def unpaired_difference(
@@ -118,7 +112,7 @@ def _joined(
 
 
 def mcnemar(first: NDArray[Any], second: NDArray[Any]) -> float:
-    """Exact two-sided p-value that two models err equally often, bool (N,) each, by the faces on which they disagree."""
+    """Exact two-sided p-value that two models, bool (N,) each, err equally often; only disagreements count."""
     from scipy.stats import binomtest
 
     first, second = np.asarray(first, bool), np.asarray(second, bool)
@@ -145,8 +139,8 @@ def over_seeds(values: Sequence[float]) -> Spread:
 def difference_over_seeds(differences: Sequence[Difference]) -> Difference:
     """Mean of one difference per seed, with the wider of two intervals at each end.
 
-    One is Student's t over seeds (another training run, the same faces), the other the mean of the seeds' own intervals (the
-    same runs, other faces). With two or three seeds t is very wide, and should be. Raises ValueError when there are none.
+    One is Student's t over seeds (another training run, the same faces), the other the mean of the seeds' own intervals
+    (the same runs, other faces). With two or three seeds t is very wide, and should be. Raises ValueError for no seeds.
     """
     spread = over_seeds([difference.value for difference in differences])
     low, high = fmean(d.low for d in differences), fmean(d.high for d in differences)

@@ -1,35 +1,127 @@
-"""The ledger: one row per model in a run, and what each row is allowed to claim."""
+"""The ledger: one row per model in a run, and what each row is allowed to claim.
+
+>>> ledger = Ledger()
+>>> ledger.add(compared(row, parent_row, result.against(parent_result)))
+>>> ledger.save("runs/tsnet/ledger.json")
+
+``ledger.json`` is a list of rows, one per model and seed; ``ledger.md`` and the terminal show one line per model, with
+mean ± standard deviation when there are several seeds.
+"""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from pydantic import ValidationError
+
+from facelet import files
+from facelet.errors import FaceletError, unknown
+from facelet.measure.intervals import Difference, Spread, difference_over_seeds, over_seeds
+from facelet.measure.row import Row
+from facelet.measure.verdict import compared, verdict
+
+__all__ = ["Ledger", "Row", "Summary", "compared", "verdict"]
+
+AVERAGED = (
+    "accuracy",
+    "accuracy_low",
+    "accuracy_high",
+    "balanced_accuracy",
+    "ece",
+    "fresh_accuracy",
+    "val_accuracy",
+    "p50_ms",
+    "p95_ms",
+    "seconds",
+)
+COUNTED = ("params", "macs", "bytes")
 
 
-class Row(BaseModel):
-    """One model, measured. Accuracies are shares in 0..1, times milliseconds, sizes bytes."""
+@dataclass(frozen=True)
+class Summary:
+    """One model over its seeds.
 
-    model_config = ConfigDict(extra="forbid")
+    Attributes:
+        row: its row, or for several seeds the mean of its rows, with the verdict on the mean.
+        accuracy: mean, standard deviation and number of seeds.
+    """
 
-    name: str
-    parent: str = ""
-    step: str
-    seed: int = 0
-    control: bool = False
-    protocol: str
-    split: str
-    n: int
-    accuracy: float
-    accuracy_low: float
-    accuracy_high: float
-    balanced_accuracy: float
-    ece: float
-    val_accuracy: float | None = None
-    params: int
-    macs: int
-    bytes: int
-    p50_ms: float
-    p95_ms: float
-    seconds: float = 0.0
-    change: float | None = None
-    verdict: str = ""
-    notes: list[str] = []
+    row: Row
+    accuracy: Spread
+
+    @property
+    def seeds(self) -> int:
+        return self.accuracy.n
+
+
+class Ledger:
+    """Rows in the order in which they were added."""
+
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        self.rows: list[Row] = []
+        for row in rows:
+            self.add(row)
+
+    def add(self, row: Row) -> None:
+        """Appends ``row``, or puts it in the place of the row of the same name and seed."""
+        for place, old in enumerate(self.rows):
+            if (old.name, old.seed) == (row.name, row.seed):
+                self.rows[place] = row
+                return
+        self.rows.append(row)
+
+    def find(self, name: str, seed: int = 0) -> Row:
+        """Raises FaceletError, with the nearest name, when there is none."""
+        for row in self.rows:
+            if (row.name, row.seed) == (name, seed):
+                return row
+        raise unknown("model in the ledger", name, {row.name for row in self.rows if row.seed == seed})
+
+    def summaries(self) -> list[Summary]:
+        """One per name, in the order of first rows."""
+        found: dict[str, Summary] = {}
+        for name in dict.fromkeys(row.name for row in self.rows):
+            rows = [row for row in self.rows if row.name == name]
+            mean = rows[0] if len(rows) == 1 else _mean(rows, found)
+            found[name] = Summary(mean, over_seeds([row.accuracy for row in rows]))
+        return list(found.values())
+
+    def save(self, path: str | Path) -> None:
+        """Writes ``ledger.json``, beside and renamed."""
+        files.write_json(path, [row.model_dump() for row in self.rows])
+
+    @classmethod
+    def load(cls, path: str | Path) -> Ledger:
+        """Raises FaceletError when the file is missing or is not a list of rows."""
+        rows = files.read_json(path)
+        if not isinstance(rows, list):
+            raise FaceletError(f"{path} is not a ledger: a list of rows was expected, not {type(rows).__name__}")
+        try:
+            return cls(Row.model_validate(row) for row in rows)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise FaceletError(f"{path} is not a ledger: {where or 'a row'}: {first['msg']}") from error
+
+
+def _mean(rows: list[Row], earlier: dict[str, Summary]) -> Row:
+    """The mean of one model's rows over seeds. One whose parent comes later keeps the verdict of its first seed."""
+    first = rows[0]
+    update: dict[str, object] = {}
+    for name in AVERAGED:
+        values = [getattr(row, name) for row in rows if getattr(row, name) is not None]
+        update[name] = fmean(values) if values else None
+    for name in COUNTED:
+        update[name] = round(fmean(getattr(row, name) for row in rows))
+    mean = first.model_copy(update=update)
+    differences = [
+        Difference(row.change, row.change_low, row.change_high, row.n)
+        for row in rows
+        if row.change is not None and row.change_low is not None and row.change_high is not None
+    ]
+    if differences and first.against in earlier:
+        return compared(mean, earlier[first.against].row, difference_over_seeds(differences))
+    return mean

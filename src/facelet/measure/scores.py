@@ -1,7 +1,7 @@
-"""Scores: accuracy with its interval, balanced accuracy, per class, confusion and calibration, from answers and labels.
+"""Scores: accuracy with its interval, balanced accuracy, per class, confusion and calibration.
 
-Expected calibration error after Naeini et al. 2015 and Guo et al. 2017 (https://arxiv.org/abs/1706.04599): 15 equally wide
-bins of the highest probability.
+Expected calibration error after Guo et al. 2017 (https://arxiv.org/abs/1706.04599): 15 equally wide bins of the
+highest probability.
 
 >>> import numpy as np
 >>> scores = score(np.array([[0.9, 0.1], [0.6, 0.4]]), np.array([0, 1]), ("sad", "happy"), ("sad", "happy"))
@@ -83,7 +83,7 @@ class Scores:
 def score(
     probabilities: NDArray[Any], truth: NDArray[np.int64], classes: tuple[str, ...], labels: tuple[str, ...]
 ) -> Scores:
-    """Scores of ``probabilities`` (N, len(labels)) against ``truth`` (N,), index into ``classes``; names are matched."""
+    """Scores of ``probabilities`` (N, len(labels)) for ``truth`` (N,), index into ``classes``; names are matched."""
     columns = match_labels(classes, labels)
     extra = [number for number in range(len(labels)) if number not in columns]
     place = np.empty(len(labels), np.int64)  # of each model label among the confusion's columns

@@ -44,7 +44,7 @@ class MultiScaleConv(nn.Module):
 
 
 class FineGrainedBlock(BasicBlock):
-    """torchvision's BasicBlock with ``MultiScaleConv`` as its second convolution; the first strides and mixes channels."""
+    """torchvision's BasicBlock, its second convolution a ``MultiScaleConv``; the first strides and mixes channels."""
 
     def __init__(
         self,

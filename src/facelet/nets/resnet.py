@@ -58,7 +58,8 @@ class ResNet(FaceNet):
         for module in self.modules():
             if isinstance(module, BasicBlock):
                 # Every block starts as the identity, which steadies the first steps (https://arxiv.org/abs/1706.02677).
-                for norm in module.conv2.norms if isinstance(module, FineGrainedBlock) else [module.bn2]:
+                last = module.conv2.norms if isinstance(module, FineGrainedBlock) else [module.bn2]
+                for norm in last:
                     nn.init.zeros_(norm.weight)
 
     def stages(self, images: Tensor) -> list[Tensor]:
@@ -94,7 +95,7 @@ def resnet18(
     local: bool = False,
     dropout: float = 0.0,
 ) -> ResNet:
-    """``stem_stride``: 1, 2 or 4, by size when None. ``local``: add the four patches. ``dropout``: before the classifier."""
+    """``stem_stride``: 1, 2 or 4, by size when None. ``local``: add four patches. ``dropout``: before the classifier."""
     return ResNet(classes, size, channels, width=width, stem_stride=stem_stride, local=local, dropout=dropout)
 
 

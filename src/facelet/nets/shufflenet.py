@@ -139,8 +139,8 @@ def shufflenet_v2(
     stem_stride: Stride | None = None,
     dropout: float = 0.0,
 ) -> ShuffleNet:
-    """``width``: 0.5, 1.0, 1.5, 2.0 or any factor. ``stem_stride``: 1, 2 or 4, by size when None. ``dropout``: before the
-    classifier.
+    """``width``: 0.5, 1.0, 1.5, 2.0 or any factor. ``stem_stride``: 1, 2 or 4, by size when None. ``dropout``: before
+    the classifier.
     """
     return ShuffleNet(classes, size, channels, width=width, stem_stride=stem_stride, dropout=dropout)
 

@@ -170,6 +170,6 @@ def _take(
         assert made.net is not None
         export_checkpoint(made.net, target, faces, crop=recipe.crop, described=described)
         made = replace(made, onnx=target)
-    result = measure(step, control, replace(made, spent=spent), target, place, faces, described)
+    result = measure(step, control, replace(made, spent=spent), place, faces, label, seed)
     console.print(result.line())
     return result

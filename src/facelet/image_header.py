@@ -1,0 +1,251 @@
+"""An image's header: format, size, orientation and whether the file is whole, read without decoding a pixel.
+
+The formats' own specifications: ITU T.81 (JPEG), W3C PNG, RFC 9649 (WebP), GIF89a, TIFF 6.0, BMP, Netpbm, ISO 23008-12 (AVIF).
+A decoder asked for a 30-gigapixel PNG of 40 kB allocates first and fails later, and OpenCV fills what is missing of a
+JPEG with grey and says nothing; ``pixels.decode`` therefore asks here first.
+
+>>> parse(Path("photo.jpg").read_bytes())
+Header(format='JPEG', width=910, height=1137, orientation=1, alpha=False, whole=True)
+
+``whole`` is a claim about the container (its end is there), not about every bit inside: a photo damaged in its middle passes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from struct import error as StructError
+from struct import unpack_from
+
+UNSUPPORTED = {
+    b"heic": "HEIC",
+    b"heix": "HEIC",
+    b"hevc": "HEIC",
+    b"mif1": "HEIC",
+    b"msf1": "HEIC",
+    b"jxl ": "JPEG XL",
+    b"jp2 ": "JPEG 2000",
+}
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the first bytes of an image promise.
+
+    Attributes:
+        width, height: in pixels, as stored (before ``orientation``); 0 when not known.
+        orientation: EXIF 1-8, 1 is upright.
+        alpha: it may have transparent pixels.
+        whole: the file goes on to its end.
+    """
+
+    format: str
+    width: int = 0
+    height: int = 0
+    orientation: int = 1
+    alpha: bool = False
+    whole: bool = True
+
+
+def parse(data: bytes) -> Header | None:
+    """The header of an image file, or None for what is not one of the formats in ``READERS`` (or breaks off inside its header)."""
+    for magic, reader in READERS.items():
+        if data.startswith(magic):
+            try:
+                return reader(data)
+            except (StructError, IndexError, ValueError):
+                return None
+    return None
+
+
+def unsupported(data: bytes) -> str | None:
+    """The name of a well-known image format that Facelet does not read, or None."""
+    if data.startswith(b"\xff\x0a"):
+        return "JPEG XL"
+    if data.startswith((b"II\x2b\0", b"MM\0\x2b")):
+        return "BigTIFF"
+    return UNSUPPORTED.get(data[8:12] if data[4:8] == b"ftyp" else data[4:8].lower())
+
+
+def _jpeg(data: bytes) -> Header | None:
+    at, width, height, orientation = 2, 0, 0, 1
+    while True:
+        if data[at] != 0xFF:
+            return None
+        marker = data[at + 1]
+        if marker == 0xFF:
+            at += 1
+            continue
+        if marker == 0x01 or 0xD0 <= marker <= 0xD8:
+            at += 2
+            continue
+        (length,) = unpack_from(">H", data, at + 2)
+        if marker in (0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF):
+            height, width = unpack_from(">HH", data, at + 5)
+        elif marker == 0xE1 and data[at + 4 : at + 10] == b"Exif\0\0":
+            orientation = _exif_orientation(data[at + 10 : at + 2 + length])
+        elif marker in (0xDA, 0xD9):
+            # Inside the scans 0xFF is always stuffed, so the first FFD9 after here is the end; what follows it is not ours.
+            return Header("JPEG", width, height, orientation, whole=data.find(b"\xff\xd9", at) >= 0)
+        at += 2 + length
+
+
+def _png(data: bytes) -> Header | None:
+    if data[12:16] != b"IHDR":
+        return None
+    width, height, _, colour = unpack_from(">IIBB", data, 16)
+    alpha, orientation, whole, at = colour in (4, 6), 1, False, 8
+    while at + 12 <= len(data):
+        (length,) = unpack_from(">I", data, at)
+        kind, end = data[at + 4 : at + 8], at + 12 + length
+        if kind == b"tRNS":
+            alpha = True
+        elif kind == b"eXIf":
+            orientation = _exif_orientation(data[at + 8 : end - 4])
+        elif kind == b"IEND":
+            whole = True
+            break
+        at = end
+    return Header("PNG", width, height, orientation, alpha, whole)
+
+
+def _webp(data: bytes) -> Header | None:
+    if data[8:12] != b"WEBP":
+        return None
+    (size,) = unpack_from("<I", data, 4)
+    whole, kind, orientation = len(data) >= size + 8, data[12:16], 1
+    if kind == b"VP8X":
+        width = 1 + int.from_bytes(data[24:27], "little")
+        height = 1 + int.from_bytes(data[27:30], "little")
+        at = 12
+        while at + 8 <= len(data):
+            (length,) = unpack_from("<I", data, at + 4)
+            if data[at : at + 4] == b"EXIF":
+                exif = data[at + 8 : at + 8 + length]
+                orientation = _exif_orientation(exif.removeprefix(b"Exif\0\0"))
+            at += 8 + length + length % 2
+        return Header("WebP", width, height, orientation, bool(data[20] & 0x10), whole)
+    if kind == b"VP8L":
+        (bits,) = unpack_from("<I", data, 21)
+        return Header("WebP", 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF), 1, bool(bits >> 28 & 1), whole)
+    if kind == b"VP8 ":
+        width, height = unpack_from("<HH", data, 26)
+        return Header("WebP", width & 0x3FFF, height & 0x3FFF, whole=whole)
+    return None
+
+
+def _bmp(data: bytes) -> Header:
+    offset, header_size = unpack_from("<II", data, 10)
+    if header_size == 12:
+        width, height, _, bits = unpack_from("<HHHH", data, 18)
+        compression = 0
+    else:
+        width, height, _, bits, compression = unpack_from("<iiHHI", data, 18)
+    width, height = abs(width), abs(height)
+    expected = offset + (width * bits + 31) // 32 * 4 * height if compression in (0, 3) else 0
+    # The fourth byte of a 32-bit BMP is alpha to some writers and padding (0) to most: it is not believed.
+    return Header("BMP", width, height, whole=len(data) >= expected)
+
+
+def _gif(data: bytes) -> Header:
+    width, height, flags = unpack_from("<HHB", data, 6)
+    at, whole = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0), False
+    while at < len(data) and data[at] in (0x21, 0x2C):
+        picture = data[at] == 0x2C
+        if picture:
+            local = data[at + 9]
+            at += 11 + (3 << (local & 7) + 1 if local & 0x80 else 0)
+        else:
+            at += 2
+        while data[at : at + 1] not in (b"\0", b""):
+            at += 1 + data[at]
+        if picture:
+            whole = at < len(data)
+            break
+        at += 1
+    return Header("GIF", width, height, alpha=True, whole=whole)
+
+
+def _tiff(data: bytes) -> Header:
+    tags = {tag: list(values) for tag, values in _ifd(data)}
+    starts = tags.get(273) or tags.get(324) or []
+    sizes = tags.get(279) or tags.get(325) or []
+    whole = bool(starts) and max(map(sum, zip(starts, sizes, strict=False)), default=0) <= len(data)
+    orientation = _valid_orientation(tags.get(274, [1]))
+    alpha = any(extra in (1, 2) for extra in tags.get(338, []))
+    return Header("TIFF", tags[256][0] if 256 in tags else 0, tags[257][0] if 257 in tags else 0, orientation, alpha, whole)
+
+
+def _pnm(data: bytes) -> Header | None:
+    # Comments run to the end of their line and may stand between any two numbers.
+    gap = rb"(?:\s|#[^\n]*\n)+"
+    deep = data[1:2] not in b"14"
+    found = re.match(rb"P[1-6]" + gap + rb"(\d{1,9})" + gap + rb"(\d{1,9})" + (gap + rb"(\d{1,5})" if deep else b"") + rb"\s", data[:4096])
+    if not found:
+        return None
+    width, height, top = int(found[1]), int(found[2]), int(found[3]) if deep else 1
+    samples = width * (3 if data[1:2] in b"36" else 1)
+    if data[1:2] in b"123":
+        need = samples * height
+    elif deep:
+        need = samples * height * (2 if top > 255 else 1)
+    else:
+        need = (width + 7) // 8 * height
+    return Header("PNM", width, height, whole=len(data) - found.end() >= need)
+
+
+def _isobmff(data: bytes) -> Header | None:
+    if data[4:8] != b"ftyp" or data[8:12] not in (b"avif", b"avis"):
+        return None
+    # Every item (grid tiles and the alpha plane too) has its own size box; the picture is the largest.
+    sizes = [unpack_from(">II", data, found.end() + 4) for found in re.finditer(rb"ispe", data[: 1 << 16])]
+    width, height = max(sizes, key=lambda size: size[0] * size[1])
+    at = 0
+    while at + 8 <= len(data):
+        (length,) = unpack_from(">I", data, at)
+        if length < 8:
+            break  # 0 is "to the end of the file"; 64-bit lengths are for films
+        at += length
+    return Header("AVIF", width, height, alpha=True, whole=at <= len(data))
+
+
+def _ifd(data: bytes) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Tags of the first directory of a TIFF structure with whole-number values (EXIF is one such structure)."""
+    order = "<" if data[:2] == b"II" else ">"
+    if data[:4] not in (b"II\x2a\0", b"MM\0\x2a"):
+        return
+    (at,) = unpack_from(order + "I", data, 4)
+    (count,) = unpack_from(order + "H", data, at)
+    for entry in range(at + 2, at + 2 + 12 * count, 12):
+        tag, kind, length = unpack_from(order + "HHI", data, entry)
+        if kind not in (3, 4) or not 0 < length <= len(data):
+            continue
+        width = 2 if kind == 3 else 4
+        (where,) = (entry + 8,) if length * width <= 4 else unpack_from(order + "I", data, entry + 8)
+        yield tag, unpack_from(f"{order}{length}{'H' if kind == 3 else 'I'}", data, where)
+
+
+def _exif_orientation(exif: bytes) -> int:
+    """1-8; 1 for EXIF that is absent or broken: a photo is not refused for that."""
+    try:
+        return _valid_orientation(next((list(values) for tag, values in _ifd(exif) if tag == 274), [1]))
+    except StructError:
+        return 1
+
+
+def _valid_orientation(values: list[int]) -> int:
+    return values[0] if values[0] in range(1, 9) else 1
+
+
+READERS: dict[bytes, Callable[[bytes], Header | None]] = {
+    b"\xff\xd8\xff": _jpeg,
+    b"\x89PNG\r\n\x1a\n": _png,
+    b"RIFF": _webp,
+    b"BM": _bmp,
+    b"GIF8": _gif,
+    b"II\x2a\0": _tiff,
+    b"MM\0\x2a": _tiff,
+    **{b"P%d" % kind: _pnm for kind in range(1, 7)},
+    b"\0\0\0": _isobmff,
+}

@@ -1,0 +1,219 @@
+"""How long a model takes on this machine: p50 and p95 of a session run, models interleaved, the machine described.
+
+>>> rows = bench(["student.onnx", "student-int8.onnx"])
+>>> print(rows[0].p50_ms, rows[0].faces_per_second)
+>>> Console().print(bench_table(rows, machine()))
+
+A time is that of ONNX Runtime on a prepared input: decoding, detection and cropping come on top. Models take turns in
+short bursts, so what slows the machine slows all of them; the first run of a burst, which finds its weights out of the
+caches, is not counted. Times of two separate calls of ``bench`` should not be compared.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from rich.table import Table
+
+from facelet import model_file
+from facelet.errors import FaceletError
+
+BURST = 8
+FLAGS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimddp", "i8mm", "sve")
+
+
+@dataclass(frozen=True)
+class Latency:
+    """One model at one batch size.
+
+    Attributes:
+        p50_ms, p95_ms: of one run with ``batch`` faces, in milliseconds.
+        n: runs that were timed.
+        params, macs: as the model file says, for one face; 0 where it does not.
+        bytes: of the file.
+    """
+
+    name: str
+    path: str
+    precision: str
+    batch: int
+    threads: int
+    p50_ms: float
+    p95_ms: float
+    n: int
+    params: int
+    macs: int
+    bytes: int
+
+    @property
+    def faces_per_second(self) -> float:
+        return 1000 * self.batch / self.p50_ms
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where times were taken. ``load`` is the mean number of running processes over the last minute."""
+
+    cpu: str
+    cores: int
+    flags: tuple[str, ...]
+    system: str
+    python: str
+    onnxruntime: str
+    governor: str
+    load: float
+
+    def __str__(self) -> str:
+        flags = f" ({' '.join(self.flags)})" if self.flags else ""
+        return (
+            f"{self.cpu}, {self.cores} cores{flags}; {self.system}; Python {self.python}; "
+            f"ONNX Runtime {self.onnxruntime}; governor {self.governor}; load {self.load:.2f}"
+        )
+
+    @property
+    def warning(self) -> str:
+        """What speaks against times taken now, or ""."""
+        if self.load > max(0.5, 0.35 * self.cores):
+            return f"the machine is busy (load {self.load:.2f} on {self.cores} cores): times will be too long and scatter"
+        return ""
+
+
+def machine() -> Machine:
+    """This machine, now. What the system does not tell is "unknown"."""
+    text = _text("/proc/cpuinfo")
+    entries = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    told = {key.strip(): value.strip() for key, value in entries.items()}
+    present = set(told.get("flags", told.get("Features", "")).split())
+    return Machine(
+        cpu=told.get("model name") or platform.processor() or platform.machine() or "unknown",
+        cores=_cores(),
+        flags=tuple(flag for flag in FLAGS if flag in present),
+        system=platform.platform(terse=True),
+        python=platform.python_version(),
+        onnxruntime=onnxruntime.__version__,
+        governor=_text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip() or "unknown",
+        load=os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
+    )
+
+
+def bench(
+    paths: Sequence[str | Path],
+    batches: Sequence[int] = (1,),
+    threads: int = 1,
+    seconds: float = 2.0,
+    rounds: int | None = None,
+) -> list[Latency]:
+    """Times every model at every batch size, ``seconds`` each, or ``rounds`` bursts of ``BURST`` runs each.
+
+    Returns rows by batch, then in the order of ``paths``. Raises FaceletError for what is not a model file.
+    """
+    if not paths:
+        raise FaceletError("nothing to time: give at least one model file")
+    if min(batches, default=0) < 1 or threads < 1:
+        raise FaceletError(f"batches are {tuple(batches)} and threads {threads}, expected 1 or more")
+    if not 0 < seconds <= 3600:
+        raise FaceletError(f"seconds is {seconds}, expected more than 0 and at most 3600")
+    infos = [model_file.read(path) for path in paths]
+    sessions = [model_file.open_session(path, threads) for path in paths]
+    rows = []
+    for batch in batches:
+        feeds = [_feed(info, batch) for info in infos]
+        times = _interleaved(sessions, feeds, seconds * len(paths), rounds)
+        for path, info, taken in zip(paths, infos, times, strict=True):
+            p50, p95 = np.percentile(np.array(taken) * 1000, (50, 95))
+            rows.append(
+                Latency(
+                    info.name or Path(path).stem,
+                    str(path),
+                    info.precision,
+                    batch,
+                    threads,
+                    float(p50),
+                    float(p95),
+                    len(taken),
+                    info.params,
+                    info.macs,
+                    Path(path).stat().st_size,
+                )
+            )
+    return rows
+
+
+def bench_table(rows: Sequence[Latency], where: Machine) -> Table:
+    """The rows as a table that ends with the machine and its warning."""
+    caption = str(where) + (f"\nwarning: {where.warning}" if where.warning else "")
+    table = Table(caption=caption, caption_justify="left")
+    table.add_column("model")
+    for title in ("batch", "threads", "p50 ms", "p95 ms", "faces/s", "params", "MACs", "bytes", "n"):
+        table.add_column(title, justify="right")
+    for row in rows:
+        table.add_row(
+            f"{row.name} ({row.precision})",
+            str(row.batch),
+            str(row.threads),
+            f"{row.p50_ms:.3f}",
+            f"{row.p95_ms:.3f}",
+            f"{row.faces_per_second:,.0f}",
+            f"{row.params:,}",
+            f"{row.macs:,}",
+            f"{row.bytes:,}",
+            f"{row.n:,}",
+        )
+    return table
+
+
+def bench_json(rows: Sequence[Latency], where: Machine) -> dict[str, Any]:
+    """The rows and the machine as JSON values."""
+    return {
+        "machine": {**asdict(where), "flags": list(where.flags), "warning": where.warning},
+        "models": [{**asdict(row), "faces_per_second": row.faces_per_second} for row in rows],
+    }
+
+
+def _feed(info: model_file.ModelInfo, batch: int) -> dict[str, np.ndarray]:
+    shape = (batch, info.input.channels, info.input.size, info.input.size)
+    return {info.input.name: np.random.default_rng(0).standard_normal(shape, np.float32)}
+
+
+def _interleaved(
+    sessions: list[onnxruntime.InferenceSession],
+    feeds: list[dict[str, np.ndarray]],
+    seconds: float,
+    rounds: int | None,
+) -> list[list[float]]:
+    """Seconds of every timed run of every session. Who begins a round changes from round to round."""
+    for session, feed in zip(sessions, feeds, strict=True):
+        for _ in range(3):
+            session.run(None, feed)
+    times: list[list[float]] = [[] for _ in sessions]
+    end, turn = time.perf_counter() + seconds, 0
+    while turn < rounds if rounds is not None else (time.perf_counter() < end or turn < 3):
+        for place in range(len(sessions)):
+            number = (place + turn) % len(sessions)
+            session, feed = sessions[number], feeds[number]
+            session.run(None, feed)
+            for _ in range(BURST):
+                start = time.perf_counter()
+                session.run(None, feed)
+                times[number].append(time.perf_counter() - start)
+        turn += 1
+    return times
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

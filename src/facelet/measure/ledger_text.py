@@ -1,0 +1,136 @@
+"""The ledger as people read it: a table for the terminal, Markdown for a repository, and one sentence that sums it up.
+
+>>> show(ledger, Console())
+>>> files.write_text("ledger.md", markdown(ledger, title="T-SNet", protocol=str(faces.protocol)))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from facelet.measure.ledger import Ledger, Summary
+from facelet.measure.row import Row, amount, duration, megabytes, milliseconds, percent, points, signed
+from facelet.measure.verdict import compared_sizes
+
+COLUMNS = ("model", "accuracy, 95 %", "change", "balanced", "ECE", "parameters", "MACs", "file", "p50", "p95")
+FITTING = ((132, ()), (104, ("ECE", "MACs", "p95")), (0, ("balanced", "ECE", "parameters", "MACs", "p95")))
+"""Columns that a terminal of at least so many characters leaves out; ``ledger.md`` has all."""
+
+
+def cells(summary: Summary) -> tuple[str, ...]:
+    """The texts of one model's line, as COLUMNS names them."""
+    row = summary.row
+    return (
+        row.name + (" (control)" if row.control else ""),
+        accuracy(summary),
+        change(row),
+        percent(row.balanced_accuracy),
+        percent(row.ece),
+        amount(row.params),
+        amount(row.macs),
+        f"{megabytes(row.bytes)} {row.precision}",
+        milliseconds(row.p50_ms) if row.p50_ms else "",
+        milliseconds(row.p95_ms) if row.p95_ms else "",
+    )
+
+
+def accuracy(summary: Summary) -> str:
+    """ "85.9 % (84.6–87.1)", or over seeds "85.9 ± 0.3 % (n = 3)"."""
+    row = summary.row
+    if summary.seeds > 1:
+        return f"{100 * row.accuracy:.1f} ± {100 * summary.accuracy.sd:.1f} % (n = {summary.seeds})"
+    return f"{percent(row.accuracy)} ({100 * row.accuracy_low:.1f}–{100 * row.accuracy_high:.1f})"
+
+
+def change(row: Row) -> str:
+    """ "−0.4 (−0.9 to 0.1)" in points, "" for the first model."""
+    if row.change is None or row.change_low is None or row.change_high is None:
+        return ""
+    return f"{signed(row.change)} ({signed(row.change_low)} to {signed(row.change_high)})"
+
+
+def headline(ledger: Ledger) -> str:
+    """What the run made, in one or two sentences: its smallest model against the model that it began with."""
+    models = [summary.row for summary in ledger.summaries() if not summary.row.control]
+    if not models:
+        return "Nothing has been measured yet."
+    first, small = models[0], min(models, key=lambda row: (row.bytes, row.p50_ms))
+    said = f"{small.name} answers {percent(small.accuracy)} of {small.n:,} {small.split} faces correctly"
+    said += f" in {megabytes(small.bytes)}"
+    if small.p50_ms:
+        said += f" and {milliseconds(small.p50_ms)} a face"
+    if small is first or (first.protocol, first.split) != (small.protocol, small.split):
+        return f"{said}."
+    parts = [*compared_sizes(small, first), points(small.accuracy - first.accuracy)]
+    return f"{said}: {', '.join(parts)} beside {first.name}."
+
+
+def show(ledger: Ledger, console: Console) -> None:
+    """Prints the table, each model's verdict, and the sentence that sums it up."""
+    table = Table(box=None, header_style="dim", padding=(0, 2 if console.width >= 104 else 1, 0, 0))
+    dropped = next(columns for width, columns in FITTING if console.width >= width)
+    kept = [number for number, column in enumerate(COLUMNS) if column not in dropped]
+    for number in kept:
+        table.add_column(COLUMNS[number], justify="left" if number == 0 else "right", no_wrap=True)
+    verdicts = Table.grid(padding=(0, 2))
+    for summary in ledger.summaries():
+        style = "dim" if summary.row.control else ""
+        texts = [summary.row.name, *cells(summary)[1:]]  # a control is dim, and its verdict says what it is
+        table.add_row(*(escape(texts[number]) for number in kept), style=style)
+        verdicts.add_row(escape(summary.row.name), escape(summary.row.verdict), style=style)
+    console.print(table)
+    console.print()
+    console.print(verdicts)
+    console.print()
+    console.print(f"[bold]{escape(headline(ledger))}[/]")
+
+
+def markdown(
+    ledger: Ledger,
+    *,
+    title: str,
+    protocol: str,
+    machine: str = "",
+    budget: str = "",
+    notes: Sequence[str] = (),
+) -> str:
+    """``ledger.md``: the sentence, what the numbers mean, the table, the verdicts.
+
+    ``protocol``: its written form; ``machine``: where latency was taken; ``budget``: what training was given, the
+    measured time when empty.
+    """
+    summaries = ledger.summaries()
+    budget = budget or f"{duration(sum(row.seconds for row in ledger.rows))} of training in all"
+    facts = {"Protocol": protocol, "Machine": machine, "Budget": budget}
+    lines = [f"# Ledger: {_cell(title)}", "", _cell(headline(ledger)), ""]
+    lines += [f"- **{name}**: {_cell(value)}" for name, value in facts.items() if value]
+    lines += ["", "| " + " | ".join(COLUMNS) + " |", "|:--" + "|--:" * (len(COLUMNS) - 1) + "|"]
+    lines += ["| " + " | ".join(map(_cell, cells(summary))) + " |" for summary in summaries]
+    lines += ["", "## Verdicts", ""]
+    lines += [f"- **{_cell(s.row.name)}**{_beside(s.row)}: {_cell(s.row.verdict)}" for s in summaries if s.row.verdict]
+    noted = [*notes, *(f"{row.name}: {note}" for row in ledger.rows for note in row.notes)]
+    if noted:
+        lines += ["", "## Notes", "", *(f"- {_cell(note)}" for note in dict.fromkeys(noted))]
+    lines += ["", LEGEND, ""]
+    return "\n".join(lines)
+
+
+LEGEND = (
+    "Accuracy is of a split that is read once, at the end of each step; selection uses validation only. With it stands "
+    "Wilson's 95 % interval, or over several seeds the standard deviation. Change is in points against the parent (for "
+    "a control: against the model it controls for), with the 95 % interval of the difference on the same faces. MACs "
+    "are multiply-accumulates for one face; latency is for one face on the machine named here."
+)
+
+
+def _beside(row: Row) -> str:
+    return f" (beside {_cell(row.against)})" if row.against else ""
+
+
+def _cell(text: str) -> str:
+    """Text that Markdown takes as text: one line, no table bars, no HTML."""
+    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")

@@ -1,0 +1,123 @@
+"""Row: one model, measured, as it stands in a ledger; and how its figures are written.
+
+>>> percent(0.8812), points(-0.0043), amount(1_260_779), megabytes(1_362_944)
+('88.1 %', '−0.4 points', '1.26 M', '1.36 MB')
+
+A megabyte is 1,000,000 bytes. Latency is of the machine that the row names and of no other.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from facelet.measure.classification import Classification
+
+
+class Row(BaseModel):
+    """One model, measured. Accuracies are shares in 0..1, times milliseconds, sizes bytes.
+
+    ``change`` is this accuracy minus that of ``compare`` (its parent, or the model a control controls for), on the same
+    faces, with the ends of its interval. ``machine`` names where p50 and p95 were taken, without what changes by the minute (its load):
+    only speeds of rows that name the same machine are compared.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    parent: str = ""
+    compare: str = Field("", description="model it is measured against; its parent when empty")
+    step: str
+    seed: int = 0
+    control: bool = False
+    precision: str = "fp32"
+    protocol: str
+    split: str
+    n: int = Field(ge=0)
+    accuracy: float = Field(ge=0, le=1)
+    accuracy_low: float = Field(ge=0, le=1)
+    accuracy_high: float = Field(ge=0, le=1)
+    balanced_accuracy: float = Field(ge=0, le=1)
+    ece: float = 0.0
+    fresh_accuracy: float | None = Field(None, description="without the faces identical to a training face")
+    val_accuracy: float | None = None
+    params: int = Field(ge=0)
+    macs: int = Field(ge=0)
+    bytes: int = Field(ge=0)
+    p50_ms: float = Field(ge=0)
+    p95_ms: float = Field(ge=0)
+    machine: str = ""
+    allowance: float | None = Field(None, description="accuracy the step was allowed to cost, as a share")
+    seconds: float = 0.0
+    change: float | None = None
+    change_low: float | None = None
+    change_high: float | None = None
+    verdict: str = ""
+    notes: list[str] = []
+
+    @property
+    def against(self) -> str:
+        """Name of the model it is measured against, "" for the first."""
+        return self.compare or self.parent
+
+
+def figures(result: Classification) -> dict[str, object]:
+    """The fields of a Row that follow from a Classification."""
+    scores = result.all
+    return {
+        "protocol": result.protocol,
+        "split": result.split,
+        "n": scores.n,
+        "accuracy": scores.accuracy,
+        "accuracy_low": scores.accuracy_low,
+        "accuracy_high": scores.accuracy_high,
+        "balanced_accuracy": scores.balanced_accuracy,
+        "ece": scores.ece,
+        "fresh_accuracy": result.fresh.accuracy if result.fresh else None,
+    }
+
+
+def percent(share: float, digits: int = 1) -> str:
+    return f"{100 * share:.{digits}f} %"
+
+
+def signed(difference: float, digits: int = 1) -> str:
+    """A difference of shares in percentage points with its sign; no sign on what rounds to nothing."""
+    value = round(100 * difference, digits) or 0.0
+    return f"{value:+.{digits}f}".replace("-", "−") if value else f"{0:.{digits}f}"
+
+
+def points(difference: float) -> str:
+    return f"{signed(difference)} points"
+
+
+def amount(count: float) -> str:
+    """11_200_000 as "11.2 M": three figures."""
+    for unit, word in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if count >= 0.9995 * unit:
+            return f"{_three(count / unit)}{word}"
+    return f"{count:.0f}"
+
+
+def megabytes(size: float) -> str:
+    return f"{_three(size / 1e6)} MB" if size >= 99_950 else f"{_three(size / 1e3)} kB"
+
+
+def milliseconds(time: float) -> str:
+    return f"{_three(time)} ms"
+
+
+def times(ratio: float) -> str:
+    """A ratio of sizes or speeds: "4.1×"."""
+    return f"{ratio:.0f}×" if ratio >= 19.5 else f"{ratio:.1f}×"
+
+
+def duration(seconds: float) -> str:
+    """ "42 s", "12 min", "3 h 05 min"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def _three(value: float) -> str:
+    return f"{value:.0f}" if value >= 99.95 else f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"

@@ -1,0 +1,136 @@
+"""Verdict: the sentence a row is allowed to say about itself, beside the model it is measured against.
+
+>>> verdict(student_int8, student, paired_difference(correct_int8, correct_student), "quantize")
+'3.6× smaller, 1.9× faster, −0.1 points (inside the interval)'
+
+A difference inside its interval is not called a gain or a loss. That it could not be measured does not show it is zero.
+"""
+
+from __future__ import annotations
+
+from facelet.errors import FaceletError
+from facelet.measure.intervals import Difference, unpaired_difference
+from facelet.measure.row import Row, percent, points, signed, times
+
+SHRINKING = ("quantize", "prune", "prune-at-init")
+ALLOWANCE = {"quantize": 0.003}
+"""Accuracy, as a share, that a step may cost before its verdict calls it too much, unless a row brings its own."""
+
+
+def verdict(row: Row, parent: Row | None, difference: Difference | None = None, step: str = "") -> str:
+    """What ``row`` gained and lost against ``parent`` (for a control: the model that it controls for).
+
+    ``difference`` is ``row``'s accuracy minus ``parent``'s on the same faces; without it the rows' own intervals are
+    joined, which is wider. Raises FaceletError for rows of different protocols, splits or numbers of faces.
+    """
+    step = step or row.step
+    if parent is None:
+        return f"the first: {percent(row.accuracy)} of {row.n:,} faces, nothing to compare with"
+    require_comparable(row, parent)
+    difference = difference or _from_rows(row, parent)
+    if row.control:
+        return _of_control(parent.name, difference)
+    if step in SHRINKING:
+        return _of_shrinking(row, parent, difference, ALLOWANCE.get(step) if row.allowance is None else row.allowance)
+    sizes = compared_sizes(row, parent)
+    if sizes:
+        return ", ".join([*sizes, _accuracy(difference)])
+    return _gain(difference)
+
+
+def compared(row: Row, parent: Row | None, difference: Difference | None = None) -> Row:
+    """``row`` with its change and verdict filled in. Raises what ``verdict`` raises."""
+    if parent is None:
+        return row.model_copy(update={"verdict": verdict(row, None)})
+    require_comparable(row, parent)
+    difference = difference or _from_rows(row, parent)
+    return row.model_copy(
+        update={
+            "change": difference.value,
+            "change_low": difference.low,
+            "change_high": difference.high,
+            "verdict": verdict(row, parent, difference),
+        }
+    )
+
+
+def require_comparable(row: Row, parent: Row) -> None:
+    """Raises FaceletError unless both rows speak of the same faces under the same protocol."""
+    for name in ("protocol", "split", "n"):
+        mine, theirs = getattr(row, name), getattr(parent, name)
+        if mine != theirs:
+            raise FaceletError(
+                f"{row.name!r} and {parent.name!r} cannot be compared: their {name} differs ({mine} and {theirs})"
+            )
+
+
+def compared_sizes(row: Row, parent: Row) -> list[str]:
+    """ "8.9× smaller", "3.1× faster": what differs by a tenth or more. Speeds of different machines are left out."""
+    said = []
+    if row.bytes and parent.bytes:
+        said.append(_ratio(parent.bytes / row.bytes, "smaller", "larger"))
+    if speeds_compare(row, parent):
+        said.append(_ratio(parent.p50_ms / row.p50_ms, "faster", "slower"))
+    return [part for part in said if part]
+
+
+def speeds_compare(row: Row, parent: Row) -> bool:
+    return row.p50_ms > 0 and parent.p50_ms > 0 and row.machine == parent.machine
+
+
+def _from_rows(row: Row, parent: Row) -> Difference:
+    mine, theirs = (row.accuracy_low, row.accuracy_high), (parent.accuracy_low, parent.accuracy_high)
+    return unpaired_difference(row.accuracy, mine, parent.accuracy, theirs, row.n)
+
+
+def _ratio(ratio: float, more: str, less: str) -> str:
+    if ratio >= 1.1:
+        return f"{times(ratio)} {more}"
+    return f"{times(1 / ratio)} {less}" if ratio <= 1 / 1.1 else ""
+
+
+def _interval(difference: Difference) -> str:
+    return f"{signed(difference.low)} to {signed(difference.high)}"
+
+
+def _accuracy(difference: Difference) -> str:
+    place = _interval(difference) if difference.measurable else "inside the interval"
+    return f"{points(difference.value)} ({place})"
+
+
+def _gain(difference: Difference) -> str:
+    kind = "gain" if difference.value >= 0 else "loss"
+    if difference.measurable:
+        return f"{_accuracy(difference)}: a measurable {kind}"
+    return f"{points(difference.value)}, inside the interval: no measurable {kind}"
+
+
+def _of_shrinking(row: Row, parent: Row, difference: Difference, allowance: float | None) -> str:
+    what = row.precision if row.precision != parent.precision else "it"
+    whose = f"its {parent.precision} parent" if row.precision != parent.precision else "its parent"
+    missed = []
+    if row.bytes >= parent.bytes:
+        missed.append(f"not smaller than {whose}")
+    if speeds_compare(row, parent) and row.p50_ms >= parent.p50_ms:
+        missed.append(f"slower than {whose}" if row.p50_ms > 1.03 * parent.p50_ms else f"no faster than {whose}")
+    accuracy = _accuracy(difference)
+    costly = allowance is not None and difference.value < -allowance
+    if costly and allowance is not None:
+        accuracy += f", more than the {100 * allowance:.1f} points allowed"
+    sizes = compared_sizes(row, parent)
+    if missed:
+        return "; ".join([f"no gain: {what} is {' and '.join(missed)}", ", ".join([*sizes, accuracy])])
+    if costly:
+        return f"{', '.join(sizes) or 'hardly smaller'}, but {accuracy}"
+    return ", ".join([*sizes, accuracy]) if sizes else f"hardly smaller, hardly faster, {accuracy}"
+
+
+def _of_control(name: str, difference: Difference) -> str:
+    """``difference`` is control minus model; the sentence is about the model."""
+    lead = difference.reversed
+    if not lead.measurable:
+        return f"control: {name} is not measurably better ({points(lead.value)}, inside the interval)"
+    if lead.value > 0:
+        return f"control: {name} is better by {points(lead.value)[1:]} ({_interval(lead)})"
+    better = f"{points(difference.value)[1:]} ({_interval(difference)})"
+    return f"control: better than {name} by {better}: what was added to {name} costs"

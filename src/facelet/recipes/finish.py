@@ -1,0 +1,110 @@
+"""The end of a run: all its models timed side by side, then the ledger on screen, ``ledger.json``, ``ledger.md``, ``report.html``."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from rich.console import Console
+
+from facelet import files
+from facelet.faces import FaceSet
+from facelet.measure.cost import file_cost
+from facelet.measure.latency import Latency, Machine, bench, machine
+from facelet.measure.ledger import Ledger, Row, compared
+from facelet.measure.ledger_text import markdown, show
+from facelet.measure.report import write_report
+from facelet.measure.row import figures
+from facelet.recipes.measured import Measured
+from facelet.recipes.schema import Recipe, dump
+
+
+def finish(folder: Path, recipe: Recipe, faces: FaceSet, done: list[Measured], console: Console) -> Ledger:
+    """Writes ledger and report of a run whose steps are all done, and prints the ledger."""
+    where = machine()
+    with console.status("timing the models side by side"):
+        times = bench([_file(one) for one in done])
+    ledger = Ledger()
+    tests = {(one.step.name, one.seed): one.test for one in done}
+    for one, latency in sorted(zip(done, times, strict=True), key=lambda pair: pair[0].control):
+        row = _row(one, latency, where, recipe)
+        other = (row.against, row.seed)
+        if other in tests:
+            row = compared(row, ledger.find(*other), one.test.against(tests[other]))
+        else:
+            row = compared(row, None)
+        ledger.add(row)
+    ledger.save(folder / "ledger.json")
+    notes = [f"{one.label}: {note}" for one in done for note in one.made.notes]
+    files.write_text(
+        folder / "ledger.md",
+        markdown(ledger, title=recipe.title, protocol=str(faces.protocol), machine=str(where), notes=notes),
+    )
+    first = [one for one in done if one.seed == 0]
+    write_report(
+        folder / "report.html",
+        title=recipe.title,
+        paper=recipe.paper,
+        about=recipe.about,
+        ledger=ledger,
+        machine=str(where),
+        protocol=faces.protocol,
+        evaluations={one.label: one.test for one in first},
+        curves={one.label: read_curves(one.folder / "curves.csv") for one in first},
+        faces=faces.split("test"),
+        notes=notes,
+        recipe_text=dump(recipe),
+        command=str(files.read_json(folder / "run.json")["command"]),
+    )
+    console.print()
+    show(ledger, console)
+    console.print(f"\nreport  {folder / 'report.html'}\nledger  {folder / 'ledger.md'}, {folder / 'ledger.json'}")
+    return ledger
+
+
+def read_curves(path: Path) -> list[dict[str, float]]:
+    """Rows of a ``curves.csv``; none when a step does not train."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as lines:
+        return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(lines)]
+
+
+def _file(one: Measured) -> Path:
+    assert one.made.onnx is not None
+    return one.made.onnx
+
+
+def _row(one: Measured, latency: Latency, where: Machine, recipe: Recipe) -> Row:
+    cost = file_cost(_file(one))
+    return Row(
+        name=one.step.name,
+        parent=next(iter(one.step.needs()), ""),
+        compare=_controlled(one, recipe),
+        step=one.step.do,
+        seed=one.seed,
+        control=one.control,
+        precision=latency.precision,
+        val_accuracy=one.val.all.accuracy,
+        params=cost.params,
+        macs=cost.macs,
+        bytes=cost.bytes,
+        p50_ms=latency.p50_ms,
+        p95_ms=latency.p95_ms,
+        machine=str(where),
+        allowance=getattr(one.step, "allowance_share", None),
+        seconds=one.made.spent.get("seconds", 0.0),
+        notes=list(one.made.notes),
+        **figures(one.test),  # type: ignore[arg-type]
+    )
+
+
+def _controlled(one: Measured, recipe: Recipe) -> str:
+    """The model a control controls for: the first step that makes the same net (its own ``compare`` aside)."""
+    if not one.control:
+        return ""
+    if named := getattr(one.step, "controls", ""):
+        return str(named)
+    net = getattr(one.step, "net", None)
+    same = [step.name for step in recipe.steps if net and getattr(step, "net", None) == net]
+    return same[0] if same else ""

@@ -1,0 +1,113 @@
+"""One finished step: its model's answers on validation and test faces, and the marker that says it is finished.
+
+``answers-val.npz`` and ``answers-test.npz`` hold every answer; ``done.json`` is written last. A resumed run reads them back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facelet import files, model_file
+from facelet.faces import FaceSet
+from facelet.faces.leaks import identical_to_train
+from facelet.faces.reading import annotator_agreement
+from facelet.measure.classification import Classification, evaluate
+from facelet.measure.row import percent
+from facelet.runtime.session import Model
+from facelet.step import Made, Step
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A finished step of one seed.
+
+    Attributes:
+        label: of the model: its name, with the seed behind it from the second seed on.
+        made: what the step left; ``made.onnx`` is always set.
+        val, test: its answers.
+    """
+
+    label: str
+    step: Step
+    control: bool
+    seed: int
+    folder: Path
+    made: Made
+    val: Classification
+    test: Classification
+
+    def line(self) -> str:
+        """One line for the terminal, when the step ends."""
+        scores = self.test.all
+        interval = f"{percent(scores.accuracy_low)} to {percent(scores.accuracy_high)}"
+        return (
+            f"{self.label}: validation {percent(self.val.all.accuracy)}, "
+            f"test {percent(scores.accuracy)} ({interval} of {scores.n:,})"
+        )
+
+    @classmethod
+    def read(cls, folder: Path, step: Step, control: bool) -> Measured:
+        """A step that was finished before. Raises FaceletError when its files are damaged."""
+        done = files.read_json(folder / "done.json")
+        run = folder.parent.parent
+        made = Made(
+            onnx=run / done["onnx"],
+            net=run / done["net"] if done["net"] else None,
+            notes=tuple(done["notes"]),
+            spent=done["spent"],
+        )
+        val, test = (Classification.load(folder / f"answers-{split}.npz") for split in ("val", "test"))
+        return cls(done["label"], step, control, done["seed"], folder, made, val, test)
+
+
+def measure(step: Step, control: bool, made: Made, folder: Path, faces: FaceSet, label: str, seed: int) -> Measured:
+    """Asks a step's model file about validation and test faces, writes the figures into it, and marks the step done."""
+    assert made.onnx is not None
+    model = Model.load(made.onnx)
+    protocol = faces.protocol.hash
+    results = {}
+    for split in ("val", "test"):
+        some = faces.split(split)
+        results[split] = evaluate(
+            model.probabilities,
+            some,
+            model.info.labels,
+            identical=identical_to_train(faces, split),
+            annotator=annotator_agreement(some),
+            protocol=protocol,
+        )
+        results[split].save(folder / f"answers-{split}.npz")
+    _write_figures(made.onnx, model.info, results)
+    run = folder.parent.parent
+    files.write_json(
+        folder / "done.json",
+        {
+            "label": label,
+            "seed": seed,
+            "onnx": made.onnx.relative_to(run).as_posix(),
+            "net": made.net.relative_to(run).as_posix() if made.net else "",
+            "notes": list(made.notes),
+            "spent": made.spent,
+        },
+    )
+    return Measured(label, step, control, seed, folder, made, results["val"], results["test"])
+
+
+def _write_figures(path: Path, info: model_file.ModelInfo, results: dict[str, Classification]) -> None:
+    """A model file tells its own figures, so it is written once more when they are known."""
+    import onnx
+
+    scores = results["test"].all
+    figures: dict[str, Any] = {
+        "val_accuracy": results["val"].all.accuracy,
+        "test_accuracy": scores.accuracy,
+        "test_accuracy_low": scores.accuracy_low,
+        "test_accuracy_high": scores.accuracy_high,
+        "test_balanced_accuracy": scores.balanced_accuracy,
+        "test_ece": scores.ece,
+        "test_faces": scores.n,
+    }
+    rounded = {name: round(float(value), 6) for name, value in figures.items()}
+    model_file.write(onnx.load(str(path)), info.model_copy(update={"figures": rounded}), path)

@@ -1,0 +1,44 @@
+"""The plan of a run, printed before anything is spent: faces, steps, sizes, expected time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from facelet.faces import FaceSet
+from facelet.measure.row import amount, duration
+from facelet.recipes.schema import Recipe
+
+
+def show_plan(recipe: Recipe, faces: FaceSet, folder: Path, console: Console) -> None:
+    """Prints the plan. Raises FaceletError, before anything is spent, when a step finds that it cannot be done."""
+    specs: dict[str, Any] = {}
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
+    for column in ("model", "step", "what", "parameters", "MACs", "time"):
+        table.add_column(column, justify="right" if column in ("parameters", "MACs", "time") else "left")
+    total, unknown_times = 0.0, 0
+    for step, control in recipe.all_steps():
+        plan = step.plan(faces, specs)
+        total += (plan.seconds or 0.0) * recipe.seeds
+        unknown_times += plan.seconds is None
+        table.add_row(
+            escape(step.name),
+            step.do + (" (control)" if control else ""),
+            escape(plan.text),
+            amount(plan.params) if plan.params else "",
+            amount(plan.macs) if plan.macs else "",
+            duration(plan.seconds) if plan.seconds is not None else "",
+            style="dim" if control else "",
+        )
+    console.print(f"[bold]{escape(recipe.title)}[/]  {escape(recipe.paper)}")
+    console.print(f"faces  {escape(str(faces.protocol))}")
+    for note in faces.notes:
+        console.print(f"       [yellow]{escape(note)}[/]")
+    console.print(f"into   {folder}" + (f", {recipe.seeds} seeds" if recipe.seeds > 1 else ""))
+    console.print(table)
+    more = " and what has no figure above" if unknown_times else ""
+    console.print(f"about {duration(total)} of training{more}\n")

@@ -1,0 +1,169 @@
+"""A checkpoint becomes a model file: torch's exporter, a dynamic batch, complete metadata, and the parity gate.
+
+>>> info = export_checkpoint("steps/student/net.safetensors", "student.onnx", faces)
+>>> info.input.size, info.params
+(48, 1261804)
+
+Batch norms are folded into their convolutions by the exporter. The same weights give the same bytes, whatever machine
+paths and traces the exporter would have written along. A net whose shape depends on its input's values cannot be exported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import logging
+import platform
+import warnings
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from facelet import model_file, pixels
+from facelet.errors import FaceletError
+from facelet.faces import FaceSet
+from facelet.files import writing
+from facelet.measure import parity
+from facelet.measure.cost import net_cost
+from facelet.model_file import CropInfo, InputInfo, ModelInfo
+from facelet.nets import spec as checkpoints
+from facelet.nets.spec import NetSpec
+
+OPSET = 18
+"""The exporter's own, so nothing is converted; ONNX Runtime quantizes and fuses all of it."""
+GOLDEN = 16
+
+
+def export_checkpoint(
+    checkpoint: str | Path,
+    path: str | Path,
+    faces: FaceSet,
+    *,
+    crop: CropInfo | None = None,
+    described: Mapping[str, Any] | None = None,
+) -> ModelInfo:
+    """``export`` of a checkpoint trained on ``faces``, which give labels, protocol, licence and the golden faces.
+
+    ``described``: further fields of ModelInfo (name, parent, recipe, step, seed, temperature, ...).
+    """
+    net, spec = checkpoints.load(checkpoint)
+    golden = faces.split("val") if faces.has("val") else faces.split("train")
+    info = {
+        "labels": faces.classes,
+        "protocol": faces.protocol.to_json(),
+        "licence": faces.licence,
+        **({"crop": crop} if crop else {}),
+        **(described or {}),
+    }
+    return export(net, spec, path, info, golden.images[:GOLDEN])
+
+
+def export(
+    net: nn.Module, spec: NetSpec, path: str | Path, info: Mapping[str, Any], faces: NDArray[np.uint8]
+) -> ModelInfo:
+    """Writes ``net`` as a model file and returns its metadata.
+
+    Args:
+        info: fields of ModelInfo; at least ``labels``. Input, net, params, macs, precision and made_with are filled in here.
+        faces: uint8 (N, H, W, C) golden faces for the parity gate, N >= 1.
+
+    Raises FaceletError, leaving no file, when the net cannot be exported or the file does not answer as the net does.
+    """
+    ours = copy.deepcopy(net).cpu().float().eval()
+    cost = net_cost(ours, spec)
+    complete = ModelInfo.model_validate(
+        {
+            **info,
+            "input": InputInfo(size=spec.size, channels=spec.channels, mean=spec.mean, std=spec.std),  # type: ignore[arg-type]
+            "precision": "fp32",
+            "net": spec.name,
+            "params": cost.params,
+            "macs": cost.macs,
+            "made_with": versions("facelet", "torch", "onnx", "onnxruntime"),
+        }
+    )
+    model = to_onnx(ours, spec)
+    with writing(path) as beside:
+        model_file.write(model, complete, beside)
+        try:
+            parity.check(lambda some: torch_logits(ours, spec, some), beside, faces)
+        except FaceletError as error:
+            raise FaceletError(str(error).replace(str(beside), str(path))) from error
+    return complete
+
+
+def to_onnx(net: nn.Module, spec: NetSpec) -> onnx.ModelProto:
+    """The graph of a net on the CPU in eval mode: "images" (batch, C, H, W) float to "logits" (batch, K)."""
+    faces = torch.zeros(2, spec.channels, spec.size, spec.size)
+    batch = torch.export.Dim("batch", min=1)
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                net,
+                (faces,),
+                dynamo=True,
+                input_names=["images"],
+                output_names=["logits"],
+                dynamic_shapes=({0: batch},),
+                opset_version=OPSET,
+                external_data=False,
+                verbose=False,
+            )
+    except Exception as error:  # the exporter raises whatever went wrong in any of its stages
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        reason = next(iter(str(cause).strip().splitlines()), type(cause).__name__)
+        raise FaceletError(f"{spec.name} cannot be exported to ONNX: {reason[:300]}") from error
+    if program is None:
+        raise FaceletError(f"{spec.name} cannot be exported to ONNX: the exporter gave nothing back")
+    return _bare(program.model_proto)
+
+
+def torch_logits(net: nn.Module, spec: NetSpec, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Logits (N, K) of uint8 (N, H, W, C) faces by torch, with its own normalisation: the reference of the parity gate."""
+    fitted = np.stack([pixels.resize(pixels.to_channels(face, spec.channels), spec.size) for face in faces])
+    images = torch.from_numpy(fitted).permute(0, 3, 1, 2).float() / 255
+    mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (spec.mean, spec.std))
+    with torch.inference_mode():
+        return net((images - mean) / std).numpy()
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Versions of Python and of the named packages, for metadata."""
+    found = {"python": platform.python_version()}
+    for package in packages:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
+
+
+def _bare(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Without traces, docs and notes: a tenth of a small file, and paths of the machine that made it."""
+    graph = model.graph
+    for thing in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del thing.metadata_props[:]
+        thing.doc_string = ""
+    del graph.value_info[:]
+    return model
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's progress and its warnings about its own insides."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
