@@ -168,7 +168,10 @@ def _gif(data: bytes) -> Header:
 
 
 def _tiff(data: bytes) -> Header:
-    tags = {tag: list(values) for tag, values in _ifd(data)}
+    try:
+        tags = {tag: list(values) for tag, values in _ifd(data)}
+    except StructError:  # the directory usually stands behind the pixels
+        return Header("TIFF", whole=False)
     starts = tags.get(273) or tags.get(324) or []
     sizes = tags.get(279) or tags.get(325) or []
     whole = bool(starts) and max(map(sum, zip(starts, sizes, strict=False)), default=0) <= len(data)

@@ -2,7 +2,7 @@
 https://arxiv.org/abs/1803.05407 shows why flat averages generalise.
 
 >>> ema = Ema(net, decay=0.999)
->>> ema.update(net, step)  # after each optimizer step; ema.net is what is validated and saved
+>>> ema.update(step)  # after each optimizer step; ema.net is what is validated and saved
 
 Of little use where the learning rate ends at zero and the schedule is long; it does no harm, and steadies short ones.
 """
@@ -16,28 +16,20 @@ from torch import nn
 
 
 class Ema:
-    """A copy of ``net`` whose weights and batch statistics follow it.
+    """A copy of ``net``, on its device, whose weights and batch statistics follow it.
 
     The mean is over the last 1 / (1 - decay) steps, and over fewer early on: decay is at most (1 + step) / (10 + step).
+    ``decay`` 0 follows at once.
     """
 
     def __init__(self, net: nn.Module, decay: float = 0.999) -> None:
         self.decay = decay
         self.net = copy.deepcopy(net).requires_grad_(False).eval()
-        self._pair(net)
-
-    def _pair(self, net: nn.Module) -> None:
-        self._source = net
-        mean, live = self.net.state_dict(keep_vars=True), net.state_dict(keep_vars=True)
-        floating = [name for name, value in mean.items() if value.is_floating_point()]
-        self._mean = [mean[name].detach() for name in floating]
-        self._live = [live[name].detach() for name in floating]
-        self._counts = [(mean[name], live[name]) for name in mean if name not in set(floating)]
-
-    def to(self, net: nn.Module, device: torch.device) -> None:
-        """Moves to ``device``, where ``net`` is now; needed after the net was moved or its layers exchanged."""
-        self.net.to(device)
-        self._pair(net)
+        mean, live = self.net.state_dict(), net.state_dict()  # these share memory with the nets
+        floating = {name for name, value in mean.items() if value.is_floating_point()}
+        self._mean = [mean[name] for name in mean if name in floating]
+        self._live = [live[name] for name in mean if name in floating]
+        self._counts = [(mean[name], live[name]) for name in mean if name not in floating]
 
     @torch.no_grad()
     def update(self, step: int) -> None:

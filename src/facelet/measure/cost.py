@@ -1,9 +1,9 @@
 """What a model costs: parameters, multiply-accumulates (MACs) for one face, bytes. Counted twice: in torch and in the file.
 
 >>> net_cost(net, spec)
-Cost(params=1261804, macs=27263616, bytes=0)
+Cost(params=1261372, macs=25067288, bytes=0)
 >>> file_cost("student.onnx")
-Cost(params=1254464, macs=27263616, bytes=5093210)
+Cost(params=1253282, macs=25067288, bytes=5039993)
 
 MACs count convolutions and matrix products, at batch 1; the rest (activations, pooling, joins) is not counted though it
 takes time: latency is measured, not derived from this. A file has fewer parameters than its net because each batch norm's

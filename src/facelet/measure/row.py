@@ -17,8 +17,8 @@ class Row(BaseModel):
     """One model, measured. Accuracies are shares in 0..1, times milliseconds, sizes bytes.
 
     ``change`` is this accuracy minus that of ``compare`` (its parent, or the model a control controls for), on the same
-    faces, with the ends of its interval. ``machine`` names where p50 and p95 were taken, without what changes by the minute (its load):
-    only speeds of rows that name the same machine are compared.
+    faces, with the ends of its interval. ``machine`` names where p50 and p95 were taken, without what changes by the
+    minute (its load): only speeds of rows that name the same machine are compared.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from facelet.errors import FaceletError, unknown
+from facelet.nets import timm_nets
 from facelet.nets.base import NETS
 
 TIMM = "timm/"
@@ -21,17 +22,11 @@ TIMM = "timm/"
 def builder(name: str) -> Any:
     """The function that builds ``name``. Raises FaceletError with the nearest name when there is none."""
     if name.startswith(TIMM):
-        from facelet.nets import timm_nets
-
         timm_nets.require(name.removeprefix(TIMM))
         return partial(timm_nets.build, name.removeprefix(TIMM))
     if name not in NETS:
-        import timm
-
-        if timm.is_model(name):
-            raise FaceletError(
-                f"unknown net {name!r}, did you mean {TIMM + name!r}? (one of: {', '.join(NETS)}, timm/NAME)"
-            )
+        if timm_nets.exists(name):
+            raise FaceletError(f"unknown net {name!r}, did you mean {TIMM + name!r}?")
         raise unknown("net", name, [*NETS, TIMM + "NAME"])
     return NETS[name]
 

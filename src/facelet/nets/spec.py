@@ -9,7 +9,9 @@ A checkpoint is one safetensors file with the spec as JSON in its header: a pair
 
 from __future__ import annotations
 
+import errno
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -21,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from facelet.errors import FaceletError, unknown
+from facelet.errors import FaceletError
 from facelet.files import writing
 from facelet.nets import widths as cut
 from facelet.nets.base import FaceNet
@@ -82,7 +84,7 @@ class NetSpec:
         return net
 
     def skeleton(self) -> FaceNet:
-        """``build`` without memory for weights where the net allows it: for shapes and counts. Draws no random numbers."""
+        """``build`` for shapes and counts: without memory for weights where the net allows it, and no random number."""
         with torch.random.fork_rng(devices=[]):
             try:
                 with torch.device("meta"):
@@ -92,7 +94,7 @@ class NetSpec:
 
     def measured(self, net: nn.Module) -> NetSpec:
         """This spec with the widths that ``net``, which may have been cut, has now."""
-        return replace(self, widths=cut.difference(net, replace(self, widths={}).skeleton()))
+        return replace(self, widths=cut.read(net, self))
 
     def to_json(self) -> str:
         return json.dumps({"format": FORMAT, **asdict(self)})
@@ -154,8 +156,9 @@ def save(net: nn.Module, spec: NetSpec, path: str | Path) -> None:
     with writing(path) as beside:
         try:
             save_file(state, beside, metadata={KEY: text})
-        except SafetensorError as error:
-            raise OSError(*_errno(error)) from error
+        except SafetensorError as error:  # its only word on a full disk is "os error 28" in the text
+            code = re.search(r"os error (\d+)", str(error))
+            raise OSError(int(code[1]) if code else errno.EIO, str(error)) from error
 
 
 def load(path: str | Path) -> tuple[FaceNet, NetSpec]:
@@ -188,18 +191,6 @@ def _require_equal(found: dict[str, list[int]], expected: dict[str, list[int]], 
         raise FaceletError(f"{path}: {len(missing)} weights are missing, first {missing[0]!r}")
     for name, shape in found.items():
         if name not in expected:
-            raise (
-                unknown(f"weight in {path}:", name, expected)
-                if len(expected) < 10
-                else FaceletError(f"{path}: its net has no weight {name!r}")
-            )
+            raise FaceletError(f"{path}: its net has no weight {name!r}")
         if shape != expected[name]:
             raise FaceletError(f"{path}: {name!r} has shape {shape}, its net expects {expected[name]}")
-
-
-def _errno(error: SafetensorError) -> tuple[int, str]:
-    import errno
-    import re
-
-    code = re.search(r"os error (\d+)", str(error))
-    return (int(code[1]) if code else errno.EIO, str(error))

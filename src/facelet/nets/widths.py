@@ -1,6 +1,8 @@
 """The widths of a cut net, as data: what pruning changed, and how to change a fresh net the same way.
 
->>> widths = read(pruned, spec)          # {"layer1.0.conv1.out_channels": [40], "layer1.0.conv1.weight": [40, 64, 3, 3], ...}
+>>> widths = read(pruned, spec)
+>>> widths["layer1.0.conv1.out_channels"], widths["layer1.0.conv1.weight"]
+([40], [40, 64, 3, 3])
 >>> apply(fresh, widths)                 # the fresh net now takes the pruned net's weights
 
 It works on any module, timm's included, because it knows no layer: it compares every parameter's and buffer's shape,
@@ -11,18 +13,28 @@ of the net that the spec builds. Layers that were removed or added, rather than 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from facelet.errors import FaceletError
 
+if TYPE_CHECKING:
+    from facelet.nets.spec import NetSpec
 
-def difference(net: nn.Module, fresh: nn.Module) -> dict[str, list[int]]:
-    """Dotted path of each tensor and whole-number attribute that differs from ``fresh`` -> its shape or value in ``net``.
+
+def read(net: nn.Module, spec: NetSpec) -> dict[str, list[int]]:
+    """Path of each tensor and whole-number attribute that differs from the spec's uncut net -> its shape or value.
 
     Raises FaceletError when the two do not have the same modules and tensors.
     """
+    return difference(net, replace(spec, widths={}).skeleton())
+
+
+def difference(net: nn.Module, fresh: nn.Module) -> dict[str, list[int]]:
+    """``read`` against a net at hand."""
     mine, theirs = dict(_sizes(net)), dict(_sizes(fresh))
     if strange := sorted(mine.keys() ^ theirs.keys()):
         raise FaceletError(f"the net has other layers than its spec builds, first at {strange[0]!r}")

@@ -1,1 +1,1 @@
-"""."""
+"""How steps are composed: recipes as YAML, their schema, the runner."""

@@ -11,9 +11,8 @@ from typing import Any
 
 from facelet import files, model_file
 from facelet.faces import FaceSet
-from facelet.faces.leaks import identical_to_train
-from facelet.faces.reading import annotator_agreement
-from facelet.measure.classification import Classification, evaluate
+from facelet.measure.classification import Classification
+from facelet.measure.evaluation import evaluate_model
 from facelet.measure.row import percent
 from facelet.runtime.session import Model
 from facelet.step import Made, Step
@@ -66,19 +65,9 @@ def measure(step: Step, control: bool, made: Made, folder: Path, faces: FaceSet,
     """Asks a step's model file about validation and test faces, writes the figures into it, and marks the step done."""
     assert made.onnx is not None
     model = Model.load(made.onnx)
-    protocol = faces.protocol.hash
-    results = {}
-    for split in ("val", "test"):
-        some = faces.split(split)
-        results[split] = evaluate(
-            model.probabilities,
-            some,
-            model.info.labels,
-            identical=identical_to_train(faces, split),
-            annotator=annotator_agreement(some),
-            protocol=protocol,
-        )
-        results[split].save(folder / f"answers-{split}.npz")
+    results = {split: evaluate_model(model, faces, split) for split in ("val", "test")}
+    for split, result in results.items():
+        result.save(folder / f"answers-{split}.npz")
     _write_figures(made.onnx, model.info, results)
     run = folder.parent.parent
     files.write_json(

@@ -7,8 +7,6 @@
 
 from __future__ import annotations
 
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -16,9 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facelet.errors import FaceletError, nearest, unknown
 from facelet.model_file import CropInfo
+from facelet.recipes.catalogue import text_of
 from facelet.step import STEPS, Step
-
-MAX_BYTES = 1_000_000
 
 
 class _Keys(BaseModel):
@@ -56,27 +53,6 @@ class Recipe(_Keys):
     def all_steps(self) -> list[tuple[Step, bool]]:
         """Steps, then controls, each with whether it is a control."""
         return [(step, False) for step in self.steps] + [(step, True) for step in self.controls]
-
-
-def names() -> list[str]:
-    """The recipes that come with Facelet."""
-    folder = resources.files("facelet.recipes")
-    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
-
-
-def text_of(name: str) -> str:
-    """The YAML of a recipe, by name or by path. Raises FaceletError, with the nearest name, when there is none."""
-    if name.endswith((".yaml", ".yml")) or "/" in name:
-        path = Path(name)
-        try:
-            if path.stat().st_size > MAX_BYTES:
-                raise FaceletError(f"{path} is larger than a recipe can be ({MAX_BYTES:,} bytes)")
-            return path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise FaceletError(f"cannot read recipe {path}: {getattr(error, 'strerror', None) or error}") from error
-    if name not in names():
-        raise unknown("recipe", name, names())
-    return resources.files("facelet.recipes").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def load(name: str, *, profile: str = "", settings: list[str] | tuple[str, ...] = ()) -> Recipe:

@@ -1,1 +1,7 @@
-"""."""
+"""How a net gets small. Importing it registers its steps."""
+
+from __future__ import annotations
+
+from facelet.shrink import quantize
+
+__all__ = ["quantize"]

@@ -1,0 +1,172 @@
+"""The `facelet` command: one short function per verb, no logic.
+
+Heavy packages are imported inside the verbs, so that `facelet predict` starts without the training side.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from facelet.errors import FaceletError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Small, fast, proven face models."
+)
+console = Console(highlight=False)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+
+@app.command()
+def run(
+    recipe: Annotated[str, typer.Argument(help="A recipe's name (see: facelet recipes) or a YAML file.")] = "tsnet",
+    faces: Annotated[str, typer.Option(help="Source of faces: toy, ferplus:PATH, folder:PATH, pack:FILE ...")] = "",
+    out: Annotated[str, typer.Option(help="Folder of the run; runs/RECIPE when not given.")] = "",
+    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, as steps.teacher.epochs=10.")] = None,
+    profile: Annotated[str, typer.Option(help="A profile of the recipe, such as cpu.")] = "",
+    seeds: Annotated[int, typer.Option(help="Run every step with this many seeds.")] = 0,
+    resume: Annotated[str, typer.Option(help="Continue the run in this folder.")] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    devices: Annotated[int, typer.Option(help="Processes or GPUs on this machine.")] = 1,
+    nodes: Annotated[int, typer.Option(help="Machines, under torchrun or SLURM.")] = 1,
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+) -> None:
+    """Train, distil, shrink, export and measure: a whole recipe."""
+    from facelet.recipes.runner import Hardware
+    from facelet.recipes.runner import run as run_recipe
+
+    settings = [*(set_ or []), *([f"seeds={seeds}"] if seeds else [])]
+    hardware = Hardware(device, devices, nodes, precision)
+    run_recipe(
+        recipe,
+        faces=faces,
+        out=out,
+        settings=settings,
+        profile=profile,
+        resume=resume,
+        hardware=hardware,
+        console=console,
+    )
+
+
+@app.command()
+def recipes(name: Annotated[str, typer.Argument(help="Show this one.")] = "") -> None:
+    """List the recipes, or show one."""
+    from facelet.recipes import catalogue
+
+    console.print(catalogue.text_of(name) if name else catalogue.table(), markup=False)
+
+
+@app.command()
+def faces(
+    source: Annotated[str, typer.Argument(help="toy, ferplus:PATH, rafdb:PATH, ckplus:PATH, folder:PATH, pack:FILE")],
+    size: Annotated[int, typer.Option(help="Side in pixels; the source's own when not given.")] = 0,
+    sheet: Annotated[str, typer.Option(help="Where to draw the contact sheet (PNG).")] = "",
+    pack: Annotated[str, typer.Option(help="Write the faces into this file.")] = "",
+    raw: Annotated[bool, typer.Option("--raw", help="With --pack: uncompressed, memory-mapped when read.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Look before training: counts, protocol, leaks, contact sheet; pack into one file."""
+    from facelet.faces import look
+
+    look.command(source, size=size or None, sheet=sheet, pack=pack, raw=raw, as_json=as_json, console=console)
+
+
+@app.command(name="eval")
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A model file.")],
+    faces: Annotated[str, typer.Option(help="Source of labelled faces.")],
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    threads: Annotated[int, typer.Option(help="0: all cores.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Accuracy with its interval, per class, calibration."""
+    from facelet.measure import evaluation
+
+    evaluation.command(model, faces, split=split, threads=threads, as_json=as_json, console=console)
+
+
+@app.command()
+def bench(
+    models: Annotated[list[str], typer.Argument(help="Model files.")],
+    batch: Annotated[str, typer.Option(help="Batch sizes, as 1,8.")] = "1",
+    threads: Annotated[int, typer.Option(help="Threads of ONNX Runtime.")] = 1,
+    seconds: Annotated[float, typer.Option(help="For each model and batch size.")] = 2.0,
+    as_json: Json = False,
+) -> None:
+    """Latency p50/p95 of models side by side, interleaved, with the machine described."""
+    from facelet.measure import latency
+
+    try:
+        batches = [int(size) for size in batch.split(",")]
+    except ValueError as error:
+        raise FaceletError(f"--batch {batch!r} should be numbers, as 1,8") from error
+    rows, where = latency.bench(models, batches, threads, seconds), latency.machine()
+    if as_json:
+        print(json.dumps(latency.bench_json(rows, where)))
+    else:
+        console.print(latency.bench_table(rows, where))
+
+
+@app.command()
+def predict(
+    photos: Annotated[list[str], typer.Argument(help="Photos, folders or globs.")],
+    model: Annotated[str, typer.Option(help="A model file; $FACELET_MODEL when not given.")] = "",
+    detector: Annotated[str, typer.Option(help="YuNet's file; $FACELET_YUNET when not given, or fetched once.")] = "",
+    save: Annotated[str, typer.Option(help="Write drawn photos into this folder.")] = "",
+    cropped: Annotated[bool, typer.Option("--cropped", help="Every image is a face already.")] = False,
+    as_json: Json = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    threads: Annotated[int, typer.Option(help="0: all cores.")] = 0,
+) -> None:
+    """Find faces in photos and say their expression."""
+    from facelet.runtime import predict as prediction
+
+    form = "json" if as_json else "csv" if as_csv else "table"
+    prediction.command(
+        photos, model=model, detector=detector, save=save, cropped=cropped, form=form, threads=threads, console=console
+    )
+
+
+@app.command()
+def env() -> None:
+    """What to paste into a bug report."""
+    from facelet import environment
+
+    print(environment.describe())
+
+
+def main() -> None:
+    """Runs the command. The user's mistakes end with one message and exit code 2, never with a traceback."""
+    errors = Console(stderr=True, highlight=False)
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except FaceletError as error:
+        errors.print(f"[bold red]error[/]: {error}", markup=True, soft_wrap=True)
+        sys.exit(2)
+    except (KeyboardInterrupt, typer.Abort):
+        errors.print("stopped; a run continues with: facelet run --resume DIR")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("facelet"):
+            raise
+        errors.print(f"[bold red]error[/]: this command needs {error.name}: pip install 'facelet\\[train]'")
+        sys.exit(2)
+    except Exception as error:
+        if type(error).__module__.split(".")[0] not in ("click", "typer"):
+            raise
+        errors.print(f"[bold red]error[/]: {getattr(error, 'format_message', lambda: error)()}", soft_wrap=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
+
+

@@ -1,0 +1,51 @@
+"""`facelet eval`: a model file on one split of a source of faces.
+
+>>> result = evaluate_file("student-int8.onnx", "ferplus:ferplus.zip")
+>>> result.all.accuracy, result.all.accuracy_low, result.all.accuracy_high
+"""
+
+from __future__ import annotations
+
+import json
+
+from rich.console import Console
+
+from facelet.errors import FaceletError, unknown
+from facelet.faces import SPLITS, FaceSet, load
+from facelet.faces.leaks import identical_to_train
+from facelet.faces.reading import annotator_agreement
+from facelet.measure.classification import Classification, evaluate, show
+from facelet.runtime.session import Model
+
+
+def evaluate_model(model: Model, faces: FaceSet, split: str = "test") -> Classification:
+    """A model's answers on one split of ``faces``, with what the whole set tells of it (leaks, annotators, protocol)."""
+    some = faces.split(split)
+    return evaluate(
+        model.probabilities,
+        some,
+        model.info.labels,
+        identical=identical_to_train(faces, split) if split != "train" and faces.has("train") else None,
+        annotator=annotator_agreement(some),
+        protocol=faces.protocol.hash,
+    )
+
+
+def evaluate_file(path: str, source: str, split: str = "test", threads: int = 0) -> Classification:
+    """``evaluate_model`` of a file on a written source. Raises FaceletError for what cannot be read or does not fit."""
+    if split not in SPLITS:
+        raise unknown("split", split, SPLITS)
+    model = Model.load(path, threads=threads)
+    if model.info.task != "expression":
+        raise FaceletError(f"{path} is a model for {model.info.task}, which facelet eval cannot measure on classes")
+    size, channels = model.info.input.size, model.info.input.channels
+    return evaluate_model(model, load(source, size=size, channels=channels), split)
+
+
+def command(model: str, faces: str, *, split: str, threads: int, as_json: bool, console: Console) -> None:
+    """Prints what ``evaluate_file`` finds."""
+    result = evaluate_file(model, faces, split, threads)
+    if as_json:
+        print(json.dumps(result.to_json()))
+    else:
+        show(result, console, model)

@@ -1,0 +1,203 @@
+"""The report: one HTML file that opens from disk and shows what a run made, what it cost and where it still fails.
+
+>>> write_report("runs/tsnet/report.html", title="T-SNet", ledger=ledger, protocol=faces.protocol,
+...              evaluations={"student": result}, faces=faces.split("test"), curves={"student": rows})
+
+No script, nothing fetched: plots are inline SVG, faces are data URIs. Names come from users, so everything is escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from facelet import files, pixels
+from facelet.errors import FaceletError
+from facelet.faces import FaceSet, Protocol
+from facelet.measure import plots
+from facelet.measure.classification import Classification
+from facelet.measure.drawing import SERIES
+from facelet.measure.ledger import Ledger, Summary
+from facelet.measure.ledger_text import LEGEND, accuracy, change, headline
+from facelet.measure.row import amount, duration, megabytes, milliseconds, percent, points
+from facelet.measure.scores import Scores
+
+WRONG_FACES = 24
+THUMBNAIL = 96
+MODELS_COMPARED = 5
+FILTERS = {
+    "percent": percent,
+    "amount": amount,
+    "megabytes": megabytes,
+    "milliseconds": milliseconds,
+    "duration": duration,
+    "points": points,
+    "accuracy": accuracy,
+    "change": change,
+}
+
+
+@dataclass(frozen=True)
+class WrongFace:
+    """A face that a model answered wrongly: picture (data URI), names, and how sure it was."""
+
+    picture: str
+    name: str
+    label: str
+    answer: str
+    confidence: float
+    votes: tuple[tuple[str, float], ...]
+
+
+def write_report(
+    path: str | Path,
+    *,
+    title: str,
+    ledger: Ledger,
+    protocol: Protocol,
+    evaluations: Mapping[str, Classification],
+    faces: FaceSet,
+    curves: Mapping[str, plots.Curve] | None = None,
+    sheets: Mapping[str, NDArray[np.uint8]] | None = None,
+    paper: str = "",
+    machine: str = "",
+    recipe: str = "",
+    command: str = "",
+    notes: Sequence[str] = (),
+) -> None:
+    """Writes ``report.html``, beside and renamed.
+
+    Args:
+        evaluations: by model name, on ``faces``; of one seed where there are several.
+        faces: the split that was evaluated, at any size.
+        curves: rows of ``curves.csv`` by model name; further seeds as "NAME-s1".
+        sheets: pictures to show, uint8 (H, W, 1 or 3), by caption.
+        machine: where latency was taken. recipe: its resolved YAML. command: what to type to make this again.
+
+    Raises FaceletError when an evaluation is not of ``faces``, or the file cannot be written.
+    """
+    for name, result in evaluations.items():
+        if result.index.max() >= len(faces) or not np.array_equal(faces.labels[result.index], result.truth):
+            raise FaceletError(f"the answers of {name!r} are not of the {len(faces):,} faces given to the report")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= FILTERS
+    template = environment.from_string(resources.files(__package__).joinpath("report.html.j2").read_text("utf-8"))
+    summaries = ledger.summaries()
+    numbers = plots.colours(summaries)
+    shown = [s.row.name for s in summaries if not s.row.control and s.row.name in evaluations]
+    shown += [name for name in evaluations if name not in numbers]
+    numbers = {**{name: len(numbers) + k for k, name in enumerate(shown)}, **numbers}
+    compared = shown if len(shown) <= MODELS_COMPARED else [shown[0], *shown[1 - MODELS_COMPARED :]]
+    small = _smallest(summaries)
+    looked_at = small.row.name if small and small.row.name in evaluations else next(iter(shown), "")
+    told = next((r.annotator for r in evaluations.values() if r.annotator is not None), None)
+    text = template.render(
+        title=title,
+        paper=paper,
+        headline=headline(ledger),
+        small=small,
+        first=summaries[0] if summaries else None,
+        summaries=summaries,
+        bars=_bars(summaries),
+        numbers={name: number % SERIES for name, number in numbers.items()},
+        legend=LEGEND,
+        protocol=protocol,
+        machine=machine,
+        recipe=recipe,
+        command=command,
+        notes=[*notes, *dict.fromkeys(f"{row.name}: {note}" for row in ledger.rows for note in row.notes)],
+        trained=sum(row.seconds for row in ledger.rows),
+        annotator=told,
+        pareto=_drawn(
+            plots.pareto(summaries, "p50_ms", "latency p50, ms per face (log)", told),
+            plots.pareto(summaries, "bytes", "file size, MB (log)", told),
+        ),
+        learning=_drawn(
+            plots.learning_curves(curves or {}, summaries, "val_accuracy", "validation accuracy, %"),
+            plots.learning_curves(curves or {}, summaries, "train_loss", "training loss"),
+        ),
+        recall=_drawn(plots.recall_chart({n: evaluations[n].all for n in compared}, numbers)) if compared else [],
+        confusions=[(name, evaluations[name].all, _shares(evaluations[name].all)) for name in compared],
+        reliability=[
+            (name, evaluations[name].all, Markup(plots.reliability_diagram(evaluations[name], numbers[name])))
+            for name in compared
+        ],
+        others=[(name, result) for name, result in evaluations.items() if result.fresh or not result.same_labels],
+        wrong_name=looked_at,
+        wrong_count=int((~evaluations[looked_at].correct).sum()) if looked_at else 0,
+        wrong=_wrong_faces(evaluations[looked_at], faces) if looked_at else [],
+        sheets=[(caption, _picture(image, None)) for caption, image in (sheets or {}).items()],
+    )
+    files.write_text(path, text)
+
+
+def _smallest(summaries: Sequence[Summary]) -> Summary | None:
+    models = [summary for summary in summaries if not summary.row.control]
+    return min(models, key=lambda s: (s.row.bytes, s.row.p50_ms)) if models else None
+
+
+def _drawn(*drawings: str) -> list[Markup]:
+    """Plots that have something to show. Their text was escaped by matplotlib, their tags are its own."""
+    return [Markup(svg) for svg in drawings if svg]
+
+
+def _bars(summaries: Sequence[Summary]) -> dict[str, tuple[float, float, float]]:
+    """Of each model the low end, the middle and the high end of its interval, in percent of a scale that all share."""
+    rows = [summary.row for summary in summaries]
+    if not rows:
+        return {}
+    low, high = min(row.accuracy_low for row in rows), max(row.accuracy_high for row in rows)
+    room = max(high - low, 1e-6)
+    return {
+        row.name: (
+            100 * (row.accuracy_low - low) / room,
+            100 * (row.accuracy - low) / room,
+            100 * (row.accuracy_high - low) / room,
+        )
+        for row in rows
+    }
+
+
+def _shares(scores: Scores) -> list[list[float]]:
+    """The confusion matrix's rows as shares of their class."""
+    return (scores.confusion / np.maximum(scores.confusion.sum(1, keepdims=True), 1)).tolist()
+
+
+def _wrong_faces(result: Classification, faces: FaceSet) -> list[WrongFace]:
+    found = []
+    for row in result.worst(WRONG_FACES):
+        at = int(result.index[row])
+        votes: list[tuple[str, float]] = []
+        if faces.votes is not None:
+            shares: list[Any] = faces.votes[at].tolist()
+            votes = sorted(zip(faces.classes, shares, strict=False), key=lambda vote: -vote[1])
+        found.append(
+            WrongFace(
+                _picture(faces.images[at], THUMBNAIL),
+                str(faces.names[at]),
+                result.classes[result.truth[row]],
+                result.labels[result.predicted[row]],
+                float(result.probabilities[row].max()),
+                tuple((name, share) for name, share in votes[:3] if share > 0),
+            )
+        )
+    return found
+
+
+def _picture(image: NDArray[np.uint8], largest: int | None) -> str:
+    """A PNG data URI, no more than ``largest`` pixels a side."""
+    if largest and max(image.shape[:2]) > largest:
+        image = pixels.resize(image, largest)
+    plain = image if image.shape[2] == 1 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".png", plain)
+    return "data:image/png;base64," + base64.b64encode(data.tobytes()).decode()

@@ -1,0 +1,45 @@
+"""The recipes that come with Facelet, as `facelet recipes` shows them; needs no training side."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import yaml
+from rich.table import Table
+
+from facelet.errors import FaceletError, unknown
+
+MAX_BYTES = 1_000_000
+
+
+def names() -> list[str]:
+    folder = resources.files("facelet.recipes")
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def text_of(name: str) -> str:
+    """The YAML of a recipe, by name or by path. Raises FaceletError, with the nearest name, when there is none."""
+    if name.endswith((".yaml", ".yml")) or "/" in name:
+        path = Path(name)
+        try:
+            if path.stat().st_size > MAX_BYTES:
+                raise FaceletError(f"{path} is larger than a recipe can be ({MAX_BYTES:,} bytes)")
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise FaceletError(f"cannot read recipe {path}: {getattr(error, 'strerror', None) or error}") from error
+    if name not in names():
+        raise unknown("recipe", name, names())
+    return resources.files("facelet.recipes").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def table() -> Table:
+    """One line per recipe: name, title, paper, models it makes."""
+    rows = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
+    for column in ("recipe", "title", "makes", "paper"):
+        rows.add_column(column)
+    for name in names():
+        recipe = yaml.safe_load(text_of(name))
+        made = ", ".join(step["as"] for step in recipe["steps"])
+        rows.add_row(name, recipe["title"], made, recipe.get("paper", ""))
+    return rows

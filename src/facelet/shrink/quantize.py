@@ -1,0 +1,225 @@
+"""The step ``quantize``: an int8 model file from an fp32 one, within an accuracy allowance, or the word that nothing was won.
+
+In a recipe: ``{do: quantize, as: student-int8, of: student}``. Ranges come from training faces; types are those that run
+faster on this CPU; where accuracy on validation faces falls by more than the allowance, the most sensitive layers stay in
+float until it does not. Static quantization through ONNX Runtime; Jacob et al., https://arxiv.org/abs/1712.05877
+
+Speed in int8 belongs to the CPU it was measured on; another one may prefer other types.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from pydantic import Field
+
+from facelet import model_file, pixels
+from facelet.errors import FaceletError
+from facelet.faces import FaceSet
+from facelet.measure.cost import file_cost
+from facelet.measure.latency import Latency, bench, machine
+from facelet.model_file import InputInfo, ModelInfo
+from facelet.runtime.session import Model
+from facelet.shrink.export import versions
+from facelet.shrink.int8 import TYPES, Calibrated, Choice
+from facelet.shrink.sensitivity import fewest, rank
+from facelet.step import STEPS, Job, Made, Plan, Step
+
+RANKING_FACES = 128
+
+
+@dataclass(frozen=True)
+class Score:
+    """Validation accuracy by ONNX Runtime: ``right`` of ``n`` faces."""
+
+    right: int
+    n: int
+
+    @property
+    def share(self) -> float:
+        return self.right / self.n
+
+    def within(self, allowance: float, of: Score) -> bool:
+        """Whether it is at most ``allowance`` percentage points below ``of``."""
+        return 100 * (of.right - self.right) / self.n <= allowance + 1e-9
+
+    def __str__(self) -> str:
+        return f"{100 * self.share:.2f} %"
+
+
+@STEPS.register("quantize")
+class Quantize(Step):
+    """``of``: the fp32 model. See the fields for the rest."""
+
+    of: str = Field(description="model to quantize")
+    faces: int = Field(300, ge=8, le=10_000, description="training faces to take ranges from")
+    allowance: float = Field(0.3, ge=0, le=100, description="points of validation accuracy that may be lost")
+    types: Literal["auto", "u8s8", "s8s8"] = Field("auto", description="of maps and weights; auto: the faster one here")
+    reduce_range: bool | Literal["auto"] = Field(
+        "auto", description="7-bit weights; auto: on x86 without VNNI, whose 8-bit products saturate"
+    )
+
+    def needs(self) -> list[str]:
+        return [self.of]
+
+    def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
+        _require_faces(faces)
+        taken = min(self.faces, int((faces.splits == 0).sum()))
+        specs[self.name] = specs.get(self.of)
+        text = f"int8 of {self.of}: ranges from {taken:,} training faces, at most {self.allowance:g} points lost"
+        return Plan(text, seconds=None)
+
+    def run(self, job: Job) -> Made:
+        """Writes ``<name>.onnx`` into the job's folder. Raises FaceletError when there is no fp32 file or no val faces."""
+        start = time.perf_counter()
+        parent = job.models[self.of].onnx
+        if parent is None:
+            raise FaceletError(f"{self.name!r} needs the model file of {self.of!r}, which has none yet")
+        info = model_file.read(parent)
+        if info.precision != "fp32":
+            raise FaceletError(f"{self.of!r} is {info.precision} already; quantize its fp32 parent instead")
+        _require_faces(job.faces)
+        val = _labelled(job.faces.split("val"), info)
+        inputs = prepared(self._calibration(job), info.input)
+        graph = Calibrated(parent, inputs)
+        work = _Work(job, parent, info, graph, job.folder / f"{job.name}.onnx", val)
+        types_note, choice = self._types(work)
+        job.say(f"plan: {graph.plan(choice)}; ranges from {len(inputs):,} training faces")
+        before = work.score(parent)
+        after = work.made(choice)
+        allowed = after.within(self.allowance, before)
+        if not allowed:
+            job.say(f"{before} → {after} on {before.n:,} validation faces: more than {self.allowance:g} points; ranking layers")
+            choice, allowed = self._with_floats(work, choice, inputs, before)
+            after = work.made(choice)
+            job.say(f"plan: {graph.plan(choice)}")
+        rows = bench([parent, work.path], seconds=1.5)
+        notes = (
+            types_note,
+            graph.plan(choice),
+            f"validation {before} → {after} of {before.n:,} faces, allowance {self.allowance:g} points",
+            _gain(*rows),
+            *([] if allowed else [f"no gain: not within {self.allowance:g} points even with every layer in float"]),
+        )
+        for note in notes[2:]:
+            job.say(note)
+        spent = {"seconds": time.perf_counter() - start, "faces": float(len(inputs)), "floats": float(len(choice.floats))}
+        return Made(onnx=work.path, net=None, notes=notes, spent=spent)
+
+    def _calibration(self, job: Job) -> NDArray[np.uint8]:
+        train = np.flatnonzero(job.faces.splits == 0)
+        some = np.random.default_rng(job.seed).permutation(train)[: self.faces]
+        return job.faces.images[np.sort(some)]
+
+    def _types(self, work: _Work) -> tuple[str, Choice]:
+        """The types to use and why, as a note."""
+        reduce_range = _saturates() if self.reduce_range == "auto" else self.reduce_range
+        if self.types != "auto":
+            return f"{self.types} as asked", Choice(self.types, reduce_range)
+        choices = [Choice(types, reduce_range) for types in TYPES]  # type: ignore[arg-type]
+        paths = [work.path.with_name(f"try-{choice.types}.onnx") for choice in choices]
+        try:
+            for choice, path in zip(choices, paths, strict=True):
+                work.write(choice, path)
+            rows = bench(paths, seconds=0.4)
+        finally:
+            for path in paths:
+                path.unlink(missing_ok=True)
+        best = min(range(len(rows)), key=lambda number: rows[number].p50_ms)
+        times = ", ".join(f"{choice.types} {row.p50_ms:.3f} ms" for choice, row in zip(choices, rows, strict=True))
+        return f"{choices[best].types} is the faster type on this CPU ({times}, one thread)", choices[best]
+
+    def _with_floats(
+        self, work: _Work, choice: Choice, inputs: NDArray[np.float32], before: Score
+    ) -> tuple[Choice, bool]:
+        """The choice with the fewest layers in float that keeps the allowance, or all in float and False."""
+        ranking = rank(work.graph, choice, inputs[:RANKING_FACES])
+
+        def holds(floats: tuple[str, ...]) -> bool:
+            after = work.made(replace(choice, floats=floats))
+            work.job.say(f"{len(floats)} of {len(ranking)} layers in float: {before} → {after}")
+            return after.within(self.allowance, before)
+
+        floats = fewest(ranking, holds)
+        return replace(choice, floats=tuple(ranking) if floats is None else floats), floats is not None
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What stays the same while one file is quantized this way and that."""
+
+    job: Job
+    parent: Path
+    info: ModelInfo
+    graph: Calibrated
+    path: Path
+    val: FaceSet
+
+    def write(self, choice: Choice, path: Path) -> None:
+        described = self.info.model_copy(
+            update={
+                "name": self.job.name,
+                "parent": self.info.name or self.parent.stem,
+                "step": "quantize",
+                "precision": "int8",
+                "figures": {},
+                "made_with": {**self.info.made_with, **versions("facelet", "onnx", "onnxruntime")},
+            }
+        )
+        model: onnx.ModelProto = self.graph.quantized(choice)
+        model_file.write(model, described, path)
+
+    def made(self, choice: Choice) -> Score:
+        """Writes the file and scores it."""
+        self.write(choice, self.path)
+        return self.score(self.path)
+
+    def score(self, path: Path) -> Score:
+        answers = Model.load(path).logits(self.val.images).argmax(1)
+        return Score(int((answers == self.val.labels).sum()), len(self.val))
+
+
+def prepared(faces: NDArray[np.uint8], wanted: InputInfo) -> NDArray[np.float32]:
+    """uint8 (N, H, W, C) faces as the network's input, float32 (N, C, size, size)."""
+    fitted = np.stack([pixels.resize(pixels.to_channels(face, wanted.channels), wanted.size) for face in faces])
+    scaled = (fitted.astype(np.float32) / 255 - np.float32(wanted.mean)) / np.float32(wanted.std)
+    return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2), np.float32)
+
+
+def _gain(parent: Latency, child: Latency) -> str:
+    """What was won in bytes and time, or "no gain: ..." unless it is both smaller and faster."""
+    size = f"{child.bytes:,} of {parent.bytes:,} bytes"
+    speed = f"p50 {child.p50_ms:.3f} of {parent.p50_ms:.3f} ms on one thread"
+    missed = [
+        *(["not smaller"] if child.bytes >= parent.bytes else []),
+        *(["not faster here"] if child.p50_ms >= parent.p50_ms else []),
+    ]
+    return f"no gain: {' and '.join(missed)} ({size}, {speed})" if missed else f"gain: {size}, {speed}"
+
+
+def _require_faces(faces: FaceSet) -> None:
+    for split, use in (("train", "take ranges from"), ("val", "hold the allowance against")):
+        if not faces.has(split):
+            raise FaceletError(f"quantize needs {split} faces to {use}, and {faces.source} has none")
+
+
+def _labelled(val: FaceSet, info: ModelInfo) -> FaceSet:
+    if tuple(info.labels) != tuple(val.classes):
+        raise FaceletError(f"{info.name} answers with {', '.join(info.labels)}; the faces are of {', '.join(val.classes)}")
+    known = val.take(np.flatnonzero(val.labels >= 0))
+    if not len(known):
+        raise FaceletError(f"quantize needs labelled val faces to hold the allowance against, and {val.source} has none")
+    return known
+
+
+def _saturates() -> bool:
+    """Whether this CPU adds 8-bit products in 16 bits: x86 without VNNI, or x86 that does not tell."""
+    flags = machine().flags
+    return platform.machine().lower() in ("x86_64", "amd64") and not {"avx512_vnni", "avx_vnni"} & set(flags)

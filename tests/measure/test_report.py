@@ -1,0 +1,247 @@
+"""The report: whole, self-contained, and deaf to what names may contain."""
+
+from __future__ import annotations
+
+import re
+import time
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from facelet.errors import FaceletError
+from facelet.faces import FaceSet
+from facelet.measure.classification import evaluate
+from facelet.measure.drawing import drawing, series
+from facelet.measure.intervals import paired_difference
+from facelet.measure.ledger import Ledger, Row, compared
+from facelet.measure.plots import learning_curves, pareto
+from facelet.measure.report import write_report
+from facelet.measure.row import figures
+
+CLASSES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
+SHARES = (0.346, 0.283, 0.126, 0.122, 0.087, 0.006, 0.026, 0.004)
+MODELS = {  # skill, parent, step, params, MACs, bytes, p50, precision, control
+    "teacher": (4.6, "", "train", 11_200_000, 310e6, 44_900_000, 8.9, "fp32", False),
+    "student": (4.25, "teacher", "distill", 1_262_000, 12e6, 5_120_000, 1.52, "fp32", False),
+    "student-int8": (4.2, "student", "quantize", 1_262_000, 12e6, 1_390_000, 0.81, "int8", False),
+    "student-alone": (3.95, "", "train", 1_262_000, 12e6, 5_120_000, 1.53, "fp32", True),
+}
+
+
+def drawn_face(label, rng, size=48):
+    """A round head with eyes and a mouth whose bend is its label's: enough to look at."""
+    y, x = np.mgrid[:size, :size] / size - 0.5
+    face = 70 + 25 * rng.random() + 110 * (x**2 / 0.14 + y**2 / 0.2 < 1) + 8 * rng.standard_normal((size, size))
+    for side in (-1, 1):
+        face -= 90 * ((x - 0.15 * side) ** 2 + (y + 0.1 - 0.02 * (label % 3)) ** 2 < 0.0022)
+    bend = (label - 3.5) / 5
+    face -= 90 * ((abs(x) < 0.18) & (abs(y - 0.2 + bend * (x**2 * 4 - 0.06)) < 0.022))
+    return np.clip(face, 0, 255)
+
+
+def plausible(n=900, seed=0):
+    """Test faces with votes, four models' answers on them, a ledger and learning curves: everything a report shows."""
+    rng = np.random.default_rng(seed)
+    labels = np.sort(rng.choice(8, n, p=np.array(SHARES) / sum(SHARES)))
+    images = np.stack([drawn_face(label, rng) for label in labels])[..., None].astype(np.uint8)
+    votes = rng.dirichlet(np.full(8, 0.25), n) * 0.45 + 0.55 * np.eye(8)[labels]
+    names = np.array([f"fer{k:07}.png" for k in range(n)])
+    faces = FaceSet(
+        images, labels, np.full(n, 2, np.int8), names, CLASSES, "ferplus", votes.astype(np.float32), rule="majority"
+    )
+    shared, rows, results = rng.normal(size=(n, 8)), {}, {}
+    for name, (skill, parent, step, params, macs, size, p50, precision, control) in MODELS.items():
+        hard = (
+            skill * np.eye(8)[labels] + 1.2 * shared + 0.55 * rng.normal(size=(n, 8)) + 1.2 * np.log(SHARES)[None] * 0.3
+        )
+        probabilities = np.exp(1.4 * hard) / np.exp(1.4 * hard).sum(1, keepdims=True)
+        results[name] = evaluate(
+            lambda some, p=probabilities: p, faces, CLASSES, identical=rng.random(n) < 0.09, annotator=0.785
+        )
+        against = "student" if control else parent
+        row = Row(
+            name=name, parent=parent, step=step, params=params, macs=int(macs), bytes=size, p50_ms=p50, p95_ms=p50 * 1.14,
+            precision=precision, control=control, compare=against if control else "", machine="a box", seconds=1900,
+            **figures(results[name]),
+        )  # fmt: skip
+        difference = paired_difference(results[name].correct, results[against].correct) if against else None
+        rows[name] = compared(row, rows.get(against), difference)
+    curves = {}
+    for name, top in (("teacher", 0.88), ("student", 0.86), ("student-alone", 0.845)):
+        epochs = np.arange(1, 25)
+        accuracy = top - 0.5 * np.exp(-epochs / 5) + 0.006 * rng.standard_normal(24)
+        loss = 0.55 + 1.3 * np.exp(-epochs / 6) + 0.02 * rng.standard_normal(24)
+        curves[name] = [
+            {"epoch": str(e), "train_loss": str(t), "val_loss": "", "val_accuracy": str(a)}
+            for e, t, a in zip(epochs, loss, accuracy, strict=True)
+        ]
+    return faces, Ledger(rows.values()), results, curves
+
+
+def written(path, **others):
+    faces, ledger, results, curves = plausible(seed=1)
+    given = {
+        "title": "T-SNet", "paper": "Zhao et al., Microelectronics & Computer 2025(4)", "ledger": ledger,
+        "protocol": faces.protocol, "evaluations": results, "faces": faces, "curves": curves,
+        "machine": "AMD EPYC 9575F, 2 cores (avx2 avx512_vnni); Linux; Python 3.11.7; ONNX Runtime 1.32",
+        "recipe": "title: T-SNet\nfaces: {source: ferplus, size: 48}\nsteps:\n"
+        "- {do: train, as: teacher, net: resnet18-finegrained, epochs: 24}\n",
+        "command": "facelet run tsnet --faces ferplus:DIR --out runs/tsnet",
+        "notes": ["Teacher pre-training: none."],
+    }  # fmt: skip
+    write_report(path, **{**given, **others})
+    return path.read_text(encoding="utf-8")
+
+
+class Reader(HTMLParser):
+    """Tags, attributes and text, as a browser would take them apart."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes, self.text, self.open = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    start = time.perf_counter()
+    text = written(tmp_path_factory.mktemp("report") / "report.html")
+    return text, time.perf_counter() - start
+
+
+def test_everything_is_in_one_page(page):
+    text, _ = page
+    said = " ".join(" ".join(Reader(text).text).split())
+    for part in (
+        "T-SNet", "After Zhao et al.", "student-int8 answers", "Ledger", "What accuracy costs", "Learning", "Class by class",
+        "What is taken for what", "Does it know when it is unsure?", "The faces it gets most wrong", "contempt",
+        "Teacher pre-training: none.", "facelet run tsnet", "resnet18-finegrained", "AMD EPYC", "votes:", "one annotator",
+        "those not identical to a training face", "control",
+    ):  # fmt: skip
+        assert part in said, part
+
+
+def test_it_fetches_nothing_and_runs_nothing(page):
+    reader = Reader(page[0])
+    assert not {"script", "iframe", "link", "object"} & set(reader.tags)
+    places = [value for name, value in reader.attributes if name in ("src", "href", "xlink:href", "action")]
+    assert places
+    assert all(place.startswith(("data:image/png;base64,", "#")) for place in places)
+    assert not re.search(r"url\((?!#)", page[0])
+    assert "default-src 'none'" in page[0]
+
+
+def test_ids_are_unique_and_all_references_lead_somewhere(page):
+    ids = [value for name, value in Reader(page[0]).attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r"url\(#([^)]+)\)", page[0])) <= set(ids)
+
+
+def test_plots_take_the_pages_colours(page):
+    text, _ = page
+    assert "var(--c0)" in text
+    assert "var(--ink)" in text
+    assert "#0101" not in text
+    assert "DejaVu" not in text
+
+
+def test_it_is_quick_and_light(page):
+    text, seconds = page
+    assert seconds < 10
+    assert len(text) < 1_500_000
+
+
+def test_names_of_users_are_text(tmp_path):
+    evil = "<script>alert(\"x\")</script>$\\frac{1}{0}$ & 'quoted' %s {{ 7*7 }} --> ]]>"
+    faces, ledger, results, curves = plausible(n=120)
+    ledger = Ledger(row.model_copy(update={"name": f"{evil}{row.name}"}) for row in ledger.rows)
+    faces = FaceSet(
+        faces.images, faces.labels, faces.splits, np.array([f"{evil}{k}" for k in range(120)]),
+        tuple(f"{name}{evil}" for name in CLASSES), evil, faces.votes, rule=evil, notes=(evil,),
+    )  # fmt: skip
+    again = {
+        evil + name: evaluate(lambda _, r=result: r.probabilities, faces, faces.classes)
+        for name, result in results.items()
+    }
+    text = written(
+        tmp_path / "r.html", title=evil, paper=evil, ledger=ledger, protocol=faces.protocol, evaluations=again, faces=faces,
+        curves={evil + name: rows for name, rows in curves.items()}, machine=evil, recipe=evil, command=evil, notes=[evil],
+        sheets={evil: np.zeros((9, 9, 3), np.uint8)},
+    )  # fmt: skip
+    reader = Reader(text)
+    assert "script" not in reader.tags
+    assert not [name for name, _ in reader.attributes if name.startswith("on")]
+    assert text.count("<script") == 0
+    assert "7*7" in text
+    assert "&lt;script&gt;alert" in text
+
+
+def test_a_run_without_anything_still_has_a_page(tmp_path):
+    faces, *_ = plausible(n=60)
+    text = written(
+        tmp_path / "r.html",
+        ledger=Ledger(),
+        evaluations={},
+        curves={},
+        paper="",
+        recipe="",
+        command="",
+        faces=faces,
+        notes=[],
+    )
+    assert "Nothing has been measured yet." in text
+
+
+def test_one_model_colour_faces_other_labels_and_several_seeds(tmp_path):
+    rng = np.random.default_rng(3)
+    images = rng.integers(0, 255, (40, 200, 200, 3), np.uint8)
+    labels = np.arange(40) % 3
+    names = np.array([str(k) for k in range(40)])
+    faces = FaceSet(images, labels, np.full(40, 2, np.int8), names, ("happy", "sad", "wink"), "mine")
+    answers = rng.dirichlet(np.ones(3), 40)
+    result = evaluate(lambda _: answers, faces, ("Sadness", "Happiness", "Fear"))
+    plain = {"step": "train", "params": 10, "macs": 10, "bytes": 100, "p50_ms": 0, "p95_ms": 0, **figures(result)}
+    ledger = Ledger(Row(name="net", seed=seed, **plain) for seed in range(3))
+    curves = {"net": [{"epoch": 1, "val_accuracy": 0.5}], "net-s1": [{"epoch": 1, "val_accuracy": "nan"}]}
+    text = written(
+        tmp_path / "r.html",
+        ledger=ledger,
+        evaluations={"net": result},
+        faces=faces,
+        protocol=faces.protocol,
+        curves=curves,
+    )
+    assert "(n = 3)" in text
+    assert "shared labels only" in text
+    assert "Fear" in text
+
+
+def test_answers_on_other_faces_are_refused(tmp_path):
+    faces, *_ = plausible(n=60)
+    with pytest.raises(FaceletError, match="the answers of 'teacher' are not of the 60 faces"):
+        written(tmp_path / "r.html", faces=faces)
+    assert not list(tmp_path.iterdir())
+
+
+def test_plots_of_nothing_are_empty():
+    assert pareto([], "bytes", "x") == ""
+    assert learning_curves({"a": [{"epoch": "", "val_accuracy": None}]}, [], "val_accuracy", "y") == ""
+
+
+def test_drawing_leaves_matplotlibs_settings_alone():
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    with drawing(100, 100) as sheet:
+        sheet.axes().plot([0, 1], color=series(7))
+    assert dict(matplotlib.rcParams) == before
+    assert sheet.svg.startswith("<svg viewBox=")
+    assert "var(--c1)" in sheet.svg
