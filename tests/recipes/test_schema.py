@@ -1,0 +1,103 @@
+"""Recipes: every mistake is named at once, with the nearest valid key."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from facelet.errors import FaceletError
+from facelet.recipes import catalogue, runner, schema  # noqa: F401  (the runner brings the steps)
+
+PLAIN = {
+    "title": "mine",
+    "steps": [{"do": "train", "as": "net", "net": "shufflenet-v2", "epochs": 1}],
+}
+
+
+@pytest.mark.parametrize("name", catalogue.names())
+def test_every_shipped_recipe_is_valid_in_every_profile(name):
+    recipe = schema.load(name)
+    assert recipe.steps
+    for profile in recipe.profiles:
+        assert schema.load(name, profile=profile).steps
+
+
+@pytest.mark.parametrize("name", catalogue.names())
+def test_a_dumped_recipe_reads_back_the_same(name, tmp_path):
+    recipe = schema.load(name, profile="toy")
+    path = tmp_path / "recipe.yaml"
+    path.write_text(schema.dump(recipe))
+    again = schema.load(str(path))
+    assert schema.dump(again) == schema.dump(recipe)
+
+
+def test_all_mistakes_are_named_at_once_with_the_nearest_key():
+    raw = {**PLAIN, "titel": "x", "steps": [{"do": "trian", "as": "a"}, {"do": "train", "as": "b", "epoch": 3}]}
+    with pytest.raises(FaceletError) as caught:
+        schema.check(raw)
+    text = str(caught.value)
+    assert "did you mean 'title'" in text
+    assert "did you mean 'train'" in text
+    assert "did you mean 'epochs'" in text
+
+
+def test_a_step_must_name_a_model_that_stands_before_it():
+    raw = {**PLAIN, "steps": [*PLAIN["steps"], {"do": "quantize", "as": "small", "of": "nett"}]}
+    with pytest.raises(FaceletError, match="no model 'nett' before it, did you mean 'net'"):
+        schema.check(raw)
+
+
+def test_two_models_of_one_name_are_refused():
+    with pytest.raises(FaceletError, match="makes a model of that name already"):
+        schema.check({**PLAIN, "steps": PLAIN["steps"] * 2})
+
+
+@pytest.mark.parametrize("name", ["../evil", ".hidden", "a/b", "", 3])
+def test_a_models_name_is_a_plain_name(name):
+    with pytest.raises(FaceletError, match="cannot name a model"):
+        schema.check({**PLAIN, "steps": [{**PLAIN["steps"][0], "as": name}]})
+
+
+def test_set_reaches_faces_steps_and_controls():
+    recipe = schema.load(
+        "tsnet", settings=["faces.size=32", "steps.teacher.epochs=7", "controls.student-alone.minutes=2", "seeds=3"]
+    )
+    assert recipe.faces.size == 32
+    assert recipe.steps[0].epochs == 7
+    assert recipe.controls[0].minutes == 2
+    assert recipe.controls[0].epochs is None
+    assert recipe.seeds == 3
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("steps.teacher", "KEY=VALUE"),
+        ("steps.techer.epochs=1", "did you mean 'teacher'"),
+        ("step.teacher.epochs=1", "did you mean 'steps'"),
+        ("steps.teacher.epoks=1", "did you mean 'epochs'"),
+        ("steps.teacher.minutes=0", "minutes"),
+        ("seeds=0", "seeds"),
+    ],
+)
+def test_a_wrong_setting_is_explained(setting, message):
+    with pytest.raises(FaceletError, match=message):
+        schema.load("tsnet", settings=[setting])
+
+
+def test_yaml_that_is_hostile_or_broken_is_an_error(tmp_path):
+    path = tmp_path / "bad.yaml"
+    bombs = ["a: [", "- 1", "a: &a [x]\nb: [*a, *a]", "title: !!python/object/apply:os.system ['true']\nsteps: []"]
+    for text in bombs:
+        path.write_text(text)
+        with pytest.raises(FaceletError):
+            schema.load(str(path))
+    with pytest.raises(FaceletError, match="cannot read recipe"):
+        schema.load(str(tmp_path / "none.yaml"))
+    with pytest.raises(FaceletError, match="did you mean 'tsnet'"):
+        schema.load("tsnett")
+
+
+def test_the_catalogue_is_yaml_with_titles():
+    for name in catalogue.names():
+        assert yaml.safe_load(catalogue.text_of(name))["title"]
