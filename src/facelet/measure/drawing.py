@@ -33,10 +33,10 @@ _PLACEHOLDERS = {INK: "ink", MUTED: "muted", LINE: "line", PAPER: "paper"} | {
 _STYLE: Any = {
     "svg.fonttype": "none",
     "text.parse_math": False,  # names may hold dollar signs
-    "font.size": 11,
+    "font.size": 12,
     "axes.edgecolor": LINE,
     "axes.labelcolor": MUTED,
-    "axes.titlesize": 11,
+    "axes.labelsize": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.unicode_minus": True,
@@ -48,11 +48,12 @@ _STYLE: Any = {
     "ytick.color": LINE,
     "xtick.labelcolor": MUTED,
     "ytick.labelcolor": MUTED,
-    "xtick.labelsize": 10,
-    "ytick.labelsize": 10,
+    "xtick.labelsize": 11,
+    "ytick.labelsize": 11,
     "lines.linewidth": 1.8,
     "lines.solid_capstyle": "round",
-    "savefig.transparent": True,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
 }
 _numbers = itertools.count()
 

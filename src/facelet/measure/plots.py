@@ -13,15 +13,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from facelet.measure.classification import Classification
-from facelet.measure.drawing import INK, LINE, MUTED, PAPER, drawing, marker, series, short
+from facelet.measure.drawing import INK, MUTED, PAPER, drawing, marker, series, short
+from facelet.measure.intervals import wilson
 from facelet.measure.ledger import Summary
-from facelet.measure.scores import Scores
 
 Curve = Sequence[Mapping[str, Any]]
 Box = tuple[float, float, float, float]
-PLACES = tuple((dx, dy, "left" if dx > 0 else "right") for dy in (0, 14, -14) for dx in (11, -11)) + (
-    (0, 22, "center"),
-    (0, -22, "center"),
+Line = tuple[tuple[float, float], tuple[float, float]]
+PLACES = (
+    *((dx, dy, "left" if dx > 0 else "right") for dy in (0, 14, -14) for dx in (11, -11)),
+    (0, 24, "center"),
+    (0, -24, "center"),
 )
 """Where a point's name may stand: offsets in pixels and the text's anchor, best first."""
 
@@ -41,8 +43,8 @@ def colours(summaries: Sequence[Summary]) -> dict[str, int]:
 def pareto(summaries: Sequence[Summary], axis: str, label: str, annotator: float | None = None) -> str:
     """Accuracy with its interval against ``axis`` ("p50_ms" or "bytes", log); arrows from parents; controls hollow.
 
-    ``annotator``: share of faces on which one annotator agrees with the label, drawn as a line. "" when no model has
-    ``axis``.
+    ``annotator``: share of faces on which one annotator agrees with the label, drawn as a line unless it is far off.
+    "" when no model has ``axis``.
     """
     shown = [summary for summary in summaries if getattr(summary.row, axis) > 0]
     if not shown:
@@ -50,13 +52,13 @@ def pareto(summaries: Sequence[Summary], axis: str, label: str, annotator: float
     numbers = colours(summaries)
     scale = 1e6 if axis == "bytes" else 1.0
     place = {s.row.name: (getattr(s.row, axis) / scale, 100 * s.row.accuracy) for s in shown}
-    with drawing(470, 350) as sheet:
+    with drawing(430, 330) as sheet:
         axes = sheet.axes()
         axes.set_xscale("log")
         for summary in shown:
             row = summary.row
             x, y = place[row.name]
-            if row.parent in place and not row.control:
+            if _arrow(summary, place):
                 axes.annotate(
                     "",
                     (x, y),
@@ -85,7 +87,8 @@ def pareto(summaries: Sequence[Summary], axis: str, label: str, annotator: float
             )
         lows, highs = zip(*(_reach(summary) for summary in shown), strict=True)
         bottom, top = min(lows), max(highs)
-        if annotator is not None and bottom - 15 < 100 * annotator < top + 15:
+        near = 2 * (top - bottom)
+        if annotator is not None and bottom - near < 100 * annotator < top + near:
             bottom, top = min(bottom, 100 * annotator), max(top, 100 * annotator)
             axes.axhline(100 * annotator, color=MUTED, lw=1, ls=(0, (2, 3)))
             axes.annotate(
@@ -96,17 +99,21 @@ def pareto(summaries: Sequence[Summary], axis: str, label: str, annotator: float
                 textcoords="offset points",
                 ha="right",
                 color=MUTED,
-                fontsize=10,
+                fontsize=11,
             )
         room = max(top - bottom, 1.0)
         axes.set_ylim(bottom - 0.1 * room, top + 0.12 * room)
         xs = [x for x, _ in place.values()]
-        axes.set_xlim(min(xs) / 1.9, max(xs) * 1.9)
+        axes.set_xlim(min(xs) / 2.2, max(xs) * 2.2)
         _plain_log_ticks(axes, *axes.get_xlim())
         axes.set_xlabel(label)
         axes.set_ylabel("accuracy, %")
         sheet.figure.draw_without_rendering()
-        _name_points(axes, {name: (*place[name], series(numbers[name])) for name in place})
+        lines = [
+            ((place[s.row.name][0], low), (place[s.row.name][0], high)) for s in shown for low, high in [_reach(s)]
+        ]
+        lines += [(place[s.row.parent], place[s.row.name]) for s in shown if _arrow(s, place)]
+        _name_points(axes, {name: (*place[name], series(numbers[name])) for name in place}, lines)
     return sheet.svg
 
 
@@ -117,7 +124,7 @@ def learning_curves(curves: Mapping[str, Curve], summaries: Sequence[Summary], c
     """
     numbers = colours(summaries)
     controls = {s.row.name for s in summaries if s.row.control}
-    with drawing(470, 300) as sheet:
+    with drawing(430, 290) as sheet:
         axes = sheet.axes("y")
         drawn = False
         for name, rows in curves.items():
@@ -142,60 +149,22 @@ def learning_curves(curves: Mapping[str, Curve], summaries: Sequence[Summary], c
         axes.set_ylabel(label)
         axes.xaxis.get_major_locator().set_params(integer=True)
         if len(axes.get_legend_handles_labels()[0]) > 1:
-            axes.legend(frameon=False, fontsize=10, labelcolor=INK, handlelength=1.6)
-    return sheet.svg
-
-
-def recall_chart(scores: Mapping[str, Scores], numbers: Mapping[str, int]) -> str:
-    """Recall with interval per class, largest class on top, one mark per model."""
-    names = list(scores)
-    rows = sorted(scores[names[0]].per_class, key=lambda row: -row.n)
-    rows = [row for row in rows if row.n]
-    with drawing(760, 70 + len(rows) * (18 + 13 * len(names))) as sheet:
-        axes = sheet.axes("x")
-        step = 0.74 / max(len(names), 2)
-        for k, name in enumerate(names):
-            per_class = {row.name: row for row in scores[name].per_class}
-            colour = series(numbers[name])
-            heights = [y + (k - (len(names) - 1) / 2) * step for y in range(len(rows))]
-            kept = [(height, per_class[row.name]) for height, row in zip(heights, rows, strict=True)]
-            axes.hlines(
-                [y for y, _ in kept],
-                [100 * r.recall_low for _, r in kept],
-                [100 * r.recall_high for _, r in kept],
-                color=colour,
-                lw=1.6,
-                alpha=0.6,
-            )
-            axes.plot(
-                [100 * r.recall for _, r in kept],
-                [y for y, _ in kept],
-                marker(numbers[name]),
-                color=colour,
-                ms=6.5,
-                label=short(name),
-            )
-        for y in range(len(rows) - 1):
-            axes.axhline(y + 0.5, color=LINE, lw=0.7)
-        axes.set_yticks(range(len(rows)), [f"{short(row.name, 18)}  ({row.n:,})" for row in rows])
-        axes.tick_params(axis="y", labelcolor=INK, labelsize=11)
-        axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.set_xlim(0, 100.5)
-        axes.spines["left"].set_visible(False)
-        axes.set_xlabel("recall, % of the class's faces, with 95 % interval")
-        sheet.figure.legend(loc="outside upper left", ncols=min(len(names), 4), frameon=False, fontsize=11)
+            axes.legend(frameon=False, fontsize=11, labelcolor=INK, handlelength=1.6)
     return sheet.svg
 
 
 def reliability_diagram(result: Classification, number: int) -> str:
-    """How often answers of each confidence are right; the area of a mark is its number of faces."""
+    """How often answers of each confidence are right, with intervals; the area of a mark is its number of faces."""
     bins = [b for b in result.all.bins if b.n]
     largest = max(b.n for b in bins)
-    with drawing(250, 240) as sheet:
+    with drawing(260, 245) as sheet:
         axes = sheet.axes()
         axes.plot([0, 100], [0, 100], color=MUTED, lw=1, ls=(0, (2, 3)))
         sure, right = [100 * b.confidence for b in bins], [100 * b.accuracy for b in bins]
-        axes.plot(sure, right, color=series(number), lw=1.4, alpha=0.55)
+        ends = [wilson(round(b.accuracy * b.n), b.n) for b in bins]
+        axes.vlines(
+            sure, [100 * low for low, _ in ends], [100 * high for _, high in ends], color=series(number), alpha=0.35
+        )
         sizes = [16 + 130 * b.n / largest for b in bins]
         axes.scatter(
             sure, right, s=sizes, color=series(number), edgecolors=PAPER, linewidths=0.8, zorder=3, clip_on=False
@@ -207,6 +176,10 @@ def reliability_diagram(result: Classification, number: int) -> str:
         axes.set_xlabel("confidence, %")
         axes.set_ylabel("right, %")
     return sheet.svg
+
+
+def _arrow(summary: Summary, place: Mapping[str, Any]) -> bool:
+    return summary.row.parent in place and not summary.row.control
 
 
 def _reach(summary: Summary) -> tuple[float, float]:
@@ -233,20 +206,25 @@ def _plain_log_ticks(axes: Any, low: float, high: float) -> None:
     axes.minorticks_off()
 
 
-def _name_points(axes: Any, points: Mapping[str, tuple[float, float, str]]) -> None:
-    """Writes each point's name beside it, where it hides the fewest points and names."""
+def _name_points(axes: Any, points: Mapping[str, tuple[float, float, str]], lines: Sequence[Line]) -> None:
+    """Writes each point's name beside it, where it hides least of the points, the lines and the other names."""
     dots = {name: axes.transData.transform((x, y)) for name, (x, y, _) in points.items()}
     taken = [(x - 7, y - 7, x + 7, y + 7) for x, y in dots.values()]
+    for line in lines:
+        (x0, y0), (x1, y1) = axes.transData.transform(line)
+        for k in range(61):
+            x, y = x0 + (x1 - x0) * k / 60, y0 + (y1 - y0) * k / 60
+            taken.append((x - 2, y - 2, x + 2, y + 2))
     for name, (x, y, colour) in points.items():
         text = short(name, 22)
-        choices = [(_box(dots[name], place, 6.4 * len(text)), place) for place in PLACES]
+        choices = [(_box(dots[name], place, 7.2 * len(text)), place) for place in PLACES]
         box, (dx, dy, side) = min(
             choices,
             key=lambda choice: sum(_overlap(choice[0], other) for other in taken) + _outside(choice[0], axes.bbox),
         )
         taken.append(box)
         beside = {"xytext": (dx, dy), "textcoords": "offset points", "ha": side, "va": "center"}
-        axes.annotate(text, (x, y), color=colour, fontsize=11, fontweight="bold", **beside)
+        axes.annotate(text, (x, y), color=colour, fontsize=12, fontweight="bold", **beside)
 
 
 def _box(dot: Sequence[float], place: tuple[int, int, str], width: float) -> Box:

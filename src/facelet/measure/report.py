@@ -9,6 +9,7 @@ No script, nothing fetched: plots are inline SVG, faces are data URIs. Names com
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -35,7 +36,8 @@ from facelet.measure.scores import Scores
 WRONG_FACES = 24
 THUMBNAIL = 96
 MODELS_COMPARED = 5
-FILTERS = {
+UNIT = re.compile(r"([\d.]) (?=%|[MGk]B?\b|ms\b|s\b|points\b)")  # a figure and its unit stay on one line
+FILTERS: dict[str, Any] = {
     "percent": percent,
     "amount": amount,
     "megabytes": megabytes,
@@ -44,6 +46,7 @@ FILTERS = {
     "points": points,
     "accuracy": accuracy,
     "change": change,
+    "bound": lambda text: UNIT.sub("\\1\u00a0", text),
 }
 
 
@@ -126,7 +129,7 @@ def write_report(
             plots.learning_curves(curves or {}, summaries, "val_accuracy", "validation accuracy, %"),
             plots.learning_curves(curves or {}, summaries, "train_loss", "training loss"),
         ),
-        recall=_drawn(plots.recall_chart({n: evaluations[n].all for n in compared}, numbers)) if compared else [],
+        recall=_recall({name: evaluations[name].all for name in compared}),
         confusions=[(name, evaluations[name].all, _shares(evaluations[name].all)) for name in compared],
         reliability=[
             (name, evaluations[name].all, Markup(plots.reliability_diagram(evaluations[name], numbers[name])))
@@ -166,6 +169,17 @@ def _bars(summaries: Sequence[Summary]) -> dict[str, tuple[float, float, float]]
         )
         for row in rows
     }
+
+
+def _recall(scores: Mapping[str, Scores]) -> dict[str, Any]:
+    """The chart of recall by class: where its scale begins, and per class, largest first, each model's ClassScore."""
+    if not scores:
+        return {}
+    first = next(iter(scores.values()))
+    order = sorted((k for k, row in enumerate(first.per_class) if row.n), key=lambda k: -first.per_class[k].n)
+    lowest = min(one.per_class[k].recall_low for one in scores.values() for k in order)
+    rows = [[(name, one.per_class[k]) for name, one in scores.items()] for k in order]
+    return {"start": 20 * int(5 * lowest), "rows": rows, "names": list(scores)}
 
 
 def _shares(scores: Scores) -> list[list[float]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
 
 from facelet.registry import Registry
@@ -40,6 +41,16 @@ class FaceNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.classify(self.embed(self.stages(images)))
+
+    def remeasure(self, size: int, channels: int) -> None:
+        """Sets ``stage_widths`` and ``embedding_width`` anew, after layers have been cut."""
+        training, weight = self.training, next(self.parameters())
+        self.eval()
+        with torch.no_grad():
+            stages = self.stages(torch.zeros(1, channels, size, size, device=weight.device, dtype=weight.dtype))
+            self.stage_widths = tuple(stage.shape[1] for stage in stages)
+            self.embedding_width = self.embed(stages).shape[1]
+        self.train(training)
 
 
 class Builder(Protocol):

@@ -10,6 +10,8 @@ A strong and plain teacher. Its 11 M parameters are mostly in the last stage, wh
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
@@ -58,7 +60,7 @@ class ResNet(FaceNet):
         for module in self.modules():
             if isinstance(module, BasicBlock):
                 # Every block starts as the identity, which steadies the first steps (https://arxiv.org/abs/1706.02677).
-                last = module.conv2.norms if isinstance(module, FineGrainedBlock) else [module.bn2]
+                last: Any = module.conv2.norms if isinstance(module, FineGrainedBlock) else [module.bn2]
                 for norm in last:
                     nn.init.zeros_(norm.weight)
 
@@ -95,7 +97,7 @@ def resnet18(
     local: bool = False,
     dropout: float = 0.0,
 ) -> ResNet:
-    """``stem_stride``: 1, 2 or 4, by size when None. ``local``: add four patches. ``dropout``: before the classifier."""
+    """``stem_stride``: 1, 2 or 4, by size when None. ``local``: add four patches. ``dropout``: before the head."""
     return ResNet(classes, size, channels, width=width, stem_stride=stem_stride, local=local, dropout=dropout)
 
 

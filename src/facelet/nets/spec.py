@@ -93,7 +93,9 @@ class NetSpec:
                 return self.build()
 
     def measured(self, net: nn.Module) -> NetSpec:
-        """This spec with the widths that ``net``, which may have been cut, has now."""
+        """This spec with the widths that ``net`` has now; the net's own attributes are set right when it was cut."""
+        if cut.read(net, self) and isinstance(net, FaceNet):
+            net.remeasure(self.size, self.channels)
         return replace(self, widths=cut.read(net, self))
 
     def to_json(self) -> str:

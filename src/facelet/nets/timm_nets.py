@@ -9,7 +9,7 @@ doubles the resolution throughout, at up to four times the compute.
 from __future__ import annotations
 
 import difflib
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,8 @@ class TimmNet(FaceNet):
     Tokens (N, L, D) come as maps (N, D, L, 1).
     """
 
+    model: Any
+
     def __init__(self, model: nn.Module, size: int, channels: int) -> None:
         super().__init__()
         self.model = model
@@ -35,18 +37,21 @@ class TimmNet(FaceNet):
         model.eval()
         with torch.no_grad():
             weight = next(model.parameters())
-            probe = torch.zeros(1, channels, size, size, device=weight.device, dtype=weight.dtype)
+            side = torch.linspace(-1, 1, size, device=weight.device)
+            probe = (side[:, None] * side).expand(1, channels, size, size)
             features, maps = self._look(probe)
             # The head's input may be laid out as NCHW, NHWC (Swin) or NLD (ViT).
             self._layout = _layout(features, model)
             self._repeats = bool(maps) and maps[-1].shape == _as_maps(features, self._layout).shape
             stages = self.stages(probe)
-            self.stage_widths = tuple(stage.shape[1] for stage in stages)
             embedding = self.embed(stages)
-            if not isinstance(embedding, Tensor) or embedding.ndim != 2 or embedding.shape[0] != 1:
+            if not isinstance(embedding, Tensor) or embedding.ndim != 2:
                 raise TypeError("its head does not give one embedding")
-            self.embedding_width = embedding.shape[1]
-            self.classify(embedding)
+            logits = self.classify(embedding)
+            if not weight.is_meta and not torch.allclose(logits, model(probe), atol=1e-4):
+                raise TypeError("its answer is more than its classifier's")
+        self.stage_widths = tuple(stage.shape[1] for stage in stages)
+        self.embedding_width = embedding.shape[1]
         model.train(training)
 
     def _look(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -135,7 +140,7 @@ def _make(
 ) -> TimmNet:
     import timm
 
-    arguments: dict[str, object] = {"num_classes": classes, "in_chans": channels, "drop_rate": drop_rate}
+    arguments: dict[str, Any] = {"num_classes": classes, "in_chans": channels, "drop_rate": drop_rate}
     if drop_path_rate is not None:
         arguments["drop_path_rate"] = drop_path_rate
     config = timm.get_pretrained_cfg(name)
@@ -150,9 +155,7 @@ def _make(
 def _refine(model: nn.Module, name: str) -> None:
     first = next((module for module in model.modules() if isinstance(module, nn.Conv2d)), None)
     if first is None or first.stride[0] == 1 or first.stride[0] >= first.kernel_size[0]:
-        raise FaceletError(
-            f"option 'stem_stride' does not fit net 'timm/{name}': it has no strided convolution as its stem"
-        )
+        raise FaceletError(f"option 'stem_stride' does not fit net 'timm/{name}': its stem has no strided convolution")
     first.stride = (1, 1)
 
 

@@ -1,0 +1,94 @@
+"""What one training minimises: a module that turns a batch into the student's logits and named losses.
+
+>>> logits, losses = objective(net, batch)  # losses: {"ce": ..., "kd": ...}, weighted; their sum is minimised
+
+Subclasses: ``Labels`` (learn.supervised's plain training) here, ``Distillation`` in learn.distill, ``Exits`` in
+learn.self_distill. Their own parameters (regressors, exits) are trained with the net and left behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from facelet.learn.batches import Batch
+from facelet.nets import FaceNet, NetSpec
+
+
+class Normalise(nn.Module):
+    """Pixels in [0, 1], (N, C, S, S), to a net's input, by the net's own statistics, channels and size."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, spec: NetSpec) -> None:
+        super().__init__()
+        self.channels, self.size = spec.channels, spec.size
+        self.register_buffer("mean", torch.tensor(spec.mean, dtype=torch.float32).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(spec.std, dtype=torch.float32).view(1, -1, 1, 1), persistent=False)
+
+    def forward(self, faces: Tensor) -> Tensor:
+        if faces.shape[1] != self.channels:
+            faces = faces.expand(-1, 3, -1, -1) if faces.shape[1] == 1 else _luma(faces)
+        if faces.shape[-1] != self.size:
+            shrinks = faces.shape[-1] > self.size
+            faces = nn.functional.interpolate(
+                faces, size=(self.size, self.size), mode="bilinear", antialias=shrinks, align_corners=False
+            )
+        return (faces - self.mean) / self.std
+
+
+class Objective(nn.Module):
+    """Base: holds the net's normalisation and the loss on labels or votes.
+
+    Args:
+        spec: of the net that is trained.
+        votes: train on annotators' shares instead of labels.
+        smoothing: label smoothing.
+        weights: per class (K,), or None.
+    """
+
+    weights: Tensor | None
+
+    def __init__(
+        self, spec: NetSpec, *, votes: bool = False, smoothing: float = 0.0, weights: Sequence[float] | None = None
+    ) -> None:
+        super().__init__()
+        self.normalise = Normalise(spec)
+        self.votes, self.smoothing = votes, smoothing
+        self.register_buffer("weights", None if weights is None else torch.tensor(weights), persistent=False)
+
+    def place(self, device: torch.device) -> None:
+        """Moves what is not a registered part of the module (a frozen teacher) to ``device``."""
+
+    def forward(self, net: FaceNet, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Logits (N, K) and named, weighted, scalar losses."""
+        raise NotImplementedError
+
+    def hard(self, logits: Tensor, batch: Batch) -> Tensor:
+        """Cross-entropy with labels or votes, (N,); 0 for a face without label."""
+        targets = batch.votes if self.votes and batch.votes is not None else batch.labels
+        return cross_entropy(
+            logits.float(),
+            targets,
+            self.weights,
+            reduction="none",
+            label_smoothing=self.smoothing,
+            **({} if targets.is_floating_point() else {"ignore_index": -1}),
+        )
+
+
+class Labels(Objective):
+    """Cross-entropy alone."""
+
+    def forward(self, net: FaceNet, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        logits = net(self.normalise(batch.faces))
+        return logits, {"ce": self.hard(logits, batch).mean()}
+
+
+def _luma(faces: Tensor) -> Tensor:
+    weights = torch.tensor((0.299, 0.587, 0.114), device=faces.device).view(1, 3, 1, 1)
+    return (faces * weights).sum(1, keepdim=True)
