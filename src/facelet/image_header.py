@@ -27,6 +27,8 @@ UNSUPPORTED = {
     b"jxl ": "JPEG XL",
     b"jp2 ": "JPEG 2000",
 }
+# AVIF's own quarter turns (anticlockwise) and mirror axis, as EXIF orientations.
+TURNS = {(0, 1): 2, (2, None): 3, (0, 0): 4, (1, 0): 5, (3, None): 6, (3, 0): 7, (1, None): 8}
 
 
 @dataclass(frozen=True)
@@ -175,9 +177,10 @@ def _tiff(data: bytes) -> Header:
     starts = tags.get(273) or tags.get(324) or []
     sizes = tags.get(279) or tags.get(325) or []
     whole = bool(starts) and max(map(sum, zip(starts, sizes, strict=False)), default=0) <= len(data)
-    orientation = _valid_orientation(tags.get(274, [1]))
     alpha = any(extra in (1, 2) for extra in tags.get(338, []))
-    return Header("TIFF", tags[256][0] if 256 in tags else 0, tags[257][0] if 257 in tags else 0, orientation, alpha, whole)
+    width, height = (tags.get(tag, [0])[0] for tag in (256, 257))
+    # Orientation stays 1: OpenCV turns a TIFF upright whatever it is asked (seen in 4.12 and 5.0).
+    return Header("TIFF", width, height, alpha=alpha, whole=whole)
 
 
 def _pnm(data: bytes) -> Header | None:
@@ -202,15 +205,18 @@ def _isobmff(data: bytes) -> Header | None:
     if data[4:8] != b"ftyp" or data[8:12] not in (b"avif", b"avis"):
         return None
     # Every item (grid tiles and the alpha plane too) has its own size box; the picture is the largest.
-    sizes = [unpack_from(">II", data, found.end() + 4) for found in re.finditer(rb"ispe", data[: 1 << 16])]
+    head = data[: 1 << 16]
+    sizes = [unpack_from(">II", head, found.end() + 4) for found in re.finditer(rb"ispe", head)]
     width, height = max(sizes, key=lambda size: size[0] * size[1])
+    turn, mirror = head.find(b"irot"), head.find(b"imir")
+    quarters, axis = (head[turn + 4] & 3 if turn >= 0 else 0), (head[mirror + 4] & 1 if mirror >= 0 else None)
     at = 0
     while at + 8 <= len(data):
         (length,) = unpack_from(">I", data, at)
         if length < 8:
             break  # 0 is "to the end of the file"; 64-bit lengths are for films
         at += length
-    return Header("AVIF", width, height, alpha=True, whole=at <= len(data))
+    return Header("AVIF", width, height, TURNS.get((quarters, axis), 1), alpha=True, whole=at <= len(data))
 
 
 def _ifd(data: bytes) -> Iterator[tuple[int, tuple[int, ...]]]:
@@ -232,13 +238,10 @@ def _ifd(data: bytes) -> Iterator[tuple[int, tuple[int, ...]]]:
 def _exif_orientation(exif: bytes) -> int:
     """1-8; 1 for EXIF that is absent or broken: a photo is not refused for that."""
     try:
-        return _valid_orientation(next((list(values) for tag, values in _ifd(exif) if tag == 274), [1]))
+        orientation = next((values[0] for tag, values in _ifd(exif) if tag == 274), 1)
     except StructError:
         return 1
-
-
-def _valid_orientation(values: list[int]) -> int:
-    return values[0] if values[0] in range(1, 9) else 1
+    return orientation if 1 <= orientation <= 8 else 1
 
 
 READERS: dict[bytes, Callable[[bytes], Header | None]] = {

@@ -21,8 +21,9 @@ MAX_PIXELS = 200_000_000
 MAX_BYTES = 512 * 2**20
 FORMATS = "JPEG, PNG, WebP, BMP, GIF, TIFF, PNM or AVIF"
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
+os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")  # what OpenCV logs of a broken file, decode says in one line
 
-import cv2  # noqa: E402  (reads the limit above when it is loaded)
+import cv2  # noqa: E402  (reads the two above when it is loaded)
 
 Image = NDArray[np.uint8]
 
@@ -47,9 +48,9 @@ def decode(data: bytes, name: str = "image") -> Image:
         raise FaceletError(f"{name}: {size} pixels are more than the {MAX_PIXELS // 10**6} million that Facelet reads")
     if not header.whole:
         raise FaceletError(f"{name}: the {header.format} file is cut short; copy or download it again")
-    image = _decode(data, header.alpha)
+    image = _decode(data, header)
     if image is None:
-        raise FaceletError(f"{name}: the {header.format} file is damaged")
+        raise FaceletError(f"{name}: the {header.format} file is damaged, or of a rare kind that OpenCV does not read")
     return _upright(image, header.orientation)
 
 
@@ -88,26 +89,31 @@ def resize(image: Image, size: int) -> Image:
     return cv2.resize(image, (size, size), interpolation=kernel).reshape(size, size, image.shape[2])
 
 
-def _decode(data: bytes, alpha: bool) -> Image | None:
+def _decode(data: bytes, header: image_header.Header) -> Image | None:
     """RGB as stored, or None. Orientation is left to ``_upright``: OpenCV's own differs between formats and versions."""
     buffer = np.frombuffer(data, np.uint8)
     try:
-        if alpha:
+        if header.alpha:
             image = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
             if image is not None and image.ndim == 3 and image.shape[2] == 4 and image.dtype in (np.uint8, np.uint16):
-                return _on_white(image)
+                return _on_white(image, premultiplied=header.format == "TIFF" and image.dtype == np.uint8)
         return cv2.imdecode(buffer, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error:
         return None
 
 
-def _on_white(bgra: NDArray) -> Image:
-    """(H, W, 4) BGRA of 8 or 16 bits to RGB on white: 255 - (255 - colour) * alpha, without wide temporaries."""
+def _on_white(bgra: NDArray, premultiplied: bool) -> Image:
+    """(H, W, 4) BGRA of 8 or 16 bits to RGB on white: 255 - (255 - colour) * alpha, without wide temporaries.
+
+    Colours of an 8-bit TIFF arrive multiplied by alpha already (libtiff does it): colour + 255 - alpha.
+    """
     if bgra.dtype == np.uint16:
         bgra = (bgra >> 8).astype(np.uint8)
-    ink = cv2.bitwise_not(cv2.cvtColor(bgra, cv2.COLOR_BGRA2RGB))
+    rgb = cv2.cvtColor(bgra, cv2.COLOR_BGRA2RGB)
     alpha = cv2.cvtColor(np.ascontiguousarray(bgra[:, :, 3]), cv2.COLOR_GRAY2RGB)
-    return cv2.bitwise_not(cv2.multiply(ink, alpha, scale=1 / 255))
+    if premultiplied:
+        return cv2.add(rgb, cv2.bitwise_not(alpha))
+    return cv2.bitwise_not(cv2.multiply(cv2.bitwise_not(rgb), alpha, scale=1 / 255))
 
 
 def _upright(image: Image, orientation: int) -> Image:

@@ -198,6 +198,8 @@ def test_headline_is_about_the_smallest_model_that_is_no_control():
         "student-int8 answers 85.9 % of 3,153 test faces correctly in 1.40 MB and 0.80 ms a face: "
         "32× smaller, 11.2× faster, −2.1 points beside teacher."
     )
+    near = Ledger([row("teacher", 0.865, bytes=44_800_000), row("student", 0.86)])
+    assert headline(near).endswith("8.8× smaller, −0.5 points (inside the interval) beside teacher.")
     assert headline(Ledger()) == "Nothing has been measured yet."
     assert headline(Ledger([row()])).endswith("5.10 MB and 1.50 ms a face.")
 

@@ -61,7 +61,8 @@ def plausible(n=900, seed=0):
         )
         against = "student" if control else parent
         row = Row(
-            name=name, parent=parent, step=step, params=params, macs=int(macs), bytes=size, p50_ms=p50, p95_ms=p50 * 1.14,
+            name=name, parent=parent, step=step, params=params, macs=int(macs), bytes=size, p50_ms=p50,
+            p95_ms=p50 * 1.14,
             precision=precision, control=control, compare=against if control else "", machine="a box", seconds=1900,
             **figures(results[name]),
         )  # fmt: skip
@@ -85,7 +86,8 @@ def written(path, **others):
         "title": "T-SNet", "paper": "Zhao et al., Microelectronics & Computer 2025(4)", "ledger": ledger,
         "protocol": faces.protocol, "evaluations": results, "faces": faces, "curves": curves,
         "machine": "AMD EPYC 9575F, 2 cores (avx2 avx512_vnni); Linux; Python 3.11.7; ONNX Runtime 1.32",
-        "recipe": "title: T-SNet\nfaces: {source: ferplus, size: 48}\nsteps:\n"
+        "about": "Said: two stages.\n\nChoice: T = 4.",
+        "recipe_text": "title: T-SNet\nfaces: {source: ferplus, size: 48}\nsteps:\n"
         "- {do: train, as: teacher, net: resnet18-finegrained, epochs: 24}\n",
         "command": "facelet run tsnet --faces ferplus:DIR --out runs/tsnet",
         "notes": ["Teacher pre-training: none."],
@@ -132,9 +134,12 @@ def test_everything_is_in_one_page(page):
     text, _ = page
     said = " ".join(" ".join(Reader(text).text).split())
     for part in (
-        "T-SNet", "After Zhao et al.", "student-int8 answers", "Ledger", "What accuracy costs", "Learning", "Class by class",
+        "T-SNet", "After Zhao et al.", "student-int8 answers", "Choice: T = 4.",
+        "Ledger", "What accuracy costs", "Learning",
+        "Class by class",
         "What is taken for what", "Does it know when it is unsure?", "The faces it gets most wrong", "contempt",
-        "Teacher pre-training: none.", "facelet run tsnet", "resnet18-finegrained", "AMD EPYC", "votes:", "one annotator",
+        "Teacher pre-training: none.", "facelet run tsnet", "resnet18-finegrained", "AMD EPYC", "votes:",
+        "one annotator",
         "those not identical to a training face", "control",
     ):  # fmt: skip
         assert part in said, part
@@ -183,8 +188,11 @@ def test_names_of_users_are_text(tmp_path):
         for name, result in results.items()
     }
     text = written(
-        tmp_path / "r.html", title=evil, paper=evil, ledger=ledger, protocol=faces.protocol, evaluations=again, faces=faces,
-        curves={evil + name: rows for name, rows in curves.items()}, machine=evil, recipe=evil, command=evil, notes=[evil],
+        tmp_path / "r.html", title=evil, paper=evil, ledger=ledger, protocol=faces.protocol, evaluations=again,
+        faces=faces,
+        curves={evil + name: rows for name, rows in curves.items()},
+        machine=evil, about=evil, recipe_text=evil, command=evil,
+        notes=[evil],
         sheets={evil: np.zeros((9, 9, 3), np.uint8)},
     )  # fmt: skip
     reader = Reader(text)
@@ -203,7 +211,7 @@ def test_a_run_without_anything_still_has_a_page(tmp_path):
         evaluations={},
         curves={},
         paper="",
-        recipe="",
+        recipe_text="",
         command="",
         faces=faces,
         notes=[],

@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 
 from facelet.errors import FaceletError, nearest
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm", ".pnm", ".gif", ".avif"})
 MAX_FILE = 1 << 30
 BOMB_TOTAL, BOMB_RATIO = 1 << 30, 100
 

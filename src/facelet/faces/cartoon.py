@@ -1,108 +1,26 @@
-"""Draws cartoon faces, many at once, from numbers: who it is, what the face does, how it is seen.
+"""Draws cartoon faces, many at once, from the numbers that describe them.
 
-Own work; the muscles follow the action units of Ekman and Friesen's FACS (1978), simplified. Every shape is one of three
-formulas (an ellipse, a lens, a stroke) evaluated at all pixels of all faces, with an edge one pixel wide, so that a face looks
-the same at 32 and at 512 pixels. Only +, -, *, / and comparisons touch pixels: the same numbers give the same bytes anywhere.
+Own work. Every shape is an ellipse, a lens or a stroke, evaluated at the pixels of all faces with an edge one pixel wide, so
+that a face looks the same at 32 and at 512 pixels. Pixels meet only arithmetic and comparisons, no library's exponentials or
+threads: the same numbers give the same bytes on every machine.
 
 >>> render(person, expression, view, size=48, channels=1).shape  # each a tuple of (N,) arrays
 (N, 48, 48, 1)
 
-Cartoons teach a net what it takes to test a pipeline; nothing learned from them is worth anything on people.
+Cartoons have none of the texture of skin: they show that a pipeline works, not how well it would work on people.
 """
 
 from __future__ import annotations
 
 import copy
-from typing import NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from facelet.faces.sitter import Expression, Floats, Person, View
+
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 EYES, NOSE, MOUTH = (-0.62, 0.24), (-0.2, 0.62), (0.2, 1.0)
-"""Bands of the face, in v, outside which the features of that name are never drawn."""
-
-
-class Person(NamedTuple):
-    """Who it is. Lengths in half heights of the head; colours (N, 3) in [0, 1]; the rest (N,)."""
-
-    width: Floats
-    jaw: Floats
-    skin: Floats
-    hair: Floats
-    iris: Floats
-    clothes: Floats
-    hairline: Floats
-    fringe: Floats
-    parting: Floats
-    volume: Floats
-    length: Floats
-    eye_gap: Floats
-    eye_size: Floats
-    eye_slant: Floats
-    brow_height: Floats
-    brow_weight: Floats
-    nose_length: Floats
-    nose_width: Floats
-    mouth_width: Floats
-    lips: Floats
-    age: Floats
-    glasses: Floats
-    beard: Floats
-
-
-class Expression(NamedTuple):
-    """What the face does, about 0 at rest and 1 when done fully; all (N,)."""
-
-    brow_raise: Floats
-    brow_tilt: Floats
-    brow_odd: Floats
-    frown: Floats
-    lid_raise: Floats
-    squint: Floats
-    wrinkle: Floats
-    smile: Floats
-    smirk: Floats
-    stretch: Floats
-    open: Floats
-    sneer: Floats
-    teeth: Floats
-    blush: Floats
-
-
-class View(NamedTuple):
-    """How it is seen: all (N,), but ``backdrop`` (N, 2, 3) and ``cover`` (N, 3).
-
-    ``zoom`` is how many half heights of a head fit in half the picture; x, y are the head's centre, -1..1; ``cos`` and ``sin`` are
-    of the roll; light_x, light_y its gradient; cover_* an ellipse in front of the face, none where its width is 0.
-    """
-
-    zoom: Floats
-    x: Floats
-    y: Floats
-    cos: Floats
-    sin: Floats
-    yaw: Floats
-    pitch: Floats
-    gaze: Floats
-    light: Floats
-    light_x: Floats
-    light_y: Floats
-    backdrop: Floats
-    cover: Floats
-    cover_x: Floats
-    cover_y: Floats
-    cover_width: Floats
-    cover_height: Floats
-
-
-Rows = TypeVar("Rows", Person, Expression, View)
-
-
-def rows(group: Rows, index: slice | NDArray[np.intp]) -> Rows:
-    """The faces that ``index`` selects."""
-    return type(group)(*(column[index] for column in group))
+"""Bands of the head, top and bottom in half heights, that hold all that is drawn of these features."""
 
 
 def render(
@@ -205,7 +123,7 @@ def _head(canvas: _Canvas, person: Person, view: View) -> None:
     canvas.paint(skin, head)
     canvas.paint(skin * 0.72, head * np.clip(0.4 - 1.6 * depth, 0, 0.4))
     below = v - 0.4 + 0.55 * np.square(u) - 0.15 * view.pitch
-    canvas.paint(hair * 0.9, person.beard * inside(np.minimum(depth, below)))
+    canvas.paint(hair * 0.9, person.beard * head * np.clip(6 * below, 0, 1))
     above = person.hairline + person.fringe * np.square(u - person.parting) - v + 0.08 * view.pitch
     crown = _ellipse(u, v, width + 0.6 * person.volume, 1 + 0.6 * person.volume)
     canvas.paint(hair, inside(np.minimum(crown, above)))

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from facelet.measure.ledger import Ledger, Summary
 from facelet.measure.row import Row, amount, duration, megabytes, milliseconds, percent, points, signed
-from facelet.measure.verdict import compared_sizes
+from facelet.measure.verdict import compared_sizes, from_rows
 
 COLUMNS = ("model", "accuracy, 95 %", "change", "balanced", "ECE", "parameters", "MACs", "file", "p50", "p95")
 FITTING = ((132, ()), (104, ("ECE", "MACs", "p95")), (0, ("balanced", "ECE", "parameters", "MACs", "p95")))
@@ -65,7 +65,9 @@ def headline(ledger: Ledger) -> str:
         said += f" and {milliseconds(small.p50_ms)} a face"
     if small is first or (first.protocol, first.split) != (small.protocol, small.split):
         return f"{said}."
-    parts = [*compared_sizes(small, first), points(small.accuracy - first.accuracy)]
+    difference = from_rows(small, first)
+    unsure = "" if difference.measurable else " (inside the interval)"
+    parts = [*compared_sizes(small, first), points(difference.value) + unsure]
     return f"{said}: {', '.join(parts)} beside {first.name}."
 
 

@@ -73,8 +73,9 @@ def write_report(
     curves: Mapping[str, plots.Curve] | None = None,
     sheets: Mapping[str, NDArray[np.uint8]] | None = None,
     paper: str = "",
+    about: str = "",
     machine: str = "",
-    recipe: str = "",
+    recipe_text: str = "",
     command: str = "",
     notes: Sequence[str] = (),
 ) -> None:
@@ -85,7 +86,8 @@ def write_report(
         faces: the split that was evaluated, at any size.
         curves: rows of ``curves.csv`` by model name; further seeds as "NAME-s1".
         sheets: pictures to show, uint8 (H, W, 1 or 3), by caption.
-        machine: where latency was taken. recipe: its resolved YAML. command: what to type to make this again.
+        paper, about: whose method it is, and what is theirs and what is chosen here.
+        machine: where latency was taken. recipe_text: the resolved YAML. command: what to type to make this again.
 
     Raises FaceletError when an evaluation is not of ``faces``, or the file cannot be written.
     """
@@ -107,6 +109,7 @@ def write_report(
     text = template.render(
         title=title,
         paper=paper,
+        about=about,
         headline=headline(ledger),
         small=small,
         first=summaries[0] if summaries else None,
@@ -116,9 +119,9 @@ def write_report(
         legend=LEGEND,
         protocol=protocol,
         machine=machine,
-        recipe=recipe,
+        recipe=recipe_text,
         command=command,
-        notes=[*notes, *dict.fromkeys(f"{row.name}: {note}" for row in ledger.rows for note in row.notes)],
+        notes=list(dict.fromkeys([*notes, *(f"{row.name}: {note}" for row in ledger.rows for note in row.notes)])),
         trained=sum(row.seconds for row in ledger.rows),
         annotator=told,
         pareto=_drawn(

@@ -27,7 +27,7 @@ def verdict(row: Row, parent: Row | None, difference: Difference | None = None, 
     if parent is None:
         return f"the first: {percent(row.accuracy)} of {row.n:,} faces, nothing to compare with"
     require_comparable(row, parent)
-    difference = difference or _from_rows(row, parent)
+    difference = difference or from_rows(row, parent)
     if row.control:
         return _of_control(parent.name, difference)
     if step in SHRINKING:
@@ -43,7 +43,7 @@ def compared(row: Row, parent: Row | None, difference: Difference | None = None)
     if parent is None:
         return row.model_copy(update={"verdict": verdict(row, None)})
     require_comparable(row, parent)
-    difference = difference or _from_rows(row, parent)
+    difference = difference or from_rows(row, parent)
     return row.model_copy(
         update={
             "change": difference.value,
@@ -78,7 +78,8 @@ def speeds_compare(row: Row, parent: Row) -> bool:
     return row.p50_ms > 0 and parent.p50_ms > 0 and row.machine == parent.machine
 
 
-def _from_rows(row: Row, parent: Row) -> Difference:
+def from_rows(row: Row, parent: Row) -> Difference:
+    """The difference of two rows from their accuracies and intervals alone: unpaired, so wider than it need be."""
     mine, theirs = (row.accuracy_low, row.accuracy_high), (parent.accuracy_low, parent.accuracy_high)
     return unpaired_difference(row.accuracy, mine, parent.accuracy, theirs, row.n)
 

@@ -42,6 +42,10 @@ class FaceNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         return self.classify(self.embed(self.stages(images)))
 
+    def uncut(self) -> list[nn.Module]:
+        """Layers whose output widths pruning has to leave as they are, the classifier for one."""
+        raise NotImplementedError
+
     def remeasure(self, size: int, channels: int) -> None:
         """Sets ``stage_widths`` and ``embedding_width`` anew, after layers have been cut."""
         training, weight = self.training, next(self.parameters())

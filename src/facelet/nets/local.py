@@ -13,31 +13,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from facelet.nets.separable import Separable
+
 
 class LocalPatches(nn.Module):
     """(N, inputs, H, W) to (N, outputs, ceil(H / 2), ceil(W / 2)): top left, top right, bottom left, bottom right."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.patches = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(inputs, inputs, 3, 2, 1, groups=inputs, bias=False),
-                nn.BatchNorm2d(inputs),
-                nn.Conv2d(inputs, outputs, 1, bias=False),
-                nn.BatchNorm2d(outputs),
-                nn.ReLU(inplace=True),
-            )
-            for _ in range(4)
-        )
+        self.patches = nn.ModuleList(Separable(inputs, outputs, stride=2) for _ in range(4))
 
     def forward(self, maps: Tensor) -> Tensor:
-        if maps.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
-            # A CPU's bfloat16 depthwise gradient is so slow that it would cost a quarter of the whole net's step.
-            with torch.autocast("cpu", enabled=False):
-                return self._look(maps.float()).to(maps.dtype)
-        return self._look(maps)
-
-    def _look(self, maps: Tensor) -> Tensor:
         # Even cuts, so that the halves of the patches fit together again whatever the size of the map.
         row, column = (max(2, 2 * round(side / 4)) for side in maps.shape[2:])
         top, bottom = maps[:, :, :row], maps[:, :, row:]

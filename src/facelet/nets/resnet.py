@@ -78,6 +78,9 @@ class ResNet(FaceNet):
     def classify(self, embedding: Tensor) -> Tensor:
         return self.fc(self.dropout(embedding))
 
+    def uncut(self) -> list[nn.Module]:
+        return [self.fc]
+
 
 def _stage(block: type[BasicBlock], inputs: int, width: int, depth: int, stride: int) -> nn.Sequential:
     shortcut = None

@@ -3,8 +3,9 @@
 Half of the channels rest, half pass through a small branch, then the two halves are shuffled. Here the shuffle is
 cuts and joins of whole quarters instead of the paper's one-by-one interleaving: each new channel is either worked on
 by the next block or rests for two, once on average as in the paper. Nothing is transposed, so it trains 35 % faster on
-a CPU in channels_last, exports to Split and Concat, and leaves pruning a plain index map. The layers and their shapes
-are torchvision's; torchvision's ImageNet weights do not fit this order of channels.
+a CPU in channels_last, and exports to Split and Concat. The layers and their shapes
+are torchvision's; torchvision's ImageNet weights do not fit this order of channels. torch-pruning cuts the inner widths
+of the branches (``uncut`` names what it must leave alone).
 
 >>> net = facelet.nets.resolve("shufflenet-v2", classes=8, size=48).build()
 
@@ -119,6 +120,15 @@ class ShuffleNet(FaceNet):
 
     def classify(self, embedding: Tensor) -> Tensor:
         return self.fc(self.dropout(embedding))
+
+    def uncut(self) -> list[nn.Module]:
+        """Besides the classifier, all that is cut into quarters; the inner widths of the branches are free."""
+        layers: list[nn.Module] = [self.stem.conv, self.fc]
+        for stage in (self.stage2, self.stage3, self.stage4):
+            for unit in stage:
+                sides = [unit.side[0], unit.side[2]] if isinstance(unit, Downsample) else []
+                layers += [*sides, unit.branch[5]]
+        return layers
 
 
 def _widths(width: float) -> tuple[int, ...]:

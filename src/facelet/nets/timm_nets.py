@@ -70,6 +70,9 @@ class TimmNet(FaceNet):
     def classify(self, embedding: Tensor) -> Tensor:
         return self.model.get_classifier()(embedding)
 
+    def uncut(self) -> list[nn.Module]:
+        return [self.model.get_classifier()]
+
 
 Layout = Literal["NCHW", "NHWC", "NLD", "ND"]
 

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -130,6 +130,25 @@ class Calibrated:
             if not made & set(node.input) or not (node.op_type in FOLDED or wanted & set(node.output))
         ]
 
+    def _shared(self) -> dict[str, list[dict[str, Any]]]:
+        """One range for all maps that joins and cuts connect, so that the runtime copies instead of scaling anew (7 % of a
+        ShuffleNetV2's time), where that makes no map's steps more than twice as wide.
+        """
+        ranges = {name: self._ranges[name].range_value for name in self._ranges.keys()}  # noqa: SIM118 (not a dict)
+        spans = {name: tuple(float(np.ravel(end)[0]) for end in ends) for name, ends in ranges.items()}
+        groups: list[set[str]] = []
+        for node in self._model.graph.node:
+            if node.op_type in ("Concat", "Split"):
+                group = {name for name in (*node.input, *node.output) if name in spans}
+                touched = [other for other in groups if other & group]
+                groups = [other for other in groups if not other & group] + [group.union(*touched)]
+        shared = {}
+        for group in groups:
+            low, high = min(spans[name][0] for name in group), max(spans[name][1] for name in group)
+            if all(high - low <= 2 * (spans[name][1] - spans[name][0]) for name in group):
+                shared.update({name: [{"rmin": np.float32(low), "rmax": np.float32(high)}] for name in sorted(group)})
+        return shared
+
     def quantized(self, choice: Choice) -> onnx.ModelProto:
         """The graph in QDQ form. Deterministic."""
         model = onnx.ModelProto.FromString(self._model.SerializeToString())
@@ -144,7 +163,7 @@ class Calibrated:
                 [],
                 [*choice.floats, *self._idle(choice)],
                 [*COMPUTING, *PASSING],
-                {},
+                {"TensorQuantOverrides": self._shared()},
             )
             quantizer.quantize_model()
         made = quantizer.model.model

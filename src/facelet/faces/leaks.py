@@ -1,0 +1,132 @@
+"""Leaks: faces that stand in two splits, pixel by pixel or nearly, and groups (subjects, clips) that fall in two.
+
+>>> leaks = find_leaks(faces)
+>>> clean = ~identical_to_train(faces, "test")            # accuracy with and without them
+
+Near duplicates are found by thumbnails of 16 x 16 grey pixels, less the mean face, that correlate at 0.95 or more: on FERPlus and
+RAF-DB nearly every pair above that is one photo cut, marked or compressed twice. Mirrored and strongly shifted copies are missed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facelet import pixels
+from facelet.faces.faceset import SPLITS, FaceSet
+
+NEAR = 0.95
+THUMBNAIL = 16
+MAX_PAIRS = 2_000_000_000
+BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Faces of split ``second`` that also stand in split ``first``.
+
+    Attributes:
+        exact: how many are equal to a face of ``first`` in every pixel.
+        relabelled: how many of those carry another label there.
+        near: how many others look the same as a face of ``first``; None when it was not asked.
+        searched: how many faces of ``second`` were compared for ``near``; fewer than all only in very large sets.
+        examples: names (first, second) and likeness of near duplicates, the most alike first.
+    """
+
+    first: str
+    second: str
+    exact: int
+    relabelled: int
+    near: int | None
+    searched: int
+    examples: tuple[tuple[str, str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """``shared``: one entry for each two splits; ``groups``: how many groups have faces in more than one split."""
+
+    shared: tuple[Shared, ...]
+    groups: int
+
+    @property
+    def any(self) -> bool:
+        return bool(self.groups) or any(shared.exact or shared.near for shared in self.shared)
+
+
+def find_leaks(faces: FaceSet, near: bool = True) -> Leaks:
+    """What ``faces`` has in two splits. ``near=False`` leaves out near duplicates, the slow part (3 s for FERPlus on one core)."""
+    digests = _digests(faces.images)
+    rows = {split: np.flatnonzero(faces.splits == number) for number, split in enumerate(SPLITS)}
+    thumbnails = _thumbnails(faces.images) if near else None
+    shared = []
+    for first, second in combinations(SPLITS, 2):
+        if not (len(rows[first]) and len(rows[second])):
+            continue
+        there = {digests[row]: row for row in rows[first]}
+        equal = [(there[digests[row]], row) for row in rows[second] if digests[row] in there]
+        relabelled = sum(bool(faces.labels[one] != faces.labels[other]) for one, other in equal)
+        count, searched, examples = None, 0, ()
+        if thumbnails is not None:
+            others = np.setdiff1d(rows[second], [row for _, row in equal])
+            step = max(1, -(-len(others) * len(rows[first]) // MAX_PAIRS))
+            others = others[::step]
+            count, examples = _near(faces, thumbnails, rows[first], others)
+            searched = len(others) + len(equal)
+        shared.append(Shared(first, second, len(equal), relabelled, count, searched, examples))
+    return Leaks(tuple(shared), groups_in_two_splits(faces))
+
+
+def identical_to_train(faces: FaceSet, split: str) -> NDArray[np.bool_]:
+    """Mask (n,) over ``faces.split(split)``: which are equal in every pixel to a training face."""
+    train = set(_digests(faces.images[faces.splits == SPLITS.index("train")]))
+    return np.array([digest in train for digest in _digests(faces.images[faces.splits == SPLITS.index(split)])], bool)
+
+
+def groups_in_two_splits(faces: FaceSet) -> int:
+    """How many groups have faces in more than one split; faces of unknown group (-1) do not count."""
+    if faces.groups is None:
+        return 0
+    known = faces.groups >= 0
+    pairs = np.unique(np.stack([faces.groups[known], faces.splits[known].astype(np.int64)]), axis=1)
+    return int((np.unique(pairs[0], return_counts=True)[1] > 1).sum())
+
+
+def _digests(images: NDArray[np.uint8]) -> list[bytes]:
+    return [hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest() for image in images]
+
+
+def _thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(N, 256), zero mean and unit length: their products are correlations of what sets a face apart from the mean face."""
+    small = np.empty((len(images), THUMBNAIL * THUMBNAIL), np.float32)
+    for number, image in enumerate(images):
+        small[number] = pixels.resize(pixels.to_channels(image, 1), THUMBNAIL).ravel()
+    small = _unit(small - small.mean(axis=1, keepdims=True))
+    return _unit(small - small.mean(axis=0))
+
+
+def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+
+
+def _near(
+    faces: FaceSet, thumbnails: NDArray[np.float32], first: NDArray[np.int64], second: NDArray[np.int64]
+) -> tuple[int, tuple[tuple[str, str, float], ...]]:
+    """How many of ``second`` have a face in ``first`` that looks the same, and the clearest cases."""
+    there = np.ascontiguousarray(thumbnails[first].T)
+    likeness, partner = np.empty(len(second), np.float32), np.empty(len(second), np.int64)
+    for start in range(0, len(second), BLOCK):
+        products = thumbnails[second[start : start + BLOCK]] @ there
+        partner[start : start + BLOCK] = products.argmax(axis=1)
+        likeness[start : start + BLOCK] = products.max(axis=1)
+    found = np.flatnonzero(likeness >= NEAR)
+    clearest = found[np.argsort(-likeness[found], kind="stable")][:5]
+    examples = [
+        (str(faces.names[first[partner[at]]]), str(faces.names[second[at]]), round(float(likeness[at]), 3))
+        for at in clearest
+    ]
+    return len(found), tuple(examples)
