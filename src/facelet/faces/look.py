@@ -90,8 +90,9 @@ def show(description: Description, console: Console) -> None:
     warnings = [*protocol.notes, *_warnings(description)]
     for warning in warnings:
         console.print(Text(f"! {warning}", style="yellow"))
-    if not warnings:
-        console.print(Text("No leaks found between the splits.", style="green"))
+    if not description.leaks.any:
+        searched = any(shared.near is not None for shared in description.leaks.shared)
+        console.print(Text(f"No {'leaks' if searched else 'exact duplicates'} between the splits.", style="green"))
 
 
 def _counts(protocol: Protocol) -> Table:

@@ -1,8 +1,16 @@
-"""Where faces come from: the registry of sources, and ``load``, which reads one by its written form."""
+"""Where faces come from: the registry of sources, and ``load``, which reads one by its written form.
+
+>>> load("ferplus:ferplus.zip?rule=majority", size=48)
+>>> load({"source": "ferplus", "path": "ferplus.zip", "rule": "majority", "size": 48})  # as a recipe writes it
+
+A ``?`` in a path would be taken for the start of the options: rename such a file.
+"""
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -11,47 +19,91 @@ from facelet.faces.faceset import FaceSet, Source
 from facelet.registry import Registry
 
 SOURCES: Registry[Source] = Registry("face source")
-"""``source(path, *, size=None, channels=None, **options) -> FaceSet``; options arrive as the strings users typed."""
+"""``source(path, *, size=None, channels=None, **options) -> FaceSet``; options arrive in the types of their defaults."""
+
+WITHOUT_PATH = ("toy",)
+MAX_SIZE = 4096
 
 
 def parse_source(text: str) -> tuple[str, str, dict[str, str]]:
-    """``"ferplus:a.zip?rule=votes"`` to ``("ferplus", "a.zip", {"rule": "votes"})``."""
+    """``"ferplus:a.zip?rule=votes"`` to ``("ferplus", "a.zip", {"rule": "votes"})``.
+
+    Raises FaceletError for an option without ``=``.
+    """
     place, _, query = text.partition("?")
     name, _, path = place.partition(":")
-    return name, path, dict(parse_qsl(query, keep_blank_values=True))
+    try:
+        return name, path, dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
+    except ValueError as error:
+        raise FaceletError(f"{text!r}: options are written ?name=value&name=value, not ?{query}") from error
 
 
-def load(text: str, *, size: int | None = None, channels: int | None = None, **options: Any) -> FaceSet:
-    """The faces of a source written ``NAME[:PATH][?option=value&...]``, at ``size`` pixels and in ``channels``.
+def load(
+    source: str | Mapping[str, Any], *, size: int | None = None, channels: int | None = None, **options: Any
+) -> FaceSet:
+    """The faces of a source, at ``size`` pixels and in ``channels`` (1 grey, 3 RGB); None leaves them as the source has them.
+
+    Args:
+        source: ``NAME[:PATH][?option=value&...]``, or a mapping of ``source``, ``path``, ``size``, ``channels`` and options.
+        options: defaults for options that ``source`` does not give itself.
 
     Raises FaceletError for an unknown source or option, and for whatever the source finds wrong with its files.
     """
-    name, path, written = parse_source(text)
-    source = SOURCES[name]
-    options = {**options, **written}
-    valid = [p.name for p in inspect.signature(source).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    for option in options:
+    if isinstance(source, Mapping):
+        rest = dict(source)
+        name, path, written = parse_source(str(rest.pop("source", "")))
+        path, given = str(rest.pop("path", None) or path), {**rest, **written}
+    else:
+        name, path, given = parse_source(source)
+    given = {"size": size, "channels": channels, **options, **given}
+    reader = _reader(name, source)
+    valid = [p.name for p in inspect.signature(reader).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    for option in given:
         if option not in valid:
-            raise unknown(
-                f"option of face source {name!r}", option, [v for v in valid if v not in ("size", "channels")]
-            )
-    if name != "toy" and not path:
+            raise unknown(f"option of face source {name!r}", option, valid)
+    if not path and name not in WITHOUT_PATH:
         raise FaceletError(f"face source {name!r} needs a path: {name}:PATH")
-    faces = source(path, **{"size": size, "channels": channels, **_typed(source, options)})
+    size, channels = _whole_number(given, "size"), _whole_number(given, "channels")
+    if size is not None and not 8 <= size <= MAX_SIZE:
+        raise FaceletError(f"size={size} should be 8 to {MAX_SIZE} pixels")
+    if channels not in (None, 1, 3):
+        raise FaceletError(f"channels={channels} should be 1 (grey) or 3 (RGB)")
+    faces = reader(path, **{**_typed(reader, given), "size": size, "channels": channels})
     return faces.fitted(size or faces.size, channels or faces.channels)
 
 
-def _typed(source: Source, options: dict[str, Any]) -> dict[str, Any]:
-    """Options typed on a command line as what the source's defaults are: int, float, bool or str."""
-    defaults = {p.name: p.default for p in inspect.signature(source).parameters.values()}
-    typed = {}
-    for name, value in options.items():
-        kind = type(defaults[name])
-        if not isinstance(value, str) or kind in (str, type(None)):
-            typed[name] = value
-            continue
-        try:
-            typed[name] = value.lower() in ("1", "true", "yes") if kind is bool else kind(value)
-        except ValueError as error:
-            raise FaceletError(f"option {name}={value!r} should be {kind.__name__}") from error
-    return typed
+def _reader(name: str, source: str | Mapping[str, Any]) -> Source:
+    """The function of a source. A bare path gets the hint that a source's name goes before it."""
+    if name not in SOURCES and isinstance(source, str) and Path(source).expanduser().exists():
+        kind = "pack" if source.endswith(".pack") else "folder"
+        others = ", ".join(f"{other}:" for other in SOURCES if other not in (kind, *WITHOUT_PATH))
+        raise FaceletError(f"say what {source!r} is: {kind}:{source} (or {others})")
+    return SOURCES[name]
+
+
+def _whole_number(given: Mapping[str, Any], name: str) -> int | None:
+    value = given.get(name)
+    try:
+        return None if value is None else int(str(value))
+    except ValueError as error:
+        raise FaceletError(f"option {name}={value!r} should be a whole number") from error
+
+
+def _typed(reader: Source, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as what the source's defaults are: int, float, bool or str, whether typed as text or given by a recipe."""
+    defaults = {p.name: p.default for p in inspect.signature(reader).parameters.values()}
+    return {name: _converted(name, value, defaults[name]) for name, value in given.items()}
+
+
+def _converted(name: str, value: Any, default: Any) -> Any:
+    kind = type(default)
+    if value is None or default is None or (kind is not float and type(value) is kind):
+        return value
+    text = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    try:
+        if kind is bool:
+            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]
+        return kind(text)
+    except (KeyError, ValueError) as error:
+        expected = {int: "a whole number", float: "a number", bool: "yes or no"}.get(kind, kind.__name__)
+        raise FaceletError(f"option {name}={value!r} should be {expected}") from error

@@ -158,5 +158,5 @@ def _snap(drawn: Floats, noise: float, rng: np.random.Generator) -> NDArray[np.u
         drawn = drawn + blur * (before + after - 2 * drawn)
     grain = rng.integers(0, 65536, drawn.shape, dtype=np.uint16)
     grain = (grain >> 8).astype(np.float32) + (grain & 255) - 255
-    weight = (noise * 0.16 * rng.random((n, 1, 1, 1))).astype(np.float32)
+    weight = (noise * 0.12 * rng.random((n, 1, 1, 1))).astype(np.float32)
     return np.clip(255 * drawn + weight * grain + 0.5, 0, 255).astype(np.uint8)
