@@ -6,7 +6,7 @@ A source is written ``NAME[:PATH][?option=value&...]``: ``toy``, ``ferplus:ferpl
 
 from __future__ import annotations
 
-from facelet.faces import ckplus, ferplus, folder, pack, rafdb, toy  # noqa: F401  (they register themselves)
+from facelet.faces import ckplus, ferplus, folder, rafdb, toy, unpack  # noqa: F401  (they register themselves)
 from facelet.faces.faceset import SPLITS, FaceSet, annotator_agreement
 from facelet.faces.protocol import Protocol
 from facelet.faces.sources import SOURCES, load, parse_source

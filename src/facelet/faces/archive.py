@@ -3,8 +3,9 @@
 >>> with open_archive("ferplus.zip") as archive:
 ...     data = archive.read(archive.names[0])
 
-A file from someone else may be hostile, so what points out of the archive (absolute paths, ``..``, symbolic links), stands in it
-twice, or swells beyond measure is refused before anything is read. It cannot tell whether the faces themselves are honest.
+A file from someone else may be hostile, so what points out of the archive (absolute paths, ``..``, symbolic links),
+stands in it twice, or swells beyond measure is refused before anything is read. It cannot tell whether the faces
+themselves are honest.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from pathlib import Path, PurePosixPath
 
 from facelet.errors import FaceletError, nearest
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm", ".pnm", ".gif", ".avif"})
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm", ".pnm", ".gif", ".avif"}
+)
 MAX_FILE = 1 << 30
 BOMB_TOTAL, BOMB_RATIO = 1 << 30, 100
 
@@ -57,7 +60,7 @@ class Archive:
         return file.is_file() and file.resolve().is_relative_to(self.path.resolve())
 
     def read(self, name: str) -> bytes:
-        """The bytes of one file; may be called from several threads. Raises FaceletError when they are missing or damaged."""
+        """The bytes of one file, from any thread. Raises FaceletError when they are missing or damaged."""
         if self._packed is None:
             try:
                 return (self.path / name).read_bytes()
@@ -113,7 +116,7 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def read_member(packed: zipfile.ZipFile, name: str) -> bytes:
-    """One file of a zip, never more than its table of contents says. Raises FaceletError when it is missing or damaged."""
+    """One file of a zip, no longer than its table of contents says. Raises FaceletError when missing or damaged."""
     where = f"{packed.filename}: {name}"
     try:
         info = packed.getinfo(name)
@@ -163,7 +166,7 @@ def _wrong(info: zipfile.ZipInfo) -> str:
 
 
 def _walk(root: Path) -> tuple[list[str], list[str]]:
-    """Names of files and of folders under ``root``. A link to a file inside it counts as a file; other links are refused."""
+    """Names of files and of folders under ``root``. A link to a file inside it is a file; other links are refused."""
     names, folders, todo = [], [], [""]
     true_root = root.resolve()
     while todo:

@@ -127,7 +127,9 @@ def _head(canvas: _Canvas, person: Person, view: View) -> None:
     above = person.hairline + person.fringe * np.square(u - person.parting) - v + 0.08 * view.pitch
     crown = _ellipse(u, v, width + 0.6 * person.volume, 1 + 0.6 * person.volume)
     canvas.paint(hair, inside(np.minimum(crown, above)))
-    canvas.paint(np.minimum(hair * 1.35 + 0.03, 1), 0.5 * inside(_stroke(u + 0.2, v + 0.86, 0.3, 0.05, -0.06)) * inside(above))
+    canvas.paint(
+        np.minimum(hair * 1.35 + 0.03, 1), 0.5 * inside(_stroke(u + 0.2, v + 0.86, 0.3, 0.05, -0.06)) * inside(above)
+    )
 
 
 def _nose(canvas: _Canvas, person: Person, expression: Expression) -> None:

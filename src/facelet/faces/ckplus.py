@@ -3,13 +3,14 @@
 >>> faces = load("ckplus:CK+48?fold=0")                   # tenfold by subject
 >>> faces = load("ckplus:CK+48?fold=0&split=frames")      # what many papers do, and why they reach 99 %: leaky
 
-Reads ``<class>/Sxxx_yyy_zzzzzzzz.png`` as a folder or a zip. Three nearly equal frames of each sequence are in the set, so a split
-that ignores subjects tests on faces it has trained on.
+Reads ``<class>/Sxxx_yyy_zzzzzzzz.png`` as a folder or a zip. Three nearly equal frames of each sequence are in the
+set, so a split that ignores subjects tests on faces it has trained on.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,9 +43,9 @@ def ckplus(
 ) -> FaceSet:
     """CK+48 in ten folds: fold ``fold`` is the test split, the next one validation, the other eight train.
 
-    Subjects sorted by id go to the folds in turn; ``split="frames"`` deals out single frames instead and is labelled leaky.
-    The folder "happy" is the class "happiness", as other sets call it; groups and identities are subjects. Raises FaceletError
-    when the layout is not found.
+    Subjects sorted by id go to the folds in turn; ``split="frames"`` deals out single frames instead and is labelled
+    leaky. The folder "happy" is the class "happiness", as other sets call it; groups and identities are subjects.
+    Raises FaceletError when the layout is not found.
     """
     if split not in ("subject", "frames"):
         raise unknown("split of face source 'ckplus'", split, ("subject", "frames"))
@@ -55,11 +56,11 @@ def ckplus(
         found = sorted(matches, key=lambda frame: (frame[0], frame[2]))
         if not found:
             raise FaceletError(
-                f"{archive.path} is not CK+48: expected <class>/Sxxx_yyy_zzzzzzzz.png, as in anger/S010_004_00000017.png"
+                f"{archive.path} is not CK+48: expected <class>/Sxxx_yyy_zzzzzzzz.png, anger/S010_004_00000017.png"
             )
         names = np.array([name for name, _, _ in found])
         if len(set(names.tolist())) < len(names):
-            twice = next(name for name, after in zip(names, names[1:], strict=False) if name == after)
+            twice = next(name for name, after in pairwise(names) if name == after)
             raise FaceletError(f"{archive.path}: {twice}.png is in it twice; every frame has one class")
         labels = np.array([_label(match[1]) for _, match, _ in found], np.int64)
         _, subjects = np.unique([match[3].upper() for _, match, _ in found], return_inverse=True)

@@ -36,8 +36,8 @@ class FaceSet:
         classes: label names in label order.
         source: name of the source that made it.
         votes: float32 (N, K), annotators' votes as shares that sum to 1, or None.
-        agreement: float32 (N,), share of all the annotators of a face who chose its label, or None. Votes for no class at all
-            count here ("unknown"), not in ``votes``.
+        agreement: float32 (N,), share of all the annotators of a face who chose its label, or None. Votes for no
+            class at all count here ("unknown"), not in ``votes``.
         identities: int64 (N,), who it is, -1 unknown, or None.
         groups: int64 (N,), faces of one group never belong in two splits (subject, clip), or None.
         rule, notes: see Protocol.
@@ -93,7 +93,9 @@ class FaceSet:
         chosen = np.flatnonzero(index) if index.dtype == bool else index
         together = len(chosen) > 0 and chosen[0] >= 0 and bool((np.diff(chosen) == 1).all())
         rows = slice(int(chosen[0]), int(chosen[-1]) + 1) if together and chosen[-1] < len(self) else chosen
-        some: dict[str, Any] = {field: None if getattr(self, field) is None else getattr(self, field)[rows] for field in PER_FACE}
+        some: dict[str, Any] = {
+            field: None if getattr(self, field) is None else getattr(self, field)[rows] for field in PER_FACE
+        }
         return replace(self, **some)
 
     def split(self, name: str) -> FaceSet:
@@ -131,7 +133,7 @@ class FaceSet:
 
 
 def annotator_agreement(faces: FaceSet) -> float | None:
-    """How often one annotator, drawn by chance, gives a face its label: the line that a classifier of single faces may reach for.
+    """How often one annotator, drawn by chance, gives a face its label: a line to draw beside every accuracy.
 
     None where the set does not say. 0.785 on FERPlus's test faces under the majority rule.
     """
@@ -139,4 +141,4 @@ def annotator_agreement(faces: FaceSet) -> float | None:
 
 
 Source = Callable[..., FaceSet]
-"""``source(path: str, *, size: int | None, channels: int | None, **options) -> FaceSet``; None leaves the source's own."""
+"""``source(path: str, *, size: int | None, channels: int | None, **options) -> FaceSet``; None: its own."""

@@ -3,9 +3,10 @@
 >>> faces = load("ferplus:ferplus.zip")                   # official majority rule, 8 classes
 >>> faces = load("ferplus:fer2013_folder?rule=probability")
 
-Reads the official layout (``FER2013{Train,Valid,Test}/ferNNNNNNN.png`` beside ``fer2013new.csv``) as a folder or a zip, or Kaggle's
-``fer2013.csv`` or ``icml_face_data.csv`` beside ``fer2013new.csv``. PublicTest is the validation split, PrivateTest the test split.
-A few hundred validation and test faces also stand in the training split, pixel by pixel: ``facelet faces`` counts them.
+Reads the official layout (``FER2013{Train,Valid,Test}/ferNNNNNNN.png`` beside ``fer2013new.csv``) as a folder or a
+zip, or Kaggle's ``fer2013.csv`` or ``icml_face_data.csv`` beside ``fer2013new.csv``. PublicTest is the validation
+split, PrivateTest the test split. A few hundred validation and test faces also stand in the training split, pixel by
+pixel: ``facelet faces`` counts them.
 """
 
 from __future__ import annotations
@@ -55,10 +56,10 @@ def majority_7(counts: Counts) -> tuple[NDArray[np.int64], Counts]:
 
 
 def probability(counts: Counts) -> tuple[NDArray[np.int64], Counts]:
-    """Official probability rule: the top one to three labels, until they hold three quarters of the votes, become the target.
+    """Official probability rule: the top one to three labels become the target.
 
-    Labels of equal rank come in together. A face whose target holds no more than half of the votes, or whose top label is no
-    class, gets -1.
+    Labels are taken by rank until they hold three quarters of the votes. Labels of equal rank come in together. A
+    face whose target holds no more than half of the votes, or whose top label is no class, gets -1.
     """
     labels = np.full(len(counts), -1, np.int64)
     targets = np.zeros((len(counts), len(CLASSES)), np.float32)
@@ -87,8 +88,9 @@ def ferplus(
 ) -> FaceSet:
     """FERPlus under ``rule``: "majority", "majority-7" (without contempt) or "probability".
 
-    ``votes`` are the annotators' shares over the classes (under "probability" the official target), ``agreement`` the share of all
-    annotators who chose the label. Raises FaceletError when files are missing, or damaged and not to be skipped.
+    ``votes`` are the annotators' shares over the classes (under "probability" the official target), ``agreement`` the
+    share of all annotators who chose the label. Raises FaceletError when files are missing, or damaged and not to be
+    skipped.
     """
     if rule not in RULES:
         raise unknown("rule of face source 'ferplus'", rule, RULES)
@@ -119,7 +121,7 @@ def ferplus(
 
 
 def _top_labels(votes: Counts) -> Counts:
-    """(10,) votes to the target of the probability rule, before it is judged. A tie with no class at all ends the search."""
+    """(10,) votes to the probability rule's target, not judged yet. A vote for no class ends the search."""
     left, target = votes.copy(), np.zeros_like(votes)
     while target.sum() < 0.75 * votes.sum() and np.count_nonzero(target) < 3:
         top = left.max()
@@ -175,14 +177,15 @@ def _official(
     channels: int | None,
     unreadable: str,
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], tuple[str, ...]]:
-    """Pixels of ``rows`` from the PNGs that lie beside the table of votes, or in a folder named as FERPlus names them."""
+    """Pixels of ``rows`` from the PNGs beside the table of votes, or wherever FERPlus's folders are."""
     base = _find(archive, (VOTES_FILE,))[: -len(VOTES_FILE)]
     folders = tuple(USAGES.values())
     if not any(name.startswith(f"{base}{folder}/") for name in archive.names for folder in folders):
         inside = [name for name in archive.images if name.split("/")[-2:-1] and name.split("/")[-2] in folders]
         if not inside:
             raise FaceletError(
-                f"{archive.path} has FERPlus's votes but no faces: expected {', '.join(folders)} with PNGs, or Kaggle's fer2013.csv"
+                f"{archive.path} has FERPlus's votes but no faces: expected {', '.join(folders)} with PNGs, "
+                "or Kaggle's fer2013.csv"
             )
         base = "/".join([*inside[0].split("/")[:-2], ""])
     files = [f"{base}{folders[usages[row]]}/{names[row]}" for row in rows]
@@ -205,8 +208,8 @@ def _kaggle(
     table = [line[column] if len(line) > column else "" for line in csv.reader(lines)]
     if len(table) != len(names):
         raise FaceletError(
-            f"{archive.path}: {name} has {len(table):,} rows and {VOTES_FILE} {len(names):,}; both should have one row a face, "
-            "in the same order"
+            f"{archive.path}: {name} has {len(table):,} rows and {VOTES_FILE} {len(names):,}; both should have "
+            "one row a face, in the same order"
         )
     images = np.zeros((len(rows), SIDE, SIDE, 1), np.uint8)
     whole = np.ones(len(rows), bool)
@@ -224,7 +227,7 @@ def _kaggle(
     note = f"unreadable, left out: {len(wrong)} ({', '.join(wrong[:5])}{', ...' if len(wrong) > 5 else ''})"
     if unreadable != "skip":
         raise FaceletError(
-            f"{archive.path}: {len(wrong):,} rows of {name} are not {SIDE} x {SIDE} values of 0-255: {', '.join(wrong[:3])}; "
-            "mend them, or leave them out with ?unreadable=skip"
+            f"{archive.path}: {len(wrong):,} rows of {name} are not {SIDE} x {SIDE} values of 0-255: "
+            f"{', '.join(wrong[:3])}; mend them, or leave them out with ?unreadable=skip"
         )
     return images[whole], whole, (note,)

@@ -4,8 +4,8 @@
 >>> faces = load("folder:my_faces.zip?val=0.1&test=0.2")  # the same layout in a zip
 >>> faces = load("folder:my_faces.csv?classes=sad,happy") # path,label[,split][,group][,identity]
 
-Without folders (or a column) for the splits, faces are split by their names' hashes, stratified by class. If several photos show
-one person, give a ``group`` column, or the figures will flatter: a folder layout cannot say who is who.
+Without folders (or a column) for the splits, faces are split by their names' hashes, stratified by class. If several
+photos show one person, give a ``group`` column, or the figures will flatter: a folder layout cannot say who is who.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _from_folders(archive: Archive) -> Listing:
 
 
 def _from_csv(archive: Archive, name: str) -> Listing:
-    """Rows of path,label[,split][,group][,identity]; paths are relative to the CSV and may not lead out of its folder."""
+    """Rows of path,label[,split][,group][,identity]; paths are relative to the CSV and stay in its folder."""
     where = archive.path / name
     try:
         text = archive.read(name).decode("utf-8-sig")

@@ -1,6 +1,7 @@
 """A listing: what is known of labelled image files before their pixels are read, and how it becomes a FaceSet.
 
-Shared by the sources that users lay out themselves (``folder:`` in its forms). Mistakes are found before the slow part begins.
+Shared by the sources that users lay out themselves (``folder:`` in its forms). Mistakes are found before the slow
+part begins.
 """
 
 from __future__ import annotations
@@ -84,7 +85,10 @@ def load_listing(
 
 
 def label_set(archive: Archive, labels: Sequence[str], classes: str) -> tuple[str, ...]:
-    """``classes`` ("a,b,c") when given, else the labels found, sorted (as numbers when all are). Refuses labels not in ``classes``."""
+    """``classes`` ("a,b,c") when given, else the labels found, sorted, as numbers when all are.
+
+    Raises FaceletError, with the nearest class, for a label that is not in ``classes``.
+    """
     found = Counter(labels)
     if not classes:
         numbers = all(label.isdecimal() for label in found)

@@ -53,7 +53,8 @@ class Protocol:
         different = [key for key in mine if mine[key] != theirs[key]]
         if different:
             raise FaceletError(
-                f"results under different protocols cannot be compared: {self} and {other} differ in {', '.join(different)}"
+                f"results under different protocols cannot be compared: {self} and {other} "
+                f"differ in {', '.join(different)}"
             )
 
     def to_json(self) -> dict[str, Any]:

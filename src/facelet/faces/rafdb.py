@@ -3,8 +3,8 @@
 >>> faces = load("rafdb:DATASET.zip", size=100)
 
 Reads ``basic/Image/aligned/*_aligned.jpg`` with ``basic/EmoLabel/list_patition_label.txt`` (spelled so), or
-``DATASET/{train,test}/{1..7}/*.jpg``, as a folder or a zip. There is no official validation split: a stratified share of train
-becomes one, so a figure here has seen fewer faces than a published one that also trained on them.
+``DATASET/{train,test}/{1..7}/*.jpg``, as a folder or a zip. There is no official validation split: a stratified share
+of train becomes one, so a figure here has seen fewer faces than a published one that also trained on them.
 """
 
 from __future__ import annotations

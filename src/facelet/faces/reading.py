@@ -1,4 +1,4 @@
-"""Reading many images of an archive into one array, on all cores. The files that cannot be read are gathered and named at once.
+"""Reading many images of an archive into one array, on all cores. Files that cannot be read are named all at once.
 
 >>> images, whole, note = read_images(archive, archive.images, size=48, channels=1)
 >>> images.shape, whole.all()
@@ -41,7 +41,8 @@ def read_images(
         shown: what to call the files in errors and notes, in the order of ``names``.
 
     Returns:
-        images uint8 (M, size, size, channels), a mask (N,) of the M files that were read, and a note that names the others.
+        images uint8 (M, size, size, channels), a mask (N,) of the M files that were read, and a note that names the
+        others.
     """
     if unreadable not in ("refuse", "skip"):
         raise unknown("value of unreadable", unreadable, ("refuse", "skip"))

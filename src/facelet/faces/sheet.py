@@ -43,14 +43,14 @@ def contact_sheet(faces: FaceSet, columns: int = 14) -> NDArray[np.uint8]:
     wide = left + columns * (CELL + GAP) - GAP
     width = max(wide, MARGIN + max(_width(title, 0.7), _width(detail, 0.45))) + MARGIN
     height = top + len(shown) * (CELL + GAP) - GAP + MARGIN
-    sheet = np.full((height * FINE, width * FINE, 3), PAPER, np.uint8)
+    sheet: NDArray[np.uint8] = np.full((height * FINE, width * FINE, 3), PAPER, np.uint8)
     _write(sheet, title, MARGIN, MARGIN + 14, 0.7, INK, 2)
     _write(sheet, detail, MARGIN, MARGIN + 34, 0.45, FAINT, 1)
     for row, (name, count) in enumerate(texts):
         middle = top + row * (CELL + GAP) + CELL // 2
         _write(sheet, name, MARGIN, middle - 3, 0.52, INK, 1)
         _write(sheet, count, MARGIN, middle + 16, 0.42, FAINT, 1)
-    sheet = cv2.resize(sheet, (width, height), interpolation=cv2.INTER_AREA)
+    sheet = _shrunk(sheet, width, height)
     for row, label in enumerate(shown):
         members = np.flatnonzero(faces.labels == label)
         chosen = members[hash_order(faces.names[members].tolist())[:columns]]
@@ -69,11 +69,16 @@ def save_sheet(faces: FaceSet, path: str | Path) -> None:
         beside.write_bytes(data.tobytes())
 
 
+def _shrunk(sheet: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    return cv2.resize(sheet, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
 def _enlarged(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A face at CELL px; small ones grow by cubic interpolation, which looks better than what networks are given."""
     if max(image.shape[:2]) >= CELL:
         return pixels.resize(image, CELL)
-    return cv2.resize(image, (CELL, CELL), interpolation=cv2.INTER_CUBIC).reshape(CELL, CELL, -1)
+    large = cv2.resize(image, (CELL, CELL), interpolation=cv2.INTER_CUBIC).reshape(CELL, CELL, -1)
+    return large.astype(np.uint8, copy=False)
 
 
 def _width(text: str, scale: float) -> int:

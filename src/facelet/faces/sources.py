@@ -19,7 +19,7 @@ from facelet.faces.faceset import FaceSet, Source
 from facelet.registry import Registry
 
 SOURCES: Registry[Source] = Registry("face source")
-"""``source(path, *, size=None, channels=None, **options) -> FaceSet``; options arrive in the types of their defaults."""
+"""``source(path, *, size=None, channels=None, **options) -> FaceSet``; options come in the types of their defaults."""
 
 WITHOUT_PATH = ("toy",)
 MAX_SIZE = 4096
@@ -41,10 +41,11 @@ def parse_source(text: str) -> tuple[str, str, dict[str, str]]:
 def load(
     source: str | Mapping[str, Any], *, size: int | None = None, channels: int | None = None, **options: Any
 ) -> FaceSet:
-    """The faces of a source, at ``size`` pixels and in ``channels`` (1 grey, 3 RGB); None leaves them as the source has them.
+    """The faces of a source, at ``size`` pixels and in ``channels`` (1 grey, 3 RGB); None: as the source has them.
 
     Args:
-        source: ``NAME[:PATH][?option=value&...]``, or a mapping of ``source``, ``path``, ``size``, ``channels`` and options.
+        source: ``NAME[:PATH][?option=value&...]``, or a mapping of ``source``, ``path``, ``size``, ``channels`` and
+            options.
         options: defaults for options that ``source`` does not give itself.
 
     Raises FaceletError for an unknown source or option, and for whatever the source finds wrong with its files.
@@ -90,7 +91,7 @@ def _whole_number(given: Mapping[str, Any], name: str) -> int | None:
 
 
 def _typed(reader: Source, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as what the source's defaults are: int, float, bool or str, whether typed as text or given by a recipe."""
+    """Options as what the source's defaults are (int, float, bool or str), whether typed as text or in a recipe."""
     defaults = {p.name: p.default for p in inspect.signature(reader).parameters.values()}
     return {name: _converted(name, value, defaults[name]) for name, value in given.items()}
 

@@ -2,7 +2,8 @@
 
 >>> splits = split_by_name(names, labels, val=0.1, test=0.1)
 
-There is no seed to try until the figures please. Faces added later may move a few others to another split, and the split hash says so.
+There is no seed to try until the figures please. Faces added later may move a few others to another split, and the
+split hash says so.
 """
 
 from __future__ import annotations
@@ -36,15 +37,18 @@ def split_by_name(
     classes: Sequence[str],
     groups: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int8]:
-    """Splits int8 (N,), index into SPLITS, with ``val`` and ``test`` shares of every class; a group never falls in two splits.
+    """Splits int8 (N,), index into SPLITS, with ``val`` and ``test`` shares of every class; no group falls in two.
 
-    Without groups every class has a face in each split that has a share. Raises FaceletError for shares outside 0..1 and for a
-    class, or for groups, too few to share out.
+    A group of -1 is a face by itself. Without groups every class has a face in each split that has a share. Raises
+    FaceletError for shares outside 0..1 and for a class, or for groups, too few to share out.
     """
     shares = np.array([1 - val - test, val, test])
     if not (np.isfinite(shares).all() and (shares >= 0).all() and shares[0] > 0):
         raise FaceletError(f"shares val={val} and test={test} should be at least 0 and together less than 1")
-    return _by_face(names, labels, shares, classes) if groups is None else _by_group(names, labels, shares, groups)
+    if groups is None:
+        return _by_face(names, labels, shares, classes)
+    alone = np.arange(len(groups)) + groups.max() + 1
+    return _by_group(names, labels, shares, np.where(groups < 0, alone, groups))
 
 
 def hash_order(names: Sequence[str]) -> NDArray[np.int64]:

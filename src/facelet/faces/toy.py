@@ -136,7 +136,9 @@ def _act(
     return Expression(*shown.T.astype(np.float32)), votes
 
 
-_RESTING = np.array([name in ("brow_raise", "brow_tilt", "lid_raise", "smile", "squint") for name in Expression._fields])
+_RESTING = np.array(
+    [name in ("brow_raise", "brow_tilt", "lid_raise", "smile", "squint") for name in Expression._fields]
+)
 """Where the faces of two people at rest differ."""
 
 

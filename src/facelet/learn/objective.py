@@ -27,6 +27,7 @@ class Normalise(nn.Module):
     def __init__(self, spec: NetSpec) -> None:
         super().__init__()
         self.channels, self.size = spec.channels, spec.size
+        self.channels_last = False
         self.register_buffer("mean", torch.tensor(spec.mean, dtype=torch.float32).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(spec.std, dtype=torch.float32).view(1, -1, 1, 1), persistent=False)
 
@@ -38,7 +39,8 @@ class Normalise(nn.Module):
             faces = nn.functional.interpolate(
                 faces, size=(self.size, self.size), mode="bilinear", antialias=shrinks, align_corners=False
             )
-        return (faces - self.mean) / self.std
+        faces = (faces - self.mean) / self.std
+        return faces.contiguous(memory_format=torch.channels_last) if self.channels_last else faces
 
 
 class Objective(nn.Module):

@@ -45,16 +45,21 @@ class TrainingFolder:
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
         self.folder, self.fingerprint = folder, fingerprint
-        self.state_path, self.plan_path, self.curves_path = (
-            folder / "state.pt",
-            folder / "plan.json",
-            folder / "curves.csv",
-        )
+        self.state_path, self.plan_path = folder / "state.pt", folder / "plan.json"
+        self.curves_path, self.result_path = folder / "curves.csv", folder / "result.json"
+        self.net_path, self.stopped_path = folder / "net.safetensors", folder / "stopped.json"
         if self.plan_path.exists() and files.read_json(self.plan_path).get("training") != fingerprint:
             raise FaceletError(
                 f"{folder} holds a training with other settings, faces or seed; it continues only unchanged: "
                 "choose another --out, or delete that folder"
             )
+
+    def result(self) -> dict[str, float] | None:
+        """What a training that has ended left, or None while there is something to do. The net is written last."""
+        return files.read_json(self.result_path) if self.net_path.exists() and self.plan_path.exists() else None
+
+    def write_result(self, result: dict[str, float]) -> None:
+        files.write_json(self.result_path, result)
 
     def load_plan(self) -> tuple[Schedule | None, Precision | None]:
         if not self.plan_path.exists():

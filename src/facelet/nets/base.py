@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from facelet.registry import Registry
+
+Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 
 class FaceNet(nn.Module):
@@ -43,7 +46,7 @@ class FaceNet(nn.Module):
         return self.classify(self.embed(self.stages(images)))
 
     def uncut(self) -> list[nn.Module]:
-        """Layers whose output widths pruning has to leave as they are, the classifier for one."""
+        """Layers whose output widths pruning has to leave as they are; the first is the classifier."""
         raise NotImplementedError
 
     def remeasure(self, size: int, channels: int) -> None:

@@ -7,7 +7,8 @@ Optional ECA attention, depthwise-separable convolutions down to the size of the
 >>> for answer in exits(net.stages(images)):     # shallow to deep, the net's own answer not among them
 ...     answer.logits, answer.feature
 
-They serve training, and are not part of the net: its checkpoint and model file stay as they are. ``config`` rebuilds them.
+They serve training and are not part of the net: its checkpoint and model file stay as they are. ``config`` rebuilds
+them. An exit at the shallowest stage is far weaker than the net; it is there to teach the stage, not to be used.
 """
 
 from __future__ import annotations

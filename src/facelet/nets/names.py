@@ -38,7 +38,7 @@ def checked_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """
     make = builder(name)
     make = make.func if isinstance(make, partial) else make
-    hints = get_type_hints(make)
+    hints = get_type_hints(make, include_extras=True)
     valid = [key for key, value in inspect.signature(make).parameters.items() if value.kind is value.KEYWORD_ONLY]
     found = {}
     for key, value in options.items():

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
 from facelet.errors import FaceletError
-from facelet.nets.base import NETS, FaceNet, initialise
+from facelet.nets.base import NETS, Dropout, FaceNet, initialise
 from facelet.nets.fine_grained import FineGrainedBlock
 from facelet.nets.local import LocalPatches
 from facelet.nets.stem import Stem, Stride, default_stride, require_size
@@ -98,7 +98,7 @@ def resnet18(
     width: float = 1.0,
     stem_stride: Stride | None = None,
     local: bool = False,
-    dropout: float = 0.0,
+    dropout: Dropout = 0.0,
 ) -> ResNet:
     """``stem_stride``: 1, 2 or 4, by size when None. ``local``: add four patches. ``dropout``: before the head."""
     return ResNet(classes, size, channels, width=width, stem_stride=stem_stride, local=local, dropout=dropout)
@@ -113,7 +113,7 @@ def resnet18_finegrained(
     width: float = 1.0,
     stem_stride: Stride | None = None,
     local: bool = False,
-    dropout: float = 0.0,
+    dropout: Dropout = 0.0,
 ) -> ResNet:
     """``resnet18`` with FineGrainedBlock; the same options."""
     return ResNet(

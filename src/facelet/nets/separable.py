@@ -24,7 +24,7 @@ class Separable(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         if maps.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
-            # A CPU's bfloat16 depthwise gradient is so slow that four of these would cost a quarter of a ResNet18's step.
+            # A CPU's bfloat16 depthwise gradient is so slow that four would cost a quarter of a ResNet18's step.
             with torch.autocast("cpu", enabled=False):
                 maps = self.depthwise(maps.float())
         else:

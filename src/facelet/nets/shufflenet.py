@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from facelet.errors import FaceletError
-from facelet.nets.base import NETS, FaceNet, initialise
+from facelet.nets.base import NETS, Dropout, FaceNet, initialise
 from facelet.nets.stem import Stem, Stride, default_stride, require_size
 
 # Channels of the stem, the three stages and the head, from the paper's table 5; other widths scale those of x1.0.
@@ -123,11 +123,13 @@ class ShuffleNet(FaceNet):
 
     def uncut(self) -> list[nn.Module]:
         """Besides the classifier, all that is cut into quarters; the inner widths of the branches are free."""
-        layers: list[nn.Module] = [self.stem.conv, self.fc]
+        layers: list[nn.Module] = [self.fc, self.stem.conv]
         for stage in (self.stage2, self.stage3, self.stage4):
             for unit in stage:
-                sides = [unit.side[0], unit.side[2]] if isinstance(unit, Downsample) else []
-                layers += [*sides, unit.branch[5]]
+                if isinstance(unit, Downsample):
+                    layers += [unit.side[0], unit.side[2], unit.branch[5]]
+                elif isinstance(unit, Unit):
+                    layers.append(unit.branch[5])
         return layers
 
 
@@ -147,7 +149,7 @@ def shufflenet_v2(
     *,
     width: float = 1.0,
     stem_stride: Stride | None = None,
-    dropout: float = 0.0,
+    dropout: Dropout = 0.0,
 ) -> ShuffleNet:
     """``width``: 0.5, 1.0, 1.5, 2.0 or any factor. ``stem_stride``: 1, 2 or 4, by size when None. ``dropout``: before
     the classifier.
@@ -157,7 +159,7 @@ def shufflenet_v2(
 
 @NETS.register("shufflenet-v2-x0.5")
 def shufflenet_v2_half(
-    classes: int, size: int, channels: int, *, stem_stride: Stride | None = None, dropout: float = 0.0
+    classes: int, size: int, channels: int, *, stem_stride: Stride | None = None, dropout: Dropout = 0.0
 ) -> ShuffleNet:
     """``shufflenet-v2`` at width 0.5: 0.35 M parameters."""
     return ShuffleNet(classes, size, channels, width=0.5, stem_stride=stem_stride, dropout=dropout)

@@ -15,10 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from facelet.errors import FaceletError
-from facelet.nets.base import FaceNet
+from facelet.nets.base import Dropout, FaceNet
 
 # A name for `timm.create_model` could also be an address to download from, so only registered names pass.
 TRIED_SIZES = (32, 48, 64, 96, 112, 128, 160, 192, 224, 256, 384)
+
+
+class _UnlikeError(Exception):
+    """A model that does not divide into maps, one embedding and one classifier."""
 
 
 class TimmNet(FaceNet):
@@ -33,6 +37,8 @@ class TimmNet(FaceNet):
     def __init__(self, model: nn.Module, size: int, channels: int) -> None:
         super().__init__()
         self.model = model
+        if not isinstance(self.model.get_classifier(), nn.Module):
+            raise _UnlikeError("it has several classifiers")
         training = model.training
         model.eval()
         with torch.no_grad():
@@ -46,10 +52,10 @@ class TimmNet(FaceNet):
             stages = self.stages(probe)
             embedding = self.embed(stages)
             if not isinstance(embedding, Tensor) or embedding.ndim != 2:
-                raise TypeError("its head does not give one embedding")
+                raise _UnlikeError("its head does not give one embedding")
             logits = self.classify(embedding)
             if not weight.is_meta and not torch.allclose(logits, model(probe), atol=1e-4):
-                raise TypeError("its answer is more than its classifier's")
+                raise _UnlikeError("its answer is more than its classifier's")
         self.stage_widths = tuple(stage.shape[1] for stage in stages)
         self.embedding_width = embedding.shape[1]
         model.train(training)
@@ -79,12 +85,12 @@ Layout = Literal["NCHW", "NHWC", "NLD", "ND"]
 
 def _layout(features: Tensor, model: nn.Module) -> Layout:
     if not isinstance(features, Tensor):
-        raise TypeError("its features are not one tensor")
+        raise _UnlikeError("its features are not one tensor")
     if features.ndim == 4:
         return "NHWC" if getattr(model, "output_fmt", "NCHW") == "NHWC" else "NCHW"
     if features.ndim in (2, 3):
         return "NLD" if features.ndim == 3 else "ND"
-    raise TypeError(f"its features have shape {tuple(features.shape)}")
+    raise _UnlikeError(f"its features have shape {tuple(features.shape)}")
 
 
 def _as_maps(features: Tensor, layout: Layout) -> Tensor:
@@ -109,8 +115,8 @@ def build(
     size: int,
     channels: int,
     *,
-    drop_rate: float = 0.0,
-    drop_path_rate: float | None = None,
+    drop_rate: Dropout = 0.0,
+    drop_path_rate: Dropout | None = None,
     stem_stride: Literal[1] | None = None,
 ) -> TimmNet:
     """``drop_rate``: dropout before the classifier. ``drop_path_rate``: stochastic depth. ``stem_stride``: 1 takes the
@@ -122,6 +128,8 @@ def build(
         return _make(name, classes, size, channels, drop_rate, drop_path_rate, stem_stride)
     except FaceletError:
         raise
+    except _UnlikeError as error:
+        raise FaceletError(f"net 'timm/{name}' cannot be used: {error}") from error
     except Exception as error:  # over a thousand models raise whatever their code happens to meet
         for larger in (tried for tried in TRIED_SIZES if tried > size):
             if _takes(name, larger, channels, stem_stride):

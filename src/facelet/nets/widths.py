@@ -28,9 +28,17 @@ if TYPE_CHECKING:
 def read(net: nn.Module, spec: NetSpec) -> dict[str, list[int]]:
     """Path of each tensor and whole-number attribute that differs from the spec's uncut net -> its shape or value.
 
-    Raises FaceletError when the two do not have the same modules and tensors.
+    Raises FaceletError when the two do not have the same modules and tensors, or not as many classes.
     """
-    return difference(net, replace(spec, widths={}).skeleton())
+    fresh = replace(spec, widths={}).skeleton()
+    found = difference(net, fresh)
+    classifier = fresh.uncut()[0]
+    for name, module in fresh.named_modules():
+        if module is classifier and (outputs := found.get(f"{name}.out_features")):
+            raise FaceletError(
+                f"the net's {name!r} has {outputs[0]} outputs, but its spec names {spec.classes} classes"
+            )
+    return found
 
 
 def difference(net: nn.Module, fresh: nn.Module) -> dict[str, list[int]]:
@@ -44,12 +52,14 @@ def difference(net: nn.Module, fresh: nn.Module) -> dict[str, list[int]]:
 def apply(net: nn.Module, widths: Mapping[str, list[int]]) -> None:
     """Gives ``net`` the widths, in place. Changed tensors are left as zeros, for weights to be loaded into.
 
-    Raises FaceletError when a path is not in the net.
+    Raises FaceletError when a path is not in the net, or a size is not of its kind.
     """
     known = dict(_sizes(net))
     for path, size in widths.items():
         if path not in known:
             raise FaceletError(f"the widths name {path!r}, which the net does not have")
+        if len(size) != len(known[path]) or min(size, default=0) < 0:
+            raise FaceletError(f"the widths give {path!r} the size {size}, expected one like {list(known[path])}")
         parent, _, name = path.rpartition(".")
         module = net.get_submodule(parent)
         old = getattr(module, name)

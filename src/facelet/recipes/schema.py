@@ -12,6 +12,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+import facelet.learn
+import facelet.shrink  # noqa: F401  (both register their steps)
 from facelet.errors import FaceletError, nearest, unknown
 from facelet.model_file import CropInfo
 from facelet.recipes.catalogue import text_of

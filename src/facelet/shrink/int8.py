@@ -110,14 +110,19 @@ class Calibrated:
         return f"{choice.types}, per channel{bits}: {named} in int8, {passing} others pass int8 on, {left}"
 
     def _idle(self, choice: Choice) -> list[str]:
-        """Passing nodes that are not on the way from an int8 layer to another: in int8 they would cost accuracy and gain
+        """Passing nodes that no int8 layer feeds, or that only feed float layers: in int8 they would cost accuracy and gain
         nothing. An activation behind an int8 layer is folded into it wherever it leads.
         """
         nodes = self._model.graph.node
         int8 = [node for node in nodes if node.op_type in COMPUTING and node.name not in choice.floats]
         made = {name for node in int8 for name in node.output}
-        wanted = {name for node in int8 for name in node.input}
         passing = [node for node in nodes if node.op_type in PASSING]
+        wanted = {
+            name
+            for node in nodes
+            if node.op_type not in PASSING and node.name not in choice.floats
+            for name in node.input
+        }
         for node in passing:
             if made & set(node.input):
                 made |= set(node.output)

@@ -20,19 +20,20 @@ import onnx
 from numpy.typing import NDArray
 from pydantic import Field
 
-from facelet import model_file, pixels
+from facelet import model_file
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
-from facelet.measure.cost import file_cost
 from facelet.measure.latency import Latency, bench, machine
-from facelet.model_file import InputInfo, ModelInfo
-from facelet.runtime.session import Model
+from facelet.model_file import ModelInfo
+from facelet.runtime.session import Model, prepared
 from facelet.shrink.export import versions
 from facelet.shrink.int8 import TYPES, Calibrated, Choice
 from facelet.shrink.sensitivity import fewest, rank
 from facelet.step import STEPS, Job, Made, Plan, Step
 
 RANKING_FACES = 128
+BENCH_SECONDS = 1.5
+"""For each of two models in the run that decides whether anything was won; a third of it for each candidate of types."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Quantize(Step):
             choice, allowed = self._with_floats(work, choice, inputs, before)
             after = work.made(choice)
             job.say(f"plan: {graph.plan(choice)}")
-        rows = bench([parent, work.path], seconds=1.5)
+        rows = bench([parent, work.path], seconds=BENCH_SECONDS)
         notes = (
             types_note,
             graph.plan(choice),
@@ -128,7 +129,7 @@ class Quantize(Step):
         try:
             for choice, path in zip(choices, paths, strict=True):
                 work.write(choice, path)
-            rows = bench(paths, seconds=0.4)
+            rows = bench(paths, seconds=BENCH_SECONDS / 3)
         finally:
             for path in paths:
                 path.unlink(missing_ok=True)
@@ -184,13 +185,6 @@ class _Work:
     def score(self, path: Path) -> Score:
         answers = Model.load(path).logits(self.val.images).argmax(1)
         return Score(int((answers == self.val.labels).sum()), len(self.val))
-
-
-def prepared(faces: NDArray[np.uint8], wanted: InputInfo) -> NDArray[np.float32]:
-    """uint8 (N, H, W, C) faces as the network's input, float32 (N, C, size, size)."""
-    fitted = np.stack([pixels.resize(pixels.to_channels(face, wanted.channels), wanted.size) for face in faces])
-    scaled = (fitted.astype(np.float32) / 255 - np.float32(wanted.mean)) / np.float32(wanted.std)
-    return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2), np.float32)
 
 
 def _gain(parent: Latency, child: Latency) -> str:

@@ -1,0 +1,399 @@
+"""One training as Lightning sees it: the steps, and between them validation, checkpoints, curves and progress.
+
+>>> learner = Learner(training, interrupt)
+>>> lightning.Trainer(max_epochs=-1, ...).fit(learner, training.batches)
+
+Optimization is manual, which leaves Lightning's share of a step at a fraction of a millisecond.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import lightning as L
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from facelet import files, nets
+from facelet.errors import FaceletError
+from facelet.faces.augment import plain
+from facelet.learn.batches import Batch, FaceBatches, Faces, seed_of
+from facelet.learn.ema import Ema
+from facelet.learn.interrupt import Interrupt
+from facelet.learn.objective import Objective
+from facelet.learn.optimizer import Optimization, make_optimizer
+from facelet.learn.precision import Precision
+from facelet.learn.progress import Bar
+from facelet.learn.schedule import FIRST, Schedule, by_seconds
+from facelet.learn.state import Point, TrainingFolder
+from facelet.nets import FaceNet, NetSpec
+
+# Facelet says itself what users should know; the processes that Lightning starts import this file too.
+for _name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
+warnings.filterwarnings("ignore", module=r"lightning\..*")
+
+SAVE_SECONDS = 30.0
+"""Between checkpoints, or 30 times what one takes."""
+CHECK_EVERY = 32
+"""Steps between looks at the losses on a GPU, where looking means waiting for it."""
+PROBE_SKIPPED, PROBE_LEAST, PROBE_SHARE, PROBE_SECONDS = 2, 3, 0.05, 5.0
+"""With ``minutes``: steps not timed, steps timed at least, and timing goes on for this share of the time or so long."""
+VAL_BATCH = 256
+
+
+@dataclass
+class Training:
+    """All that one training is.
+
+    Attributes:
+        name: of the model, for messages.
+        net, spec: what is trained; ``net`` has its fresh or inherited weights.
+        objective: what is minimised.
+        batches: training faces.
+        val: labelled validation faces.
+        schedule: fixed already, or None when ``seconds`` are given and its first steps are to be timed.
+        seconds: of training, or None.
+        warmup: share of the steps in which the learning rate rises, for a schedule that is still to be fixed.
+        optimization: optimizer and its numbers.
+        ema: decay of the running mean.
+        precision, seed, folder: see there.
+        tensorboard: whether event files are written, too.
+    """
+
+    name: str
+    net: FaceNet
+    spec: NetSpec
+    objective: Objective
+    batches: FaceBatches
+    val: Faces
+    schedule: Schedule | None
+    seconds: float | None
+    optimization: Optimization
+    ema: float
+    precision: Precision
+    seed: int
+    folder: TrainingFolder
+    warmup: float = 0.1
+    tensorboard: bool = False
+
+
+class Learner(L.LightningModule):
+    """Trains ``training.net`` in place. ``console`` and ``say`` are None in processes that cannot reach the user's.
+
+    Raises FaceletError from ``fit`` when the loss is not finite, or when ``interrupt`` asks to stop.
+    """
+
+    def __init__(
+        self,
+        training: Training,
+        interrupt: Interrupt,
+        console: Console | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.training_plan = training
+        self.net, self.objective = training.net, training.objective
+        self.interrupt, self.console, self.say = interrupt, console, say
+        self.schedule = training.schedule
+        self.done = 0
+        self.points: list[Point] = []
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        self.optimizer = make_optimizer([self.net, self.objective], self.training_plan.optimization)
+        return self.optimizer
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        return batch
+
+    def on_fit_start(self) -> None:
+        with self._told():
+            self._begin()
+
+    def _begin(self) -> None:
+        plan = self.training_plan
+        plan.batches.place(self.device, self.global_rank, self.trainer.world_size)
+        plan.val.to(self.device)
+        self.objective.place(self.device)
+        self._clip = [p for p in (*self.net.parameters(), *self.objective.parameters()) if p.requires_grad]
+        self.ema = Ema(self.net, plan.ema)
+        self._loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
+        self._loss_steps = 0
+        self._unchecked: list[Tensor] = []
+        self._before = 0.0
+        self._restore()
+        plan.batches.step = self.done
+        plan.batches.total = self.schedule.total if self.schedule else None
+        self._probe: list[float] = []
+        self._start = self._saved = time.monotonic()
+        self._save_cost = 0.0
+        self._bar = Bar(plan.name, self.console)
+        self._board = self._open_board()
+        if self.global_rank == 0:
+            self.interrupt.__enter__()
+            self._bar.__enter__()
+
+    def on_train_start(self) -> None:
+        self.net.train()
+        self.objective.train()
+
+    def training_step(self, batch: Batch, index: int) -> None:
+        plan = self.training_plan
+        torch.manual_seed(seed_of(plan.seed, 2, self.done, self.global_rank))
+        for group in self.optimizer.param_groups:
+            group["lr"] = plan.optimization.lr * self._rate()
+        _, losses = self.objective(self.net, batch)
+        loss = torch.stack(list(losses.values())).sum()
+        self.manual_backward(loss)
+        watched = loss.detach()
+        if plan.optimization.clip:
+            norm = nn.utils.clip_grad_norm_(self._clip, plan.optimization.clip)
+            watched = watched + 0 * norm  # not a number where a gradient is not
+        self._unchecked.append(watched)
+        if self.device.type == "cpu":
+            with self._told():
+                self._check()
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.done += 1
+        self.ema.update(self.done)
+        self._loss_sum += watched
+        self._loss_steps += 1
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        with self._told():
+            self._after_step()
+
+    def _after_step(self) -> None:
+        if len(self._unchecked) >= CHECK_EVERY:
+            self._check()
+        if self.schedule is None:
+            self._time_probe()
+        ended = self.schedule is not None and self.done >= self.schedule.total
+        if self.schedule is not None and self.schedule.ends_lap(self.done):
+            self._end_lap()
+        first = self.global_rank == 0
+        if first and self._bar.due():
+            self._draw()
+        if first and self.interrupt.asked and not ended:
+            self._save()
+            raise FaceletError(self.how_to_continue())
+        if first and not ended and time.monotonic() - self._saved >= max(SAVE_SECONDS, 30 * self._save_cost):
+            self._save()
+        if ended:
+            self.trainer.should_stop = True
+
+    def on_train_end(self) -> None:
+        assert self.schedule is not None
+        if self.global_rank:
+            return
+        self.close()
+        plan, last = self.training_plan, self.points[-1]
+        seconds = self._seconds()
+        plan.folder.write_result(
+            {
+                "steps": self.done,
+                "epochs": round(self.schedule.epochs, 3),
+                "seconds": round(seconds, 2),
+                "faces_per_second": round(self.done * plan.batches.size / seconds, 1),
+                "val_loss": last.val_loss,
+                "val_accuracy": last.val_accuracy,
+            }
+        )
+        nets.save(self.ema.net, plan.spec, plan.folder.net_path)
+        plan.folder.clear_state()
+
+    def how_to_continue(self) -> str:
+        total = f" of {self.schedule.total}" if self.schedule else ""
+        return (
+            f"{self.training_plan.name}: stopped after step {self.done}{total}; nothing is lost, "
+            "`facelet run --resume RUN` continues from there"
+        )
+
+    def _rate(self) -> float:
+        return FIRST if self.schedule is None else self.schedule.rate(self.done)
+
+    def _seconds(self) -> float:
+        return self._before + time.monotonic() - self._start
+
+    def _check(self) -> None:
+        """Raises FaceletError for the first loss or gradient since the last look that is not finite."""
+        values = torch.stack(self._unchecked).tolist()
+        first = self.done - len(values) + (1 if self.device.type == "cpu" else 0)
+        self._unchecked.clear()
+        for number, value in enumerate(values):
+            if not math.isfinite(value):
+                step = first + number + 1
+                plan = self.training_plan
+                lr = plan.optimization.lr
+                kept = "the last checkpoint is kept" if plan.folder.state_path.exists() else "no checkpoint was due yet"
+                raise FaceletError(
+                    f"{plan.name}: the loss or its gradient is {value} at step {step} "
+                    f"(epoch {(step - 1) / plan.batches.steps_per_epoch:.2f}); {kept} in {plan.folder.folder}. "
+                    f"Try a lower lr than {lr:g}, such as {lr / 3:.1g}"
+                )
+
+    def _time_probe(self) -> None:
+        """Times first steps; when enough have been seen, fixes the schedule and writes it down."""
+        plan = self.training_plan
+        assert plan.seconds is not None
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        self._probe.append(time.monotonic())
+        timed = len(self._probe) - PROBE_SKIPPED - 1
+        long = self._probe[-1] - self._start >= min(PROBE_SHARE * plan.seconds, PROBE_SECONDS)
+        if timed < PROBE_LEAST or not self.trainer.strategy.broadcast(long):  # processes must agree to stop
+            return
+        gaps = sorted(b - a for a, b in zip(self._probe[PROBE_SKIPPED:], self._probe[PROBE_SKIPPED + 1 :], strict=False))
+        step = gaps[len(gaps) // 2]
+        faces = min(len(plan.val), VAL_BATCH)
+        start = time.monotonic()
+        self._validate(faces)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        validation = (time.monotonic() - start) * len(plan.val) / faces
+        schedule = by_seconds(
+            plan.seconds - self._seconds(),
+            done=self.done,
+            step=step,
+            validation=validation,
+            steps_per_epoch=plan.batches.steps_per_epoch,
+            train=len(plan.batches.faces),
+            val=len(plan.val),
+            warmup=plan.warmup,
+        )
+        self.schedule = self.trainer.strategy.broadcast(schedule)
+        plan.batches.total = self.schedule.total
+        if self.global_rank == 0:
+            plan.folder.save_plan(self.schedule, plan.precision)
+            if self.say:
+                self.say(f"  {step * 1000:.0f} ms a step: {self.schedule.total} steps, {self.schedule.epochs:.1f} epochs")
+
+    def _end_lap(self) -> None:
+        """Validates the running mean and adds a point to the curves."""
+        assert self.schedule is not None
+        if self._unchecked:
+            self._check()
+        loss, accuracy = self._validate(len(self.training_plan.val))
+        train_loss = self.trainer.strategy.reduce(self._loss_sum / max(1, self._loss_steps), reduce_op="mean")
+        self._loss_sum.zero_()
+        self._loss_steps = 0
+        if self.global_rank:
+            return
+        point = Point(
+            epoch=self.done / self.schedule.steps_per_epoch,
+            step=self.done,
+            seconds=self._seconds(),
+            lr=self.optimizer.param_groups[0]["lr"],
+            train_loss=float(train_loss),
+            val_loss=loss,
+            val_accuracy=accuracy,
+        )
+        self.points.append(point)
+        self._bar.accuracy = accuracy
+        self.training_plan.folder.write_curves(self.points)
+        if self._board is not None:
+            for name in ("lr", "train_loss", "val_loss", "val_accuracy"):
+                self._board.add_scalar(name, getattr(point, name), point.step)
+
+    @torch.no_grad()
+    def _validate(self, first: int) -> tuple[float, float]:
+        """Cross-entropy and accuracy of the running mean on the first ``first`` validation faces, shared by all processes."""
+        plan, strategy = self.training_plan, self.trainer.strategy
+        if self.trainer.world_size > 1:
+            for buffer in self.ema.net.buffers():
+                torch.distributed.broadcast(buffer, 0)
+        sums = torch.zeros(3, dtype=torch.float64, device=self.device)
+        mine = torch.arange(self.global_rank, first, self.trainer.world_size, device=self.device)
+        for rows in mine.split(VAL_BATCH):
+            faces = self.objective.normalise(plain(plan.val.images[rows]))
+            labels = plan.val.labels[rows]
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=plan.precision.bf16):
+                logits = self.ema.net(faces)
+            logits = logits.float()
+            sums[0] += cross_entropy(logits, labels, reduction="sum")
+            sums[1] += (logits.argmax(1) == labels).sum()
+            sums[2] += len(rows)
+        loss, right, count = strategy.reduce(sums, reduce_op="sum").tolist()
+        return loss / count, right / count
+
+    def _save(self) -> None:
+        """A checkpoint between two steps, once all losses up to here are known to be finite."""
+        if self._unchecked:
+            self._check()
+        start = time.monotonic()
+        self.training_plan.folder.save_state(
+            {
+                "done": self.done,
+                "seconds": self._seconds(),
+                "loss_sum": self._loss_sum.item(),
+                "loss_steps": self._loss_steps,
+                "points": [asdict(point) for point in self.points],
+                "net": self.net.state_dict(),
+                "objective": self.objective.state_dict(),
+                "ema": self.ema.net.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+            }
+        )
+        self._saved = time.monotonic()
+        self._save_cost = self._saved - start
+
+    def _restore(self) -> None:
+        state = self.training_plan.folder.load_state()
+        if state is None or self.schedule is None:  # what ran before the plan was written is run again
+            return
+        self.net.load_state_dict(state["net"])
+        self.objective.load_state_dict(state["objective"])
+        self.ema.net.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.done, self._before = state["done"], state["seconds"]
+        self._loss_sum.fill_(state["loss_sum"])
+        self._loss_steps = state["loss_steps"]
+        self.points = [Point(**point) for point in state["points"]]
+        if self.global_rank == 0:
+            self.training_plan.folder.write_curves(self.points)
+            if self.say:
+                self.say(f"  continues after step {self.done} of {self.schedule.total}")
+
+    def _draw(self) -> None:
+        plan = self.training_plan
+        self._bar.update(
+            step=self.done,
+            total=self.schedule.total if self.schedule else None,
+            epoch=self.done / plan.batches.steps_per_epoch,
+            loss=(self._loss_sum / max(1, self._loss_steps)).item(),
+        )
+
+    def _open_board(self) -> Any:
+        if not self.training_plan.tensorboard or self.global_rank:
+            return None
+        from torch.utils.tensorboard import SummaryWriter
+
+        return SummaryWriter(str(self.training_plan.folder.folder / "tensorboard"), purge_step=self.done + 1)
+
+    def close(self) -> None:
+        """Gives back the terminal; called once the training has ended, however."""
+        if self.global_rank == 0 and hasattr(self, "_bar"):
+            self._bar.__exit__(None, None, None)
+            if self._board is not None:
+                self._board.close()
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Leaves a FaceletError in a file where another process waits to raise it."""
+        try:
+            yield
+        except FaceletError as error:
+            if self.trainer.world_size > 1:
+                files.write_json(self.training_plan.folder.stopped_path, {"error": str(error)})
+            raise

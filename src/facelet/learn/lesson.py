@@ -1,0 +1,284 @@
+"""What all steps that train a net have in common: their YAML fields, their plan, and how a training is put together.
+
+>>> @STEPS.register("train")
+... class Train(Lesson):
+...     def objective(self, net, spec, train, job): return Labels(spec, **self.hard_options(train))
+
+A subclass says what is minimised; the rest is here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import fields, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field, field_validator, model_validator
+
+from facelet import nets
+from facelet.errors import FaceletError, unknown
+from facelet.faces import FaceSet
+from facelet.faces.augment import Augmentation
+from facelet.learn import precision as precisions
+from facelet.learn.batches import FaceBatches, Faces
+from facelet.learn.objective import Objective
+from facelet.learn.optimizer import LR, WEIGHT_DECAY, Optimization, make_optimizer
+from facelet.learn.schedule import by_epochs
+from facelet.learn.state import TrainingFolder
+from facelet.learn.statistics import class_weights, input_statistics
+from facelet.measure.cost import net_cost
+from facelet.nets import FaceNet, NetSpec
+from facelet.step import Job, Made, Plan, Step
+
+SAMPLE = 32
+"""Faces in the batch by which ``plan`` estimates the time."""
+
+
+class Lesson(Step):
+    """Fields of every training step; see docs/make-a-model.md."""
+
+    net: str | None = Field(None, description="a net's name, or timm/NAME; not needed with `of`")
+    net_options: dict[str, Any] = Field({}, description="options of the net, such as {width: 0.5}")
+    of: str | None = Field(None, description="earlier model whose weights this one starts from")
+    epochs: float | None = Field(None, gt=0, le=100_000)
+    minutes: float | None = Field(None, gt=0, le=100_000, description="instead of epochs: of training on this machine")
+    batch: int = Field(128, ge=2, le=65_536, description="faces a step, over all devices")
+    lr: float | None = Field(None, gt=0, le=100, description="top of the cycle; 0.002 for adamw, 0.05 for sgd")
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    weight_decay: float | None = Field(None, ge=0, le=10, description="0.05 for adamw, 0.0005 for sgd")
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the learning rate rises")
+    clip: float = Field(5.0, ge=0, description="largest norm of the gradient, 0 for no limit")
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    targets: Literal["labels", "votes"] = "labels"
+    balance: Literal["none", "class-weights", "sampler"] = "none"
+    ema: float = Field(0.999, ge=0, lt=1, description="decay of the running mean of the weights, 0 for none")
+    augment: float | dict[str, float] = Field(1.0, description="strength, 0 for none; or fields of Augmentation")
+    precision: precisions.Wish = "auto"
+    tensorboard: bool = False
+
+    @field_validator("augment")
+    @classmethod
+    def _check_augment(cls, value: float | dict[str, float]) -> float | dict[str, float]:
+        try:
+            augmentation(value)
+        except FaceletError as error:
+            raise ValueError(str(error)) from error
+        return value
+
+    @model_validator(mode="after")
+    def _check_choices(self) -> Lesson:
+        if (self.epochs is None) == (self.minutes is None):
+            raise ValueError("give either epochs or minutes")
+        if (self.net is None) == (self.of is None):
+            raise ValueError("give either net (a fresh one) or of (an earlier model to start from)")
+        if self.of and self.net_options:
+            raise ValueError("net_options belong to a fresh net; with `of` the net is as it was")
+        return self
+
+    def needs(self) -> list[str]:
+        return [self.of] if self.of else []
+
+    def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: Job) -> Objective:
+        """What is minimised. ``train``: the training faces, in the order of the batches' ``rows``."""
+        raise NotImplementedError
+
+    def training_faces(self, faces: FaceSet) -> FaceSet:
+        """The faces that are trained on: those with a label (or, with ``targets: votes``, votes). Raises when there are none."""
+        train = faces.split("train")
+        if self.targets == "votes" and train.votes is None:
+            raise FaceletError(f"{self.name}: targets: votes needs annotators' votes, and {faces.source} has none")
+        if not (train.labels >= 0).all():
+            train = train.take(np.flatnonzero(train.labels >= 0))
+        if len(train) < 2:
+            raise FaceletError(f"{self.name}: {faces.source} has {len(train)} labelled training faces; 2 are the least")
+        return train
+
+    def hard_options(self, train: FaceSet) -> dict[str, Any]:
+        """Arguments of Objective that follow from the fields."""
+        weighted = self.balance == "class-weights"
+        return {
+            "votes": self.targets == "votes",
+            "smoothing": self.label_smoothing,
+            "weights": class_weights(train.labels, len(train.classes)).tolist() if weighted else None,
+        }
+
+    def spec_for(self, faces: FaceSet, train: FaceSet, before: NetSpec | None) -> NetSpec:
+        """Of the net this step makes; ``before`` is that of the model it starts from."""
+        classes = len(faces.classes)
+        if before is not None:
+            if before.channels != faces.channels:
+                raise FaceletError(
+                    f"{self.name}: {self.of!r} sees faces of {before.channels} channels, these have {faces.channels}"
+                )
+            return replace(before, classes=classes, size=faces.size)
+        assert self.net is not None
+        mean, std = input_statistics(train.images)
+        try:
+            return nets.resolve(
+                self.net, classes=classes, size=faces.size, channels=faces.channels, mean=mean, std=std, **self.net_options
+            )
+        except TypeError as error:
+            raise FaceletError(f"{self.name}: net_options cannot set {', '.join(self.net_options)} ({error})") from error
+
+    def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
+        train, val = self.training_faces(faces), _validation(self.name, faces)
+        spec = self.spec_for(faces, train, specs[self.of] if self.of else None)
+        specs[self.name] = spec
+        cost = net_cost(spec.skeleton(), spec)
+        length = f"{self.epochs:g} epochs" if self.epochs else f"{self.minutes:g} minutes"
+        text = f"{self.of or spec.name}, {cost.params / 1e6:.2f} M parameters, {length} of {len(train):,} faces"
+        if self.minutes:
+            seconds = self.minutes * 60
+        else:
+            assert self.epochs is not None
+            seconds = self.epochs * seconds_per_face(spec, self.precision) * (len(train) + len(val) / 3)
+        return Plan(text, cost.params, cost.macs, seconds)
+
+    def run(self, job: Job) -> Made:
+        from facelet.learn.learner import Training  # Lightning takes seconds to import: not before it is needed
+        from facelet.learn.trainer import train
+
+        device = precisions.pick_device(job.device)
+        faces = self.training_faces(job.faces)
+        before = nets.load(job.net_of(self.of)) if self.of else None
+        spec = self.spec_for(job.faces, faces, before[1] if before else None)
+        folder = TrainingFolder(job.folder, self.fingerprint(job, spec))
+        result = folder.result()
+        if result is None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(job.seed)
+                net = spec.build()
+                notes_of_start = inherit(net, before[0], self.name, str(self.of)) if before else ""
+                objective = self.objective(net, spec, faces, job)
+            if notes_of_start:
+                job.say(f"  {notes_of_start}")
+            schedule, precision = folder.load_plan()
+            batches = FaceBatches(
+                Faces.of(faces),
+                size=self.batch,
+                seed=job.seed,
+                augment=augmentation(self.augment),
+                balanced=self.balance == "sampler",
+            )
+            val = _validation(self.name, job.faces)
+            if self.epochs and schedule is None:
+                schedule = by_epochs(
+                    self.epochs,
+                    steps_per_epoch=batches.steps_per_epoch,
+                    train=len(faces),
+                    val=len(val),
+                    warmup=self.warmup,
+                )
+            wish = self.precision if self.precision != "auto" else job.precision
+            precision = precision or precisions.choose(net, device, wish)  # type: ignore[arg-type]
+            folder.save_plan(schedule, precision)
+            job.say(f"  {device.type}, {precision}, batches of {batches.size} faces")
+            training = Training(
+                name=job.name,
+                net=net,
+                spec=spec,
+                objective=objective,
+                batches=batches,
+                val=Faces.of(val),
+                schedule=schedule,
+                seconds=self.minutes * 60 if self.minutes else None,
+                optimization=self.optimization(),
+                ema=self.ema,
+                precision=precision,
+                seed=job.seed,
+                folder=folder,
+                warmup=self.warmup,
+                tensorboard=self.tensorboard,
+            )
+            result = train(training, job, device)
+        return Made(net=folder.net_path, notes=self.notes(job), spent={k: result[k] for k in ("epochs", "steps", "seconds")})
+
+    def notes(self, job: Job) -> tuple[str, ...]:
+        """Lines for the ledger."""
+        return (f"weights start from {self.of}",) if self.of else ()
+
+    def optimization(self) -> Optimization:
+        return Optimization(
+            self.optimizer,
+            lr=self.lr if self.lr is not None else LR[self.optimizer],
+            weight_decay=self.weight_decay if self.weight_decay is not None else WEIGHT_DECAY[self.optimizer],
+            clip=self.clip,
+        )
+
+    def fingerprint(self, job: Job, spec: NetSpec) -> str:
+        """Of everything that decides the result, hardware aside."""
+        said = self.model_dump_json(exclude={"tensorboard"})
+        parents = [hashlib.sha256(job.net_of(name).read_bytes()).hexdigest() for name in self.needs()]
+        whole = "\n".join([said, spec.to_json(), job.faces.protocol.split_hash, str(job.seed), *parents])
+        return hashlib.sha256(whole.encode()).hexdigest()[:16]
+
+
+def augmentation(value: float | dict[str, float]) -> Augmentation:
+    """A strength multiplies every range of the default (flips stay at a half); a mapping sets fields by name."""
+    names = [field.name for field in fields(Augmentation)]
+    if isinstance(value, dict):
+        for name in value:
+            if name not in names:
+                raise unknown("augmentation", name, names)
+        return Augmentation(**value)
+    if not 0 <= value <= 4:
+        raise FaceletError(f"augment: {value:g} should be a strength between 0 (none) and 4")
+    plain = Augmentation()
+    scaled = {name: min(1.0, getattr(plain, name) * value) for name in names if name != "turn"}
+    return Augmentation(**{**scaled, "turn": plain.turn * value, "flip": plain.flip if value else 0.0})
+
+
+def inherit(net: FaceNet, before: FaceNet, name: str, of: str) -> str:
+    """Copies the weights of ``before`` that fit ``net``; only a classifier may differ. Returns what was left fresh, or ""."""
+    state, own = before.state_dict(), net.state_dict()
+    fitting = {key: value for key, value in state.items() if key in own and own[key].shape == value.shape}
+    fresh = sorted(set(own) - set(fitting))
+    classifier = {f"{path}.{kind}" for path in _classifiers(net) for kind in ("weight", "bias")}
+    if stray := [key for key in fresh if key not in classifier]:
+        raise FaceletError(f"{name}: the weights of {of!r} do not fit at {stray[0]!r} ({len(stray)} tensors in all)")
+    net.load_state_dict({**own, **fitting})
+    return f"fresh classifier: {', '.join(fresh)}" if fresh else ""
+
+
+def _classifiers(net: FaceNet) -> list[str]:
+    """Paths of linear layers as wide as the net's answers."""
+    from torch import nn
+
+    linear = [(path, module) for path, module in net.named_modules() if isinstance(module, nn.Linear)]
+    return [path for path, _ in linear[-1:]]
+
+
+def seconds_per_face(spec: NetSpec, wish: precisions.Wish = "auto") -> float:
+    """Of training, measured on one small batch here and now: right within a factor of two."""
+    device = precisions.pick_device()
+    with torch.random.fork_rng(devices=[]):
+        net = spec.build().to(device)
+    choice = precisions.choose(net, device, wish)
+    layout = torch.channels_last if choice.channels_last else torch.contiguous_format
+    net.to(memory_format=layout)
+    optimizer = make_optimizer([net], Optimization("adamw", 1e-3, 0.0))
+    faces = torch.zeros(SAMPLE, spec.channels, spec.size, spec.size, device=device).contiguous(memory_format=layout)
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        with torch.autocast(device.type, torch.bfloat16, enabled=choice.bf16):
+            loss = net(faces).float().square().mean()
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return min(times) / SAMPLE
+
+
+def _validation(name: str, faces: FaceSet) -> FaceSet:
+    val = faces.split("val")
+    if not (val.labels >= 0).all():
+        val = val.take(np.flatnonzero(val.labels >= 0))
+    if not len(val):
+        raise FaceletError(f"{name}: {faces.source} has no labelled val faces")
+    return val

@@ -1,0 +1,116 @@
+"""A model file at work: faces in, logits or probabilities out.
+
+>>> model = Model.load("student-int8.onnx")
+>>> model.probabilities(crops)  # uint8 (N, H, W, C), or a list of (H, W, C) of any size and colour -> float32 (N, K)
+
+Probabilities are as calibrated as the temperature in the file; a model without one is usually too sure of itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facelet import model_file, pixels
+from facelet.errors import FaceletError
+from facelet.model_file import InputInfo, ModelInfo
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+Faces = NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
+
+BATCH = 64
+"""Faces a call of the runtime. Small nets gain nothing above; it bounds memory whatever the number of faces."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """An open model file. Safe to use from several threads.
+
+    Attributes:
+        path: the file.
+        info: what it says about itself.
+    """
+
+    path: Path
+    info: ModelInfo
+    session: onnxruntime.InferenceSession = field(repr=False)
+
+    @classmethod
+    def load(cls, path: str | Path, threads: int = 0) -> Model:
+        """Opens a model file; ``threads`` 0 takes all cores. Raises FaceletError when it is missing, damaged or not ours."""
+        if threads < 0:
+            raise FaceletError(f"threads: {threads}; expected 0 (all cores) or more")
+        session = model_file.open_session(path, threads)
+        info = model_file.parse(session.get_modelmeta().custom_metadata_map, str(path))
+        return cls(Path(path), info, session)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.info.labels
+
+    def logits(self, images: Faces, batch: int = BATCH) -> NDArray[np.float32]:
+        """Scores before softmax (embeddings, for an identity model).
+
+        Args:
+            images: crops as uint8 (N, H, W, C) or a sequence of (H, W, C) or (H, W); C is 1 or 3 (RGB), any size.
+            batch: faces computed at once.
+
+        Returns:
+            float32 (N, K).
+
+        Raises FaceletError for what is not such crops, and when an answer is not a number.
+        """
+        rows = [
+            self.session.run(None, {self.info.input.name: prepared(images[start : start + batch], self.info.input)})[0]
+            for start in range(0, len(images), batch)
+        ]
+        if not rows:
+            return np.zeros((0, len(self.labels)), np.float32)
+        answers = np.concatenate(rows)
+        if not np.isfinite(answers).all():
+            raise FaceletError(f"{self.path} answered with NaN or infinity; its weights are damaged")
+        return answers
+
+    def probabilities(self, images: Faces, batch: int = BATCH) -> NDArray[np.float32]:
+        """Softmax of ``logits`` / temperature: float32 (N, K), rows sum to 1."""
+        logits = self.logits(images, batch) / np.float32(self.info.temperature)
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+
+def prepared(images: Faces, info: InputInfo) -> NDArray[np.float32]:
+    """Crops as the net's input: float32 (N, C, size, size), resized, in its colour, (x / 255 - mean) / std.
+
+    Raises FaceletError, naming the crop by its position, for what is not uint8 (H, W) or (H, W, 1 or 3).
+    """
+    shape = (len(images), info.size, info.size, info.channels)
+    if isinstance(images, np.ndarray) and images.shape == shape and images.dtype == np.uint8:
+        ready = images  # a FaceSet's own faces: no work a face
+    else:
+        ready = np.empty(shape, np.uint8)
+        for position, image in enumerate(images):
+            ready[position] = pixels.resize(pixels.to_channels(_crop(image, position), info.channels), info.size)
+    scale = 1 / (255 * np.asarray(info.std, np.float32))
+    shift = -np.asarray(info.mean, np.float32) / np.asarray(info.std, np.float32)
+    planes = np.empty((shape[0], info.channels, info.size, info.size), np.float32)
+    for channel in range(info.channels):
+        np.multiply(ready[..., channel], scale[channel], out=planes[:, channel], dtype=np.float32)
+        planes[:, channel] += shift[channel]
+    return planes
+
+
+def _crop(image: NDArray[np.uint8], position: int) -> NDArray[np.uint8]:
+    crop = np.asarray(image)
+    if crop.ndim == 2:
+        crop = crop[:, :, None]
+    if crop.dtype != np.uint8 or crop.ndim != 3 or crop.shape[2] not in (1, 3) or not crop.size:
+        found = f"{crop.dtype} {crop.shape}"
+        raise FaceletError(f"crop {position} is {found}; expected uint8 of (height, width, 1) or (height, width, 3)")
+    return crop

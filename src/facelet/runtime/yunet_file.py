@@ -1,0 +1,69 @@
+"""Where YuNet's file comes from: a path, the environment, the cache, or one download with a pinned SHA-256.
+
+YuNet: W. Wu, H. Peng, S. Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 2023,
+https://doi.org/10.1007/s11633-023-1423-y; the file is OpenCV Zoo's, MIT licence.
+
+>>> find()
+PosixPath('/home/me/.cache/facelet/face_detection_yunet_2023mar_int8bq.onnx')
+
+A file that the user names is used as it is; only what is downloaded is held to the hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from facelet.errors import FaceletError
+
+NAME = "face_detection_yunet_2023mar_int8bq.onnx"
+SHA256 = "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10"
+BASE_URL = "https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/"
+VARIABLE = "FACELET_YUNET"
+TIMEOUT = 20
+
+
+def find(path: str | Path = "", *, cache: str | Path = "", base_url: str = BASE_URL, sha256: str = SHA256) -> Path:
+    """The detector's file: ``path``, else $FACELET_YUNET, else the cache, else downloaded into the cache.
+
+    Raises FaceletError when a named file does not exist, and when the download fails or is not what was pinned.
+    """
+    for named, source in ((path, "the detector"), (os.environ.get(VARIABLE, ""), f"${VARIABLE}")):
+        if named:
+            if not Path(named).is_file():
+                raise FaceletError(f"{source} is {str(named)!r}, which is not a file; expected YuNet's .onnx")
+            return Path(named)
+    cached = Path(cache or _cache_folder()) / NAME
+    # The usual case, kept clear of pooch: importing it costs more than detecting a face.
+    if cached.is_file() and hashlib.sha256(cached.read_bytes()).hexdigest() == sha256:
+        return cached
+    return _download(base_url + NAME, cached, sha256)
+
+
+def _cache_folder() -> Path:
+    from platformdirs import user_cache_path
+
+    return user_cache_path("facelet")
+
+
+def _download(url: str, target: Path, sha256: str) -> Path:
+    """pooch writes beside, checks the hash and renames: a part of a file, or another one, never gets the name."""
+    import pooch
+
+    pooch.get_logger().setLevel("WARNING")
+    try:
+        fetched = pooch.retrieve(
+            url,
+            known_hash=f"sha256:{sha256}",
+            fname=target.name,
+            path=target.parent,
+            downloader=pooch.HTTPDownloader(timeout=TIMEOUT),
+        )
+    except Exception as error:  # requests, urllib3, OSError and pooch's ValueError have no common base
+        reason = str(error).splitlines()[0][:200] or type(error).__name__
+        raise FaceletError(
+            f"the face detector (0.1 MB) could not be fetched from {url}: {reason}. "
+            f"Offline, get that file elsewhere and name it by --detector FILE or {VARIABLE}=FILE"
+        ) from error
+    return Path(fetched)

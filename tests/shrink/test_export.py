@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+import tiny
+import torch
+from torch import nn
+
+import facelet.nets  # noqa: F401
+from facelet import model_file
+from facelet.errors import FaceletError
+from facelet.model_file import CropInfo
+from facelet.nets import spec as checkpoints
+from facelet.shrink.export import export, export_checkpoint, torch_logits
+
+INFO = {"labels": tiny.LABELS}
+
+
+def test_a_model_file_says_what_it_is_and_answers_as_its_net(fp32):
+    info = model_file.read(fp32)
+    assert (info.name, info.labels, info.precision, info.net) == ("tiny", tiny.LABELS, "fp32", "tiny")
+    assert (info.input.size, info.input.channels, info.input.mean, info.input.std) == (16, 1, (0.4,), (0.2,))
+    assert info.params == sum(parameter.numel() for parameter in tiny.Tiny().parameters())
+    session = model_file.open_session(fp32)
+    faces = tiny.faces().images[:7]
+    prepared = ((faces / 255 - 0.4) / 0.2).astype(np.float32).transpose(0, 3, 1, 2)
+    theirs = torch_logits(tiny.trained(), tiny.SPEC, faces)
+    np.testing.assert_allclose(session.run(None, {"images": prepared})[0], theirs, atol=1e-4)
+
+
+def test_the_graph_is_bare_and_folded(fp32):
+    model = onnx.load(fp32)
+    assert not any(node.op_type == "BatchNormalization" for node in model.graph.node)
+    assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
+    assert b"stack_trace" not in fp32.read_bytes()
+    assert b".py" not in fp32.read_bytes()
+    assert not any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer)
+
+
+def test_the_same_net_gives_the_same_bytes(fp32, tmp_path):
+    again = tmp_path / "again.onnx"
+    export(tiny.trained(), tiny.SPEC, again, {**INFO, "name": "tiny"}, tiny.faces().images[:16])
+    assert again.read_bytes() == fp32.read_bytes()
+
+
+def test_the_gate_refuses_a_net_that_depends_on_chance_and_leaves_no_file(tmp_path):
+    class Moody(tiny.Tiny):
+        def forward(self, images):
+            if torch.compiler.is_compiling():
+                return super().forward(images)
+            return super().forward(images) + 1e-2
+
+    with pytest.raises(FaceletError, match="moody.onnx does not answer as its net does"):
+        export(Moody().eval(), tiny.SPEC, tmp_path / "moody.onnx", INFO, tiny.faces().images[:2])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_net_that_cannot_be_traced_is_named(tmp_path):
+    class Fickle(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(256, 3)
+
+        def forward(self, images):
+            logits = self.fc(images.flatten(1))
+            return logits if logits.sum() > 0 else -logits
+
+    with pytest.raises(FaceletError, match="tiny cannot be exported to ONNX: "):
+        export(Fickle().eval(), tiny.SPEC, tmp_path / "fickle.onnx", INFO, tiny.faces().images[:2])
+    assert not list(tmp_path.iterdir())
+
+
+def test_export_leaves_the_net_in_the_mode_it_was(tmp_path):
+    net = tiny.Tiny().train()
+    export(net, tiny.SPEC, tmp_path / "a.onnx", INFO, tiny.faces().images[:2])
+    assert net.training
+
+
+def test_without_golden_faces_there_is_no_file(tmp_path):
+    with pytest.raises(FaceletError, match="no faces"):
+        export(tiny.Tiny().eval(), tiny.SPEC, tmp_path / "a.onnx", INFO, tiny.faces().images[:0])
+    assert not list(tmp_path.iterdir())
+
+
+def test_golden_faces_of_another_size_and_colour_go_through_the_preprocessing(tmp_path):
+    faces = np.random.default_rng(0).integers(0, 256, (3, 40, 40, 3), np.uint8)
+    assert export(tiny.Tiny().eval(), tiny.SPEC, tmp_path / "a.onnx", INFO, faces).input.size == 16
+
+
+def test_a_checkpoint_of_a_real_net_takes_its_description_from_the_faces(tmp_path):
+    spec = checkpoints.resolve("shufflenet-v2-x0.5", classes=3, size=32, channels=1)
+    torch.manual_seed(0)
+    checkpoints.save(spec.build(), spec, tmp_path / "net.safetensors")
+    described = {"name": "student", "recipe": "T-SNet", "step": "distill", "seed": 4}
+    faces = tiny.faces()
+    info = export_checkpoint(
+        tmp_path / "net.safetensors", tmp_path / "s.onnx", faces, crop=CropInfo(margin=0.2), described=described
+    )
+    assert info == model_file.read(tmp_path / "s.onnx")
+    assert (info.labels, info.seed, info.recipe, info.crop.margin) == (tiny.LABELS, 4, "T-SNet", 0.2)
+    assert info.protocol == faces.protocol.to_json()
+    nodes = [node.op_type for node in onnx.load(tmp_path / "s.onnx").graph.node]
+    assert nodes.count("Concat") <= 16
+    assert nodes.count("Slice") == 0

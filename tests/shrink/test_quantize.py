@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+import tiny
+from pydantic import ValidationError
+
+from facelet import model_file
+from facelet.errors import FaceletError
+from facelet.measure.latency import Latency
+from facelet.runtime.session import Model, prepared
+from facelet.shrink import int8
+from facelet.shrink import quantize as room
+from facelet.shrink.int8 import Calibrated, Choice
+from facelet.shrink.quantize import Quantize, Score
+from facelet.shrink.sensitivity import fewest, rank
+from facelet.step import STEPS, Job, Made
+
+
+def step(**fields):
+    return Quantize.model_validate({"do": "quantize", "as": "small", "of": "tiny", **fields})
+
+
+def job(fp32, folder, faces=None):
+    said = []
+    made = Job("small", folder, faces or tiny.faces(), {"tiny": Made(onnx=fp32)}, say=said.append)
+    return made, said
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(room, "BENCH_SECONDS", 0.15)
+
+
+@pytest.fixture(scope="module")
+def graph(fp32):
+    info = model_file.read(fp32)
+    return Calibrated(fp32, prepared(tiny.faces().split("train").images, info.input))
+
+
+def test_the_step_writes_an_int8_file_that_answers_nearly_as_its_parent(fp32, tmp_path):
+    work, said = job(fp32, tmp_path)
+    made = step(allowance=3).run(work)
+    info = model_file.read(made.onnx)
+    assert (info.precision, info.parent, info.name, info.step) == ("int8", "tiny", "small", "quantize")
+    assert info.params == model_file.read(fp32).params
+    val = tiny.faces().split("val")
+    a, b = (Model.load(path).logits(val.images) for path in (fp32, made.onnx))
+    assert (a.argmax(1) == b.argmax(1)).mean() > 0.95
+    assert said[0].startswith("plan: u8s8, per channel") or said[0].startswith("plan: s8s8, per channel")
+    assert any("validation" in note and "80 faces" in note for note in made.notes)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["small.onnx"]
+
+
+def test_it_is_registered_and_names_its_parent():
+    assert STEPS["quantize"] is Quantize
+    assert step().needs() == ["tiny"]
+    assert "300" in step().plan(tiny.faces(3000), {}).text
+
+
+def test_the_same_step_gives_the_same_bytes(fp32, tmp_path):
+    files = []
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        work, _ = job(fp32, tmp_path / name)
+        files.append(step(types="u8s8", allowance=100).run(work).onnx.read_bytes())
+    assert files[0] == files[1]
+
+
+@pytest.mark.parametrize("split", [0, 1])
+def test_without_train_or_val_faces_it_refuses(fp32, tmp_path, split):
+    faces = tiny.faces()
+    work, _ = job(fp32, tmp_path, faces.take(faces.splits != split))
+    with pytest.raises(FaceletError, match="quantize needs (train|val) faces"):
+        step().run(work)
+    with pytest.raises(FaceletError, match="quantize needs (train|val) faces"):
+        step().plan(work.faces, {})
+
+
+def test_an_int8_parent_or_one_without_a_file_is_refused(fp32, tmp_path):
+    work, _ = job(fp32, tmp_path)
+    work.models["tiny"] = Made()
+    with pytest.raises(FaceletError, match="needs the model file of 'tiny'"):
+        step().run(work)
+    work.models["tiny"] = Made(onnx=tmp_path / "int8.onnx")
+    info = model_file.read(fp32).model_copy(update={"precision": "int8"})
+    model_file.write(onnx.load(fp32), info, tmp_path / "int8.onnx")
+    with pytest.raises(FaceletError, match="int8 already"):
+        step().run(work)
+
+
+def test_faces_with_other_labels_are_refused(fp32, tmp_path):
+    faces = tiny.faces()
+    faces.classes = ("a", "b", "c")
+    work, _ = job(fp32, tmp_path, faces)
+    with pytest.raises(FaceletError, match="dark, bright, striped; the faces are of a, b, c"):
+        step().run(work)
+
+
+@pytest.mark.parametrize("fields", [{"faces": 2}, {"allowance": -1}, {"types": "u8u8"}, {"bits": 4}])
+def test_wrong_fields_are_refused(fields):
+    with pytest.raises(ValidationError):
+        step(**fields)
+
+
+def test_layers_stay_in_float_until_the_allowance_holds(fp32, tmp_path, monkeypatch):
+    scored = []
+
+    def score(self, path):
+        floats = sum(node.op_type in int8.COMPUTING for node in onnx.load(path).graph.node) - _quantized(path)
+        scored.append(floats)
+        return Score(80 if path == fp32 else 70 + 3 * floats, 80)
+
+    monkeypatch.setattr(room._Work, "score", score)
+    work, said = job(fp32, tmp_path)
+    made = step(allowance=2, types="u8s8").run(work)
+    assert made.spent["floats"] == 3  # 80 - 79 of 80 is 1.25 points
+    assert "3 left in float: " in said[-3]
+    assert any("3 left in float" in note for note in made.notes)
+
+
+def test_an_allowance_that_never_holds_is_no_gain(fp32, tmp_path, monkeypatch):
+    monkeypatch.setattr(room._Work, "score", lambda self, path: Score(80 if path == fp32 else 0, 80))
+    work, _ = job(fp32, tmp_path)
+    made = step(types="u8s8").run(work)
+    assert made.onnx.exists()
+    assert any(note.startswith("no gain: not within 0.3 points") for note in made.notes)
+
+
+def test_no_gain_unless_smaller_and_faster():
+    def row(p50, size):
+        return Latency("m", "m.onnx", "fp32", 1, 1, p50, p50, 100, 0, 0, size)
+
+    assert room._gain(row(2, 100), row(1, 50)).startswith("gain: 50 of 100 bytes, p50 1.000 of 2.000 ms")
+    assert room._gain(row(2, 100), row(3, 50)).startswith("no gain: not faster here (")
+    assert room._gain(row(2, 100), row(3, 100)).startswith("no gain: not smaller and not faster here (")
+
+
+def test_the_allowance_is_in_points():
+    assert Score(997, 1000).within(0.3, Score(1000, 1000))
+    assert not Score(996, 1000).within(0.3, Score(1000, 1000))
+    assert Score(10, 10).within(0, Score(9, 10))
+
+
+def test_every_computing_layer_and_what_lies_between_is_int8(graph):
+    model = graph.quantized(Choice("u8s8"))
+    made_by = {name: node for node in model.graph.node for name in node.output}
+    for node in model.graph.node:
+        if node.op_type in (*int8.COMPUTING, "Concat", "Split"):
+            assert made_by[node.input[0]].op_type == "DequantizeLinear", node.name
+    weights = [tensor for tensor in model.graph.initializer if tensor.name.endswith("weight_quantized")]
+    assert {tensor.data_type for tensor in weights} == {onnx.TensorProto.INT8}
+    scales = {tensor.name: tensor.dims for tensor in model.graph.initializer}
+    assert list(scales["stem.0.weight_scale"]) == [16]  # per channel
+
+
+@pytest.mark.parametrize(("factor", "shared"), [(1.0, True), (1.9, True), (5.0, False)])
+def test_maps_that_a_join_connects_share_a_scale_unless_it_is_too_coarse(tmp_path, factor, shared):
+    def conv(name, source, target, weight):
+        constants.append(onnx.numpy_helper.from_array(weight.astype(np.float32)[:, :, None, None], name))
+        return onnx.helper.make_node("Conv", [source, name], [target], name=target)
+
+    constants = []
+    nodes = [
+        conv("a.w", "images", "a", np.eye(2)),
+        conv("b.w", "images", "b", factor * np.eye(2)),
+        onnx.helper.make_node("Concat", ["a", "b"], ["c"], axis=1),
+        conv("y.w", "c", "y", np.ones((1, 4))),
+    ]
+    values = [onnx.helper.make_tensor_value_info(name, 1, ["batch", width, 8, 8]) for name, width in (("images", 2), ("y", 1))]
+    made = onnx.helper.make_graph(nodes, "g", values[:1], values[1:], constants)
+    model = onnx.helper.make_model(made, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9)
+    onnx.save(model, tmp_path / "join.onnx")
+    inputs = np.random.default_rng(0).uniform(-1, 1, (20, 2, 8, 8)).astype(np.float32)
+    quantized = Calibrated(tmp_path / "join.onnx", inputs).quantized(Choice("u8s8"))
+    scales = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in quantized.graph.initializer}
+    assert (scales["a_scale"] == scales["b_scale"] == scales["c_scale"]) == shared
+    assert scales["b_scale"] == pytest.approx(2 * factor / 255, rel=0.01)
+
+
+def test_with_every_layer_in_float_nothing_is_quantized(graph, fp32):
+    model = graph.quantized(Choice("u8s8", floats=graph.computing))
+    assert not any("Quantize" in node.op_type for node in model.graph.node)
+
+
+def test_the_plan_counts_what_is_done(graph):
+    assert graph.plan(Choice("u8s8")).startswith("u8s8, per channel: 5 Conv and 1 Gemm in int8, ")
+    some = graph.plan(Choice("s8s8", True, graph.computing[:2]))
+    assert "3 Conv and 1 Gemm in int8" in some
+    assert "7-bit weights" in some
+    assert f"2 left in float: {graph.computing[0]}, {graph.computing[1]}" in some
+
+
+def test_seven_bit_weights_stay_in_seven_bits(graph):
+    model = graph.quantized(Choice("u8s8", reduce_range=True))
+    weights = [onnx.numpy_helper.to_array(t) for t in model.graph.initializer if t.name.endswith("weight_quantized")]
+    assert max(int(np.abs(weight.astype(int)).max()) for weight in weights) <= 64
+
+
+def test_the_layer_with_the_wildest_weights_ranks_first(fp32, tmp_path):
+    """A per-tensor outlier in one filter of one layer costs nothing per channel; one inside a filter does."""
+    model = onnx.load(fp32)
+    tensor = next(t for t in model.graph.initializer if list(t.dims) == [8, 8, 1, 1])
+    weight = onnx.numpy_helper.to_array(tensor).copy()
+    weight[:, 0] *= 300
+    tensor.CopyFrom(onnx.numpy_helper.from_array(weight, tensor.name))
+    model_file.write(model, model_file.read(fp32), tmp_path / "wild.onnx")
+    inputs = prepared(tiny.faces().split("train").images, tiny_input(fp32))
+    graph = Calibrated(tmp_path / "wild.onnx", inputs)
+    seen = []
+    ranking = rank(graph, Choice("u8s8"), inputs[:32], lambda done, total: seen.append((done, total)))
+    assert sorted(ranking) == sorted(graph.computing)
+    wild = next(node.name for node in graph._model.graph.node if tensor.name in node.input)
+    # the layer itself, or the one after, whose input it stretches
+    assert wild in ranking[:2]
+    assert seen[-1] == (6, 6)
+
+
+@pytest.mark.parametrize("needed", range(1, 10))
+def test_fewest_finds_the_shortest_head(needed):
+    assert fewest(list("abcdefghi"), lambda some: len(some) >= needed) == tuple("abcdefghi"[:needed])
+
+
+def test_fewest_says_when_nothing_helps():
+    tried = []
+    assert fewest(list("abc"), lambda some: bool(tried.append(some))) is None
+    assert tried[-1] == ("a", "b", "c")
+
+
+def tiny_input(path):
+    return model_file.read(path).input
+
+
+def _quantized(path):
+    model = onnx.load(path)
+    made_by = {name: node.op_type for node in model.graph.node for name in node.output}
+    return sum(
+        node.op_type in int8.COMPUTING and made_by.get(node.input[1]) == "DequantizeLinear" for node in model.graph.node
+    )
