@@ -16,7 +16,7 @@ from facelet.shrink.routes import shorten
 def graph(nodes, initializers=(), width=8, outputs=("y",)):
     """A model over "x" (batch, width, 4, 4)."""
     values = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", width, 4, 4])]
-    made = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
+    made = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None] * 4) for name in outputs]
     model = helper.make_model(
         helper.make_graph(nodes, "g", values, made, list(initializers)), opset_imports=[helper.make_opsetid("", 18)]
     )

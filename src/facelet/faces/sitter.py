@@ -187,26 +187,26 @@ def draw_people(n: int, rng: np.random.Generator) -> Person:
 def draw_views(n: int, rng: np.random.Generator, variety: float = 1.0) -> View:
     """n views; ``variety`` scales how far pose, light and what stands in front differ from a plain portrait's."""
     some = _Draws(n, rng)
-    roll = variety * (some.between(-0.16, 0.16) + some.between(-0.16, 0.16))
-    sides = some.between(-1, 1)
+    roll = variety * (some.between(-0.1, 0.1) + some.between(-0.1, 0.1))
+    sides = np.sign(some.between(-1, 1))
     return View(
-        zoom=1.25 + variety * some.between(-0.12, 0.12),
-        x=variety * some.between(-0.07, 0.07),
-        y=variety * some.between(-0.07, 0.07),
+        zoom=1.15 + variety * some.between(-0.08, 0.08),
+        x=variety * some.between(-0.05, 0.05),
+        y=variety * some.between(-0.05, 0.05),
         cos=np.cos(roll),
         sin=np.sin(roll),
-        yaw=variety * some.between(-0.8, 0.8),
-        pitch=variety * some.between(-0.6, 0.6),
-        gaze=some.between(-0.8, 0.8),
-        light=1 + variety * some.between(-0.35, 0.15),
-        light_x=variety * some.between(-0.3, 0.3),
-        light_y=variety * some.between(-0.25, 0.1),
+        yaw=variety * some.between(-0.6, 0.6),
+        pitch=variety * some.between(-0.4, 0.4),
+        gaze=some.between(-0.7, 0.7),
+        light=1 + variety * some.between(-0.3, 0.1),
+        light_x=variety * some.between(-0.2, 0.2),
+        light_y=variety * some.between(-0.2, 0.1),
         backdrop=np.stack([some.of(BACKDROP, 0.06), some.of(BACKDROP, 0.06)], axis=1),
         cover=some.of(SKIN + CLOTHES, 0.05),
-        cover_x=np.where(some.between(0, 1) < 0.1 * variety, 0.75 * sides, 9).astype(np.float32),
+        cover_x=np.where(some.between(0, 1) < 0.08 * variety, sides * some.between(0.4, 0.8), 9).astype(np.float32),
         cover_y=some.between(-0.3, 0.9),
-        cover_width=some.between(0.25, 0.55),
-        cover_height=some.between(0.15, 0.5),
+        cover_width=some.between(0.25, 0.5),
+        cover_height=some.between(0.15, 0.45),
     )
 
 

@@ -116,13 +116,13 @@ def _act(
 ) -> tuple[Expression, NDArray[np.int64]]:
     """What each face does, and the votes (N, K) of those who look at it."""
     n = len(intended)
-    strength = 0.3 + 0.7 * rng.random(n) ** 0.7
+    strength = 0.35 + 0.75 * rng.random(n) ** 0.7
     second = np.where(rng.random(n) < 0.25, rng.integers(0, classes, n), 0)
     blend = 0.5 * strength * rng.random(n)
     meant = strength[:, None] * MOVES[intended] + blend[:, None] * MOVES[second]
     votes = rng.multinomial(ANNOTATORS, _opinion(meant, classes))
-    shown = meant + 0.12 * noise * rng.standard_normal(meant.shape)
-    shown += (0.2 * noise * rng.standard_normal((who.max() + 1, meant.shape[1])) * _RESTING)[who]
+    shown = meant + 0.1 * noise * rng.standard_normal(meant.shape)
+    shown += (0.15 * noise * rng.standard_normal((who.max() + 1, meant.shape[1])) * _RESTING)[who]
     closed = rng.random(n) < 0.35
     for name in ("open", "teeth"):
         column = Expression._fields.index(name)
@@ -154,11 +154,11 @@ def _opinion(meant: NDArray[np.float64], classes: int) -> NDArray[np.float64]:
 def _snap(drawn: Floats, noise: float, rng: np.random.Generator) -> NDArray[np.uint8]:
     """What a cheap camera makes of a drawing: blur of up to a pixel, grain, eight bits."""
     n = len(drawn)
-    blur = (noise * 0.15 * rng.random((n, 1, 1, 1))).astype(np.float32)
+    blur = (noise * 0.12 * rng.random((n, 1, 1, 1))).astype(np.float32)
     for axis in (1, 2):
         before, after = (np.roll(drawn, step, axis) for step in (1, -1))
         drawn = drawn + blur * (before + after - 2 * drawn)
     grain = rng.integers(0, 65536, drawn.shape, dtype=np.uint16)
     grain = (grain >> 8).astype(np.float32) + (grain & 255) - 255
-    weight = (noise * 0.12 * rng.random((n, 1, 1, 1))).astype(np.float32)
+    weight = (noise * 0.1 * rng.random((n, 1, 1, 1))).astype(np.float32)
     return np.clip(255 * drawn + weight * grain + 0.5, 0, 255).astype(np.uint8)

@@ -92,7 +92,7 @@ def _row(one: Measured, latency: Latency, where: Machine, recipe: Recipe) -> Row
         p50_ms=latency.p50_ms,
         p95_ms=latency.p95_ms,
         machine=str(where),
-        allowance=getattr(one.step, "allowance_share", None),
+        allowance=None if (points := getattr(one.step, "allowance", None)) is None else points / 100,
         seconds=one.made.spent.get("seconds", 0.0),
         notes=list(one.made.notes),
         **figures(one.test),  # type: ignore[arg-type]

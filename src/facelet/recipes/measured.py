@@ -61,14 +61,20 @@ class Measured:
         return cls(done["label"], step, control, done["seed"], folder, made, val, test)
 
 
-def measure(step: Step, control: bool, made: Made, folder: Path, faces: FaceSet, label: str, seed: int) -> Measured:
-    """Asks a step's model file about validation and test faces, writes the figures into it, and marks the step done."""
+def measure(
+    step: Step, control: bool, made: Made, folder: Path, faces: FaceSet, described: dict[str, Any]
+) -> Measured:
+    """Asks a step's model file about validation and test faces, writes the figures into it, and marks the step done.
+
+    ``described``: fields of ModelInfo that say what the model is; its name and seed are the row's.
+    """
     assert made.onnx is not None
     model = Model.load(made.onnx)
     results = {split: evaluate_model(model, faces, split) for split in ("val", "test")}
     for split, result in results.items():
         result.save(folder / f"answers-{split}.npz")
-    _write_figures(made.onnx, model.info, results)
+    _write_figures(made.onnx, model.info.model_copy(update=described), results)
+    label, seed = described["name"], described["seed"]
     run = folder.parent.parent
     files.write_json(
         folder / "done.json",

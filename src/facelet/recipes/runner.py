@@ -169,7 +169,9 @@ def _take(
     if made.onnx is None:
         assert made.net is not None
         export_checkpoint(made.net, target, faces, crop=recipe.crop, described=described)
-        made = replace(made, onnx=target)
-    result = measure(step, control, replace(made, spent=spent), place, faces, label, seed)
+    else:
+        made.onnx.replace(target)
+    made = replace(made, onnx=target, spent=spent)
+    result = measure(step, control, made, place, faces, described)
     console.print(result.line())
     return result

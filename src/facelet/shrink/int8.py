@@ -171,8 +171,12 @@ class Calibrated:
                 {"TensorQuantOverrides": self._shared()},
             )
             quantizer.quantize_model()
+            quantizer.model.topological_sort()  # the standard asks for it, the quantizer does not see to it
         made = quantizer.model.model
-        del made.graph.value_info[:]
+        used = {node.domain for node in made.graph.node}
+        domains = [known for known in made.opset_import if known.domain in used]
+        del made.opset_import[:], made.graph.value_info[:], made.metadata_props[:]
+        made.opset_import.extend(domains)
         return made
 
 

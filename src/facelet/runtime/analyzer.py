@@ -1,0 +1,159 @@
+"""Photo in, faces out: detect, crop as the model file says, classify all faces at once.
+
+>>> for face in analyze("photo.jpg", model="student-int8.onnx"):
+...     print(face.box, face.expression, face.probabilities[face.expression])
+
+An expression is what a face shows to the annotators of one data set; it is not what the person feels.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facelet import pixels
+from facelet.errors import FaceletError
+from facelet.pixels import Image
+from facelet.runtime import align
+from facelet.runtime.detect import Detector
+from facelet.runtime.session import Model
+
+Photo = str | Path | bytes | NDArray[np.uint8]
+VARIABLE = "FACELET_MODEL"
+AT_ONCE = 64
+"""Crops that ``cropped`` reads before they are classified together."""
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One face and what is known of it.
+
+    Attributes:
+        box: left, top, width, height in photo pixels (upright, as ``pixels.read`` gives it); may reach beyond the photo.
+        score: the detector's, 0 to 1; 1 for a ready crop.
+        landmarks: float32 (5, 2): eyes, nose tip, mouth corners, of each pair the left one in the photo first; None for
+            a ready crop.
+        expression: the most likely label.
+        probabilities: label -> probability, in the model's order; they sum to 1.
+        identity: unit vector of an identity model, None otherwise.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float
+    landmarks: NDArray[np.float32] | None = None
+    expression: str | None = None
+    probabilities: dict[str, float] = field(default_factory=dict)
+    identity: NDArray[np.float32] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for ``json.dumps``: pixels to a tenth, probabilities to five digits."""
+        return {
+            "box": [round(value, 1) for value in self.box],
+            "score": round(self.score, 4),
+            "landmarks": None if self.landmarks is None else np.round(self.landmarks.astype(float), 1).tolist(),
+            "expression": self.expression,
+            "probabilities": {label: round(value, 5) for label, value in self.probabilities.items()},
+            "identity": None if self.identity is None else self.identity.tolist(),
+        }
+
+
+class Analyzer:
+    """A detector and a model, kept open. May be used by several threads.
+
+    Args:
+        model: an expression model file, or one loaded; $FACELET_MODEL when empty.
+        detector: YuNet's file or a Detector; see ``yunet_file.find`` when empty. Made when first needed: ready crops need none.
+        threads: of the model, 0 takes all cores.
+
+    Raises FaceletError when there is no model, or one of another task.
+    """
+
+    def __init__(self, model: Model | str | Path = "", detector: Detector | str | Path = "", threads: int = 0) -> None:
+        self.model = model if isinstance(model, Model) else Model.load(find_model(model), threads)
+        if self.model.info.task != "expression":
+            raise FaceletError(f"{self.model.path} is a model for {self.model.info.task}; expected one for expression")
+        self._detector = detector
+
+    @property
+    def detector(self) -> Detector:
+        if not isinstance(self._detector, Detector):
+            self._detector = Detector(self._detector)
+        return self._detector
+
+    def analyze(self, photo: Photo) -> list[Face]:
+        """Faces of one photo, largest first; empty when there is none.
+
+        Args:
+            photo: a path, an encoded file's bytes, or RGB (or grey) uint8 (H, W, 3), (H, W, 1) or (H, W).
+
+        Raises FaceletError when the photo cannot be read.
+        """
+        image = opened(photo)
+        found = self.detector(pixels.to_channels(image, 3))
+        info = self.model.info
+        crops = [align.cut(image, face.box, face.landmarks, info.crop, info.input.size) for face in found]
+        rows = self.model.probabilities(crops)
+        return [Face(face.box, face.score, face.landmarks, *self._read(row)) for face, row in zip(found, rows, strict=True)]
+
+    def cropped(self, images: Iterable[Photo]) -> Iterator[Face]:
+        """One Face for each image that is a face already, in order, its box the whole image. Raises as ``analyze`` does."""
+        waiting: list[Image] = []
+        for image in images:
+            waiting.append(opened(image))
+            if len(waiting) == AT_ONCE:
+                yield from self._ready(waiting)
+                waiting = []
+        yield from self._ready(waiting)
+
+    def _ready(self, images: list[Image]) -> Iterator[Face]:
+        for image, row in zip(images, self.model.probabilities(images), strict=True):
+            height, width = image.shape[:2]
+            yield Face((0.0, 0.0, float(width), float(height)), 1.0, None, *self._read(row))
+
+    def _read(self, row: NDArray[np.float32]) -> tuple[str, dict[str, float]]:
+        labels = self.model.labels
+        return labels[int(row.argmax())], dict(zip(labels, row.tolist(), strict=True))
+
+
+def opened(photo: Photo) -> Image:
+    """RGB or grey uint8 (H, W, C) of a path, bytes or array. Raises FaceletError for what is none of them."""
+    if isinstance(photo, str | os.PathLike):
+        return pixels.read(photo)
+    if isinstance(photo, bytes | bytearray | memoryview):
+        return pixels.decode(bytes(photo), "photo")
+    image = np.asarray(photo)
+    if image.ndim == 2:
+        image = image[:, :, None]
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3) or not image.size:
+        raise FaceletError(f"a photo of {image.dtype} {image.shape}; expected uint8 RGB (height, width, 3), a path or bytes")
+    return image
+
+
+def find_model(path: str | Path = "") -> Path:
+    """The model file: ``path``, else $FACELET_MODEL. Raises FaceletError, saying how to make one, when there is neither."""
+    named = path or os.environ.get(VARIABLE, "")
+    if not named:
+        raise FaceletError(f"no model: pass --model FILE or set {VARIABLE}; make one with: facelet run tsnet")
+    return Path(named)
+
+
+def analyze(photo: Photo, model: Model | str | Path = "", detector: Detector | str | Path = "") -> list[Face]:
+    """``Analyzer(model, detector).analyze(photo)``; model and detector stay open for the next call."""
+    if isinstance(model, Model) or isinstance(detector, Detector):
+        return Analyzer(model, detector).analyze(photo)
+    file = find_model(model)
+    changed = file.stat().st_mtime_ns if file.exists() else 0
+    return _kept(str(file), str(detector), os.environ.get("FACELET_YUNET", ""), changed).analyze(photo)
+
+
+@lru_cache(maxsize=4)
+def _kept(model: str, detector: str, environment: str, changed: int) -> Analyzer:
+    """The last two arguments only tell one answer from another: a new file under the same name is opened anew."""
+    return Analyzer(model, detector)

@@ -1,0 +1,193 @@
+"""Results drawn on a photo: box, landmarks, the expression on a chip, and bars of the likeliest three where there is room.
+
+>>> picture = draw(pixels.read("photo.jpg"), analyzer.analyze("photo.jpg"))  # RGB uint8, a new image
+
+Everything is sized by the face, within what stays readable in the photo; a small photo is enlarged first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from facelet import pixels
+from facelet.pixels import Image, cv2
+from facelet.runtime.analyzer import Face
+from facelet.runtime.lettering import Colour, measure, put
+
+SMALLEST = 640
+"""Long side below which a photo is enlarged before it is drawn on."""
+
+COLOURS: tuple[Colour, ...] = (
+    (86, 180, 233),
+    (255, 200, 60),
+    (180, 140, 255),
+    (90, 160, 255),
+    (255, 110, 90),
+    (80, 200, 140),
+    (255, 150, 190),
+    (200, 200, 200),
+)
+"""One a label, by its place in the model; light enough to stand out from skin and to carry dark text."""
+
+DARK: Colour = (24, 26, 30)
+PALE: Colour = (240, 240, 240)
+BARS = 3
+
+Area = tuple[int, int, int, int]  # left, top, right, bottom
+
+
+def draw(photo: Image, faces: Sequence[Face]) -> Image:
+    """A new RGB uint8 image, at least SMALLEST pixels long, with ``faces`` of ``photo`` (RGB or grey) drawn on it."""
+    picture = pixels.to_channels(photo, 3)
+    scale = max(1.0, SMALLEST / max(picture.shape[:2]))
+    height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
+    picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC) if scale > 1 else picture.copy()
+    scaled = [_scaled(face, scale) for face in faces]
+    areas = [_area(face) for face in scaled]
+    for face, area in zip(scaled, areas, strict=True):
+        _frame(picture, face, area)
+    taken = list(areas)
+    chips = []
+    # The large ones choose their places first, and are drawn last, on top.
+    for face, area in zip(scaled, areas, strict=True):
+        size = _letters(area, (height, width))
+        chip = _chip_area(face, area, size, (height, width))
+        chips.append((face, chip, size))
+        taken.append(chip)
+    for face, area, (_, _, size) in zip(scaled, areas, chips, strict=True):
+        panel = _panel_area(face, area, size, taken, (height, width))
+        if panel:
+            taken.append(panel)
+            _bars(picture, face, panel, size)
+    for face, chip, size in reversed(chips):
+        _chip(picture, face, chip, size)
+    return picture
+
+
+def colour_of(face: Face) -> Colour:
+    labels = list(face.probabilities)
+    return COLOURS[labels.index(face.expression) % len(COLOURS)] if face.expression in labels else COLOURS[0]
+
+
+def _scaled(face: Face, scale: float) -> Face:
+    left, top, width, height = (value * scale for value in face.box)
+    landmarks = None if face.landmarks is None else face.landmarks * np.float32(scale)
+    return replace(face, box=(left, top, width, height), landmarks=landmarks)
+
+
+def _area(face: Face) -> Area:
+    left, top, width, height = face.box
+    return round(left), round(top), round(left + width), round(top + height)
+
+
+def _letters(area: Area, shape: tuple[int, int]) -> float:
+    """Height of text: a seventh of the face, within bounds that the photo sets."""
+    long_side = max(shape)
+    return float(np.clip((area[3] - area[1]) / 7, max(13, long_side / 75), max(14, long_side / 32)))
+
+
+def _frame(picture: Image, face: Face, area: Area) -> None:
+    """A hairline with strong corners, and dots on the landmarks."""
+    left, top, right, bottom = area
+    colour, side = colour_of(face), min(right - left, bottom - top)
+    line = max(1, round(side / 60), round(max(picture.shape) / 600))
+    cv2.rectangle(picture, (left, top), (right, bottom), colour, max(1, line // 3), cv2.LINE_AA)
+    arm = round(side * 0.22)
+    for x, inward in ((left, arm), (right, -arm)):
+        for y, down in ((top, arm), (bottom, -arm)):
+            bend = np.array([(x + inward, y), (x, y), (x, y + down)], np.int32)
+            cv2.polylines(picture, [bend], False, colour, line + 1, cv2.LINE_AA)
+    for x, y in [] if face.landmarks is None else face.landmarks:
+        radius = max(1, round(side / 70))
+        cv2.circle(picture, (round(float(x)), round(float(y))), radius + 1, DARK, -1, cv2.LINE_AA)
+        cv2.circle(picture, (round(float(x)), round(float(y))), radius, PALE, -1, cv2.LINE_AA)
+
+
+def _words(face: Face, area: Area, size: float) -> str:
+    """The label with its probability; without it where that would be much wider than the face."""
+    if face.expression is None:
+        return f"face {face.score:.0%}"
+    whole = f"{face.expression} {face.probabilities[face.expression]:.0%}"
+    return whole if measure(whole, size)[0] + size <= 1.8 * (area[2] - area[0]) else face.expression
+
+
+def _chip_area(face: Face, area: Area, size: float, shape: tuple[int, int]) -> Area:
+    """Above the box; inside its upper edge when there is no room above."""
+    width = measure(_words(face, area, size), size)[0] + round(0.8 * size)
+    height = round(1.5 * size)
+    left = min(max(0, area[0]), max(0, shape[1] - width))
+    top = area[1] - height - round(0.15 * size)
+    top = top if top >= 0 else max(0, area[1])
+    return left, top, left + width, top + height
+
+
+def _chip(picture: Image, face: Face, chip: Area, size: float) -> None:
+    left, top, right, bottom = chip
+    _rounded(picture, chip, colour_of(face), round(0.35 * size), 1.0)
+    words = _words(face, _area(face), size)
+    _, capital = measure(words, size)
+    put(picture, words, (left + round(0.4 * size), (top + bottom + capital) // 2), size, DARK)
+
+
+def _panel_area(face: Face, area: Area, size: float, taken: list[Area], shape: tuple[int, int]) -> Area | None:
+    """Below the box, else right or left of it: where it covers neither another face nor the photo's edge; else None."""
+    if len(face.probabilities) < 2 or area[3] - area[1] < 4.5 * size:
+        return None
+    text = 0.8 * size
+    names = max(measure(label, text)[0] for label, _ in _likeliest(face))
+    width = max(round(names + 7 * text), min(area[2] - area[0], round(names + 9 * text)))
+    height, gap = round((0.5 + 1.45 * BARS) * text), round(0.3 * size)
+    for left, top in ((area[0], area[3] + gap), (area[2] + gap, area[1]), (area[0] - gap - width, area[1])):
+        panel = left, top, left + width, top + height
+        inside = left >= 0 and top >= 0 and panel[2] <= shape[1] and panel[3] <= shape[0]
+        if inside and not any(_overlap(panel, other) for other in taken):
+            return panel
+    return None
+
+
+def _likeliest(face: Face) -> list[tuple[str, float]]:
+    return sorted(face.probabilities.items(), key=lambda item: -item[1])[:BARS]
+
+
+def _bars(picture: Image, face: Face, panel: Area, size: float) -> None:
+    left, top, right, _ = panel
+    text = 0.8 * size
+    _rounded(picture, panel, DARK, round(0.35 * size), 0.72)
+    names = max(measure(label, text)[0] for label, _ in _likeliest(face))
+    labels = list(face.probabilities)
+    for row, (label, probability) in enumerate(_likeliest(face)):
+        middle = top + round((0.98 + 1.45 * row) * text)
+        _, capital = measure(label, text)
+        put(picture, label, (left + round(0.5 * text), middle + capital // 2), text, PALE)
+        start, end = left + names + round(1.1 * text), right - round(0.5 * text)
+        half = max(1, round(0.2 * text))
+        _rounded(picture, (start, middle - half, end, middle + half), (70, 74, 82), half, 1.0)
+        reach = start + round((end - start) * probability)
+        if reach > start + half:
+            colour = COLOURS[labels.index(label) % len(COLOURS)]
+            _rounded(picture, (start, middle - half, reach, middle + half), colour, half, 1.0)
+
+
+def _rounded(picture: Image, area: Area, colour: Colour, radius: int, opacity: float) -> None:
+    """A filled rectangle with round corners, blended into the picture, clipped at its edges."""
+    left, top, right, bottom = area
+    x, y, end_x, end_y = max(0, left), max(0, top), min(picture.shape[1], right), min(picture.shape[0], bottom)
+    if x >= end_x or y >= end_y:
+        return
+    mask = np.zeros((bottom - top, right - left), np.uint8)
+    radius = max(0, min(radius, (right - left - 1) // 2, (bottom - top - 1) // 2))
+    wide, high = right - left - 1, bottom - top - 1
+    cv2.rectangle(mask, (radius, 0), (wide - radius, high), 255, -1)
+    cv2.rectangle(mask, (0, radius), (wide, high - radius), 255, -1)
+    for centre in ((radius, radius), (wide - radius, radius), (radius, high - radius), (wide - radius, high - radius)):
+        cv2.circle(mask, centre, radius, 255, -1, cv2.LINE_AA)
+    share = mask[y - top : end_y - top, x - left : end_x - left, None] * np.float32(opacity / 255)
+    below = picture[y:end_y, x:end_x]
+    picture[y:end_y, x:end_x] = np.rint(below + (np.float32(colour) - below) * share).astype(np.uint8)
+
+
+def _overlap(one: Area, other: Area) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

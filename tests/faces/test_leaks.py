@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from facelet.faces.leaks import find_leaks, identical_to_train
+
+
+@pytest.fixture
+def faces(face_set):
+    return face_set(count=60, size=48)
+
+
+def rows(faces, split: int) -> np.ndarray:
+    return np.flatnonzero(faces.splits == split)
+
+
+def between(leaks, first: str, second: str):
+    return next(shared for shared in leaks.shared if (shared.first, shared.second) == (first, second))
+
+
+def test_finds_nothing_where_there_is_nothing(faces):
+    leaks = find_leaks(faces)
+    assert not leaks.any
+    assert [(shared.first, shared.second) for shared in leaks.shared] == [
+        ("train", "val"),
+        ("train", "test"),
+        ("val", "test"),
+    ]
+
+
+def test_finds_exact_duplicates_and_other_labels(faces):
+    train, test = rows(faces, 0), rows(faces, 2)
+    for number in range(3):
+        faces.images[test[number]] = faces.images[train[number]]
+        faces.labels[test[number]] = faces.labels[train[number]]
+    faces.labels[test[0]] = (faces.labels[train[0]] + 1) % 3
+    shared = between(find_leaks(faces), "train", "test")
+    assert (shared.exact, shared.relabelled, shared.near) == (3, 1, 0)
+    assert np.flatnonzero(identical_to_train(faces, "test")).tolist() == [0, 1, 2]
+    assert not identical_to_train(faces, "val").any()
+
+
+def test_finds_copies_that_were_compressed_darkened_or_moved_by_a_pixel(faces):
+    train, val = rows(faces, 0), rows(faces, 1)
+    for number, change in enumerate((compressed, darkened, moved)):
+        faces.images[val[number]] = change(faces.images[train[number]])
+    shared = between(find_leaks(faces), "train", "val")
+    assert (shared.exact, shared.near, shared.searched) == (0, 3, len(val))
+    found = {(first, second) for first, second, _ in shared.examples}
+    assert found == {(str(faces.names[train[n]]), str(faces.names[val[n]])) for n in range(3)}
+    assert between(find_leaks(faces, near=False), "train", "val").near is None
+
+
+def compressed(image: np.ndarray) -> np.ndarray:
+    data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 30])[1]
+    return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)[..., None]
+
+
+def darkened(image: np.ndarray) -> np.ndarray:
+    return (image * 0.6).astype(np.uint8)
+
+
+def moved(image: np.ndarray) -> np.ndarray:
+    return np.roll(image, 1, axis=1)
+
+
+def test_large_sets_are_sampled_and_say_so(faces, monkeypatch):
+    monkeypatch.setattr("facelet.faces.leaks.MAX_PAIRS", len(rows(faces, 0)) * 4)
+    shared = between(find_leaks(faces), "train", "val")
+    assert 0 < shared.searched <= 4
+
+
+def test_groups_in_two_splits(faces):
+    faces.groups[:] = -1
+    assert find_leaks(faces, near=False).groups == 0
+    faces.groups[[rows(faces, 0)[0], rows(faces, 2)[0]]] = 7
+    faces.groups[rows(faces, 0)[1:3]] = 8
+    assert find_leaks(faces, near=False).groups == 1
+    assert find_leaks(replace(faces, groups=None), near=False).groups == 0

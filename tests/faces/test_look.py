@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import io
+import json
+
+from rich.console import Console
+
+from facelet.faces.look import describe, show
+
+
+def printed(faces) -> str:
+    console = Console(file=io.StringIO(), width=100)
+    show(describe(faces), console)
+    return console.file.getvalue()
+
+
+def test_says_what_there_is(face_set):
+    faces = face_set(count=60, size=48)
+    description = describe(faces)
+    assert (description.faces, description.size, description.identities, description.groups) == (60, 48, 6, 60)
+    assert set(description.agreement) == {"train", "val", "test"}
+    text = printed(faces)
+    for part in (
+        "somewhere (majority), 3 classes",
+        faces.protocol.hash,
+        "anger",
+        "60 faces, 48 x 48 px, grey",
+        "made up",
+    ):
+        assert part in text
+    assert "No leaks between the splits." in text
+
+
+def test_warns(face_set):
+    faces = face_set(count=60, size=48)
+    faces.images[faces.splits == 2] = faces.images[0]
+    faces.images[1] = 0
+    text = printed(faces)
+    assert "24 test faces are pixel by pixel in train" in text
+    assert "1 faces are one flat colour" in text
+    assert "No leaks" not in text
+
+
+def test_brackets_in_names_are_not_markup(face_set):
+    faces = face_set()
+    faces.classes = ("[red]anger", "fear", "[/]")
+    faces.licence = "[bold]mine"
+    assert "[red]anger" in printed(faces)
+
+
+def test_as_json(face_set):
+    value = json.loads(json.dumps(describe(face_set()).to_json()))
+    assert value["protocol"]["hash"] == face_set().protocol.hash
+    assert value["leaks"]["shared"][0]["first"] == "train"

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from facelet.errors import FaceletError
+from facelet.faces.sheet import CELL, GAP, contact_sheet, save_sheet
+
+
+@pytest.mark.parametrize(("channels", "size"), [(1, 24), (3, 100)])
+def test_a_row_for_each_class(face_set, channels, size):
+    faces = face_set(channels=channels, size=size)
+    sheet = contact_sheet(faces, columns=5)
+    assert sheet.dtype == np.uint8
+    assert sheet.shape[0] >= 3 * (CELL + GAP)
+    wider = contact_sheet(faces, columns=6)
+    assert wider.shape[1] == sheet.shape[1] + CELL + GAP
+
+
+def test_shows_the_faces_themselves(face_set):
+    faces = face_set(size=CELL)
+    sheet = contact_sheet(faces, columns=20)
+    cells = {sheet[y : y + CELL, x : x + CELL, 0].tobytes() for y in starts(sheet, 0) for x in starts(sheet, 1)}
+    shown = sum(image.tobytes() in cells for image in faces.images)
+    assert shown == len(faces)
+
+
+def starts(sheet: np.ndarray, axis: int) -> range:
+    return range(sheet.shape[axis] - CELL)
+
+
+def test_writes_a_png(face_set, tmp_path):
+    save_sheet(face_set(), tmp_path / "sheet.png")
+    assert np.array_equal(cv2.imread(str(tmp_path / "sheet.png"))[..., ::-1], contact_sheet(face_set()))
+
+
+def test_nothing_to_show(face_set):
+    faces = face_set()
+    faces.labels[:] = -1
+    with pytest.raises(FaceletError, match="no labelled faces"):
+        contact_sheet(faces)
