@@ -76,7 +76,9 @@ def test_colour_modes(mode, kind):
     assert distance(encoded(picture().convert(mode), kind)) <= 1
 
 
-@pytest.mark.parametrize(("mode", "kind"), [("RGBA", "PNG"), ("LA", "PNG"), ("RGBA", "WEBP"), ("RGBA", "TIFF"), ("RGBA", "GIF")])
+@pytest.mark.parametrize(
+    ("mode", "kind"), [("RGBA", "PNG"), ("LA", "PNG"), ("RGBA", "WEBP"), ("RGBA", "TIFF"), ("RGBA", "GIF")]
+)
 def test_transparency_is_laid_on_white(mode, kind):
     image = picture().convert(mode)
     image.putalpha(Image.fromarray(np.tile(np.arange(0, 256, 4, np.uint8), (40, 1))))
@@ -151,7 +153,12 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 def png_bomb(width: int, height: int) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 1000))
+        + chunk(b"IEND", b"")
+    )
 
 
 def test_bombs_are_refused_by_their_header():

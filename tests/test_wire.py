@@ -14,7 +14,10 @@ def model(tensor=None, wrap=None):
     tensor = tensor or numpy_helper.from_array(np.ones(3, np.float32), "w")
     x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [3]) for name in "xy")
     if wrap == "constant":
-        nodes, kept = [helper.make_node("Constant", [], ["w"], value=tensor), helper.make_node("Add", ["x", "w"], ["y"])], []
+        nodes, kept = (
+            [helper.make_node("Constant", [], ["w"], value=tensor), helper.make_node("Add", ["x", "w"], ["y"])],
+            [],
+        )
     elif wrap == "branch":
         inner = helper.make_graph([helper.make_node("Identity", ["w"], ["z"])], "inner", [], [y], [tensor])
         nodes, kept = [helper.make_node("If", ["c"], ["y"], then_branch=inner, else_branch=inner)], []

@@ -1,3 +1,54 @@
-"""Facelet makes face models small, and proves it."""
+"""Facelet makes face models small, and proves it.
+
+>>> import facelet
+>>> for face in facelet.analyze("photo.jpg", model="student-int8.onnx"):
+...     print(face.box, face.expression, face.probabilities[face.expression])
+
+- ``load(file, threads=0)``: an open model file, a ``Model``.
+- ``analyze(photo, model="", detector="")``: the ``Face`` s of a photo.
+- ``Analyzer(model, detector)``: the same, kept open, for many photos or ready crops.
+- ``run(recipe, ...)``: make a model; needs ``facelet[train]``.
+
+Names are imported when they are first used, so ``import facelet`` costs nothing and never brings torch, OpenCV or ONNX Runtime.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from facelet.errors import FaceletError
+
+if TYPE_CHECKING:
+    from facelet.recipes.runner import run
+    from facelet.runtime.analyzer import Analyzer, Face, analyze
+    from facelet.runtime.session import Model
+
+    load = Model.load
 
 __version__ = "0.1.0"
+__all__ = ["Analyzer", "Face", "FaceletError", "Model", "analyze", "load", "run"]
+
+_HOME = {
+    "Analyzer": "facelet.runtime.analyzer",
+    "Face": "facelet.runtime.analyzer",
+    "Model": "facelet.runtime.session",
+    "analyze": "facelet.runtime.analyzer",
+    "load": "facelet.runtime.session:Model.load",
+    "run": "facelet.recipes.runner",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'facelet' has no attribute {name!r}")
+    module, _, path = _HOME[name].partition(":")
+    thing: Any = import_module(module)
+    for part in (path or name).split("."):
+        thing = getattr(thing, part)
+    globals()[name] = thing
+    return thing
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

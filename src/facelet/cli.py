@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from facelet.errors import FaceletError
 
@@ -147,7 +148,7 @@ def main() -> None:
     try:
         sys.exit(app(standalone_mode=False) or 0)
     except FaceletError as error:
-        errors.print(f"[bold red]error[/]: {error}", markup=True, soft_wrap=True)
+        errors.print(f"[bold red]error[/]: {escape(str(error))}", soft_wrap=True)
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
         errors.print("stopped; a run continues with: facelet run --resume DIR")
@@ -162,11 +163,10 @@ def main() -> None:
     except Exception as error:
         if type(error).__module__.split(".")[0] not in ("click", "typer"):
             raise
-        errors.print(f"[bold red]error[/]: {getattr(error, 'format_message', lambda: error)()}", soft_wrap=True)
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        errors.print(f"[bold red]error[/]: {escape(message)}", soft_wrap=True)
         sys.exit(2)
 
 
 if __name__ == "__main__":
     main()
-
-

@@ -187,7 +187,10 @@ def _pnm(data: bytes) -> Header | None:
     # Comments run to the end of their line and may stand between any two numbers.
     gap = rb"(?:\s|#[^\n]*\n)+"
     deep = data[1:2] not in b"14"
-    found = re.match(rb"P[1-6]" + gap + rb"(\d{1,9})" + gap + rb"(\d{1,9})" + (gap + rb"(\d{1,5})" if deep else b"") + rb"\s", data[:4096])
+    found = re.match(
+        rb"P[1-6]" + gap + rb"(\d{1,9})" + gap + rb"(\d{1,9})" + (gap + rb"(\d{1,5})" if deep else b"") + rb"\s",
+        data[:4096],
+    )
     if not found:
         return None
     width, height, top = int(found[1]), int(found[2]), int(found[3]) if deep else 1

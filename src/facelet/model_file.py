@@ -92,7 +92,9 @@ class ModelInfo(_Frozen):
 def parse(metadata: dict[str, str], name: str) -> ModelInfo:
     """ModelInfo from an ONNX file's metadata. Raises FaceletError when it is absent or does not fit the schema."""
     if KEY not in metadata:
-        raise FaceletError(f"{name} has no Facelet metadata; a model file is made by `facelet run` (or facelet.shrink.export)")
+        raise FaceletError(
+            f"{name} has no Facelet metadata; a model file is made by `facelet run` (or facelet.shrink.export)"
+        )
     try:
         return ModelInfo.model_validate_json(metadata[KEY])
     except ValidationError as error:
@@ -170,7 +172,9 @@ def _require_fit(session: onnxruntime.InferenceSession, info: ModelInfo, path: s
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if [one.name for one in inputs] != [info.input.name] or inputs[0].type != "tensor(float)":
         found = ", ".join(f"{one.name} {one.type}" for one in inputs)
-        raise FaceletError(f"{path}: its metadata says one float input {info.input.name!r}, its graph has {found or 'none'}")
+        raise FaceletError(
+            f"{path}: its metadata says one float input {info.input.name!r}, its graph has {found or 'none'}"
+        )
     shape, expected = list(inputs[0].shape), [info.input.channels, info.input.size, info.input.size]
     if shape[1:] != expected or isinstance(shape[0], int):
         raise FaceletError(f"{path}: its metadata says faces of (N, {str(expected)[1:-1]}), its graph takes {shape}")

@@ -66,7 +66,9 @@ def read_bytes(path: str | Path) -> bytes:
         if file.exists() and not file.is_file():
             raise FaceletError(f"{path} is not a file")
         if (size := file.stat().st_size) > MAX_BYTES:
-            raise FaceletError(f"{path}: {size / 2**20:.0f} MiB is more than the {MAX_BYTES >> 20} MiB that Facelet reads")
+            raise FaceletError(
+                f"{path}: {size / 2**20:.0f} MiB is more than the {MAX_BYTES >> 20} MiB that Facelet reads"
+            )
         return file.read_bytes()
     except (OSError, ValueError) as error:
         raise FaceletError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error

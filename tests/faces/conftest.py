@@ -56,7 +56,7 @@ def zipped() -> Callable[[Path], Path]:
 
 @pytest.fixture
 def face_set() -> Callable[..., FaceSet]:
-    """``face_set(30)`` has 30 different faces of three classes in the three splits, with all that a FaceSet can carry."""
+    """``face_set(30)`` has 30 different faces of three classes in the three splits, with all a FaceSet can carry."""
 
     def make(count: int = 30, channels: int = 1, size: int = 24) -> FaceSet:
         labels = np.arange(count) % 3

@@ -62,7 +62,7 @@ def test_mistakes(ck48, lay_out):
         load(f"ckplus:{ck48}?split=frame")
     with pytest.raises(FaceletError, match="is not CK\\+48"):
         load(f"ckplus:{lay_out(['happy/1.png'], name='other')}")
-    with pytest.raises(FaceletError, match="unknown CK\\+ class folder 'hapy', did you mean 'happiness'"):
+    with pytest.raises(FaceletError, match="unknown CK\\+ class folder 'hapy', did you mean 'happy'"):
         load(f"ckplus:{lay_out(['hapy/S005_001_00000011.png'], name='typo')}")
     twice = ["happy/S005_001_00000011.png", "fear/S005_001_00000011.png"]
     with pytest.raises(FaceletError, match="is in it twice"):

@@ -38,7 +38,7 @@ def test_protocol_knows_counts_labels_and_splits(face_set):
     moved = replace(faces, splits=faces.splits[::-1].copy())
     assert moved.protocol.split_hash != faces.protocol.split_hash
     assert Protocol.from_json(faces.protocol.to_json()) == faces.protocol
-    with pytest.raises(FaceletError, match="differ in .*split_hash"):
+    with pytest.raises(FaceletError, match=r"differ in .*split_hash"):
         faces.protocol.require_same(moved.protocol)
 
 

@@ -161,7 +161,7 @@ def test_damaged_kaggle_rows(kaggle):
 
 
 def test_what_is_missing_is_said(official, tmp_path):
-    with pytest.raises(FaceletError, match="unknown rule .* 'majorty', did you mean 'majority'"):
+    with pytest.raises(FaceletError, match=r"unknown rule .* 'majorty', did you mean 'majority'"):
         load(f"ferplus:{official}?rule=majorty")
     (tmp_path / "other").mkdir()
     with pytest.raises(FaceletError, match=r"has no fer2013new\.csv"):

@@ -36,7 +36,7 @@ def test_warns(face_set):
     faces.images[faces.splits == 2] = faces.images[0]
     faces.images[1] = 0
     text = printed(faces)
-    assert "24 test faces are pixel by pixel in train" in text
+    assert "12 test faces are pixel by pixel in train (8 under another label)" in text
     assert "1 faces are one flat colour" in text
     assert "No leaks" not in text
 

@@ -56,9 +56,8 @@ def test_the_same_file_in_int8_costs_the_same_macs(by_hand, tmp_path):
     assert PARAMS <= found.params <= PARAMS + 8
 
 
-@pytest.mark.parametrize("name", ["shufflenet-v2-x0.5", "resnet18"])
-def test_torch_and_the_file_agree_on_real_nets(name, tmp_path):
-    spec = resolve(name, classes=7, size=32, channels=1)
+def test_torch_and_the_file_agree_on_a_real_net(tmp_path):
+    spec = resolve("resnet18", classes=7, size=32, channels=1)
     net = spec.build().eval()
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):

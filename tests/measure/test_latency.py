@@ -87,7 +87,12 @@ def test_seconds_are_kept(paths):
 
 @pytest.mark.parametrize(
     ("arguments", "word"),
-    [({"batches": (0,)}, "batches"), ({"threads": 0}, "threads"), ({"seconds": 0}, "seconds"), ({"batches": ()}, "batches")],
+    [
+        ({"batches": (0,)}, "batches"),
+        ({"threads": 0}, "threads"),
+        ({"seconds": 0}, "seconds"),
+        ({"batches": ()}, "batches"),
+    ],
 )
 def test_wrong_numbers_are_refused(paths, arguments, word):
     with pytest.raises(FaceletError, match=word):

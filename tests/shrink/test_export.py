@@ -10,6 +10,7 @@ from torch import nn
 import facelet.nets  # noqa: F401
 from facelet import model_file
 from facelet.errors import FaceletError
+from facelet.measure.cost import file_cost
 from facelet.model_file import CropInfo
 from facelet.nets import spec as checkpoints
 from facelet.shrink.export import export, export_checkpoint, torch_logits
@@ -71,12 +72,6 @@ def test_a_net_that_cannot_be_traced_is_named(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_export_leaves_the_net_in_the_mode_it_was(tmp_path):
-    net = tiny.Tiny().train()
-    export(net, tiny.SPEC, tmp_path / "a.onnx", INFO, tiny.faces().images[:2])
-    assert net.training
-
-
 def test_without_golden_faces_there_is_no_file(tmp_path):
     with pytest.raises(FaceletError, match="no faces"):
         export(tiny.Tiny().eval(), tiny.SPEC, tmp_path / "a.onnx", INFO, tiny.faces().images[:0])
@@ -84,14 +79,19 @@ def test_without_golden_faces_there_is_no_file(tmp_path):
 
 
 def test_golden_faces_of_another_size_and_colour_go_through_the_preprocessing(tmp_path):
-    faces = np.random.default_rng(0).integers(0, 256, (3, 40, 40, 3), np.uint8)
-    assert export(tiny.Tiny().eval(), tiny.SPEC, tmp_path / "a.onnx", INFO, faces).input.size == 16
+    faces, net = np.random.default_rng(0).integers(0, 256, (3, 40, 40, 3), np.uint8), tiny.Tiny().train()
+    assert export(net, tiny.SPEC, tmp_path / "a.onnx", INFO, faces).input.size == 16
+    assert net.training
 
 
 def test_a_checkpoint_of_a_real_net_takes_its_description_from_the_faces(tmp_path):
     spec = checkpoints.resolve("shufflenet-v2-x0.5", classes=3, size=32, channels=1)
     torch.manual_seed(0)
-    checkpoints.save(spec.build(), spec, tmp_path / "net.safetensors")
+    net = spec.build()
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.bias)  # as training leaves it; a shift of zero is not written
+    checkpoints.save(net, spec, tmp_path / "net.safetensors")
     described = {"name": "student", "recipe": "T-SNet", "step": "distill", "seed": 4}
     faces = tiny.faces()
     info = export_checkpoint(
@@ -100,6 +100,9 @@ def test_a_checkpoint_of_a_real_net_takes_its_description_from_the_faces(tmp_pat
     assert info == model_file.read(tmp_path / "s.onnx")
     assert (info.labels, info.seed, info.recipe, info.crop.margin) == (tiny.LABELS, 4, "T-SNet", 0.2)
     assert info.protocol == faces.protocol.to_json()
+    norms = sum(module.num_features for module in net.modules() if isinstance(module, nn.BatchNorm2d))
+    written = file_cost(tmp_path / "s.onnx")
+    assert (info.macs, info.params) == (written.macs, written.params + norms)  # scale and shift became one bias
     nodes = [node.op_type for node in onnx.load(tmp_path / "s.onnx").graph.node]
     assert nodes.count("Concat") <= 16
     assert nodes.count("Slice") == 0

@@ -172,7 +172,9 @@ def test_maps_that_a_join_connects_share_a_scale_unless_it_is_too_coarse(tmp_pat
         onnx.helper.make_node("Concat", ["a", "b"], ["c"], axis=1),
         conv("y.w", "c", "y", np.ones((1, 4))),
     ]
-    values = [onnx.helper.make_tensor_value_info(name, 1, ["batch", width, 8, 8]) for name, width in (("images", 2), ("y", 1))]
+    values = [
+        onnx.helper.make_tensor_value_info(name, 1, ["batch", width, 8, 8]) for name, width in (("images", 2), ("y", 1))
+    ]
     made = onnx.helper.make_graph(nodes, "g", values[:1], values[1:], constants)
     model = onnx.helper.make_model(made, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9)
     onnx.save(model, tmp_path / "join.onnx")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 import threading
 import zipfile
 import zlib
@@ -94,7 +95,7 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     """A zip whose table of contents has been looked through. Raises FaceletError for whatever should not be in one."""
     try:
         packed = zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, struct.error, EOFError, NotImplementedError, ValueError) as error:
         raise FaceletError(
             f"{path} is neither a folder nor a whole zip ({error}); unpack other archives first"
         ) from error
@@ -124,7 +125,7 @@ def read_member(packed: zipfile.ZipFile, name: str) -> bytes:
             data = file.read(info.file_size)
     except KeyError as error:
         raise FaceletError(f"{where} is missing") from error
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, RuntimeError, ValueError) as error:
         raise FaceletError(f"{where} is damaged ({error})") from error
     if len(data) != info.file_size:
         raise FaceletError(f"{where} is damaged ({len(data):,} of {info.file_size:,} bytes)")

@@ -94,7 +94,7 @@ def ckplus(
 def _label(folder: str) -> int:
     name = OTHER_NAMES.get(folder.lower(), folder.lower())
     if name not in CLASSES:
-        raise unknown("CK+ class folder", folder, CLASSES)
+        raise unknown("CK+ class folder", folder, (*CLASSES, *OTHER_NAMES))
     return CLASSES.index(name)
 
 

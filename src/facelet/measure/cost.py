@@ -101,10 +101,7 @@ def _params(graph: Any) -> int:
 
     weights = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT8, TensorProto.UINT8, TensorProto.INT32)
     scales = {
-        node.input[place]
-        for node in graph.node
-        for place in _SCALES.get(node.op_type, ())
-        if place < len(node.input)
+        node.input[place] for node in graph.node for place in _SCALES.get(node.op_type, ()) if place < len(node.input)
     }
     read = {name for node in graph.node for name in node.input} - scales
     return sum(

@@ -12,8 +12,8 @@ from rich.console import Console
 
 from facelet.errors import FaceletError, unknown
 from facelet.faces import SPLITS, FaceSet, load
-from facelet.faces.leaks import identical_to_train
 from facelet.faces.faceset import annotator_agreement
+from facelet.faces.leaks import identical_to_train
 from facelet.measure.classification import Classification, evaluate, show
 from facelet.runtime.session import Model
 

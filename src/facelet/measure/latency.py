@@ -82,7 +82,9 @@ class Machine:
     def warning(self) -> str:
         """What speaks against times taken now, or ""."""
         if self.load > max(0.5, 0.35 * self.cores):
-            return f"the machine is busy (load {self.load:.2f} on {self.cores} cores): times will be too long and scatter"
+            return (
+                f"the machine is busy (load {self.load:.2f} on {self.cores} cores): times will be too long and scatter"
+            )
         return ""
 
 

@@ -61,9 +61,7 @@ class Measured:
         return cls(done["label"], step, control, done["seed"], folder, made, val, test)
 
 
-def measure(
-    step: Step, control: bool, made: Made, folder: Path, faces: FaceSet, described: dict[str, Any]
-) -> Measured:
+def measure(step: Step, control: bool, made: Made, folder: Path, faces: FaceSet, described: dict[str, Any]) -> Measured:
     """Asks a step's model file about validation and test faces, writes the figures into it, and marks the step done.
 
     ``described``: fields of ModelInfo that say what the model is; its name and seed are the row's.

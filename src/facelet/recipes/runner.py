@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 import facelet
 from facelet import files
@@ -62,13 +63,17 @@ def run(
     if resume:
         folder = Path(resume)
         if not (folder / "run.json").exists():
-            raise FaceletError(f"{folder} holds no run to resume (no run.json); start one with: facelet run RECIPE --out {folder}")
+            raise FaceletError(
+                f"{folder} holds no run to resume (no run.json); start one with: facelet run RECIPE --out {folder}"
+            )
         chosen = schema.load(str(folder / "recipe.yaml"))
     else:
         chosen = _choose(recipe, faces, profile, list(settings))
         folder = Path(out or Path("runs") / Path(recipe).stem)
         if (folder / "run.json").exists():
-            raise FaceletError(f"{folder} holds a run already; continue it with: facelet run --resume {folder}, or choose another --out")
+            raise FaceletError(
+                f"{folder} holds a run already; continue it with: facelet run --resume {folder}, or choose another --out"
+            )
     with locked(folder):
         face_set = read_faces(chosen.faces)
         _open(folder, recipe, chosen, face_set.protocol, bool(resume))
@@ -173,5 +178,5 @@ def _take(
         made.onnx.replace(target)
     made = replace(made, onnx=target, spent=spent)
     result = measure(step, control, made, place, faces, described)
-    console.print(result.line())
+    console.print(escape(result.line()))
     return result

@@ -63,8 +63,10 @@ def load(name: str, *, profile: str = "", settings: list[str] | tuple[str, ...] 
     profiles = raw.get("profiles") or {}
     if profile:
         if profile not in profiles:
-            raise unknown(f"profile of recipe {name!r}", profile, profiles) if profiles else FaceletError(
-                f"recipe {name!r} has no profiles"
+            raise (
+                unknown(f"profile of recipe {name!r}", profile, profiles)
+                if profiles
+                else FaceletError(f"recipe {name!r} has no profiles")
             )
         for key, value in profiles[profile].items():
             override(raw, key, value)
@@ -148,7 +150,11 @@ def _step(value: Any, where: str, problems: list[str]) -> Step | None:
         problems.append(f"{where}: a step needs `do:` (what) and `as:` (the name of the model it makes)")
         return None
     name = value["as"]
-    if not isinstance(name, str) or not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or name[0] in ".-":
+    if (
+        not isinstance(name, str)
+        or not name.replace("-", "").replace("_", "").replace(".", "").isalnum()
+        or name[0] in ".-"
+    ):
         problems.append(f"{where}: {name!r} cannot name a model; use letters, digits, '-', '_' and '.'")
         return None
     try:
@@ -175,14 +181,19 @@ def _explain(error: ValidationError, model: type[BaseModel], where: str) -> list
             lines.append(f"{place}: is needed and missing")
         else:
             got = repr(found["input"])
-            lines.append(f"{place.rstrip('.')}: {found['msg'].removeprefix('Value error, ')}" + (f" (got {got})" if len(got) < 60 else ""))
+            lines.append(
+                f"{place.rstrip('.')}: {found['msg'].removeprefix('Value error, ')}"
+                + (f" (got {got})" if len(got) < 60 else "")
+            )
     return lines
 
 
 def _mapping(text: str, name: str) -> dict[str, Any]:
     try:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise FaceletError(f"recipe {name!r} uses YAML aliases (*name), which recipes do not need: write the value out")
+            raise FaceletError(
+                f"recipe {name!r} uses YAML aliases (*name), which recipes do not need: write the value out"
+            )
         raw = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError) as error:
         raise FaceletError(f"recipe {name!r} is not YAML: {str(error)[:300]}") from error

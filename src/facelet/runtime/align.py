@@ -31,7 +31,9 @@ EYES = (0.3, 0.4), (0.7, 0.4)
 AVERAGE_ABOVE = 1.5
 """Photo pixels a crop pixel from which on a warp alone would skip some."""
 
-ARCFACE = np.array([(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)]) / 112
+ARCFACE = (
+    np.array([(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)]) / 112
+)
 """The five landmarks in ArcFace's square, as shares of it."""
 
 
@@ -94,8 +96,15 @@ def _box_square(photo: Image, box: Box, margin: float, size: int) -> Image:
     side = max(1, round(max(width, height) * (1 + 2 * margin)))
     x, y = round(left + width / 2 - side / 2), round(top + height / 2 - side / 2)
     rows, columns = photo.shape[:2]
-    inside = photo[_clamp(y, rows) : _clamp(y + side - 1, rows) + 1, _clamp(x, columns) : _clamp(x + side - 1, columns) + 1]
-    border = [max(0, min(-y, side - 1)), max(0, min(y + side - rows, side - 1)), max(0, min(-x, side - 1)), max(0, min(x + side - columns, side - 1))]
+    inside = photo[
+        _clamp(y, rows) : _clamp(y + side - 1, rows) + 1, _clamp(x, columns) : _clamp(x + side - 1, columns) + 1
+    ]
+    border = [
+        max(0, min(-y, side - 1)),
+        max(0, min(y + side - rows, side - 1)),
+        max(0, min(-x, side - 1)),
+        max(0, min(x + side - columns, side - 1)),
+    ]
     if any(border):
         inside = cv2.copyMakeBorder(inside, *border, cv2.BORDER_REPLICATE).reshape(side, side, photo.shape[2])
     return pixels.resize(np.ascontiguousarray(inside), size)

@@ -28,7 +28,8 @@ from facelet.runtime.session import Model
 Photo = str | Path | bytes | NDArray[np.uint8]
 VARIABLE = "FACELET_MODEL"
 AT_ONCE = 64
-"""Crops that ``cropped`` reads before they are classified together."""
+AT_ONCE_PIXELS = 50_000_000
+"""Crops, and their pixels, that ``cropped`` gathers before they are classified together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,14 +101,16 @@ class Analyzer:
         info = self.model.info
         crops = [align.cut(image, face.box, face.landmarks, info.crop, info.input.size) for face in found]
         rows = self.model.probabilities(crops)
-        return [Face(face.box, face.score, face.landmarks, *self._read(row)) for face, row in zip(found, rows, strict=True)]
+        return [
+            Face(face.box, face.score, face.landmarks, *self._read(row)) for face, row in zip(found, rows, strict=True)
+        ]
 
     def cropped(self, images: Iterable[Photo]) -> Iterator[Face]:
         """One Face for each image that is a face already, in order, its box the whole image. Raises as ``analyze`` does."""
         waiting: list[Image] = []
         for image in images:
             waiting.append(opened(image))
-            if len(waiting) == AT_ONCE:
+            if len(waiting) == AT_ONCE or sum(one.size for one in waiting) > AT_ONCE_PIXELS:
                 yield from self._ready(waiting)
                 waiting = []
         yield from self._ready(waiting)
@@ -132,7 +135,9 @@ def opened(photo: Photo) -> Image:
     if image.ndim == 2:
         image = image[:, :, None]
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3) or not image.size:
-        raise FaceletError(f"a photo of {image.dtype} {image.shape}; expected uint8 RGB (height, width, 3), a path or bytes")
+        raise FaceletError(
+            f"a photo of {image.dtype} {image.shape}; expected uint8 RGB (height, width, 3), a path or bytes"
+        )
     return image
 
 

@@ -80,7 +80,9 @@ class Detector:
                     break
         found = found[np.argsort(-found[:, 2] * found[:, 3], kind="stable")]
         return [
-            Detection((float(row[0]), float(row[1]), float(row[2]), float(row[3])), float(row[14]), row[4:14].reshape(5, 2))
+            Detection(
+                (float(row[0]), float(row[1]), float(row[2]), float(row[3])), float(row[14]), row[4:14].reshape(5, 2)
+            )
             for row in found
         ]
 

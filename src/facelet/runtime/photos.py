@@ -19,7 +19,24 @@ from facelet import pixels
 from facelet.errors import FaceletError, nearest
 from facelet.pixels import Image
 
-SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif")
+SUFFIXES = (
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".png",
+    ".webp",
+    ".bmp",
+    ".dib",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".ppm",
+    ".pgm",
+    ".pbm",
+    ".pnm",
+    ".avif",
+)
 DRAWN = ".faces"
 """Ends the stem of a photo that ``facelet predict --save`` drew on: a second run must not read the first one's answers."""
 

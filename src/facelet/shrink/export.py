@@ -78,6 +78,8 @@ def export(
 
     Raises FaceletError, leaving no file, when the net cannot be exported or the file does not answer as the net does.
     """
+    if not len(faces):
+        raise FaceletError(f"no faces to check {path} with: the parity gate needs at least one")
     ours = copy.deepcopy(net).cpu().float().eval()
     cost = net_cost(ours, spec)
     complete = ModelInfo.model_validate(

@@ -30,7 +30,19 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from facelet.errors import FaceletError
 
 COMPUTING = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-PASSING = ("Concat", "Split", "Slice", "Relu", "Clip", "MaxPool", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze")
+PASSING = (
+    "Concat",
+    "Split",
+    "Slice",
+    "Relu",
+    "Clip",
+    "MaxPool",
+    "Reshape",
+    "Transpose",
+    "Flatten",
+    "Squeeze",
+    "Unsqueeze",
+)
 FOLDED = ("Relu", "Clip")
 TYPES: dict[str, QuantType] = {"u8s8": QuantType.QUInt8, "s8s8": QuantType.QInt8}
 """Name -> type of the maps; weights are signed in both."""
@@ -106,7 +118,9 @@ class Calibrated:
         passing = sum(node.op_type in PASSING for node in nodes) - len(self._idle(choice))
         named = " and ".join(f"{count} {kind}" for kind, count in counts.most_common()) or "nothing"
         bits = ", 7-bit weights" if choice.reduce_range else ""
-        left = f"{len(choice.floats)} left in float: {', '.join(choice.floats)}" if choice.floats else "none left in float"
+        left = (
+            f"{len(choice.floats)} left in float: {', '.join(choice.floats)}" if choice.floats else "none left in float"
+        )
         return f"{choice.types}, per channel{bits}: {named} in int8, {passing} others pass int8 on, {left}"
 
     def _idle(self, choice: Choice) -> list[str]:

@@ -97,7 +97,9 @@ class Quantize(Step):
         after = work.made(choice)
         allowed = after.within(self.allowance, before)
         if not allowed:
-            job.say(f"{before} → {after} on {before.n:,} validation faces: more than {self.allowance:g} points; ranking layers")
+            job.say(
+                f"{before} → {after} on {before.n:,} validation faces: more than {self.allowance:g} points; ranking layers"
+            )
             choice, allowed = self._with_floats(work, choice, inputs, before)
             after = work.made(choice)
             job.say(f"plan: {graph.plan(choice)}")
@@ -111,7 +113,11 @@ class Quantize(Step):
         )
         for note in notes[2:]:
             job.say(note)
-        spent = {"seconds": time.perf_counter() - start, "faces": float(len(inputs)), "floats": float(len(choice.floats))}
+        spent = {
+            "seconds": time.perf_counter() - start,
+            "faces": float(len(inputs)),
+            "floats": float(len(choice.floats)),
+        }
         return Made(onnx=work.path, net=None, notes=notes, spent=spent)
 
     def _calibration(self, job: Job) -> NDArray[np.uint8]:
@@ -206,10 +212,14 @@ def _require_faces(faces: FaceSet) -> None:
 
 def _labelled(val: FaceSet, info: ModelInfo) -> FaceSet:
     if tuple(info.labels) != tuple(val.classes):
-        raise FaceletError(f"{info.name} answers with {', '.join(info.labels)}; the faces are of {', '.join(val.classes)}")
+        raise FaceletError(
+            f"{info.name} answers with {', '.join(info.labels)}; the faces are of {', '.join(val.classes)}"
+        )
     known = val.take(np.flatnonzero(val.labels >= 0))
     if not len(known):
-        raise FaceletError(f"quantize needs labelled val faces to hold the allowance against, and {val.source} has none")
+        raise FaceletError(
+            f"quantize needs labelled val faces to hold the allowance against, and {val.source} has none"
+        )
     return known
 
 

@@ -148,7 +148,10 @@ class _Drawing:
             return []
         cuts = self._cuts[source]
         sizes = helper.make_tensor(
-            f"{source}/sizes", onnx.TensorProto.INT64, [len(cuts) - 1], [b - a for a, b in zip(cuts, cuts[1:], strict=False)]
+            f"{source}/sizes",
+            onnx.TensorProto.INT64,
+            [len(cuts) - 1],
+            [b - a for a, b in zip(cuts, cuts[1:], strict=False)],
         )
         self.sizes.append(sizes)
         pieces = [_piece(source, first) for first in cuts[:-1]]

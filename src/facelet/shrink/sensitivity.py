@@ -35,7 +35,9 @@ def rank(
     moved = {}
     for number, name in enumerate(whole):
         others = tuple(other for other in whole if other != name)
-        moved[name] = float(np.square(_logits(graph.quantized(replace(choice, floats=others)), inputs) - reference).mean())
+        moved[name] = float(
+            np.square(_logits(graph.quantized(replace(choice, floats=others)), inputs) - reference).mean()
+        )
         if progress:
             progress(number + 1, len(whole))
     return sorted(whole, key=lambda name: -moved[name])
@@ -65,4 +67,6 @@ def _logits(model: onnx.ModelProto, inputs: NDArray[np.float32]) -> NDArray[np.f
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
-    return np.concatenate([session.run(None, {name: part})[0] for part in np.array_split(inputs, max(1, len(inputs) // 32))])
+    return np.concatenate(
+        [session.run(None, {name: part})[0] for part in np.array_split(inputs, max(1, len(inputs) // 32))]
+    )
