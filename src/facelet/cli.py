@@ -19,6 +19,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Small, fast, proven face models."
 )
 console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
@@ -73,9 +74,23 @@ def faces(
     as_json: Json = False,
 ) -> None:
     """Look before training: counts, protocol, leaks, contact sheet; pack into one file."""
-    from facelet.faces import look
+    from facelet.faces import load
+    from facelet.faces.look import describe, show
+    from facelet.faces.pack import write_pack
+    from facelet.faces.sheet import save_sheet
 
-    look.command(source, size=size or None, sheet=sheet, pack=pack, raw=raw, as_json=as_json, console=console)
+    found = load(source, size=size or None)
+    description = describe(found)
+    if as_json:
+        print(json.dumps(description.to_json()))
+    else:
+        show(description, console)
+    if sheet:
+        save_sheet(found, sheet)
+        errors.print(f"contact sheet in {sheet}")
+    if pack:
+        size_bytes = write_pack(found, pack, raw=raw)
+        errors.print(f"{len(found):,} faces in {pack}, {size_bytes / 1e6:.1f} MB; use it as pack:{pack}")
 
 
 @app.command(name="eval")
@@ -144,7 +159,6 @@ def env() -> None:
 
 def main() -> None:
     """Runs the command. The user's mistakes end with one message and exit code 2, never with a traceback."""
-    errors = Console(stderr=True, highlight=False)
     try:
         sys.exit(app(standalone_mode=False) or 0)
     except FaceletError as error:

@@ -43,6 +43,7 @@ def folder(
 
     Args:
         size, channels: None takes the median side of a sample and grey if all of it is grey.
+            A face that is not square is stretched to one, as ready crops are when a model is used.
         unreadable: "refuse", or "skip" files that are no whole image and name them in the protocol's notes.
         classes: label set in label order, "a,b,c"; by default the labels found, sorted.
         val, test: shares, where the faces come without splits; ``val`` also where only a validation split is missing.
