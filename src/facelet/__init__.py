@@ -9,7 +9,8 @@
 - ``Analyzer(model, detector)``: the same, kept open, for many photos or ready crops.
 - ``run(recipe, ...)``: make a model; needs ``facelet[train]``.
 
-Names are imported when they are first used, so ``import facelet`` costs nothing and never brings torch, OpenCV or ONNX Runtime.
+Names are imported when they are first used, so ``import facelet`` costs next to nothing and never brings torch, OpenCV or
+ONNX Runtime.
 """
 
 from __future__ import annotations

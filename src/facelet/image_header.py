@@ -1,13 +1,13 @@
 """An image's header: format, size, orientation and whether the file is whole, read without decoding a pixel.
 
-The formats' own specifications: ITU T.81 (JPEG), W3C PNG, RFC 9649 (WebP), GIF89a, TIFF 6.0, BMP, Netpbm, ISO 23008-12 (AVIF).
+The formats' specifications: ITU T.81 (JPEG), W3C PNG, RFC 9649 (WebP), GIF89a, TIFF 6.0, BMP, Netpbm, ISO 23008-12 (AVIF).
 A decoder asked for a 30-gigapixel PNG of 40 kB allocates first and fails later, and OpenCV fills what is missing of a
 JPEG with grey and says nothing; ``pixels.decode`` therefore asks here first.
 
 >>> parse(Path("photo.jpg").read_bytes())
 Header(format='JPEG', width=910, height=1137, orientation=1, alpha=False, whole=True)
 
-``whole`` is a claim about the container (its end is there), not about every bit inside: a photo damaged in its middle passes.
+``whole`` is a claim about the container (its end is there), not about every bit inside: damage in the middle passes.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Header:
 
 
 def parse(data: bytes) -> Header | None:
-    """The header of an image file, or None for what is not one of the formats in ``READERS`` (or breaks off inside its header)."""
+    """The header of an image file; None for what is in none of the formats of ``READERS`` or breaks off inside its header."""
     for magic, reader in READERS.items():
         if data.startswith(magic):
             try:
@@ -88,7 +88,7 @@ def _jpeg(data: bytes) -> Header | None:
         elif marker == 0xE1 and data[at + 4 : at + 10] == b"Exif\0\0":
             orientation = _exif_orientation(data[at + 10 : at + 2 + length])
         elif marker in (0xDA, 0xD9):
-            # Inside the scans 0xFF is always stuffed, so the first FFD9 after here is the end; what follows it is not ours.
+            # Inside the scans 0xFF is always stuffed, so the first FFD9 after here is the end; what follows is not ours.
             return Header("JPEG", width, height, orientation, whole=data.find(b"\xff\xd9", at) >= 0)
         at += 2 + length
 
@@ -187,10 +187,8 @@ def _pnm(data: bytes) -> Header | None:
     # Comments run to the end of their line and may stand between any two numbers.
     gap = rb"(?:\s|#[^\n]*\n)+"
     deep = data[1:2] not in b"14"
-    found = re.match(
-        rb"P[1-6]" + gap + rb"(\d{1,9})" + gap + rb"(\d{1,9})" + (gap + rb"(\d{1,5})" if deep else b"") + rb"\s",
-        data[:4096],
-    )
+    numbers = [rb"(\d{1,9})", rb"(\d{1,9})", *([rb"(\d{1,5})"] if deep else [])]
+    found = re.match(rb"P[1-6]" + b"".join(gap + number for number in numbers) + rb"\s", data[:4096])
     if not found:
         return None
     width, height, top = int(found[1]), int(found[2]), int(found[3]) if deep else 1

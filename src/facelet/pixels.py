@@ -1,15 +1,16 @@
-"""Pixels: decode safely, turn upright, change colour, resize. The one place where training and runtime treat an image the same way.
+"""Pixels: decode safely, turn upright, change colour, resize. Here training and runtime treat an image the same way.
 
 >>> photo = read("photo.jpg")          # RGB uint8 (H, W, 3), upright, transparency laid on white
 >>> resize(to_channels(photo, 1), 48)  # uint8 (48, 48, 1)
 
-Sixteen-bit images lose their lower eight bits; of an animation the first frame is read; colour profiles are not applied.
+16-bit images lose their lower eight bits, of an animation the first frame is read, colour profiles are not applied.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,9 @@ FORMATS = "JPEG, PNG, WebP, BMP, GIF, TIFF, PNM or AVIF"
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
 os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")  # what OpenCV logs of a broken file, decode says in one line
 
-import cv2  # noqa: E402  (reads the two above when it is loaded)
+import cv2 as opencv  # noqa: E402  (reads the two above when it is loaded)
+
+cv2: Any = opencv  # its stubs call every result an array of any number
 
 Image = NDArray[np.uint8]
 
@@ -60,7 +63,7 @@ def read(path: str | Path) -> Image:
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """A photo's bytes. Raises FaceletError for what is missing, not a regular file (a pipe would hang), or beyond MAX_BYTES."""
+    """A photo's bytes. Raises FaceletError for what is missing, no regular file (a pipe would hang) or beyond MAX_BYTES."""
     file = Path(path)
     try:
         if file.exists() and not file.is_file():
@@ -84,7 +87,7 @@ def to_channels(image: Image, channels: int) -> Image:
 
 
 def resize(image: Image, size: int) -> Image:
-    """(H, W, C) to (size, size, C): area averaging when shrinking, bilinear when growing. Kernel name: "area-linear"."""
+    """(H, W, C) to (size, size, C): area averaging when shrinking, bilinear when growing. Its name: "area-linear"."""
     if image.shape[:2] == (size, size):
         return image
     kernel = cv2.INTER_AREA if min(image.shape[:2]) > size else cv2.INTER_LINEAR
@@ -92,7 +95,7 @@ def resize(image: Image, size: int) -> Image:
 
 
 def _decode(data: bytes, header: image_header.Header) -> Image | None:
-    """RGB as stored, or None. Orientation is left to ``_upright``: OpenCV's own differs between formats and versions."""
+    """RGB as stored, or None. Turning is left to ``_upright``: OpenCV's own differs between formats and versions."""
     buffer = np.frombuffer(data, np.uint8)
     try:
         if header.alpha:

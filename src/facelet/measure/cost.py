@@ -1,4 +1,4 @@
-"""What a model costs: parameters, multiply-accumulates (MACs) for one face, bytes. Counted twice: in torch and in the file.
+"""What a model costs: parameters, multiply-accumulates (MACs) for one face, bytes. Counted in torch and in the file.
 
 >>> net_cost(net, spec)
 Cost(params=1261372, macs=25067288, bytes=0)
@@ -6,8 +6,8 @@ Cost(params=1261372, macs=25067288, bytes=0)
 Cost(params=1253282, macs=25067288, bytes=5039993)
 
 MACs count convolutions and matrix products, at batch 1; the rest (activations, pooling, joins) is not counted though it
-takes time: latency is measured, not derived from this. A file has fewer parameters than its net because each batch norm's
-scale and shift have been folded into the convolution before it.
+takes time: latency is measured, not derived from this. A file has fewer parameters than its net because each batch
+norm's scale and shift have been folded into the convolution before it.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def shapes_at_one(model: Any) -> Shapes:
 
 
 def _params(graph: Any) -> int:
-    """Elements of the constant tensors that are weights: not shapes and axes (int64), scales, zero points or scalars."""
+    """Elements of the constant tensors that are weights: not shapes, axes (int64), scales, zero points or scalars."""
     from onnx import TensorProto
 
     weights = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT8, TensorProto.UINT8, TensorProto.INT32)

@@ -3,7 +3,7 @@
 Three ways (``CropInfo.align``), each with ``margin``, the share of the square added on each side:
 
 - ``box``: the square around the middle of the detector's box, its side the box's longer one.
-- ``eyes``: turned so that the eyes are level, and scaled by their distance: they lie at 0.3 and 0.7 of the width, 0.4 of the height.
+- ``eyes``: turned so that the eyes are level, and scaled by their distance: at 0.3 and 0.7 of the width, 0.4 of the height.
 - ``five-points``: the similarity that best lays the landmarks on ArcFace's template (Deng et al. 2019,
   https://arxiv.org/abs/1801.07698; least squares by Umeyama 1991, https://doi.org/10.1109/34.88573).
 
@@ -70,7 +70,7 @@ def square(box: Box, landmarks: NDArray[np.float32], crop: CropInfo) -> NDArray[
 
 
 def umeyama(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(2, 3) similarity (turn, scale, shift, no mirror) that takes (N, 2) ``source`` nearest to ``target``, by least squares."""
+    """(2, 3) similarity (turn, scale, shift; no mirror) that takes (N, 2) ``source`` nearest to ``target``: least squares."""
     source_middle, target_middle = source.mean(axis=0), target.mean(axis=0)
     centred, wanted = source - source_middle, target - target_middle
     u, strengths, v = np.linalg.svd(wanted.T @ centred)
@@ -94,20 +94,20 @@ def _box_square(photo: Image, box: Box, margin: float, size: int) -> Image:
     """Whole pixels, so that the crop goes through ``pixels.resize`` exactly as a training crop does."""
     left, top, width, height = box
     side = max(1, round(max(width, height) * (1 + 2 * margin)))
-    x, y = round(left + width / 2 - side / 2), round(top + height / 2 - side / 2)
-    rows, columns = photo.shape[:2]
-    inside = photo[
-        _clamp(y, rows) : _clamp(y + side - 1, rows) + 1, _clamp(x, columns) : _clamp(x + side - 1, columns) + 1
-    ]
-    border = [
-        max(0, min(-y, side - 1)),
-        max(0, min(y + side - rows, side - 1)),
-        max(0, min(-x, side - 1)),
-        max(0, min(x + side - columns, side - 1)),
-    ]
-    if any(border):
-        inside = cv2.copyMakeBorder(inside, *border, cv2.BORDER_REPLICATE).reshape(side, side, photo.shape[2])
-    return pixels.resize(np.ascontiguousarray(inside), size)
+    rows = _inside(round(top + height / 2 - side / 2), side, photo.shape[0])
+    columns = _inside(round(left + width / 2 - side / 2), side, photo.shape[1])
+    cropped = photo[rows[0] : rows[1], columns[0] : columns[1]]
+    if cropped.shape[:2] != (side, side):
+        cropped = cv2.copyMakeBorder(cropped, *rows[2:], *columns[2:], cv2.BORDER_REPLICATE)
+        cropped = cropped.reshape(side, side, photo.shape[2])
+    return pixels.resize(cropped, size)
+
+
+def _inside(start: int, side: int, length: int) -> tuple[int, int, int, int]:
+    """Of ``side`` pixels from ``start``: first, end of those in an axis of ``length`` (one at least), missing before, after."""
+    first, end = _clamp(start, length), _clamp(start + side - 1, length) + 1
+    before = min(max(0, -start), side - 1)
+    return first, end, before, side - before - (end - first)
 
 
 def _clamp(value: int, length: int) -> int:
@@ -115,10 +115,10 @@ def _clamp(value: int, length: int) -> int:
 
 
 def _warped(photo: Image, unit: NDArray[np.float64], size: int) -> Image:
-    """What the square ``unit`` shows. A warp only samples, so a face to be shrunk is warped at twice the size and averaged.
+    """What the square ``unit`` shows.
 
-    Of one to be shrunk a lot, its region is averaged down first; error against 8 x 8 samples a pixel is then about a
-    third of a plain warp's.
+    A warp only samples, so a face to be shrunk is warped at twice the size and averaged, and one to be shrunk a lot is
+    averaged down first: against 8 x 8 samples a pixel that leaves a quarter of a plain warp's error.
     """
     corners = unit @ np.array([[0, 1, 0, 1], [0, 0, 1, 1], [1, 1, 1, 1]])
     low = np.floor(corners.min(axis=1)).astype(int) - 2

@@ -37,7 +37,7 @@ class Face:
     """One face and what is known of it.
 
     Attributes:
-        box: left, top, width, height in photo pixels (upright, as ``pixels.read`` gives it); may reach beyond the photo.
+        box: left, top, width, height in pixels of the upright photo; may reach beyond it.
         score: the detector's, 0 to 1; 1 for a ready crop.
         landmarks: float32 (5, 2): eyes, nose tip, mouth corners, of each pair the left one in the photo first; None for
             a ready crop.
@@ -70,7 +70,8 @@ class Analyzer:
 
     Args:
         model: an expression model file, or one loaded; $FACELET_MODEL when empty.
-        detector: YuNet's file or a Detector; see ``yunet_file.find`` when empty. Made when first needed: ready crops need none.
+        detector: YuNet's file or a Detector; found by ``yunet_file`` when empty. Opened when first needed: ready crops
+            need none.
         threads: of the model, 0 takes all cores.
 
     Raises FaceletError when there is no model, or one of another task.
@@ -106,7 +107,7 @@ class Analyzer:
         ]
 
     def cropped(self, images: Iterable[Photo]) -> Iterator[Face]:
-        """One Face for each image that is a face already, in order, its box the whole image. Raises as ``analyze`` does."""
+        """A Face for each image that is a face already, in order, its box the whole image. Raises as ``analyze`` does."""
         waiting: list[Image] = []
         for image in images:
             waiting.append(opened(image))
@@ -142,7 +143,7 @@ def opened(photo: Photo) -> Image:
 
 
 def find_model(path: str | Path = "") -> Path:
-    """The model file: ``path``, else $FACELET_MODEL. Raises FaceletError, saying how to make one, when there is neither."""
+    """The model file: ``path``, else $FACELET_MODEL. Raises FaceletError, saying how to make one, without either."""
     named = path or os.environ.get(VARIABLE, "")
     if not named:
         raise FaceletError(f"no model: pass --model FILE or set {VARIABLE}; make one with: facelet run tsnet")

@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +37,8 @@ class Detection:
     Attributes:
         box: left, top, width, height in photo pixels; may reach beyond the photo.
         score: 0 to 1.
-        landmarks: float32 (5, 2), x and y of the eyes, the nose tip and the mouth's corners, of each pair the left one in
-            the photo first.
+        landmarks: float32 (5, 2), x and y of the eyes, the nose tip and the mouth's corners, of each pair the one on
+            the left of the photo first.
     """
 
     box: tuple[float, float, float, float]
@@ -108,7 +109,7 @@ class Detector:
         rows[:, 1:14:2] *= height / seen[1]
         return rows[np.isfinite(rows).all(axis=1) & (rows[:, 2] > 0) & (rows[:, 3] > 0)]
 
-    def _network(self) -> cv2.FaceDetectorYN:
+    def _network(self) -> Any:
         network = getattr(self._thread, "network", None)
         if network is None:
             try:
@@ -116,7 +117,7 @@ class Detector:
                 network.detect(np.zeros((320, 320, 3), np.uint8))
             except cv2.error as error:
                 raise FaceletError(
-                    f"{self.file} is not a detector that OpenCV {cv2.__version__} can run; expected YuNet's 2023mar file"
+                    f"{self.file} is no detector that OpenCV {cv2.__version__} can run; expected YuNet's 2023mar file"
                 ) from error
             self._thread.network = network
         return network

@@ -1,4 +1,4 @@
-"""Results drawn on a photo: box, landmarks, the expression on a chip, and bars of the likeliest three where there is room.
+"""Results drawn on a photo: box, landmarks, the expression on a chip, bars of the likeliest three where there is room.
 
 >>> picture = draw(pixels.read("photo.jpg"), analyzer.analyze("photo.jpg"))  # RGB uint8, a new image
 
@@ -125,7 +125,7 @@ def _chip_area(face: Face, area: Area, size: float, shape: tuple[int, int]) -> A
 
 
 def _chip(picture: Image, face: Face, chip: Area, size: float) -> None:
-    left, top, right, bottom = chip
+    left, top, _, bottom = chip
     _rounded(picture, chip, colour_of(face), round(0.35 * size), 1.0)
     words = _words(face, _area(face), size)
     _, capital = measure(words, size)
@@ -186,7 +186,7 @@ def _rounded(picture: Image, area: Area, colour: Colour, radius: int, opacity: f
         cv2.circle(mask, centre, radius, 255, -1, cv2.LINE_AA)
     share = mask[y - top : end_y - top, x - left : end_x - left, None] * np.float32(opacity / 255)
     below = picture[y:end_y, x:end_x]
-    picture[y:end_y, x:end_x] = np.rint(below + (np.float32(colour) - below) * share).astype(np.uint8)
+    picture[y:end_y, x:end_x] = np.rint(below + (np.asarray(colour, np.float32) - below) * share).astype(np.uint8)
 
 
 def _overlap(one: Area, other: Area) -> bool:

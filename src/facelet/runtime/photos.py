@@ -3,7 +3,7 @@
 >>> for file, photo in read_ahead(find(["holiday/", "cv.png", "scans/**/*.tif"])):
 ...     if isinstance(photo, FaceletError): ...   # that file cannot be read; the others go on
 
-Folders are searched by suffix, all the way down; hidden files and what ``facelet predict --save`` wrote are passed over.
+Folders are searched by suffix, all the way down, but for hidden files and what ``facelet predict --save`` wrote.
 """
 
 from __future__ import annotations

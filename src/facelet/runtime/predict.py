@@ -60,7 +60,7 @@ class Prediction:
 
 
 def predictions(analyzer: Analyzer, files: Iterable[Path], cropped: bool = False) -> Iterator[Prediction]:
-    """One Prediction a file, in order; with ``cropped`` every image is a face already, and they are classified together."""
+    """One Prediction a file, in order; with ``cropped`` every image is a face already, and many are classified together."""
     if not cropped:
         for file, photo in photos.read_ahead(files):
             if isinstance(photo, FaceletError):

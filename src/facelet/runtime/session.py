@@ -44,7 +44,7 @@ class Model:
 
     @classmethod
     def load(cls, path: str | Path, threads: int = 0) -> Model:
-        """Opens a model file; ``threads`` 0 takes all cores. Raises FaceletError when it is missing, damaged or not ours."""
+        """Opens a model file; ``threads`` 0 takes all cores. Raises FaceletError for one missing, damaged or not ours."""
         if threads < 0:
             raise FaceletError(f"threads: {threads}; expected 0 (all cores) or more")
         session = model_file.open_session(path, threads)

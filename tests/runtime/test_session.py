@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from facelet.errors import FaceletError
+from facelet.model_file import InputInfo
+from facelet.runtime.session import Model, prepared
+from tests_runtime import tiny_info, tiny_model
+
+
+@pytest.fixture
+def colour(tmp_path):
+    info = tiny_info(
+        labels=("a", "b", "c"),
+        input=InputInfo(size=24, channels=3, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.25)),
+        temperature=1.7,
+    )
+    weights = np.random.default_rng(1).normal(size=(3, 3))
+    return Model.load(tiny_model(tmp_path / "colour.onnx", info, weights), threads=1), weights
+
+
+def crops(count=7, shape=(24, 24, 3), seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, *shape), dtype=np.uint8)
+
+
+def test_logits_against_plain_numpy(colour):
+    model, weights = colour
+    images = crops()
+    mean, std = np.array([0.4, 0.5, 0.6]), np.array([0.2, 0.3, 0.25])
+    expected = ((images.astype(float) / 255 - mean) / std).mean(axis=(1, 2)) @ weights
+    np.testing.assert_allclose(model.logits(images), expected, atol=1e-5)
+    logits = expected / 1.7
+    softmax = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    np.testing.assert_allclose(model.probabilities(images), softmax, atol=1e-6)
+
+
+def test_chunks_lists_and_arrays_answer_alike(colour):
+    model, _ = colour
+    images = crops(11)
+    whole = model.logits(images)
+    for batch in (1, 4, 11, 100):
+        np.testing.assert_allclose(model.logits(images, batch), whole, atol=1e-6)
+    np.testing.assert_allclose(model.logits(list(images)), whole, atol=1e-6)
+
+
+def test_prepared_is_layout_and_normalisation():
+    info = InputInfo(size=24, channels=3, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.25))
+    images = crops(3)
+    expected = (images.astype(np.float32) / 255 - np.float32(info.mean)) / np.float32(info.std)
+    made = prepared(images, info)
+    assert made.dtype == np.float32
+    assert made.flags.c_contiguous
+    np.testing.assert_allclose(made, expected.transpose(0, 3, 1, 2), atol=2e-6)
+
+
+def test_any_size_and_colour(tiny):
+    model = Model.load(tiny)
+    flat = [np.full(shape, 200, np.uint8) for shape in ((24, 24), (24, 24, 1), (9, 31, 3), (300, 200, 3), (1, 1))]
+    logits = model.logits(flat)
+    np.testing.assert_allclose(logits, np.tile(logits[0], (5, 1)), atol=1e-5)
+    assert model.labels == ("dark", "bright")
+    assert model.probabilities(flat)[0, 1] > 0.9
+
+
+def test_no_faces(tiny):
+    model = Model.load(tiny)
+    for none in ([], crops(0)):
+        assert model.logits(none).shape == (0, 2)
+        assert model.probabilities(none).shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [np.zeros((24, 24, 4), np.uint8), np.zeros((24, 24, 3)), np.zeros((0, 24, 3), np.uint8), np.zeros(24, np.uint8)],
+)
+def test_what_is_no_crop_is_named(tiny, wrong):
+    with pytest.raises(FaceletError, match=r"crop 1 is .* expected uint8 of \(height, width, 1\)"):
+        Model.load(tiny).logits([np.zeros((24, 24, 1), np.uint8), wrong])
+
+
+def test_nan_is_not_an_answer(tmp_path):
+    model = Model.load(tiny_model(tmp_path / "nan.onnx", weights=np.array([[np.nan, 1.0]])))
+    with pytest.raises(FaceletError, match=r"nan.onnx answered with NaN"):
+        model.logits(crops(1))
+
+
+def test_load_refuses(tmp_path, tiny):
+    with pytest.raises(FaceletError, match="cannot read"):
+        Model.load(tmp_path / "none.onnx")
+    with pytest.raises(FaceletError, match="threads: -1"):
+        Model.load(tiny, threads=-1)
+
+
+def test_many_threads_one_model(colour):
+    model, _ = colour
+    images = [crops(5, seed=seed) for seed in range(16)]
+    alone = [model.logits(some) for some in images]
+    with ThreadPoolExecutor(4) as pool:
+        for one, other in zip(alone, pool.map(model.logits, images), strict=True):
+            np.testing.assert_array_equal(one, other)
