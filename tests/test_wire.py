@@ -76,4 +76,4 @@ def test_any_bytes_end_in_an_answer_or_a_value_error(data):
 
 def test_numbers_are_read_as_protobuf_writes_them():
     made = onnx.ModelProto(ir_version=9, model_version=2**40 + 5)
-    assert {number: value for number, value in fields(memoryview(made.SerializeToString()))} == {1: 9, 5: 2**40 + 5}
+    assert dict(fields(memoryview(made.SerializeToString()))) == {1: 9, 5: 2**40 + 5}

@@ -22,7 +22,8 @@ def huber(difference):
 
 def test_hint_is_the_mean_squared_difference():
     a, b = draw(3, 5), draw(3, 5, seed=1)
-    expected = [sum((x - y) ** 2 for x, y in zip(p, q, strict=True)) / 5 for p, q in zip(a.tolist(), b.tolist(), strict=True)]
+    rows = zip(a.tolist(), b.tolist(), strict=True)
+    expected = [sum((x - y) ** 2 for x, y in zip(p, q, strict=True)) / 5 for p, q in rows]
     assert hint(a, b).tolist() == pytest.approx(expected)
     with pytest.raises(FaceletError, match="one shape"):
         hint(a, draw(3, 4))
@@ -83,7 +84,8 @@ def test_rkd_is_the_published_code_up_to_its_means():
         d[range(len(e)), range(len(e))] = 0
         return d / d[d > 0].mean()
 
-    assert torch.allclose(rkd_distance(student, teacher).mean(), smooth_l1_loss(pdist(student), pdist(teacher)), atol=1e-6)
+    expected = smooth_l1_loss(pdist(student), pdist(teacher))
+    assert torch.allclose(rkd_distance(student, teacher).mean(), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("loss", [rkd_distance, rkd_angle])

@@ -82,7 +82,7 @@ def test_dkd_stays_finite_when_the_target_is_certain():
 
 
 def test_what_does_not_fit_is_refused():
-    with pytest.raises(FaceletError, match="differ in shape"):
+    with pytest.raises(FaceletError, match="differ"):
         kd(logits(classes=8), logits(classes=7))
     with pytest.raises(FaceletError, match="at least 2"):
         dkd(logits(classes=1), logits(classes=1), torch.zeros(7, dtype=torch.long))

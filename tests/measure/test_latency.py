@@ -15,6 +15,7 @@ from facelet import model_file
 from facelet.errors import FaceletError
 from facelet.measure import latency
 from facelet.measure.latency import bench, bench_json, bench_table, machine
+from facelet.measure.row import megabytes
 from facelet.model_file import InputInfo, ModelInfo
 
 
@@ -118,13 +119,13 @@ def test_the_machine_is_described_and_warned_about():
 
 def test_a_table_and_json_say_the_same(paths):
     rows, here = bench(paths, rounds=1), replace(machine(), load=99.0)
-    console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     console.print(bench_table(rows, here))
     text = console.export_text()
     value = json.loads(json.dumps(bench_json(rows, here)))
     for row in value["models"]:
         assert row["name"] in text
         assert f"{row['p50_ms']:.3f}" in text
-        assert f"{row['bytes']:,}" in text
+        assert megabytes(row["bytes"]) in text
     assert value["machine"]["warning"] in text.replace("\n", " ") or "busy" in text
     assert value["models"][0]["faces_per_second"] > 0

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 import torchvision
@@ -12,11 +14,8 @@ from facelet.nets.resnet import ResNet
 
 def test_imagenet_configuration_is_torchvisions():
     ours, theirs = ResNet(7, 224, 3).eval(), torchvision.models.resnet18(num_classes=7).eval()
-    renamed = {
-        "conv1.weight": "stem.conv.weight",
-        **{f"bn1.{key}": f"stem.bn.{key}" for key in theirs.bn1.state_dict()},
-    }
-    ours.load_state_dict({renamed.get(name, name): value for name, value in theirs.state_dict().items()})
+    weights = theirs.state_dict().items()
+    ours.load_state_dict({re.sub(r"^(conv|bn)1", r"stem.\1", name): value for name, value in weights})
     images = torch.randn(1, 3, 224, 224)
     torch.testing.assert_close(ours(images), theirs(images), atol=1e-4, rtol=1e-4)
 
@@ -57,7 +56,7 @@ def test_every_weight_learns(faces):
 
 
 @pytest.mark.parametrize(
-    ("options", "size", "said"), [({"stem_stride": 4}, 24, "at least 32 px"), ({"width": 0}, 48, "width")]
+    ("options", "size", "said"), [({"stem_stride": 4}, 24, "at least 32 px"), ({"width": 0}, 48, "width is 0")]
 )
 def test_what_does_not_fit_is_named(options, size, said):
     with pytest.raises(FaceletError, match=said):

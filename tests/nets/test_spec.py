@@ -129,5 +129,5 @@ def test_a_net_of_another_spec_is_not_saved(saved, tmp_path):
 
 
 def test_a_wider_classifier_is_not_taken_for_a_cut(saved, tmp_path):
-    with pytest.raises(FaceletError, match="'fc' has 8 outputs, but its spec names 7 classes"):
+    with pytest.raises(FaceletError, match="'fc' has 8 outputs, its spec names 7 classes"):
         nets.save(saved[0], replace(saved[1], classes=7), tmp_path / "wrong.safetensors")

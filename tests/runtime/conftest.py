@@ -78,3 +78,13 @@ def photos_folder(real, tmp_path_factory) -> Path:
 def portrait(photos_folder) -> np.ndarray:
     """RGB, one face."""
     return pixels.read(photos_folder / "faces" / "fr_obama.jpg")
+
+
+@pytest.fixture(scope="session")
+def make_info():
+    return tiny_info
+
+
+@pytest.fixture(scope="session")
+def make_model():
+    return tiny_model

@@ -1,3 +1,5 @@
+"""A model at work, held against plain numpy on tiny models."""
+
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
@@ -8,18 +10,17 @@ import pytest
 from facelet.errors import FaceletError
 from facelet.model_file import InputInfo
 from facelet.runtime.session import Model, prepared
-from tests_runtime import tiny_info, tiny_model
 
 
 @pytest.fixture
-def colour(tmp_path):
-    info = tiny_info(
+def colour(tmp_path, make_info, make_model):
+    info = make_info(
         labels=("a", "b", "c"),
         input=InputInfo(size=24, channels=3, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.25)),
         temperature=1.7,
     )
     weights = np.random.default_rng(1).normal(size=(3, 3))
-    return Model.load(tiny_model(tmp_path / "colour.onnx", info, weights), threads=1), weights
+    return Model.load(make_model(tmp_path / "colour.onnx", info, weights), threads=1), weights
 
 
 def crops(count=7, shape=(24, 24, 3), seed=0):
@@ -81,8 +82,8 @@ def test_what_is_no_crop_is_named(tiny, wrong):
         Model.load(tiny).logits([np.zeros((24, 24, 1), np.uint8), wrong])
 
 
-def test_nan_is_not_an_answer(tmp_path):
-    model = Model.load(tiny_model(tmp_path / "nan.onnx", weights=np.array([[np.nan, 1.0]])))
+def test_nan_is_not_an_answer(tmp_path, make_model):
+    model = Model.load(make_model(tmp_path / "nan.onnx", weights=np.array([[np.nan, 1.0]])))
     with pytest.raises(FaceletError, match=r"nan.onnx answered with NaN"):
         model.logits(crops(1))
 

@@ -52,7 +52,7 @@ def test_the_gate_refuses_a_net_that_depends_on_chance_and_leaves_no_file(tmp_pa
                 return super().forward(images)
             return super().forward(images) + 1e-2
 
-    with pytest.raises(FaceletError, match="moody.onnx does not answer as its net does"):
+    with pytest.raises(FaceletError, match=r"moody\.onnx does not answer as its net does"):
         export(Moody().eval(), tiny.SPEC, tmp_path / "moody.onnx", INFO, tiny.faces().images[:2])
     assert not list(tmp_path.iterdir())
 

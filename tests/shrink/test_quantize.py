@@ -72,9 +72,9 @@ def test_the_same_step_gives_the_same_bytes(fp32, tmp_path):
 def test_without_train_or_val_faces_it_refuses(fp32, tmp_path, split):
     faces = tiny.faces()
     work, _ = job(fp32, tmp_path, faces.take(faces.splits != split))
-    with pytest.raises(FaceletError, match="quantize needs (train|val) faces"):
+    with pytest.raises(FaceletError, match=r"quantize needs (train|val) faces"):
         step().run(work)
-    with pytest.raises(FaceletError, match="quantize needs (train|val) faces"):
+    with pytest.raises(FaceletError, match=r"quantize needs (train|val) faces"):
         step().plan(work.faces, {})
 
 

@@ -10,6 +10,8 @@ draws the global batch's indices and augmentation and takes its own rows of them
 
 from __future__ import annotations
 
+import copy
+import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -123,9 +125,7 @@ class FaceBatches:
     Raises FaceletError when ``size`` does not divide by the processes.
     """
 
-    def __init__(
-        self, faces: Faces, *, size: int, seed: int, augment: Augmentation, balanced: bool = False
-    ) -> None:
+    def __init__(self, faces: Faces, *, size: int, seed: int, augment: Augmentation, balanced: bool = False) -> None:
         self.faces, self.seed, self.augment, self.balanced = faces, seed, augment, balanced
         self.size = min(size, len(faces))
         self.step = 0
@@ -140,9 +140,16 @@ class FaceBatches:
     def place(self, device: torch.device, rank: int = 0, world: int = 1) -> None:
         """Moves the faces to ``device`` and takes the share of process ``rank`` of ``world``."""
         if self.size % world:
-            raise FaceletError(f"batch {self.size} does not divide by {world} processes; it counts the faces of all together")
+            raise FaceletError(f"a batch of {self.size} faces does not divide by {world} processes")
         self.device, self.rank, self.world = device, rank, world
         self.faces.to(device)
+
+    def start(self, step: int, count: int) -> Iterator[Batch]:
+        """The first ``count`` batches of the epoch in which ``step`` is, whole, in every process."""
+        whole = copy.copy(self)
+        whole.rank, whole.world, whole.total = 0, 1, None
+        whole.step = step - step % self.steps_per_epoch
+        return itertools.islice(iter(whole), count)
 
     def __iter__(self) -> Iterator[Batch]:
         epoch, within = divmod(self.step, self.steps_per_epoch)

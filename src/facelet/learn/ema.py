@@ -2,7 +2,8 @@
 https://arxiv.org/abs/1803.05407 shows why flat averages generalise.
 
 >>> ema = Ema(net, decay=0.999)
->>> ema.update(step)  # after each optimizer step; ema.net is what is validated and saved
+>>> ema.update(step)  # after each optimizer step
+>>> settle(ema.net, inputs)  # before ema.net is validated or saved
 
 Of little use where the learning rate ends at zero and the schedule is long; it does no harm, and steadies short ones.
 """
@@ -10,9 +11,11 @@ Of little use where the learning rate ends at zero and the schedule is long; it 
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class Ema:
@@ -38,3 +41,26 @@ class Ema:
         torch._foreach_lerp_(self._mean, self._live, 1 - decay)
         for mean, live in self._counts:
             mean.copy_(live)
+
+
+@torch.no_grad()
+def settle(net: nn.Module, inputs: Iterable[Tensor]) -> None:
+    """Measures the batch norms' statistics anew, as plain means over ``inputs``, batches of normalised faces.
+
+    Statistics that trail behind the weights belong to none of them: after a few dozen steps a deep net in eval mode
+    answers at random without this (Wu & Johnson, https://arxiv.org/abs/2105.07576). ``net`` is left in eval mode.
+    """
+    norms = [module for module in net.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    net.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # torch's word for a plain mean
+        norm.train()
+    for batch in inputs:
+        net(batch)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    net.eval()

@@ -15,7 +15,7 @@ from typing import Any
 
 
 class Interrupt:
-    """``asked`` turns True on the first SIGINT, or SIGTERM where ``terminate``. Outside the main thread nothing is caught.
+    """``asked`` turns True on the first SIGINT, or SIGTERM where ``terminate``; only the main thread can catch them.
 
     It pickles into a process that Lightning starts, where it is entered again.
     """

@@ -9,6 +9,7 @@ Optimization is manual, which leaves Lightning's share of a step at a fraction o
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import math
 import time
@@ -27,7 +28,7 @@ from facelet import files, nets
 from facelet.errors import FaceletError
 from facelet.faces.augment import plain
 from facelet.learn.batches import Batch, FaceBatches, Faces, seed_of
-from facelet.learn.ema import Ema
+from facelet.learn.ema import Ema, settle
 from facelet.learn.interrupt import Interrupt
 from facelet.learn.objective import Objective
 from facelet.learn.optimizer import Optimization, make_optimizer
@@ -49,6 +50,8 @@ CHECK_EVERY = 32
 PROBE_SKIPPED, PROBE_LEAST, PROBE_SHARE, PROBE_SECONDS = 2, 3, 0.05, 5.0
 """With ``minutes``: steps not timed, steps timed at least, and timing goes on for this share of the time or so long."""
 VAL_BATCH = 256
+SETTLE_LAST, SETTLE_SHARE = 16, 0.1
+"""Batches that settle the batch norms before the last validation, and share of a lap's steps before the others."""
 
 
 @dataclass
@@ -254,7 +257,8 @@ class Learner(L.LightningModule):
         long = self._probe[-1] - self._start >= min(PROBE_SHARE * plan.seconds, PROBE_SECONDS)
         if timed < PROBE_LEAST or not self.trainer.strategy.broadcast(long):  # processes must agree to stop
             return
-        gaps = sorted(b - a for a, b in zip(self._probe[PROBE_SKIPPED:], self._probe[PROBE_SKIPPED + 1 :], strict=False))
+        counted = self._probe[PROBE_SKIPPED:]
+        gaps = sorted(after - before for before, after in itertools.pairwise(counted))
         step = gaps[len(gaps) // 2]
         faces = min(len(plan.val), VAL_BATCH)
         start = time.monotonic()
@@ -277,13 +281,16 @@ class Learner(L.LightningModule):
         if self.global_rank == 0:
             plan.folder.save_plan(self.schedule, plan.precision)
             if self.say:
-                self.say(f"  {step * 1000:.0f} ms a step: {self.schedule.total} steps, {self.schedule.epochs:.1f} epochs")
+                self.say(
+                    f"  {step * 1e3:.0f} ms a step: {self.schedule.total} steps, {self.schedule.epochs:.1f} epochs"
+                )
 
     def _end_lap(self) -> None:
         """Validates the running mean and adds a point to the curves."""
         assert self.schedule is not None
         if self._unchecked:
             self._check()
+        self._settle()
         loss, accuracy = self._validate(len(self.training_plan.val))
         train_loss = self.trainer.strategy.reduce(self._loss_sum / max(1, self._loss_steps), reduce_op="mean")
         self._loss_sum.zero_()
@@ -306,13 +313,19 @@ class Learner(L.LightningModule):
             for name in ("lr", "train_loss", "val_loss", "val_accuracy"):
                 self._board.add_scalar(name, getattr(point, name), point.step)
 
+    def _settle(self) -> None:
+        """Every process settles on the same whole batches, so that all hold the same net, whatever their number."""
+        assert self.schedule is not None
+        plan = self.training_plan
+        count = SETTLE_LAST if self.done >= self.schedule.total else math.ceil(SETTLE_SHARE * self.schedule.lap)
+        batches = plan.batches.start(self.done - 1, min(SETTLE_LAST, count))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=plan.precision.bf16):
+            settle(self.ema.net, (self.objective.normalise(batch.faces) for batch in batches))
+
     @torch.no_grad()
     def _validate(self, first: int) -> tuple[float, float]:
-        """Cross-entropy and accuracy of the running mean on the first ``first`` validation faces, shared by all processes."""
+        """Cross-entropy and accuracy of the running mean on ``first`` validation faces, shared between processes."""
         plan, strategy = self.training_plan, self.trainer.strategy
-        if self.trainer.world_size > 1:
-            for buffer in self.ema.net.buffers():
-                torch.distributed.broadcast(buffer, 0)
         sums = torch.zeros(3, dtype=torch.float64, device=self.device)
         mine = torch.arange(self.global_rank, first, self.trainer.world_size, device=self.device)
         for rows in mine.split(VAL_BATCH):

@@ -86,7 +86,7 @@ class Lesson(Step):
         raise NotImplementedError
 
     def training_faces(self, faces: FaceSet) -> FaceSet:
-        """The faces that are trained on: those with a label (or, with ``targets: votes``, votes). Raises when there are none."""
+        """The faces that are trained on: those with a label. Raises FaceletError when there are none."""
         train = faces.split("train")
         if self.targets == "votes" and train.votes is None:
             raise FaceletError(f"{self.name}: targets: votes needs annotators' votes, and {faces.source} has none")
@@ -118,10 +118,16 @@ class Lesson(Step):
         mean, std = input_statistics(train.images)
         try:
             return nets.resolve(
-                self.net, classes=classes, size=faces.size, channels=faces.channels, mean=mean, std=std, **self.net_options
+                self.net,
+                classes=classes,
+                size=faces.size,
+                channels=faces.channels,
+                mean=mean,
+                std=std,
+                **self.net_options,
             )
-        except TypeError as error:
-            raise FaceletError(f"{self.name}: net_options cannot set {', '.join(self.net_options)} ({error})") from error
+        except TypeError as error:  # an option of resolve's own name, such as classes
+            raise FaceletError(f"{self.name}: net_options cannot set {', '.join(self.net_options)}") from error
 
     def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
         train, val = self.training_faces(faces), _validation(self.name, faces)
@@ -194,7 +200,8 @@ class Lesson(Step):
                 tensorboard=self.tensorboard,
             )
             result = train(training, job, device)
-        return Made(net=folder.net_path, notes=self.notes(job), spent={k: result[k] for k in ("epochs", "steps", "seconds")})
+        spent = {key: result[key] for key in ("epochs", "steps", "seconds")}
+        return Made(net=folder.net_path, notes=self.notes(job), spent=spent)
 
     def notes(self, job: Job) -> tuple[str, ...]:
         """Lines for the ledger."""
@@ -232,7 +239,7 @@ def augmentation(value: float | dict[str, float]) -> Augmentation:
 
 
 def inherit(net: FaceNet, before: FaceNet, name: str, of: str) -> str:
-    """Copies the weights of ``before`` that fit ``net``; only a classifier may differ. Returns what was left fresh, or ""."""
+    """Copies the weights of ``before`` that fit ``net``; only the classifier may differ. Says what was left fresh."""
     state, own = before.state_dict(), net.state_dict()
     fitting = {key: value for key, value in state.items() if key in own and own[key].shape == value.shape}
     fresh = sorted(set(own) - set(fitting))

@@ -72,14 +72,12 @@ class Objective(nn.Module):
 
     def hard(self, logits: Tensor, batch: Batch) -> Tensor:
         """Cross-entropy with labels or votes, (N,); 0 for a face without label."""
-        targets = batch.votes if self.votes and batch.votes is not None else batch.labels
+        logits = logits.float()
+        if self.votes:
+            assert batch.votes is not None
+            return cross_entropy(logits, batch.votes, self.weights, reduction="none", label_smoothing=self.smoothing)
         return cross_entropy(
-            logits.float(),
-            targets,
-            self.weights,
-            reduction="none",
-            label_smoothing=self.smoothing,
-            **({} if targets.is_floating_point() else {"ignore_index": -1}),
+            logits, batch.labels, self.weights, ignore_index=-1, reduction="none", label_smoothing=self.smoothing
         )
 
 

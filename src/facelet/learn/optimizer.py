@@ -1,4 +1,4 @@
-"""The optimizer of a training: AdamW (https://arxiv.org/abs/1711.05101) or SGD with Nesterov momentum, fused where torch can.
+"""The optimizer of a training: AdamW (https://arxiv.org/abs/1711.05101) or SGD with Nesterov momentum, fused.
 
 >>> optimizer = make_optimizer([net], Optimization("adamw", lr=0.002, weight_decay=0.05))
 

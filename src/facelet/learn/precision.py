@@ -3,9 +3,9 @@
 >>> choose(net, torch.device("cpu"), "auto")
 Precision(bf16=False, channels_last=True)
 
-``auto`` is a rule and no measurement, so that the same seed gives the same weights on the same machine: bfloat16 on GPUs
-that have it, and on CPUs with bfloat16 instructions for nets of dense convolutions, 1.5 times as fast there; depthwise ones
-are slower in it. Channels last was faster on the CPU for every net tried (up to 1.8 times).
+``auto`` is a rule and no measurement, so that the same seed gives the same weights on the same machine: bfloat16 on
+GPUs that have it, and on CPUs with bfloat16 instructions for nets of dense convolutions, 1.5 times as fast there;
+depthwise ones are slower in it. Channels last was faster on the CPU for every net tried, up to 1.8 times.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Precision:
 
 
 def choose(net: nn.Module, device: torch.device, wish: Wish = "auto") -> Precision:
-    """What ``net`` is trained in on ``device``: autocast to bfloat16 or float32, and the memory layout that suits it."""
+    """What ``net`` is trained in on ``device``: autocast to bfloat16 or float32, and the memory layout."""
     bf16 = wish == "bf16"
     if wish == "auto":
         dense = all(module.groups == 1 for module in net.modules() if isinstance(module, nn.Conv2d))

@@ -1,4 +1,4 @@
-"""One progress bar a training: where it is, its loss, its validation accuracy, and when it ends. Silent without a terminal.
+"""One progress bar a training: where it is, its loss and validation accuracy, when it ends. Silent without a terminal.
 
 >>> with Bar("student", console=None) as bar:
 ...     bar.update(step=10, total=100, epoch=0.5, loss=1.9)

@@ -1,5 +1,5 @@
-"""How long a training is, and the learning rate along it: warm-up and one cosine cycle (Smith & Topin, super-convergence,
-https://arxiv.org/abs/1708.07120), laid to end on the last step.
+"""How long a training is, and the learning rate along it: warm-up and one cosine cycle, laid to end on the last step.
+Smith & Topin, super-convergence, https://arxiv.org/abs/1708.07120
 
 >>> schedule = by_epochs(20, steps_per_epoch=195, train=25_060, val=3_199)
 >>> schedule.rate(0), schedule.rate(schedule.total - 1)  # factors of the step's lr
@@ -38,7 +38,7 @@ class Schedule:
     probe: int = 0
 
     def rate(self, step: int) -> float:
-        """Factor of the learning rate at ``step`` (0 is the first): linear up from FIRST to 1, half a cosine down to LAST."""
+        """Factor of the learning rate at ``step`` (0 is the first): linear from FIRST to 1, half a cosine to LAST."""
         length = self.total - self.probe
         rise = max(1.0, self.warmup * length)
         along = step - self.probe

@@ -3,8 +3,9 @@
 >>> folder = TrainingFolder(job.folder, fingerprint)
 >>> folder.save_state({...}); folder.load_state()
 
-``state.pt`` is torch's format, read with ``weights_only=True``: tensors and plain numbers, never code. All three are written
-beside and renamed; ``curves.csv`` is written anew from the state's rows, so it never holds what a resumed training undid.
+``state.pt`` is torch's format, read with ``weights_only=True``: tensors and plain numbers, never code. All three are
+written beside and renamed; ``curves.csv`` is written anew from the state's points, so that it never holds what a resumed
+training undid.
 """
 
 from __future__ import annotations
@@ -88,7 +89,9 @@ class TrainingFolder:
         try:
             return torch.load(self.state_path, map_location="cpu", weights_only=True)
         except (RuntimeError, OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
-            raise FaceletError(f"{self.state_path} is damaged; delete {self.folder} to start again ({error})") from error
+            raise FaceletError(
+                f"{self.state_path} is damaged ({error}); delete {self.folder} to start again"
+            ) from error
 
     def save_state(self, state: dict[str, Any]) -> None:
         with files.writing(self.state_path) as beside:

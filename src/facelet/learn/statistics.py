@@ -36,7 +36,7 @@ def input_statistics(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], tupl
 
 
 def class_weights(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
-    """A weight per class, inverse to its count, whose mean over the labelled faces is 1; 0 for a class without faces."""
+    """A weight per class, inverse to its count, of mean 1 over the labelled faces; 0 for a class without faces."""
     counts = np.bincount(labels[labels >= 0], minlength=classes)
     present = counts > 0
     weights = np.zeros(classes, np.float32)

@@ -3,8 +3,8 @@
 >>> result = train(training, job)
 
 What is ours is what makes a resume exact: state saved between steps every so often, every random number from
-(seed, step), and a schedule fixed once. The final running mean of the weights is what is kept: the cycle ends where it is
-best, and nothing is selected, so that the validation accuracy stays an honest estimate.
+(seed, step), and a schedule fixed once. The final running mean of the weights is what is kept: the cycle ends where it
+is best, and nothing is selected, so that the validation accuracy stays an honest estimate.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from facelet.step import Job
 def train(training: Training, job: Job, device: torch.device) -> dict[str, Any]:
     """Trains, or goes on where an earlier call in the same folder was killed; returns ``result.json``'s content.
 
-    Leaves ``net.safetensors``, ``curves.csv``, ``plan.json`` and ``result.json`` in the folder. With several devices and no
-    launcher (torchrun, SLURM) Lightning starts the other processes for the training alone.
+    Leaves ``net.safetensors``, ``curves.csv``, ``plan.json`` and ``result.json`` in the folder. With several devices and
+    no launcher (torchrun, SLURM) Lightning starts the other processes for the training alone.
 
     Raises FaceletError when the loss is not finite any more, or when the user stops it.
     """
@@ -36,12 +36,13 @@ def train(training: Training, job: Job, device: torch.device) -> dict[str, Any]:
     launched = torch.distributed.is_torchelastic_launched() or SLURMEnvironment.detect()
     apart = processes > 1 and not launched
     if job.nodes > 1 and not launched:
-        raise FaceletError(f"{job.nodes} nodes need a launcher: start the command on each with torchrun, or as a SLURM job")
+        raise FaceletError(f"{job.nodes} nodes need a launcher: start the command on each with torchrun or SLURM")
     if device.type == "cuda" and job.devices > torch.cuda.device_count():
         raise FaceletError(f"{job.devices} devices were asked for, and torch finds {torch.cuda.device_count()} here")
     if training.batches.size % processes:
         raise FaceletError(
-            f"a batch of {training.batches.size} faces does not divide by {processes} processes; it counts those of all together"
+            f"a batch of {training.batches.size} faces does not divide by {processes} processes; "
+            "it counts those of all together"
         )
     if training.precision.channels_last:
         training.net.to(memory_format=torch.channels_last)
@@ -83,7 +84,8 @@ def train(training: Training, job: Job, device: torch.device) -> dict[str, Any]:
             if interrupt.asked:
                 raise FaceletError(learner.how_to_continue()) from error
             if isinstance(error, torch.OutOfMemoryError):
-                raise FaceletError(f"{job.name}: out of memory with a batch of {training.batches.size}; try half") from error
+                size = training.batches.size
+                raise FaceletError(f"{job.name}: out of memory with a batch of {size}; try half") from error
             raise
         finally:
             learner.close()

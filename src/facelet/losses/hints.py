@@ -18,7 +18,7 @@ from facelet.errors import FaceletError
 def hint(student: Tensor, target: Tensor) -> Tensor:
     """Mean squared difference of features (N, ...) of equal shape; returns (N,)."""
     if student.shape != target.shape:
-        raise FaceletError(f"a hint compares features of one shape, not {tuple(student.shape)} and {tuple(target.shape)}")
+        raise FaceletError(f"hint compares features of one shape, not {tuple(student.shape)} and {tuple(target.shape)}")
     return (student - target).square().flatten(1).mean(1)
 
 
@@ -30,9 +30,10 @@ def attention(student: Tensor, teacher: Tensor) -> Tensor:
 
     Returns (N,).
     """
-    size = [min(a, b) for a, b in zip(student.shape[2:], teacher.shape[2:], strict=True)]
+    size = (min(student.shape[2], teacher.shape[2]), min(student.shape[3], teacher.shape[3]))
     student_map, teacher_map = (
-        normalize(adaptive_avg_pool2d(maps.square().mean(1, keepdim=True), size).flatten(1)) for maps in (student, teacher)
+        normalize(adaptive_avg_pool2d(maps.square().mean(1, keepdim=True), size).flatten(1))
+        for maps in (student, teacher)
     )
     return (student_map - teacher_map).square().mean(1)
 

@@ -62,4 +62,4 @@ def _divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
 
 def _require_same(student: Tensor, teacher: Tensor) -> None:
     if student.shape != teacher.shape or student.ndim != 2:
-        raise FaceletError(f"logits of student {tuple(student.shape)} and teacher {tuple(teacher.shape)} differ in shape")
+        raise FaceletError(f"logits of student {tuple(student.shape)} and teacher {tuple(teacher.shape)} differ")

@@ -21,10 +21,12 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from rich import box
 from rich.table import Table
 
 from facelet import model_file
 from facelet.errors import FaceletError
+from facelet.measure.row import amount, megabytes
 
 BURST = 8
 FLAGS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimddp", "i8mm", "sve")
@@ -151,23 +153,28 @@ def bench(
 
 def bench_table(rows: Sequence[Latency], where: Machine) -> Table:
     """The rows as a table that ends with the machine and its warning."""
-    caption = str(where) + (f"\nwarning: {where.warning}" if where.warning else "")
-    table = Table(caption=caption, caption_justify="left")
-    table.add_column("model")
-    for title in ("batch", "threads", "p50 ms", "p95 ms", "faces/s", "params", "MACs", "bytes", "n"):
-        table.add_column(title, justify="right")
+    threads = sorted({row.threads for row in rows})
+    table = Table(
+        title=f"{', '.join(map(str, threads))} thread{'s' if threads != [1] else ''}, {sum(row.n for row in rows):,} runs",
+        caption=str(where) + (f"\nwarning: {where.warning}" if where.warning else ""),
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    table.add_column("model", overflow="fold")
+    for heading in ("batch", "p50 ms", "p95 ms", "faces/s", "params", "MACs", "file"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
-            f"{row.name} ({row.precision})",
+            f"{row.name} ({row.precision})" if row.precision not in row.name else row.name,
             str(row.batch),
-            str(row.threads),
             f"{row.p50_ms:.3f}",
             f"{row.p95_ms:.3f}",
             f"{row.faces_per_second:,.0f}",
-            f"{row.params:,}",
-            f"{row.macs:,}",
-            f"{row.bytes:,}",
-            f"{row.n:,}",
+            amount(row.params),
+            amount(row.macs),
+            megabytes(row.bytes),
         )
     return table
 

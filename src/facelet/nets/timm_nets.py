@@ -122,7 +122,8 @@ def build(
     """``drop_rate``: dropout before the classifier. ``drop_path_rate``: stochastic depth. ``stem_stride``: 1 takes the
     stride out of the first convolution.
 
-    Raises FaceletError when the size is too small, or the model's head is unlike others'.
+    Raises FaceletError when the size is too small, or the model's head is unlike others'; RuntimeError where the default
+    device has no numbers ("meta") and the model needs some.
     """
     try:
         return _make(name, classes, size, channels, drop_rate, drop_path_rate, stem_stride)
@@ -131,6 +132,8 @@ def build(
     except _UnlikeError as error:
         raise FaceletError(f"net 'timm/{name}' cannot be used: {error}") from error
     except Exception as error:  # over a thousand models raise whatever their code happens to meet
+        if torch.empty(0).is_meta:  # perhaps it only needs real numbers: NetSpec.skeleton then tries with them
+            raise RuntimeError(str(error)) from error
         for larger in (tried for tried in TRIED_SIZES if tried > size):
             if _takes(name, larger, channels, stem_stride):
                 raise FaceletError(

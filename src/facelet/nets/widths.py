@@ -35,9 +35,7 @@ def read(net: nn.Module, spec: NetSpec) -> dict[str, list[int]]:
     classifier = fresh.uncut()[0]
     for name, module in fresh.named_modules():
         if module is classifier and (outputs := found.get(f"{name}.out_features")):
-            raise FaceletError(
-                f"the net's {name!r} has {outputs[0]} outputs, but its spec names {spec.classes} classes"
-            )
+            raise FaceletError(f"the net's {name!r} has {outputs[0]} outputs, its spec names {spec.classes} classes")
     return found
 
 

@@ -28,8 +28,8 @@ Box = tuple[float, float, float, float]
 EYES = (0.3, 0.4), (0.7, 0.4)
 """Where ``eyes`` puts the left and the right eye, as shares of the square."""
 
-AVERAGE_ABOVE = 1.5
-"""Photo pixels a crop pixel from which on a warp alone would skip some."""
+SAMPLES = 4
+"""A face to be shrunk is sampled up to so many times, each way, a crop pixel."""
 
 ARCFACE = (
     np.array([(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)]) / 112
@@ -117,21 +117,23 @@ def _clamp(value: int, length: int) -> int:
 def _warped(photo: Image, unit: NDArray[np.float64], size: int) -> Image:
     """What the square ``unit`` shows.
 
-    A warp only samples, so a face to be shrunk is warped at twice the size and averaged, and one to be shrunk a lot is
-    averaged down first: against 8 x 8 samples a pixel that leaves a quarter of a plain warp's error.
+    A warp only samples, so a face to be shrunk is warped larger and averaged, and one to be shrunk more than SAMPLES
+    times is averaged down first.
     """
+    shrink = math.hypot(*unit[:, 0]) / size
     corners = unit @ np.array([[0, 1, 0, 1], [0, 0, 1, 1], [1, 1, 1, 1]])
-    low = np.floor(corners.min(axis=1)).astype(int) - 2
-    high = np.ceil(corners.max(axis=1)).astype(int) + 2
+    beyond = 2 + math.ceil(shrink)  # what the averages and the warp look at outside the square
+    low = np.floor(corners.min(axis=1)).astype(int) - beyond
+    high = np.ceil(corners.max(axis=1)).astype(int) + beyond
     rows, columns = photo.shape[:2]
     x, right = _clamp(low[0], columns), _clamp(high[0], columns) + 1
     y, bottom = _clamp(low[1], rows), _clamp(high[1], rows) + 1
     region = photo[y:bottom, x:right]
-    shrink = math.hypot(*unit[:, 0]) / size
-    side = 2 * size if shrink > 1 else size
+    times = min(SAMPLES, max(1, math.ceil(shrink)))
+    side = times * size
     ratio = np.ones(2)
-    if shrink > 2 * AVERAGE_ABOVE:
-        seen = max(1, round((right - x) * 2 / shrink)), max(1, round((bottom - y) * 2 / shrink))
+    if shrink > 1.5 * times:
+        seen = max(1, round((right - x) * times / shrink)), max(1, round((bottom - y) * times / shrink))
         ratio = np.array(seen) / (right - x, bottom - y)
         region = cv2.resize(region, seen, interpolation=cv2.INTER_AREA)
     # From the centres of crop pixels to the centres of region pixels, which is how OpenCV counts them.

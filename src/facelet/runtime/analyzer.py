@@ -9,7 +9,7 @@ An expression is what a face shows to the annotators of one data set; it is not 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -22,9 +22,10 @@ from facelet import pixels
 from facelet.errors import FaceletError
 from facelet.pixels import Image
 from facelet.runtime import align
-from facelet.runtime.detect import Detector
+from facelet.runtime.detect import Detection, Detector
 from facelet.runtime.session import Model
 
+Finder = Callable[[Image], list[Detection]]
 Photo = str | Path | bytes | NDArray[np.uint8]
 VARIABLE = "FACELET_MODEL"
 AT_ONCE = 64
@@ -70,22 +71,22 @@ class Analyzer:
 
     Args:
         model: an expression model file, or one loaded; $FACELET_MODEL when empty.
-        detector: YuNet's file or a Detector; found by ``yunet_file`` when empty. Opened when first needed: ready crops
-            need none.
+        detector: YuNet's file, a Detector, or what answers like one; found by ``yunet_file`` when empty. Opened when
+            first needed: ready crops need none.
         threads: of the model, 0 takes all cores.
 
     Raises FaceletError when there is no model, or one of another task.
     """
 
-    def __init__(self, model: Model | str | Path = "", detector: Detector | str | Path = "", threads: int = 0) -> None:
+    def __init__(self, model: Model | str | Path = "", detector: Finder | str | Path = "", threads: int = 0) -> None:
         self.model = model if isinstance(model, Model) else Model.load(find_model(model), threads)
         if self.model.info.task != "expression":
             raise FaceletError(f"{self.model.path} is a model for {self.model.info.task}; expected one for expression")
         self._detector = detector
 
     @property
-    def detector(self) -> Detector:
-        if not isinstance(self._detector, Detector):
+    def detector(self) -> Finder:
+        if not callable(self._detector):
             self._detector = Detector(self._detector)
         return self._detector
 
@@ -136,9 +137,8 @@ def opened(photo: Photo) -> Image:
     if image.ndim == 2:
         image = image[:, :, None]
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3) or not image.size:
-        raise FaceletError(
-            f"a photo of {image.dtype} {image.shape}; expected uint8 RGB (height, width, 3), a path or bytes"
-        )
+        found = f"{image.dtype} {image.shape}"
+        raise FaceletError(f"the photo is {found}; expected uint8 RGB (height, width, 3), a path or bytes")
     return image
 
 
@@ -150,9 +150,9 @@ def find_model(path: str | Path = "") -> Path:
     return Path(named)
 
 
-def analyze(photo: Photo, model: Model | str | Path = "", detector: Detector | str | Path = "") -> list[Face]:
+def analyze(photo: Photo, model: Model | str | Path = "", detector: Finder | str | Path = "") -> list[Face]:
     """``Analyzer(model, detector).analyze(photo)``; model and detector stay open for the next call."""
-    if isinstance(model, Model) or isinstance(detector, Detector):
+    if isinstance(model, Model) or callable(detector):
         return Analyzer(model, detector).analyze(photo)
     file = find_model(model)
     changed = file.stat().st_mtime_ns if file.exists() else 0

@@ -4,8 +4,9 @@
 >>> info.input.size, info.params
 (48, 1261372)
 
-Batch norms are folded into their convolutions by the exporter, joins and cuts of channels are drawn shorter (``routes``). The same weights give the same bytes, whatever machine
-paths and traces the exporter would have written along. A net whose shape depends on its input's values cannot be exported.
+Batch norms are folded into their convolutions by the exporter, joins and cuts of channels are drawn shorter (``routes``).
+The same weights give the same bytes, without the paths and traces that the exporter would write along. A net whose shape
+depends on its input's values cannot be exported.
 """
 
 from __future__ import annotations

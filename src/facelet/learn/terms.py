@@ -1,0 +1,169 @@
+"""The losses that a distillation adds up, by name: ce, kd, dkd, hint, attention, rkd.
+
+>>> losses = {"ce": 0.1, "kd": 0.9, "hint": 1.0}  # in a recipe
+
+A new one is a function in ``facelet.losses`` and a class here. A class has a state (a regressor) only where it needs one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from facelet import losses
+from facelet.errors import FaceletError
+from facelet.registry import Registry
+
+
+class Seen(NamedTuple):
+    """What a net says of a batch: logits (N, K), embedding (N, D), maps of its stages, shallow to deep; None where unknown."""
+
+    logits: Tensor | None
+    embedding: Tensor | None
+    stages: list[Tensor] | None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What is known of student and teacher before they meet.
+
+    Attributes:
+        student_widths: channels of the student's stages; student_embedding: length of its embedding.
+        teacher_embedding: length of the teacher's, None when it gives none.
+        temperature, alpha, beta, mix: see Distill's fields.
+    """
+
+    student_widths: tuple[int, ...]
+    student_embedding: int
+    teacher_embedding: int | None
+    temperature: float
+    alpha: float
+    beta: float
+    mix: float
+
+
+class Term(nn.Module):
+    """One loss. ``asks`` names the fields of the teacher's Seen that it reads."""
+
+    asks: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, pair: Pair) -> None:
+        super().__init__()
+        self.pair = pair
+
+    def forward(self, student: Seen, teacher: Seen, labels: Tensor, hard: Tensor) -> Tensor:
+        """(N,). ``labels``: int64 (N,), -1 unknown; ``hard``: (N,) cross-entropy with labels or votes."""
+        raise NotImplementedError
+
+
+TERMS: Registry[type[Term]] = Registry("distillation loss")
+
+
+@TERMS.register("ce")
+class Ce(Term):
+    """Cross-entropy with the labels or votes, as without a teacher."""
+
+    def forward(self, student: Seen, teacher: Seen, labels: Tensor, hard: Tensor) -> Tensor:
+        return hard
+
+
+@TERMS.register("kd")
+class Kd(Term):
+    """See losses.kd."""
+
+    asks = ("logits",)
+
+    def forward(self, student: Seen, teacher: Seen, labels: Tensor, hard: Tensor) -> Tensor:
+        assert student.logits is not None
+        assert teacher.logits is not None
+        return losses.kd(student.logits, teacher.logits, self.pair.temperature)
+
+
+@TERMS.register("dkd")
+class Dkd(Term):
+    """See losses.dkd; 0 for faces without a label."""
+
+    asks = ("logits",)
+
+    def forward(self, student: Seen, teacher: Seen, labels: Tensor, hard: Tensor) -> Tensor:
+        assert student.logits is not None
+        assert teacher.logits is not None
+        value = losses.dkd(
+            student.logits,
+            teacher.logits,
+            labels.clamp(min=0),
+            alpha=self.pair.alpha,
+            beta=self.pair.beta,
+            temperature=self.pair.temperature,
+        )
+        return value * (labels >= 0)
+
+
+@TERMS.register("hint")
+class Hint(Term):
+    """The student's pooled feature, through a linear + BN regressor, towards the teacher's (a 1x1 convolution, pooled).
+
+    With ``mix`` m above 0 (T-SNet's second stage; our reading of it) the stage before the last learns too, through a
+    regressor of its own, towards (1 - m) teacher + m student's deep feature: a target that the student can reach.
+    In units of the teacher's variance: 1 is knowing nothing, 0 is knowing all.
+    """
+
+    asks = ("embedding",)
+
+    def __init__(self, pair: Pair) -> None:
+        super().__init__(pair)
+        assert pair.teacher_embedding is not None
+        self.deep = regressor(pair.student_embedding, pair.teacher_embedding)
+        self.middle = None
+        if pair.mix:
+            if len(pair.student_widths) < 2:
+                raise FaceletError("hint with mix needs a student of two stages or more")
+            self.middle = regressor(pair.student_widths[-2], pair.teacher_embedding)
+
+    def forward(self, student: Seen, teacher: Seen, labels: Tensor, hard: Tensor) -> Tensor:
+        assert student.embedding is not None
+        assert student.stages is not None
+        assert teacher.embedding is not None
+        deep = self.deep(student.embedding)
+        value = losses.hint(deep, teacher.embedding)
+        if self.middle is not None:
+            middle = self.middle(student.stages[-2].float().mean((2, 3)))
+            target = torch.lerp(teacher.embedding, deep.detach(), self.pair.mix)
+            value = 0.5 * (value + losses.hint(middle, target))
+        variance = teacher.embedding.var(0, correction=0).mean().clamp(min=1e-6)
+        return value / variance
+
+
+@TERMS.register("attention")
+class Attention(Term):
+    """See losses.attention, averaged over the last three stages of both. Wants the teacher itself, not its kept answers."""
+
+    asks = ("stages",)
+
+    def forward(self, student: Seen, teacher: Seen, labels: Tensor, hard: Tensor) -> Tensor:
+        assert student.stages is not None
+        assert teacher.stages is not None
+        depth = min(3, len(student.stages), len(teacher.stages))
+        pairs = zip(student.stages[-depth:], teacher.stages[-depth:], strict=True)
+        return torch.stack([losses.attention(a.float(), b.float()) for a, b in pairs]).mean(0)
+
+
+@TERMS.register("rkd")
+class Rkd(Term):
+    """25 losses.rkd_distance + 50 losses.rkd_angle on the pooled features; relations within one process's share of a batch."""
+
+    asks = ("embedding",)
+
+    def forward(self, student: Seen, teacher: Seen, labels: Tensor, hard: Tensor) -> Tensor:
+        assert student.embedding is not None
+        assert teacher.embedding is not None
+        distance = losses.rkd_distance(student.embedding, teacher.embedding)
+        return 25 * distance + 50 * losses.rkd_angle(student.embedding, teacher.embedding)
+
+
+def regressor(inputs: int, outputs: int) -> nn.Module:
+    """Linear + BN: trained with the student, left behind."""
+    return nn.Sequential(nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs))

@@ -1,0 +1,146 @@
+"""Crops: maps against hand cases and a second derivation of Umeyama's, pixels against slices and dense sampling."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from facelet import pixels
+from facelet.model_file import CropInfo
+from facelet.runtime import align
+
+FACE = np.array([(40, 50), (80, 48), (61, 70), (45, 92), (77, 91)], np.float32)
+BOX = (30.0, 25.0, 60.0, 80.0)
+
+
+def smooth(height=160, width=140, channels=3):
+    rng = np.random.default_rng(5)
+    small = rng.integers(0, 256, (9, 9, channels), dtype=np.uint8)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC).reshape(height, width, channels)
+
+
+def at(unit, points):
+    return np.asarray(points) @ unit[:, :2].T + unit[:, 2]
+
+
+def test_box_square_by_hand():
+    unit = align.square(BOX, FACE, CropInfo())
+    np.testing.assert_allclose(at(unit, [(0, 0), (1, 1)]), [(20, 25), (100, 105)])
+    unit = align.square(BOX, FACE, CropInfo(margin=0.25))
+    np.testing.assert_allclose(at(unit, [(0, 0), (1, 1)]), [(0, 5), (120, 125)])
+
+
+@pytest.mark.parametrize("size", [16, 48, 80, 200])
+def test_box_crop_is_a_resized_slice(size):
+    photo = smooth()
+    crop = align.cut(photo, BOX, FACE, CropInfo(), size)
+    np.testing.assert_array_equal(crop, pixels.resize(photo[25:105, 20:100], size))
+
+
+@pytest.mark.parametrize("box", [(-30, -20, 60, 60), (100, 120, 70, 70), (-20, -20, 300, 300), (500, 500, 40, 40)])
+def test_outside_the_photo_its_edge_repeats(box):
+    photo = smooth()
+    crop = align.cut(photo, tuple(map(float, box)), FACE, CropInfo(), 48)
+    side = max(box[2:])
+    rows = np.clip(np.arange(box[1], box[1] + side), 0, photo.shape[0] - 1)
+    columns = np.clip(np.arange(box[0], box[0] + side), 0, photo.shape[1] - 1)
+    np.testing.assert_array_equal(crop, pixels.resize(photo[np.ix_(rows, columns)], 48))
+
+
+def test_eyes_land_where_they_should():
+    unit = align.square(BOX, FACE, CropInfo(align="eyes"))
+    np.testing.assert_allclose(at(unit, align.EYES), FACE[:2], atol=1e-5)
+    wide = align.square(BOX, FACE, CropInfo(align="eyes", margin=0.5))
+    np.testing.assert_allclose(at(wide, (np.array(align.EYES) + 0.5) / 2), FACE[:2], atol=1e-5)
+
+
+def test_eyes_that_fall_together_do_not_blow_the_face_up():
+    profile = FACE.copy()
+    profile[1] = profile[0] + (1, 0)
+    unit = align.square(BOX, profile, CropInfo(align="eyes"))
+    assert np.hypot(*unit[:, 0]) == pytest.approx(0.25 * BOX[2] / 0.4)
+    profile[1] = profile[0]
+    assert np.isfinite(align.square(BOX, profile, CropInfo(align="eyes"))).all()
+
+
+def fit_by_least_squares(source, target):
+    """Scaled turn (a, b) and shift as unknowns of a linear system: another way to the best similarity."""
+    rows, wanted = [], []
+    for (x, y), (u, v) in zip(source, target, strict=True):
+        rows += [(x, -y, 1, 0), (y, x, 0, 1)]
+        wanted += [u, v]
+    a, b, dx, dy = np.linalg.lstsq(np.array(rows), np.array(wanted), rcond=None)[0]
+    return np.array([(a, -b, dx), (b, a, dy)])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.floats(-np.pi, np.pi), st.floats(0.05, 500), st.floats(0, 0.05))
+def test_umeyama_is_the_least_squares_similarity(seed, angle, scale, noise):
+    rng = np.random.default_rng(seed)
+    turn = scale * np.array([(np.cos(angle), -np.sin(angle)), (np.sin(angle), np.cos(angle))])
+    target = align.ARCFACE @ turn.T + rng.normal(size=2) * 100 + rng.normal(size=(5, 2)) * noise * scale
+    found = align.umeyama(align.ARCFACE, target)
+    np.testing.assert_allclose(found, fit_by_least_squares(align.ARCFACE, target), atol=1e-6 * scale + 1e-9)
+
+
+def test_umeyama_does_not_mirror():
+    mirrored = align.ARCFACE * [-1, 1]
+    assert np.linalg.det(align.umeyama(align.ARCFACE, mirrored)[:, :2]) > 0
+
+
+def test_umeyama_of_one_point():
+    assert np.isfinite(align.umeyama(np.zeros((5, 2)), np.ones((5, 2)))).all()
+
+
+@pytest.mark.parametrize("mode", ["eyes", "five-points"])
+@pytest.mark.parametrize("size", [12, 24, 48, 112])
+@pytest.mark.parametrize("angle", [0, 25, 180])
+def test_warped_pixels_against_dense_sampling(mode, size, angle):
+    """Every crop pixel is the mean of the photo over its square: 12 x 12 exact bilinear samples of it."""
+    photo = smooth(1200, 1000)
+    turn = cv2.getRotationMatrix2D((61, 70), angle, 6)
+    landmarks = (FACE @ turn[:, :2].T + turn[:, 2] + (400, 500)).astype(np.float32)
+    crop_info = CropInfo(align=mode, margin=0.1)
+    unit = align.square((100, 100, 360, 480), landmarks, crop_info)
+    dense = 12 * size
+    shares = (np.arange(dense) + 0.5) / dense
+    x, y = np.meshgrid(shares, shares)
+    places = at(unit, np.stack([x, y], axis=-1)) - 0.5
+    samples = cv2.remap(photo, places.astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    expected = samples.reshape(size, 12, size, 12, 3).mean(axis=(1, 3))
+    crop = align.cut(photo, (100, 100, 360, 480), landmarks, crop_info, size)
+    assert np.abs(crop - expected).mean() < 1.0
+    assert np.abs(crop - expected).max() < 12
+
+
+def test_grey_photos_and_tiny_faces():
+    grey = smooth(channels=1)
+    for mode in ("box", "eyes", "five-points"):
+        crop = CropInfo(align=mode)
+        assert align.cut(grey, BOX, FACE, crop, 48).shape == (48, 48, 1)
+        assert align.cut(grey, (5.0, 5.0, 0.4, 0.4), FACE / 200 + 5, crop, 48).shape == (48, 48, 1)
+        assert align.cut(grey, (9e5, 9e5, 50.0, 50.0), FACE + 9e5, crop, 48).shape == (48, 48, 1)
+
+
+@pytest.mark.real
+def test_like_the_aligned_lfw(real, yunet):
+    """Pictures aligned by YuNet's five points to ArcFace's template: found again, they are where the template says."""
+    import zipfile
+
+    from facelet.runtime.detect import Detector
+
+    detector, away = Detector(yunet), []
+    with zipfile.ZipFile(real("lfw_112.zip")) as pack:
+        names = [name for name in pack.namelist() if name.endswith(".jpg")][::200]
+        for name in names:
+            photo = cv2.copyMakeBorder(pixels.decode(pack.read(name)), 40, 40, 40, 40, cv2.BORDER_REPLICATE)
+            for face in detector(photo)[:1]:
+                unit = align.square(face.box, face.landmarks, CropInfo(align="five-points"))
+                away.append(at(unit, [(0, 0), (1, 1)]).ravel() - (40, 40, 152, 152))
+    assert len(away) > 0.9 * len(names)
+    print(np.mean(away, 0))
+    assert np.abs(np.mean(away, axis=0)).max() < 2
+    assert np.median(np.abs(away)) < 5

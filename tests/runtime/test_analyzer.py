@@ -1,0 +1,189 @@
+"""Photo in, faces out: what is passed on, batches, ready crops, the model that is not there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+
+import facelet
+from facelet import pixels
+from facelet.errors import FaceletError
+from facelet.model_file import CropInfo
+from facelet.runtime import align
+from facelet.runtime.analyzer import Analyzer, Face, analyze
+from facelet.runtime.detect import Detection
+from facelet.runtime.session import Model
+
+FACES = [
+    Detection((10.0, 12.0, 60.0, 80.0), 0.93, np.array([(25, 40), (55, 40), (40, 58), (28, 75), (52, 75)], np.float32)),
+    Detection(
+        (120.0, 30.0, 40.0, 50.0), 0.81, np.array([(130, 45), (150, 47), (140, 58), (132, 70), (149, 71)], np.float32)
+    ),
+]
+
+
+class TwoFaces:
+    """Finds the same two faces wherever it looks, and remembers what it saw."""
+
+    def __call__(self, photo):
+        self.seen = photo
+        return FACES
+
+
+@pytest.fixture
+def photo():
+    """Left half white, right half black: the first face is bright, the second dark."""
+    image = np.zeros((120, 200, 3), np.uint8)
+    image[:, :100] = 255
+    return image
+
+
+@pytest.fixture
+def two_faces(tiny, monkeypatch):
+    found = TwoFaces()
+    monkeypatch.setattr("facelet.runtime.analyzer.Detector", lambda file: found)
+    return Analyzer(tiny)
+
+
+def test_faces_and_their_fields(two_faces, photo):
+    bright, dark = two_faces.analyze(photo)
+    assert (bright.expression, dark.expression) == ("bright", "dark")
+    assert bright.box == FACES[0].box
+    assert bright.score == 0.93
+    assert bright.landmarks is FACES[0].landmarks
+    assert bright.identity is None
+    for face in (bright, dark):
+        assert list(face.probabilities) == ["dark", "bright"]
+        assert sum(face.probabilities.values()) == pytest.approx(1)
+        assert face.expression == max(face.probabilities, key=face.probabilities.get)
+
+
+@pytest.mark.parametrize("mode", ["box", "eyes", "five-points"])
+def test_the_crop_is_the_model_files(tmp_path, make_model, make_info, monkeypatch, mode):
+    monkeypatch.setattr("facelet.runtime.analyzer.Detector", lambda file: TwoFaces())
+    crop = CropInfo(align=mode, margin=0.2)
+    model = Model.load(make_model(tmp_path / "m.onnx", make_info(crop=crop)))
+    photo = np.random.default_rng(0).integers(0, 256, (120, 200, 3), dtype=np.uint8)
+    crops = [align.cut(photo, face.box, face.landmarks, crop, 24) for face in FACES]
+    expected = model.probabilities(crops)
+    got = [list(face.probabilities.values()) for face in Analyzer(model).analyze(photo)]
+    np.testing.assert_allclose(got, expected, atol=1e-7)
+
+
+def test_photos_of_every_kind(two_faces, photo, tmp_path):
+    encoded = cv2.imencode(".png", photo)[1].tobytes()
+    (tmp_path / "photo.png").write_bytes(encoded)
+    expected = [face.to_json() for face in two_faces.analyze(photo)]
+    kinds = [
+        tmp_path / "photo.png",
+        str(tmp_path / "photo.png"),
+        encoded,
+        bytearray(encoded),
+        photo[:, :, :1],
+        photo[:, :, 0],
+    ]
+    for kind in kinds:
+        assert [face.to_json() for face in two_faces.analyze(kind)] == expected
+        assert two_faces.detector.seen.shape == (120, 200, 3)
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((9, 9, 4), np.uint8), np.zeros((9, 9, 3)), np.zeros((0, 9, 3), np.uint8), None, 7]
+)
+def test_what_is_no_photo(two_faces, wrong):
+    with pytest.raises(FaceletError, match=r"the photo is .* expected uint8 RGB"):
+        two_faces.analyze(wrong)
+
+
+def test_broken_bytes(two_faces):
+    with pytest.raises(FaceletError, match="photo: not a readable image"):
+        two_faces.analyze(b"hello")
+
+
+def test_json(two_faces, photo):
+    document = json.loads(json.dumps([face.to_json() for face in two_faces.analyze(photo)]))
+    assert document[0]["box"] == [10.0, 12.0, 60.0, 80.0]
+    assert document[0]["landmarks"][0] == [25.0, 40.0]
+    assert document[1]["expression"] == "dark"
+    assert document[0]["identity"] is None
+    assert json.dumps(Face((0, 0, 1, 1), 1.0).to_json())
+
+
+def test_ready_crops_need_no_detector(tiny, monkeypatch):
+    def refuse(file):
+        raise AssertionError("a detector was opened")
+
+    monkeypatch.setattr("facelet.runtime.analyzer.Detector", refuse)
+    rng = np.random.default_rng(0)
+    crops = [np.full((rng.integers(5, 90), rng.integers(5, 90), 3), 255 * (n % 2), np.uint8) for n in range(150)]
+    faces = list(Analyzer(tiny).cropped(crops))
+    assert [face.expression for face in faces] == ["dark", "bright"] * 75
+    assert faces[3].box == (0, 0, crops[3].shape[1], crops[3].shape[0])
+    assert faces[3].landmarks is None
+
+
+def test_large_crops_are_not_all_kept(tiny, monkeypatch):
+    monkeypatch.setattr("facelet.runtime.analyzer.AT_ONCE_PIXELS", 100 * 100)
+    taken = []
+
+    def crops():
+        for number in range(9):
+            taken.append(number)
+            yield np.zeros((100, 100, 1), np.uint8)
+
+    faces = Analyzer(tiny).cropped(crops())
+    next(faces)
+    assert len(taken) <= 2
+    assert len(list(faces)) == 8
+
+
+def test_no_faces(tiny, monkeypatch, photo):
+    monkeypatch.setattr("facelet.runtime.analyzer.Detector", lambda file: lambda photo: [])
+    assert Analyzer(tiny).analyze(photo) == []
+    assert list(Analyzer(tiny).cropped([])) == []
+
+
+def test_without_a_model(monkeypatch, photo):
+    monkeypatch.delenv("FACELET_MODEL", raising=False)
+    for call in (lambda: analyze(photo), Analyzer):
+        with pytest.raises(
+            FaceletError, match=r"no model: pass --model FILE or set FACELET_MODEL; .*facelet run tsnet"
+        ):
+            call()
+
+
+def test_an_identity_model_is_refused(tmp_path, make_model, make_info):
+    model = make_model(tmp_path / "id.onnx", make_info(task="identity", labels=()))
+    with pytest.raises(FaceletError, match=r"id.onnx is a model for identity; expected one for expression"):
+        Analyzer(model)
+
+
+def test_the_short_call_keeps_the_model_until_it_changes(tiny, tmp_path, monkeypatch, photo, make_model):
+    opened = []
+    load = Model.load.__func__
+    monkeypatch.setattr(
+        Model, "load", classmethod(lambda cls, path, threads=0: opened.append(path) or load(cls, path, threads))
+    )
+    monkeypatch.setattr("facelet.runtime.analyzer.Detector", lambda file: TwoFaces())
+    monkeypatch.setenv("FACELET_MODEL", str(tiny))
+    for _ in range(3):
+        assert facelet.analyze(photo)[0].expression == "bright"
+    assert len(opened) == 1
+    other = make_model(tmp_path / "other.onnx", weights=np.array([[1.0, -1.0]]))
+    shutil.copy(other, tiny)
+    assert facelet.analyze(photo)[0].expression == "dark"
+    assert facelet.analyze(photo, model=load(Model, tiny))[0].expression == "dark"
+
+
+@pytest.mark.real
+def test_a_real_photo(tiny, yunet, portrait, photos_folder):
+    (face,) = facelet.analyze(photos_folder / "faces" / "fr_obama.jpg", model=tiny, detector=yunet)
+    x, y, width, height = face.box
+    assert 0 < x < x + width < portrait.shape[1]
+    assert 0 < y < y + height < portrait.shape[0]
+    grey = pixels.to_channels(portrait, 1)
+    assert len(facelet.analyze(grey, model=tiny, detector=yunet)) == 1

@@ -1,0 +1,150 @@
+"""The command: table, JSON, CSV and drawn photos; broken, empty and oddly named files among them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from rich.console import Console
+
+from facelet import pixels
+from facelet.errors import FaceletError
+from facelet.runtime import predict
+from facelet.runtime.detect import Detection
+
+
+def detector(photo):
+    """A face in the middle of every photo that is not black."""
+    height, width = photo.shape[:2]
+    if not photo.any():
+        return []
+    corners = np.array([(0.4, 0.4), (0.6, 0.4), (0.5, 0.5), (0.42, 0.6), (0.58, 0.6)], np.float32)
+    return [Detection((width / 4, height / 4, width / 2, height / 2), 0.9, corners * (width, height))]
+
+
+@pytest.fixture
+def album(tmp_path, monkeypatch, tiny):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FACELET_MODEL", str(tiny))
+    monkeypatch.setattr("facelet.runtime.analyzer.Detector", lambda file: detector)
+    for name, grey in (("bright.jpg", 250), ("sub/bright.jpg", 240), ("dim.png", 20), ("black.png", 0)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        cv2.imwrite(name, np.full((60, 80, 3), grey, np.uint8))
+    return tmp_path
+
+
+def said(*places, **options):
+    console = Console(file=io.StringIO(), width=120)
+    predict.command(places, console=console, **options)
+    return console.file.getvalue()
+
+
+def test_table(album):
+    text = said("bright.jpg", "dim.png", "black.png")
+    bright, dim, black, summary = [line for line in text.splitlines() if line.strip()][1:5]
+    assert "bright.jpg" in bright
+    assert " bright " in bright
+    assert "20, 15, 40 x 30" in bright
+    assert " dark " in dim
+    assert "no face found" in black
+    assert summary.startswith("3 photos, 2 faces, 1 without a face, ")
+
+
+def test_json_is_one_document(album, capsys, tiny):
+    assert said("bright.jpg", "black.png", form="json") == ""
+    document = json.loads(capsys.readouterr().out)
+    assert document["model"] == {"file": str(tiny), "name": "tiny", "labels": ["dark", "bright"]}
+    bright, black = document["photos"]
+    assert (bright["file"], bright["width"], bright["height"]) == ("bright.jpg", 80, 60)
+    assert bright["faces"][0]["expression"] == "bright"
+    assert bright["faces"][0]["box"] == [20, 15, 40, 30]
+    assert black["faces"] == []
+
+
+def test_csv(album, capsys):
+    said("bright.jpg", "black.png", form="csv")
+    first, second = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert (first["file"], first["face"], first["expression"], first["left"]) == ("bright.jpg", "1", "bright", "20.0")
+    assert float(first["dark"]) + float(first["bright"]) == pytest.approx(1, abs=1e-4)
+    assert (second["file"], second["face"], second["error"]) == ("black.png", "", "")
+
+
+@pytest.mark.parametrize("cropped", [False, True])
+def test_broken_files_are_passed_over(album, capsys, cropped):
+    for name in ("0.jpg", "c.jpg", "z.jpg"):
+        (album / name).write_bytes(b"torn")
+    said(".", form="json", cropped=cropped)
+    captured = capsys.readouterr()
+    photos = {photo["file"]: photo for photo in json.loads(captured.out)["photos"]}
+    assert list(photos) == ["0.jpg", "black.png", "bright.jpg", "c.jpg", "dim.png", "z.jpg", "sub/bright.jpg"]
+    assert "not a readable image" in photos["c.jpg"]["error"]
+    assert photos["bright.jpg"]["faces"][0]["expression"] == "bright"
+    assert photos["dim.png"]["faces"][0]["expression"] == "dark"
+    assert captured.err.count("passed over: ") == 3
+    assert "3 passed over" in said(".", cropped=cropped)
+
+
+def test_only_broken_files_are_an_error(album):
+    (album / "torn.jpg").write_bytes(b"torn")
+    with pytest.raises(FaceletError, match=r"^torn.jpg: not a readable image"):
+        said("torn.jpg")
+    (album / "empty.jpg").write_bytes(b"")
+    with pytest.raises(FaceletError, match="none of the 2 photos can be read"):
+        said("torn.jpg", "empty.jpg")
+
+
+def test_cropped(album, capsys):
+    said("bright.jpg", "dim.png", "black.png", cropped=True, form="json")
+    photos = json.loads(capsys.readouterr().out)["photos"]
+    assert [photo["faces"][0]["expression"] for photo in photos] == ["bright", "dark", "dark"]
+    assert photos[0]["faces"][0]["box"] == [0, 0, 80, 60]
+    assert photos[0]["faces"][0]["landmarks"] is None
+
+
+@pytest.mark.parametrize("cropped", [False, True])
+def test_saved_photos(album, cropped):
+    for _ in range(2):
+        text = said(".", save="out", cropped=cropped)
+    assert "drawn: out" in text
+    saved = sorted(file.name for file in (album / "out").iterdir())
+    assert saved == ["black.faces.png", "bright-2.faces.jpg", "bright.faces.jpg", "dim.faces.png"]
+    assert pixels.read(album / "out" / "bright.faces.jpg").shape == (480, 640, 3)
+
+
+def test_saving_beside_the_photos_overwrites_none(album):
+    before = {file: file.read_bytes() for file in album.rglob("*.*g")}
+    said(".", save=".")
+    said(".", save=".")
+    assert all(file.read_bytes() == data for file, data in before.items())
+    assert len(list(album.glob("*.faces.*"))) == 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names that Windows does not take")
+@pytest.mark.parametrize(
+    "name", ["[bold]x.jpg", "new\nline.jpg", "-.jpg", "ümläut \u4e00.jpg", b"\xff\xfe.jpg", "x" * 240 + ".jpg"]
+)
+def test_odd_names(album, capfd, name):
+    file = album / (name if isinstance(name, str) else name.decode("utf-8", "surrogateescape"))
+    file.write_bytes((album / "bright.jpg").read_bytes())
+    for form in ("json", "csv", "table"):
+        said(str(file), save="out", form=form)
+    capfd.readouterr()[0].encode()
+    (saved,) = (album / "out").iterdir()
+    assert saved.name.endswith(".faces.jpg")
+    assert saved.name.isprintable()
+
+
+def test_a_folder_that_cannot_be(album):
+    with pytest.raises(FaceletError, match=r"cannot save into dim.png"):
+        said("bright.jpg", save="dim.png")
+
+
+def test_no_model_is_said_before_anything_is_read(album, monkeypatch):
+    monkeypatch.delenv("FACELET_MODEL")
+    with pytest.raises(FaceletError, match="no model: pass --model FILE"):
+        said("bright.jpg")

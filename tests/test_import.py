@@ -1,0 +1,50 @@
+"""``import facelet`` is light, the runtime never loads the training side, and the public names are what they say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import facelet
+
+HEAVY = ("torch", "cv2", "onnxruntime", "numpy", "pydantic", "rich", "typer", "pooch")
+TRAINING = ("torch", "torchvision", "lightning", "timm", "onnx", "scipy", "sklearn", "matplotlib", "safetensors")
+
+
+def loaded_after(code: str) -> set[str]:
+    told = "import sys; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    run = subprocess.run([sys.executable, "-c", f"{code}\n{told}"], capture_output=True, text=True, check=True)
+    return set(run.stdout.split())
+
+
+def test_import_facelet_brings_nothing():
+    assert loaded_after("import facelet, facelet.errors; dir(facelet)").isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import facelet; facelet.analyze, facelet.load, facelet.Face, facelet.Model, facelet.Analyzer",
+        "from facelet.runtime import draw, predict, photos, yunet_file",
+        "import facelet.cli",
+    ],
+)
+def test_the_runtime_brings_nothing_of_training(code):
+    assert loaded_after(code).isdisjoint(TRAINING)
+
+
+def test_ready_crops_do_not_need_the_downloader():
+    assert "pooch" not in loaded_after("import facelet.runtime.predict, facelet.runtime.detect")
+
+
+def test_public_names():
+    from facelet.runtime.analyzer import Face
+    from facelet.runtime.session import Model
+
+    assert facelet.Face is Face
+    assert facelet.load == Model.load
+    assert set(facelet.__all__) <= set(dir(facelet))
+    with pytest.raises(AttributeError, match="'facelet' has no attribute 'analyse'"):
+        facelet.analyse  # noqa: B018
