@@ -93,9 +93,9 @@ class Distillation(Objective):
     Raises FaceletError when a term is unknown, or asks what the teacher does not know.
     """
 
-    def __init__(self, spec: NetSpec, teacher: Teacher, weights: Mapping[str, float], pair: Pair, **hard: Any) -> None:
+    def __init__(self, spec: NetSpec, teacher: Teacher, factors: Mapping[str, float], pair: Pair, **hard: Any) -> None:
         super().__init__(spec, **hard)
-        self.factors = {name: weight for name, weight in weights.items() if weight > 0}
+        self.factors = {name: weight for name, weight in factors.items() if weight > 0}
         for name in self.factors:
             for what in TERMS[name].asks:
                 if what not in teacher.knows:

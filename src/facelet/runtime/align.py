@@ -31,10 +31,8 @@ EYES = (0.3, 0.4), (0.7, 0.4)
 SAMPLES = 4
 """A face to be shrunk is sampled up to so many times, each way, a crop pixel."""
 
-ARCFACE = (
-    np.array([(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)]) / 112
-)
-"""The five landmarks in ArcFace's square, as shares of it."""
+ARCFACE = np.array([(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)])
+"""The five landmarks in ArcFace's square of 112 pixels, counted as everyone does there: from the first pixel's centre."""
 
 
 def cut(photo: Image, box: Box, landmarks: NDArray[np.float32], crop: CropInfo, size: int) -> Image:
@@ -62,7 +60,8 @@ def square(box: Box, landmarks: NDArray[np.float32], crop: CropInfo) -> NDArray[
     elif crop.align == "eyes":
         fit = _on_eyes(np.asarray(landmarks[:2], np.float64), floor=0.25 * width)
     else:
-        fit = umeyama(ARCFACE, np.asarray(landmarks, np.float64))
+        # Fitted from the photo to the template and turned round, as everyone does: the other way round crops closer.
+        fit = cv2.invertAffineTransform(umeyama(np.asarray(landmarks, np.float64) + 0.5, (ARCFACE + 0.5) / 112))
     spread = 1 + 2 * crop.margin
     grown = fit * [spread, spread, 1]
     grown[:, 2] -= crop.margin * fit[:, :2].sum(axis=1)
