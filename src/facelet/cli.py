@@ -143,9 +143,15 @@ def predict(
     """Find faces in photos and say their expression."""
     from facelet.runtime import predict as prediction
 
-    form = "json" if as_json else "csv" if as_csv else "table"
     prediction.command(
-        photos, model=model, detector=detector, save=save, cropped=cropped, form=form, threads=threads, console=console
+        photos,
+        model=model,
+        detector=detector,
+        save=save,
+        cropped=cropped,
+        form="json" if as_json else "csv" if as_csv else "table",
+        threads=threads,
+        console=console,
     )
 
 

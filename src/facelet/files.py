@@ -59,5 +59,7 @@ def read_json(path: str | Path) -> Any:
 
 def _explained(error: OSError, target: Path) -> FaceletError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return FaceletError(f"the disk is full: could not write {target}; free some space, then run the same command again")
+        return FaceletError(
+            f"the disk is full: could not write {target}; free some space, then run the same command again"
+        )
     return FaceletError(f"cannot write {target}: {error.strerror or error}")

@@ -85,7 +85,9 @@ class Job:
         """Checkpoint of an earlier model. Raises FaceletError when it has none."""
         made = self.models[name]
         if made.net is None:
-            raise FaceletError(f"{self.name!r} needs the weights of {name!r}, but that is a model file without a checkpoint")
+            raise FaceletError(
+                f"{self.name!r} needs the weights of {name!r}, but that is a model file without a checkpoint"
+            )
         return made.net
 
 

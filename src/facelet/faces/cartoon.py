@@ -19,7 +19,7 @@ import numpy as np
 from facelet.faces.sitter import Expression, Floats, Person, View
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-EYES, NOSE, MOUTH = (-0.62, 0.24), (-0.2, 0.62), (0.2, 1.0)
+EYES, NOSE, MOUTH = (-0.78, 0.3), (-0.2, 0.7), (0.15, 1.0)
 """Bands of the head, top and bottom in half heights, that hold all that is drawn of these features."""
 
 
@@ -154,29 +154,29 @@ def _eyes(canvas: _Canvas, person: Person, expression: Expression, view: View) -
     canvas = canvas.window(EYES)
     inside, side = canvas.inside, canvas.side
     x, v = canvas.au - person.eye_gap, canvas.fv + 0.08
-    half = 0.1 * person.eye_size
+    half = 0.135 * person.eye_size
     upper = half * (1 + 0.75 * expression.lid_raise)
     lower = half * (0.8 + 0.25 * np.maximum(expression.lid_raise, 0) - 1.1 * expression.squint)
     y = v - (person.eye_slant + 0.12 * np.maximum(expression.brow_tilt, 0)) * x
-    bulge = 1 - np.square(x / (0.19 * person.eye_size))
+    bulge = 1 - np.square(x / (0.23 * person.eye_size))
     middle = 0.5 * (lower - upper) * bulge
     depth = np.maximum(0.5 * (lower + upper), 0.01) * bulge - np.abs(y - middle)
     canvas.paint(person.skin * 0.25, inside(depth + 0.028 - 0.6 * np.maximum(y - middle, 0)))
     canvas.paint(np.full_like(person.skin, 0.97), inside(depth))
     look, down = x - 0.05 * view.gaze * side, y - 0.3 * (lower - upper)
-    radius = 0.088 * person.eye_size
+    radius = 0.115 * person.eye_size
     canvas.paint(person.iris, inside(np.minimum(_ellipse(look, down, radius, radius), depth)))
     pupil = np.minimum(_ellipse(look, down, 0.55 * radius, 0.55 * radius), depth)
     canvas.paint(np.full_like(person.skin, 0.05), inside(pupil))
-    glint = _ellipse(look * side + 0.03, down + 0.035, 0.026, 0.026)
+    glint = _ellipse(look * side + 0.04, down + 0.045, 0.034, 0.034)
     canvas.paint(np.full_like(person.skin, 1), inside(np.minimum(glint, depth)))
-    brow = v + 0.19 + person.brow_height + 0.14 * expression.brow_raise + 0.13 * expression.brow_odd * side
+    brow = v + 0.26 + person.brow_height + 0.16 * expression.brow_raise + 0.16 * expression.brow_odd * side
     arch = -0.05 - 0.04 * np.abs(expression.brow_raise)
-    line = _stroke(x, brow - 0.5 * expression.brow_tilt * x, 0.2, person.brow_weight, arch)
+    line = _stroke(x, brow - 0.6 * expression.brow_tilt * x, 0.24, person.brow_weight, arch)
     canvas.paint(person.hair * 0.6, inside(line))
-    crease = _stroke(v + 0.2, canvas.au - 0.07, 0.09, 0.018)
+    crease = _stroke(v + 0.2, canvas.au - 0.07, 0.1, 0.026)
     canvas.paint(person.skin * 0.5, np.clip(expression.frown, 0, 1) * inside(crease))
-    rim = 0.026 - np.abs(_ellipse(x, v, 0.26, 0.22))
+    rim = 0.024 - np.abs(_ellipse(x, v, 0.3, 0.27))
     bridge = np.minimum(0.024 - np.abs(v + 0.03), 0.1 - np.abs(canvas.fu))
     canvas.paint(person.clothes * 0.35, person.glasses * inside(np.maximum(rim, bridge)))
 
@@ -188,16 +188,16 @@ def _mouth(canvas: _Canvas, person: Person, expression: Expression) -> None:
     x = canvas.fu / width
     bulge = 1 - np.square(x)
     corner = np.square(np.maximum(x * np.sign(expression.smirk), 0)) * np.abs(expression.smirk)
-    y = canvas.fv - 0.53 - 0.14 * expression.smile * (bulge - 0.5) + 0.13 * corner
-    upper = 0.09 * expression.open + 0.06 * expression.sneer
-    lower = 0.19 * expression.open
+    y = canvas.fv - 0.55 - 0.19 * expression.smile * (bulge - 0.5) + 0.19 * corner
+    upper = 0.11 * expression.open + 0.08 * expression.sneer
+    lower = 0.22 * expression.open
     boxy = bulge * (1 + np.clip(expression.stretch, 0, 1) * (1 - bulge))
     middle, half = 0.5 * (lower - upper) * boxy, 0.5 * (lower + upper) * boxy
     depth = half - np.abs(y - middle)
     red = person.skin * np.array([0.85, 0.5, 0.5], np.float32)
     canvas.paint(red, inside(depth + person.lips * (0.4 + 0.6 * bulge)))
-    canvas.paint(red * 0.3, inside(depth + 0.016 * bulge))
-    tongue = np.minimum(depth, _ellipse(canvas.fu, y - middle - half - 0.03, 0.7 * width, 0.12))
+    canvas.paint(red * 0.3, inside(depth + 0.024 * bulge))
+    tongue = np.minimum(depth, _ellipse(canvas.fu, y - middle - half - 0.03, 0.7 * width, 0.14))
     canvas.paint(np.full_like(red, 1) * np.array([0.85, 0.36, 0.36], np.float32), inside(tongue))
-    bite = np.minimum(depth, middle - half + 0.13 * expression.teeth - y)
+    bite = np.minimum(depth, middle - half + 0.16 * expression.teeth - y)
     canvas.paint(np.full_like(red, 0.96), np.clip(4 * expression.teeth, 0, 1) * inside(bite))
