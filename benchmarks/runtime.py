@@ -103,7 +103,10 @@ def main() -> None:
     parser.add_argument("--detector", default="")
     parser.add_argument("--threads", type=int, default=0)
     options = parser.parse_args()
-    places = [options.photos, *(Path(place) / "photos.zip" for place in (os.environ.get("FACELET_DATA", ""), "../shared/data"))]
+    places = [
+        options.photos,
+        *(Path(place) / "photos.zip" for place in (os.environ.get("FACELET_DATA", ""), "../shared/data")),
+    ]
     place = next((Path(place) for place in places if place and Path(place).exists()), None)
     if place is None:
         sys.exit("no photos: give a folder or a zip by --photos")
@@ -120,7 +123,9 @@ def main() -> None:
         table = Table("what", "measured", "limit", box=None, title=f"{len(files)} photos, {os.cpu_count()} cores")
         table.add_row("import facelet", f"{import_time():.3f} s", "0.3 s")
         (folder / "crops").mkdir()
-        table.add_row(f"facelet predict, {CROPS} ready crops", f"{cold_start(analyzer, images, folder / 'crops'):.2f} s", "2 s")
+        table.add_row(
+            f"facelet predict, {CROPS} ready crops", f"{cold_start(analyzer, images, folder / 'crops'):.2f} s", "2 s"
+        )
         for part, value in pipeline(analyzer, images).items():
             unit = "" if part == "faces a photo" else " ms"
             table.add_row(f"{part}, p50", f"{value:.2f}{unit}", "2 ms" if part == "beyond the parts" else "")

@@ -138,6 +138,8 @@ def open_session(path: str | Path, threads: int = 0) -> onnxruntime.InferenceSes
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = threads
+        # Waiting threads would spin on the cores that the detector needs next: that made it half as fast (2 cores).
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except FaceletError:
         raise

@@ -16,7 +16,7 @@ import copy
 
 import numpy as np
 
-from facelet.faces.sitter import Expression, Floats, Person, View
+from facelet.faces.sitter import Expression, Floats, Group, Person, View
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 EYES, NOSE, MOUTH = (-0.78, 0.3), (-0.2, 0.7), (0.15, 1.0)
@@ -27,7 +27,7 @@ def render(
     person: Person, expression: Expression, view: View, size: int, channels: int, behind: Floats | None = None
 ) -> Floats:
     """Faces (N, size, size, channels) float32, mostly in [0, 1]; ``behind`` (same shape) replaces the plain backdrop."""
-    person, expression, view = (type(group)(*map(_column, group)) for group in (person, expression, view))
+    person, expression, view = _columns(person), _columns(expression), _columns(view)
     canvas = _Canvas(view, size, channels, behind)
     _head(canvas, person, view)
     _nose(canvas, person, expression)
@@ -41,9 +41,9 @@ def render(
     return np.stack(canvas.planes, axis=3)
 
 
-def _column(values: Floats) -> Floats:
+def _columns(group: Group) -> Group:
     """(N,) to (N, 1, 1) against pictures; colours (N, 3) stay."""
-    return values[:, None, None] if values.ndim == 1 else values
+    return type(group)(*(values[:, None, None] if values.ndim == 1 else values for values in group))
 
 
 class _Canvas:
@@ -126,10 +126,9 @@ def _head(canvas: _Canvas, person: Person, view: View) -> None:
     canvas.paint(hair * 0.9, person.beard * head * np.clip(6 * below, 0, 1))
     above = person.hairline + person.fringe * np.square(u - person.parting) - v + 0.08 * view.pitch
     crown = _ellipse(u, v, width + 0.6 * person.volume, 1 + 0.6 * person.volume)
-    canvas.paint(hair, inside(np.minimum(crown, above)))
-    canvas.paint(
-        np.minimum(hair * 1.35 + 0.03, 1), 0.5 * inside(_stroke(u + 0.2, v + 0.86, 0.3, 0.05, -0.06)) * inside(above)
-    )
+    front = inside(np.minimum(crown, above))
+    canvas.paint(hair, front)
+    canvas.paint(np.minimum(hair * 1.35 + 0.03, 1), 0.5 * front * inside(_stroke(u + 0.2, v + 0.86, 0.3, 0.05, -0.06)))
 
 
 def _nose(canvas: _Canvas, person: Person, expression: Expression) -> None:
@@ -191,7 +190,7 @@ def _mouth(canvas: _Canvas, person: Person, expression: Expression) -> None:
     y = canvas.fv - 0.55 - 0.19 * expression.smile * (bulge - 0.5) + 0.19 * corner
     upper = 0.11 * expression.open + 0.08 * expression.sneer
     lower = 0.22 * expression.open
-    boxy = bulge * (1 + np.clip(expression.stretch, 0, 1) * (1 - bulge))
+    boxy = bulge * (1 + np.minimum(np.abs(expression.stretch), 1) * (1 - bulge))
     middle, half = 0.5 * (lower - upper) * boxy, 0.5 * (lower + upper) * boxy
     depth = half - np.abs(y - middle)
     red = person.skin * np.array([0.85, 0.5, 0.5], np.float32)

@@ -23,7 +23,7 @@ from facelet.faces.sources import SOURCES
 FREQUENCIES = np.array([0.26, 0.22, 0.14, 0.13, 0.11, 0.05, 0.05, 0.04])
 SHARES = np.array([0.7, 0.15, 0.15])
 ANNOTATORS = 10
-DOUBT = 0.33
+DOUBT = 0.4
 CHUNK = 32
 
 
@@ -46,7 +46,7 @@ def toy(
         seed: of everything; another seed is another population.
         classes: 8, or 7 for those without contempt.
         identities: how many people; 0 is one for every 12 faces. No person is in two splits.
-        noise: how hard it is: 0 for portraits in a studio, 1 for snapshots, at most 2.
+        noise: how hard it is: 0 for portraits in a studio, 1 for snapshots, 3 for bad ones.
 
     Raises FaceletError for options out of their ranges.
     """
@@ -56,7 +56,7 @@ def toy(
         raise FaceletError(f"toy faces are drawn, not read: toy?faces={faces}, not toy:{path}")
     ranges = {
         "size": (size, 16, 1024), "channels": (channels, 1, 3), "faces": (faces, 30, 10_000_000), "classes": (classes, 7, 8),
-        "identities": (identities, 3, faces), "noise": (noise, 0, 2), "seed": (seed, 0, 2**63),
+        "identities": (identities, 3, faces), "noise": (noise, 0, 3), "seed": (seed, 0, 2**63),
     }  # fmt: skip
     for name, (value, low, high) in ranges.items():
         if not low <= value <= high:
@@ -121,8 +121,8 @@ def _act(
     blend = 0.5 * strength * rng.random(n)
     meant = strength[:, None] * MOVES[intended] + blend[:, None] * MOVES[second]
     votes = rng.multinomial(ANNOTATORS, _opinion(meant, classes))
-    shown = meant + 0.1 * noise * rng.standard_normal(meant.shape)
-    shown += (0.15 * noise * rng.standard_normal((who.max() + 1, meant.shape[1])) * _RESTING)[who]
+    shown = meant + 0.06 * noise * rng.standard_normal(meant.shape)
+    shown += (0.08 * noise * rng.standard_normal((who.max() + 1, meant.shape[1])) * _RESTING)[who]
     closed = rng.random(n) < 0.35
     for name in ("open", "teeth"):
         column = Expression._fields.index(name)
@@ -154,11 +154,11 @@ def _opinion(meant: NDArray[np.float64], classes: int) -> NDArray[np.float64]:
 def _snap(drawn: Floats, noise: float, rng: np.random.Generator) -> NDArray[np.uint8]:
     """What a cheap camera makes of a drawing: blur of up to a pixel, grain, eight bits."""
     n = len(drawn)
-    blur = (noise * 0.12 * rng.random((n, 1, 1, 1))).astype(np.float32)
+    blur = (noise * 0.06 * rng.random((n, 1, 1, 1))).astype(np.float32)
     for axis in (1, 2):
         before, after = (np.roll(drawn, step, axis) for step in (1, -1))
         drawn = drawn + blur * (before + after - 2 * drawn)
     grain = rng.integers(0, 65536, drawn.shape, dtype=np.uint16)
     grain = (grain >> 8).astype(np.float32) + (grain & 255) - 255
-    weight = (noise * 0.1 * rng.random((n, 1, 1, 1))).astype(np.float32)
+    weight = (noise * 0.06 * rng.random((n, 1, 1, 1))).astype(np.float32)
     return np.clip(255 * drawn + weight * grain + 0.5, 0, 255).astype(np.uint8)

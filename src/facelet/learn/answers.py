@@ -132,8 +132,10 @@ class Answers:
     def _columns(self, classes: tuple[str, ...]) -> list[int] | None:
         if self.logits is None or (not self.classes and self.logits.shape[1] == len(classes)):
             return None
+        if not self.classes:
+            raise FaceletError(f"{self.source}: {self.logits.shape[1]} unnamed logits for {len(classes)} classes")
         if set(self.classes) != set(classes):
-            odd = sorted(set(self.classes) ^ set(classes)) or [f"{self.logits.shape[1]} unnamed columns"]
+            odd = sorted(set(self.classes) ^ set(classes))
             raise FaceletError(f"{self.source}: its classes are not those of the faces ({', '.join(odd[:5])} differ)")
         return [self.classes.index(name) for name in classes]
 

@@ -108,7 +108,8 @@ class Hint(Term):
 
     With ``mix`` m above 0 (T-SNet's second stage; our reading of it) the stage before the last learns too, through a
     regressor of its own, towards (1 - m) teacher + m student's deep feature: a target that the student can reach.
-    In units of the teacher's variance: 1 is knowing nothing, 0 is knowing all.
+    The teacher's feature is standardised over the batch, as the regressor's is by its BN, so that the loss means the
+    same for every teacher: 2 is knowing nothing of it, 0 is knowing all.
     """
 
     asks = ("embedding",)
@@ -128,13 +129,13 @@ class Hint(Term):
         assert student.stages is not None
         assert teacher.embedding is not None
         deep = self.deep(student.embedding)
-        value = losses.hint(deep, teacher.embedding)
+        taught = standardised(teacher.embedding)
+        value = losses.hint(deep, taught)
         if self.middle is not None:
             middle = self.middle(student.stages[-2].float().mean((2, 3)))
-            target = torch.lerp(teacher.embedding, deep.detach(), self.pair.mix)
+            target = torch.lerp(taught, deep.detach(), self.pair.mix)
             value = 0.5 * (value + losses.hint(middle, target))
-        variance = teacher.embedding.var(0, correction=0).mean().clamp(min=1e-6)
-        return value / variance
+        return value
 
 
 @TERMS.register("attention")
@@ -165,5 +166,11 @@ class Rkd(Term):
 
 
 def regressor(inputs: int, outputs: int) -> nn.Module:
-    """Linear + BN: trained with the student, left behind."""
-    return nn.Sequential(nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs))
+    """Linear + BN without scale: trained with the student, left behind."""
+    return nn.Sequential(nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs, affine=False))
+
+
+def standardised(feature: Tensor) -> Tensor:
+    """(N, D) with mean 0 and variance 1 over the batch; features that hardly vary stay near 0 instead of becoming noise."""
+    variance = feature.var(0, correction=0)
+    return (feature - feature.mean(0)) / (variance + 0.01 * variance.mean()).clamp(min=1e-12).sqrt()

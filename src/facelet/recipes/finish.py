@@ -1,4 +1,4 @@
-"""The end of a run: all its models timed side by side, then the ledger on screen, ``ledger.json``, ``ledger.md``, ``report.html``."""
+"""The end of a run: all its models timed side by side, then ledger and report, on screen and in files."""
 
 from __future__ import annotations
 

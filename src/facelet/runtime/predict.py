@@ -109,7 +109,8 @@ def command(
     start = time.perf_counter()
     for result in _with_progress(predictions(analyzer, files, cropped), len(files)):
         if result.error:
-            print(f"passed over: {result.error}", file=sys.stderr)
+            if len(files) > 1:
+                print(f"passed over: {result.error}", file=sys.stderr)
         elif folder and result.photo is not None:
             _save(result, folder, taken)
         results.append(replace(result, photo=None))  # a thousand photos' pixels do not fit in memory
@@ -152,8 +153,8 @@ def _show(results: list[Prediction], seconds: float, folder: Path | None, consol
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("photo", "face", "expression", "", "left, top, width x height"):
-        table.add_column(title, overflow="fold")
+    for title in ("photo", "face", "expression", "", "left, top, w x h"):
+        table.add_column(title, overflow="fold", no_wrap=title != "photo")
     for result in results:
         if result.error:
             table.add_row(Text(result.name), "", Text("cannot be read", "red"))

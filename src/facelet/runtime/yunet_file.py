@@ -61,7 +61,12 @@ def _download(url: str, target: Path, sha256: str) -> Path:
             downloader=pooch.HTTPDownloader(timeout=TIMEOUT),
         )
     except Exception as error:  # requests, urllib3, OSError and pooch's ValueError have no common base
-        reason = str(error).splitlines()[0][:200] or type(error).__name__
+        kinds = {kind.__name__ for kind in type(error).__mro__}
+        reason = (
+            "no connection"
+            if "ConnectionError" in kinds
+            else (str(error).splitlines() or [type(error).__name__])[0][:200]
+        )
         raise FaceletError(
             f"the face detector (0.1 MB) could not be fetched from {url}: {reason}. "
             f"Offline, get that file elsewhere and name it by --detector FILE or {VARIABLE}=FILE"

@@ -1,0 +1,146 @@
+"""How much of a bare loop's speed the training loop keeps: bare forward/backward/step over one ready batch against
+``do: train`` with augmentation, EMA, clipping, checks and progress.
+
+    python benchmarks/train_loop.py                      # shufflenet-v2 and resnet18, 48 px, batch 128
+    python benchmarks/train_loop.py resnet18 --steps 40 --device cuda
+
+The two take turns step by step in one process, so that other work on the machine slows both alike. Validation between
+epochs is real work of its own, and is shown in the last column only. Ends with 1 when a share is below ``--floor``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch.nn.functional import cross_entropy
+
+from facelet import nets
+from facelet.faces import FaceSet, load
+from facelet.faces.augment import plain
+from facelet.learn import precision
+from facelet.learn.batches import Batch, FaceBatches
+from facelet.learn.objective import Normalise
+from facelet.learn.optimizer import make_optimizer
+from facelet.learn.supervised import Train
+from facelet.step import Job
+
+SKIPPED = 3
+
+
+class Bare:
+    """Forward, backward and step of the same net, optimizer and precision, always on the same ready batch."""
+
+    def __init__(self, step: Train, faces: FaceSet, device: torch.device) -> None:
+        train = faces.split("train")
+        spec = step.spec_for(faces, train, None)
+        self.net = spec.build().to(device).train()
+        self.choice = precision.choose(self.net, device, step.precision)
+        layout = torch.channels_last if self.choice.channels_last else torch.contiguous_format
+        self.net.to(memory_format=layout)
+        images = torch.from_numpy(train.images[: step.batch]).to(device)
+        self.faces = Normalise(spec).to(device)(plain(images)).contiguous(memory_format=layout)
+        self.labels = torch.from_numpy(train.labels[: step.batch]).to(device)
+        self.optimizer = make_optimizer([self.net], step.optimization())
+        self.device = device
+
+    def step(self) -> None:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.choice.bf16):
+            loss = cross_entropy(self.net(self.faces), self.labels)
+        loss.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+
+@dataclass
+class Clock:
+    """Seconds of each step of both loops."""
+
+    device: torch.device
+    bare: list[float] = field(default_factory=list)
+    ours: list[float] = field(default_factory=list)
+
+    def now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+
+def take_turns(clock: Clock, bare: Bare) -> None:
+    """Makes every batch of the training loop wait for one step of the bare one, and times both."""
+    batches_of = FaceBatches.__iter__
+
+    def turns(self: FaceBatches) -> Iterator[Batch]:
+        source, mark = batches_of(self), clock.now()
+        if not torch.is_grad_enabled():  # batches that settle the batch norms before validation
+            yield from source
+            return
+        while (batch := next(source, None)) is not None:
+            start = clock.now()
+            bare.step()
+            end = clock.now()
+            yield batch
+            clock.bare.append(end - start)
+            clock.ours.append(start - mark)
+            mark = end
+
+    FaceBatches.__iter__ = turns  # type: ignore[method-assign]
+
+
+def measure(net: str, options: argparse.Namespace, faces: FaceSet) -> tuple[str, float, float, float]:
+    """Precision, and faces a second: bare, training loop, training loop with validation."""
+    torch.manual_seed(0)
+    device = precision.pick_device(options.device)
+    per_epoch = int((faces.splits == 0).sum()) // options.batch
+    fields = {"do": "train", "as": net, "net": net, "batch": options.batch, "epochs": (options.steps + 1) / per_epoch}
+    step = Train.model_validate(fields)
+    clock, batches_of = Clock(device), FaceBatches.__iter__
+    bare = Bare(step, faces, device)
+    take_turns(clock, bare)
+    with tempfile.TemporaryDirectory() as folder:
+        job = Job(net, Path(folder), faces, {}, device=options.device, say=lambda line: None)
+        start = time.perf_counter()
+        result = step.run(job)
+        assert result.net is not None
+        assert nets.load(result.net)[1].name == net
+        whole = time.perf_counter() - start
+    FaceBatches.__iter__ = batches_of  # type: ignore[method-assign]
+    bare_seconds, ours = sum(clock.bare[SKIPPED:]), sorted(clock.ours[SKIPPED:])
+    steps = len(ours)
+    validated = (result.spent["seconds"] - sum(clock.bare)) / result.spent["steps"] if whole else 0.0
+    laps = max(1, round(steps / per_epoch))
+    loop = sum(ours[:-laps]) / (steps - laps)  # the longest steps are those in which an epoch ended
+    return str(bare.choice), options.batch * steps / bare_seconds, options.batch / loop, options.batch / validated
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("nets", nargs="*", default=["shufflenet-v2", "resnet18"])
+    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--size", type=int, default=48)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--floor", type=float, default=0.9)
+    options = parser.parse_args()
+    faces = load("toy?faces=6000", size=options.size)
+    table = Table(title=f"Training loop, {options.size} px, batch {options.batch}, {torch.get_num_threads()} threads")
+    for name in ("net", "precision", "bare faces/s", "facelet faces/s", "share", "with validation"):
+        table.add_column(name, justify="left" if name in ("net", "precision") else "right")
+    worst = 1.0
+    for net in options.nets:
+        chosen, bare, ours, validated = measure(net, options, faces)
+        worst = min(worst, ours / bare)
+        table.add_row(net, chosen, f"{bare:,.0f}", f"{ours:,.0f}", f"{ours / bare:.1%}", f"{validated / bare:.1%}")
+    Console().print(table)
+    return 0 if worst >= options.floor else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

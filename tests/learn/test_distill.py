@@ -1,0 +1,200 @@
+"""The step ``distill``: every loss, a live teacher, a kept one, and what they must agree on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from safetensors.torch import load_file
+
+from facelet import nets
+from facelet.errors import FaceletError
+from facelet.faces import load
+from facelet.learn.answers import Answers, answer
+from facelet.learn.batches import Batch
+from facelet.learn.distillation import KeptTeacher, LiveTeacher
+from facelet.learn.terms import TERMS, Hint, Pair, Seen, standardised
+from facelet.step import Made
+
+PAIR = Pair((4, 6, 8), 8, 5, temperature=4.0, alpha=1.0, beta=2.0, mix=0.0)
+
+
+@pytest.fixture
+def teacher(tmp_path):
+    """A Made whose net sees colour faces of another size than the student's."""
+
+    def make(size=24, channels=3, classes=8):
+        torch.manual_seed(1)
+        mean, std = (0.3,) * channels, (0.3,) * channels
+        options = {"width": 0.0625, "stem_stride": 1}
+        spec = nets.resolve("resnet18", classes=classes, size=size, channels=channels, mean=mean, std=std, **options)
+        nets.save(spec.build(), spec, tmp_path / "teacher.safetensors")
+        return Made(net=tmp_path / "teacher.safetensors")
+
+    return make
+
+
+def seen(n=12, logits=8, width=5, seed=0):
+    torch.manual_seed(seed)
+    stages = [torch.randn(n, channels, side, side) for channels, side in ((4, 4), (6, 3), (8, 2))]
+    return Seen(torch.randn(n, logits), torch.randn(n, width), stages)
+
+
+@pytest.mark.parametrize("name", list(TERMS))
+def test_every_term_is_one_value_a_face_with_a_gradient(name):
+    student, teacher = seen(width=8), seen(seed=1)
+    tensors = [student.logits, student.embedding, *student.stages]
+    for tensor in tensors:
+        tensor.requires_grad_()
+    labels = torch.arange(12) % 8
+    hard = torch.nn.functional.cross_entropy(student.logits, labels, reduction="none")
+    value = TERMS[name](PAIR)(student, teacher, labels, hard)
+    assert value.shape == (12,)
+    value.mean().backward()
+    assert any(tensor.grad is not None and tensor.grad.abs().max() > 0 for tensor in tensors)
+
+
+def test_dkd_leaves_faces_without_label_out():
+    labels = torch.tensor([0, -1, 2] * 4)
+    value = TERMS["dkd"](PAIR)(seen(width=8), seen(seed=1), labels, torch.zeros(12))
+    assert (value[labels < 0] == 0).all()
+    assert (value[labels >= 0] > 0).all()
+
+
+def test_hint_measures_what_is_not_known():
+    teacher = seen(n=4000, seed=1)
+    knowing = Hint(
+        PAIR._replace(student_embedding=5) if hasattr(PAIR, "_replace") else Pair((4, 6, 8), 5, 5, 4, 1, 1, 0)
+    )
+    with torch.no_grad():
+        knowing.deep[0].weight.copy_(torch.eye(5))
+    same = Seen(None, teacher.embedding * 3 + 1, teacher.stages)
+    other = Seen(None, torch.randn(4000, 5), teacher.stages)
+    assert knowing(same, teacher, torch.zeros(4000), torch.zeros(4000)).mean() < 0.001
+    assert knowing(other, teacher, torch.zeros(4000), torch.zeros(4000)).mean().item() == pytest.approx(2, abs=0.1)
+
+
+def test_mix_draws_the_middle_towards_the_students_own_depth():
+    pair = Pair((4, 6, 8), 8, 5, 4.0, 1.0, 1.0, mix=0.25)
+    student, teacher = seen(width=8), seen(seed=1)
+    term = Hint(pair)
+    value = term(student, teacher, torch.zeros(12), torch.zeros(12))
+    deep, taught = term.deep(student.embedding), standardised(teacher.embedding)
+    middle = term.middle(student.stages[1].mean((2, 3)))
+    target = 0.75 * taught + 0.25 * deep
+    expected = 0.5 * ((deep - taught).square().mean(1) + (middle - target).square().mean(1))
+    assert torch.allclose(value, expected, atol=1e-5)
+
+
+def test_features_that_do_not_vary_are_no_noise():
+    feature = torch.cat([torch.randn(100, 3), torch.full((100, 1), 7.0) + 1e-7 * torch.randn(100, 1)], 1)
+    scaled = standardised(feature)
+    assert scaled[:, 3].abs().max() < 1e-3
+    assert scaled[:, :3].std(0).tolist() == pytest.approx([1, 1, 1], abs=0.02)
+    assert standardised(torch.zeros(5, 3)).abs().max() == 0
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [{"ce": 0.1, "kd": 0.9}, {"hint": 1.0}, {"dkd": 1.0, "attention": 100.0, "rkd": 0.1, "hint": 1.0}],
+)
+def test_a_student_learns_from_a_teacher_of_another_size_and_colour(step, job, teacher, losses, faces):
+    work = job(models={"teacher": teacher()})
+    lesson = step("distill", losses=losses, epochs=1, mix=0.2, **{"from": "teacher"})
+    assert lesson.needs() == ["teacher"]
+    plan = lesson.plan(faces, {"teacher": nets.load(work.net_of("teacher"))[1]})
+    assert "taught by teacher" in plan.text
+    made = lesson.run(work)
+    assert "taught by teacher" in made.notes[-1]
+    assert nets.load(made.net)[1].channels == 1
+    assert set(load_file(made.net)) == set(nets.load(made.net)[0].state_dict())
+
+
+def test_what_is_taught_is_learned(step, job):
+    """Random labels, and a teacher who knows the true ones: the student ends nearer to the teacher than to the labels."""
+    faces = load("toy?faces=400&noise=0.2", size=24)
+    made = step(epochs=12, lr=0.01, augment=0.3).run(job("teacher", faces=faces))
+    told = answer(made.net, faces.split("train"), device="cpu").logits.argmax(1)
+    wrong = faces.take(np.arange(len(faces)))
+    wrong.labels = np.random.default_rng(0).integers(0, 8, len(faces))
+    wrong.votes = None
+    student = step("distill", losses={"kd": 1.0}, epochs=12, lr=0.01, augment=0.3, **{"from": "teacher"})
+    learned = student.run(job("student", faces=wrong, models={"teacher": made}))
+    says = answer(learned.net, faces.split("train"), device="cpu").logits.argmax(1)
+    assert (says == told).mean() > 0.6
+    assert (says == wrong.split("train").labels).mean() < 0.35
+
+
+def test_a_kept_teacher_says_what_the_live_one_does(faces, teacher):
+    train = faces.split("train")
+    path = teacher(size=16, channels=1).net
+    kept = KeptTeacher(answer(path, train, device="cpu"))
+    live = LiveTeacher(*nets.load(path))
+    for each in (kept, live):
+        each.place(torch.device("cpu"))
+    rows = torch.tensor([5, 0, 9, 5])
+    mirrored = torch.tensor([False, True, True, True])
+    pixels = torch.from_numpy(train.images)[rows].permute(0, 3, 1, 2) / 255
+    pixels = torch.where(mirrored[:, None, None, None], pixels.flip(3), pixels)
+    batch = Batch(pixels, torch.zeros(4).long(), rows, mirrored, None)
+    assert torch.allclose(kept(batch).logits, live(batch).logits, atol=0.05)
+    assert torch.allclose(kept(batch).embedding, live(batch).embedding, atol=0.05)
+    assert kept(batch).stages is None
+    assert not live(batch).logits.requires_grad
+
+
+def test_the_cache_asks_the_teacher_once(step, job, teacher, monkeypatch):
+    work = job(models={"teacher": teacher()})
+    lesson = step("distill", cache=True, losses={"kd": 1.0, "hint": 1.0}, epochs=1, **{"from": "teacher"})
+    lesson.run(work)
+    (work.folder / "net.safetensors").unlink()
+    monkeypatch.setattr("facelet.learn.distill.answer", lambda *_, **__: pytest.fail("the teacher is asked again"))
+    lesson.run(work)
+
+
+def test_answers_made_elsewhere_teach(step, job, faces, tmp_path):
+    train = faces.split("train")
+    rng = np.random.default_rng(0)
+    path = tmp_path / "answers.npz"
+    Answers(train.names, embeddings=rng.normal(size=(len(train), 6)).astype(np.float16)).save(path)
+    lesson = step("distill", answers=path, losses={"ce": 1.0, "hint": 1.0}, epochs=1)
+    assert "taught by answers.npz" in lesson.plan(faces, {}).text
+    assert "answers.npz" in lesson.run(job()).notes[-1]
+    with pytest.raises(FaceletError, match="'kd' needs the teacher's logits, and it gives only embedding"):
+        step("distill", answers=path, losses={"kd": 1.0}, epochs=1).plan(faces, {})
+    Answers(train.names[1:], logits=np.zeros((len(train) - 1, 8), np.float32)).save(path)
+    with pytest.raises(FaceletError, match="no answer for 1 of"):
+        step("distill", answers=path, epochs=1).plan(faces, {})
+
+
+def test_a_teacher_of_other_classes_is_refused(step, faces, teacher):
+    _, spec = nets.load(teacher(classes=5).net)
+    with pytest.raises(FaceletError, match="teacher of the same 8 classes, this one has 5"):
+        step("distill", epochs=1, **{"from": "teacher"}).plan(faces, {"teacher": spec})
+
+
+def test_faces_without_label_are_taught_too(step, job, faces, teacher):
+    some = faces.take(np.arange(len(faces)))
+    some.labels = np.where((some.splits == 0) & (np.arange(len(some)) % 3 > 0), -1, some.labels)
+    some.votes = None
+    lesson = step("distill", epochs=1, losses={"ce": 0.5, "dkd": 1.0}, **{"from": "teacher"})
+    assert len(lesson.training_faces(some)) == int((faces.splits == 0).sum())
+    lesson.run(job(faces=some, models={"teacher": teacher()}))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "either from"),
+        ({"from": "teacher", "answers": "a.npz"}, "either from"),
+        ({"answers": "a.npz", "cache": True}, "kept already"),
+        ({"from": "teacher", "losses": {"kdd": 1}}, "did you mean 'kd'"),
+        ({"from": "teacher", "losses": {"kd": -1}}, "0 or more"),
+        ({"from": "teacher", "losses": {"kd": 0}}, "more than 0"),
+        ({"from": "teacher", "cache": True, "losses": {"attention": 1}}, "compares maps"),
+    ],
+)
+def test_fields_that_cannot_be_meant(step, fields, message):
+    with pytest.raises(ValidationError, match=message):
+        step("distill", epochs=1, **fields)

@@ -1,0 +1,57 @@
+"""The step ``self-distill``: its loss by the formula, and a net without exits at the end."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from facelet import nets
+from facelet.learn.batches import Batch
+from facelet.learn.self_distill import Exits
+from facelet.nets.exits import ExitHeads
+
+
+def test_the_loss_by_its_formula():
+    torch.manual_seed(0)
+    spec = nets.resolve("resnet18", classes=5, size=16, width=0.0625, stem_stride=1, mean=(0.4,), std=(0.2,))
+    net = spec.build().eval()
+    exits = ExitHeads.of(net, 16, 1, 5).eval()
+    objective = Exits(spec, exits, share=0.3, temperature=3.0, feature=0.1)
+    labels = torch.tensor([0, 4, 2, 1])
+    batch = Batch(torch.rand(4, 1, 16, 16), labels, torch.arange(4), torch.zeros(4).bool(), None)
+    logits, losses = objective(net, batch)
+    stages = net.stages((batch.faces - 0.4) / 0.2)
+    deep = net.embed(stages)
+    assert torch.allclose(logits, net.classify(deep), atol=1e-5)
+    assert losses["ce"].item() == pytest.approx(F.cross_entropy(logits, labels).item(), abs=1e-5)
+    for number, answer in enumerate(exits(stages), start=1):
+        p, log_q = F.softmax(logits / 3, 1), F.log_softmax(answer.logits / 3, 1)
+        expected = 0.7 * F.cross_entropy(answer.logits, labels) + 0.3 * 9 * F.kl_div(log_q, p, reduction="batchmean")
+        expected = expected + 0.1 * F.mse_loss(answer.feature, deep)
+        assert losses[f"exit{number}"].item() == pytest.approx(expected.item(), rel=1e-4)
+    assert len(losses) == 4
+
+
+def test_the_deepest_answer_learns_from_labels_alone():
+    torch.manual_seed(0)
+    spec = nets.resolve("resnet18", classes=5, size=16, width=0.0625, stem_stride=1)
+    net = spec.build()
+    objective = Exits(spec, ExitHeads.of(net, 16, 1, 5), share=1.0, temperature=3.0, feature=1.0)
+    batch = Batch(torch.rand(4, 1, 16, 16), torch.zeros(4).long(), torch.arange(4), torch.zeros(4).bool(), None)
+    _, losses = objective(net, batch)
+    sum(loss for name, loss in losses.items() if name != "ce").backward()
+    assert net.fc.weight.grad is None
+    assert net.layer4[0].bn2.weight.grad is None
+    assert net.layer1[0].bn2.weight.grad.abs().sum() > 0
+
+
+def test_the_exits_are_left_behind(step, job, faces):
+    lesson = step("self-distill", epochs=2)
+    specs: dict[str, nets.NetSpec] = {}
+    plan = lesson.plan(faces, specs)
+    made = lesson.run(job())
+    net, spec = nets.load(made.net)
+    assert sum(weight.numel() for weight in net.parameters()) == plan.params
+    assert spec == specs["net"]
+    assert "exits" in made.notes[-1]

@@ -1,0 +1,349 @@
+"""The step ``train``: it learns, keeps what it promises, resumes exactly, and says what is wrong."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from safetensors.torch import load_file
+
+from facelet import nets
+from facelet.errors import FaceletError
+from facelet.faces import load
+from facelet.learn import learner as learners
+from facelet.learn.ema import Ema
+from facelet.learn.lesson import augmentation
+from facelet.step import Made
+
+
+def curves(folder):
+    with (folder / "curves.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return [{key: float(value) for key, value in row.items() if key != "seconds"} for row in rows]
+
+
+def same_weights(one, other):
+    first, second = load_file(one), load_file(other)
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_it_learns_and_leaves_what_it_promises(step, job):
+    faces = load("toy?faces=500&noise=0.2", size=24)
+    work = job(faces=faces)
+    made = step(epochs=12, lr=0.01, augment=0.3).run(work)
+    rows = curves(work.folder)
+    assert sorted(path.name for path in work.folder.iterdir()) == [
+        "curves.csv",
+        "net.safetensors",
+        "plan.json",
+        "result.json",
+    ]
+    assert list(rows[0]) == ["epoch", "step", "lr", "train_loss", "val_loss", "val_accuracy"]
+    assert [row["epoch"] for row in rows] == list(range(1, 13))
+    assert rows[-1]["train_loss"] < rows[0]["train_loss"] - 0.5
+    assert made.spent["steps"] == rows[-1]["step"] == 12 * (int((faces.splits == 0).sum()) // 32)
+    net, spec = nets.load(made.net)
+    assert spec.mean == pytest.approx(((faces.split("train").images / 255).mean(),), abs=1e-4)
+    val = faces.split("val")
+    pixels = torch.from_numpy(val.images).permute(0, 3, 1, 2) / 255
+    with torch.no_grad():
+        right = (net((pixels - spec.mean[0]) / spec.std[0]).argmax(1).numpy() == val.labels).mean()
+    assert right == pytest.approx(rows[-1]["val_accuracy"], abs=1e-5)
+    majority = np.bincount(val.labels).max() / len(val)
+    assert right > majority + 0.2
+
+
+def test_a_finished_training_is_not_repeated(step, job, monkeypatch):
+    work = job()
+    first = step(epochs=1).run(work)
+    monkeypatch.setattr("facelet.learn.trainer.train", lambda *_: pytest.fail("it trains again"))
+    assert step(epochs=1).run(work) == first
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(step, job):
+    one, two = job("one"), job("two")
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    step(epochs=1).run(one)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(2)
+    step(epochs=1).run(two)
+    assert same_weights(one.folder / "net.safetensors", two.folder / "net.safetensors")
+    step(epochs=1).run(job("three", seed=1))
+    assert not same_weights(one.folder / "net.safetensors", job("three").folder / "net.safetensors")
+
+
+KILLED = """
+import sys
+from pathlib import Path
+import facelet.learn, facelet.learn.learner as learners
+from facelet.faces import load
+from facelet.step import STEPS, Job
+learners.SAVE_SECONDS = 0.0
+if __name__ == "__main__":
+    step = STEPS["train"].model_validate_json(sys.argv[1])
+    step.run(Job("net", Path(sys.argv[2]), load("toy?faces=160", size=16), {}, device="cpu"))
+"""
+
+
+def test_killed_and_resumed_it_ends_with_the_same_weights(step, job, tmp_path):
+    lesson = step(epochs=12, net_options={"width": 0.0625, "stem_stride": 1, "dropout": 0.3})
+    broken, unbroken = job("broken"), job("unbroken")
+    script = tmp_path / "train.py"
+    script.write_text(textwrap.dedent(KILLED))
+    arguments = [sys.executable, str(script), lesson.model_dump_json(by_alias=True), str(broken.folder)]
+    process = subprocess.Popen(arguments, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL)
+    try:
+        while not (broken.folder / "state.pt").exists():
+            assert process.poll() is None
+            time.sleep(0.005)
+        time.sleep(0.1)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert not (broken.folder / "net.safetensors").exists(), "it ended before it could be killed"
+    said: list[str] = []
+    broken.say = said.append
+    lesson.run(broken)
+    assert any("continues after step" in line for line in said)
+    lesson.run(unbroken)
+    assert same_weights(broken.folder / "net.safetensors", unbroken.folder / "net.safetensors")
+    assert curves(broken.folder) == curves(unbroken.folder)
+
+
+@pytest.mark.parametrize("stop", [1, 3, 5, 11])
+def test_stopped_within_an_epoch_and_resumed(step, job, monkeypatch, stop):
+    """In one process: Ctrl-C after any step, minutes whose schedule was fixed, and what was printed then."""
+    monkeypatch.setattr(learners, "PROBE_LEAST", 1)
+    lesson = step(minutes=0.5)
+    whole, parts = job("whole"), job("parts")
+    fix_schedule(monkeypatch, total=14)
+    lesson.run(whole)
+    interrupt_after(monkeypatch, stop)
+    with pytest.raises(FaceletError, match=f"stopped after step {stop}.*resume"):
+        lesson.run(parts)
+    monkeypatch.undo()
+    fix_schedule(monkeypatch, total=14)
+    monkeypatch.setattr(learners, "PROBE_LEAST", 1)
+    lesson.run(parts)
+    assert same_weights(whole.folder / "net.safetensors", parts.folder / "net.safetensors")
+    assert curves(whole.folder) == curves(parts.folder)
+
+
+def fix_schedule(monkeypatch, total):
+    """Minutes always become the same steps: what a clock says is not for a test to rely on."""
+    monkeypatch.setattr(learners, "PROBE_SECONDS", 0.0)
+    plain = learners.by_seconds
+    monkeypatch.setattr(
+        learners,
+        "by_seconds",
+        lambda left, **figures: plain(total - figures["done"] + 0.5, **{**figures, "step": 1.0, "validation": 0.0}),
+    )
+
+
+def interrupt_after(monkeypatch, stop):
+    plain = Ema.update
+
+    def update(self, step):
+        plain(self, step)
+        if step == stop:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Ema, "update", update)
+
+
+def test_signals_are_given_back(step, job, monkeypatch):
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    interrupt_after(monkeypatch, 2)
+    with pytest.raises(FaceletError, match="stopped after step 2"):
+        step(epochs=2).run(job())
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_it_trains_outside_the_main_thread(step, job):
+    found: list[Made] = []
+    thread = threading.Thread(target=lambda: found.append(step(epochs=1).run(job())))
+    thread.start()
+    thread.join()
+    assert found[0].net.exists()
+
+
+def test_minutes_end_on_time(step, job):
+    work = job()
+    lesson = step(minutes=0.05)
+    assert lesson.plan(work.faces, {}).seconds == pytest.approx(3)
+    made = lesson.run(work)
+    assert 1.5 < made.spent["seconds"] < 6
+    assert json.loads((work.folder / "plan.json").read_text())["schedule"]["total"] == made.spent["steps"]
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(step, job, monkeypatch):
+    from facelet.learn.objective import Labels
+
+    monkeypatch.setattr(learners, "SAVE_SECONDS", 0.0)
+    plain, calls = Labels.forward, []
+
+    def forward(self, net, batch):
+        logits, losses = plain(self, net, batch)
+        calls.append(1)
+        return logits, {"ce": losses["ce"] * (float("nan") if len(calls) == 6 else 1)}
+
+    monkeypatch.setattr(Labels, "forward", forward)
+    work = job()
+    with pytest.raises(FaceletError, match=r"nan at step 6 \(epoch 2\.50\); the last checkpoint is kept.*lower lr"):
+        step(epochs=4).run(work)
+    kept = torch.load(work.folder / "state.pt", weights_only=True)
+    assert 1 <= kept["done"] <= 5
+    assert all(value.isfinite().all() for value in kept["net"].values())
+
+
+@pytest.mark.parametrize("targets", ["labels", "votes"])
+@pytest.mark.parametrize("balance", ["none", "class-weights", "sampler"])
+def test_targets_and_balance_train(step, job, targets, balance):
+    made = step(epochs=1, targets=targets, balance=balance, label_smoothing=0.1, optimizer="sgd").run(job())
+    assert made.spent["epochs"] == 1
+
+
+def test_class_weights_and_votes_are_torchs_cross_entropy():
+    from facelet.learn.batches import Batch
+    from facelet.learn.objective import Labels
+    from facelet.nets import NetSpec
+
+    logits, labels = torch.randn(5, 3), torch.tensor([0, 2, 1, -1, 2])
+    votes = torch.softmax(torch.randn(5, 3), 1)
+    weights = [0.5, 1.0, 2.0]
+    batch = Batch(torch.rand(5, 1, 8, 8), labels, torch.arange(5), torch.zeros(5).bool(), votes)
+    spec = NetSpec("resnet18", 3)
+    log = torch.log_softmax(logits, 1)
+    hard = Labels(spec, smoothing=0.3, weights=weights).hard(logits, batch)
+    soft = Labels(spec, votes=True, weights=weights).hard(logits, batch)
+    for i in range(5):
+        target = [0.1 + 0.7 * (k == labels[i]) for k in range(3)]
+        expected = -sum(target[k] * weights[k] * log[i, k] for k in range(3)) if labels[i] >= 0 else 0
+        assert hard[i].item() == pytest.approx(float(expected), abs=1e-5)
+        assert soft[i].item() == pytest.approx(float(-sum(votes[i, k] * weights[k] * log[i, k] for k in range(3))))
+
+
+def test_fine_tuning_starts_from_an_earlier_model(step, job, faces):
+    first = step(epochs=1).run(job("first"))
+    work = job("second", models={"first": first})
+    tuned = step(of="first", epochs=1, lr=1e-9, weight_decay=0, ema=0)
+    assert tuned.needs() == ["first"]
+    tuned.run(work)
+    before, after = load_file(first.net), load_file(work.folder / "net.safetensors")
+    assert all(torch.allclose(before[key], after[key], atol=1e-6) for key in before if key.endswith("weight"))
+
+
+def test_another_number_of_classes_gets_a_fresh_classifier(step, job, faces):
+    first = step(epochs=1).run(job("first"))
+    fewer = faces.take(np.flatnonzero(faces.labels < 4))
+    fewer.classes, fewer.votes = faces.classes[:4], None
+    said: list[str] = []
+    work = job("second", faces=fewer, models={"first": first}, say=said.append)
+    made = step(of="first", epochs=1).run(work)
+    assert nets.load(made.net)[1].classes == 4
+    assert any("fresh classifier" in line for line in said)
+
+
+def test_the_plan_counts(step, faces):
+    specs: dict[str, nets.NetSpec] = {}
+    plan = step(epochs=3).plan(faces, specs)
+    net = specs["net"].build()
+    assert plan.params == sum(weight.numel() for weight in net.parameters())
+    assert plan.macs > 0
+    assert plan.seconds is not None
+    assert plan.seconds > 0
+    assert f"3 epochs of {int((faces.splits == 0).sum())} faces" in plan.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"epochs": 0}, "greater than 0"),
+        ({"minutes": 0}, "greater than 0"),
+        ({}, "either epochs or minutes"),
+        ({"epochs": 1, "minutes": 1}, "either epochs or minutes"),
+        ({"epochs": 1, "net": None, "net_options": {}}, "either net"),
+        ({"epochs": 1, "augment": {"shfit": 0.1}}, "did you mean 'shift'"),
+        ({"epochs": 1, "augment": -1}, "strength between 0"),
+        ({"epochs": 1, "lr": 0}, "greater than 0"),
+    ],
+)
+def test_fields_that_cannot_be_meant(step, fields, message):
+    with pytest.raises(ValidationError, match=message):
+        step(**fields)
+
+
+def test_what_the_faces_lack_is_said(step, job, faces):
+    without_votes = faces.take(np.arange(len(faces)))
+    without_votes.votes = None
+    with pytest.raises(FaceletError, match="and toy has none"):
+        step(epochs=1, targets="votes").plan(without_votes, {})
+    with pytest.raises(FaceletError, match="no val faces"):
+        step(epochs=1).plan(faces.take(np.flatnonzero(faces.splits == 0)), {})
+    with pytest.raises(FaceletError, match="did you mean 'resnet18'"):
+        step(epochs=1, net="resnet81").plan(faces, {})
+    with pytest.raises(FaceletError, match="net_options cannot set classes"):
+        step(epochs=1, net_options={"classes": 4}).plan(faces, {})
+    with pytest.raises(FaceletError, match="2 nodes need a launcher"):
+        step(epochs=1).run(job(nodes=2))
+    with pytest.raises(FaceletError, match="does not divide by 3 processes"):
+        step(epochs=1).run(job(devices=3))
+    if not torch.cuda.is_available():
+        with pytest.raises(FaceletError, match="finds no GPU"):
+            step(epochs=1).run(job(device="cuda"))
+
+
+def test_a_folder_of_another_training_is_refused(step, job):
+    work = job()
+    step(epochs=1).run(work)
+    with pytest.raises(FaceletError, match="other settings"):
+        step(epochs=2).run(work)
+
+
+def test_a_damaged_state_is_named(step, job, monkeypatch):
+    monkeypatch.setattr(learners, "SAVE_SECONDS", 0.0)
+    interrupt_after(monkeypatch, 2)
+    work = job()
+    with pytest.raises(FaceletError, match="stopped"):
+        step(epochs=4).run(work)
+    state = work.folder / "state.pt"
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(FaceletError, match=r"state\.pt is damaged"):
+        step(epochs=4).run(work)
+
+
+def test_a_full_disk_is_a_clear_error(step, job, monkeypatch):
+    monkeypatch.setattr(learners, "SAVE_SECONDS", 0.0)
+
+    def full(state, path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(FaceletError, match="disk is full"):
+        step(epochs=1).run(job())
+
+
+def test_strength_scales_every_range():
+    assert augmentation(0).flip == 0
+    assert augmentation(1.0) == augmentation({})
+    assert augmentation(2.0).shift == pytest.approx(2 * augmentation(1.0).shift)
+    assert augmentation(4.0).erase == 1
+    assert augmentation(0.5).flip == augmentation(1.0).flip
+
+
+def test_tensorboard_writes_events(step, job):
+    work = job()
+    step(epochs=1, tensorboard=True).run(work)
+    assert list((work.folder / "tensorboard").glob("events*"))
