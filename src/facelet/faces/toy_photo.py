@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelet.errors import FaceletError
-from facelet.faces.toy import load as draw_toys
+from facelet.faces.toy import toy as draw_toys
 from facelet.files import writing
 
 COLUMNS, ROWS, SIDE, GAP = 4, 2, 280, 12
