@@ -22,6 +22,7 @@ from facelet import nets
 from facelet.errors import FaceletError
 from facelet.faces import load
 from facelet.learn import learner as learners
+from facelet.learn import probe
 from facelet.learn.ema import Ema
 from facelet.learn.lesson import augmentation
 from facelet.step import Made
@@ -125,7 +126,7 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(step, job, tmp_path):
 @pytest.mark.parametrize("stop", [1, 3, 5, 11])
 def test_stopped_within_an_epoch_and_resumed(step, job, monkeypatch, stop):
     """In one process: Ctrl-C after any step, minutes whose schedule was fixed, and what was printed then."""
-    monkeypatch.setattr(learners, "PROBE_LEAST", 1)
+    monkeypatch.setattr(probe, "LEAST", 1)
     lesson = step(minutes=0.5)
     whole, parts = job("whole"), job("parts")
     fix_schedule(monkeypatch, total=14)
@@ -135,7 +136,7 @@ def test_stopped_within_an_epoch_and_resumed(step, job, monkeypatch, stop):
         lesson.run(parts)
     monkeypatch.undo()
     fix_schedule(monkeypatch, total=14)
-    monkeypatch.setattr(learners, "PROBE_LEAST", 1)
+    monkeypatch.setattr(probe, "LEAST", 1)
     lesson.run(parts)
     assert same_weights(whole.folder / "net.safetensors", parts.folder / "net.safetensors")
     assert curves(whole.folder) == curves(parts.folder)
@@ -143,7 +144,7 @@ def test_stopped_within_an_epoch_and_resumed(step, job, monkeypatch, stop):
 
 def fix_schedule(monkeypatch, total):
     """Minutes always become the same steps: what a clock says is not for a test to rely on."""
-    monkeypatch.setattr(learners, "PROBE_SECONDS", 0.0)
+    monkeypatch.setattr(probe, "SECONDS", 0.0)
     plain = learners.by_seconds
     monkeypatch.setattr(
         learners,

@@ -117,7 +117,7 @@ def _head(canvas: _Canvas, person: Person, view: View) -> None:
     canvas.paint(skin * 0.78, inside(_ellipse(u, v - np.clip(v, 0.5, 1.2), 0.36, 0.2)))
     canvas.paint(person.clothes, inside(_ellipse(u, np.minimum(v - 1.95, 0), 1.3, 0.75)))
     canvas.paint(skin * 0.86, inside(_ellipse(np.abs(u) - person.width, v - 0.02, 0.13, 0.2)))
-    width = person.width * (1 - person.jaw * np.square(np.maximum(v, 0)))
+    width = person.width * (1 - person.jaw * np.square(np.clip(v, 0, 1)))
     depth = _ellipse(u, v, width, 1)
     head = inside(depth)
     canvas.paint(skin, head)
@@ -186,7 +186,7 @@ def _mouth(canvas: _Canvas, person: Person, expression: Expression) -> None:
     width = person.mouth_width * (1 + 0.4 * expression.stretch)
     x = canvas.fu / width
     bulge = 1 - np.square(x)
-    corner = np.square(np.maximum(x * np.sign(expression.smirk), 0)) * np.abs(expression.smirk)
+    corner = np.square(np.clip(x * np.sign(expression.smirk), 0, 1.1)) * np.abs(expression.smirk)
     y = canvas.fv - 0.55 - 0.19 * expression.smile * (bulge - 0.5) + 0.19 * corner
     upper = 0.11 * expression.open + 0.08 * expression.sneer
     lower = 0.22 * expression.open

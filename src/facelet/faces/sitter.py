@@ -17,6 +17,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from facelet.errors import unknown
+
 Floats = NDArray[Any]
 
 
@@ -149,7 +151,10 @@ def rows(group: Group, index: Any) -> Group:
 
 
 def perform(expressions: Sequence[str], strength: float = 1.0) -> Expression:
-    """The named expressions, each at ``strength``."""
+    """The named expressions, each at ``strength``. Raises FaceletError for a name that is not in PROTOTYPES."""
+    for name in expressions:
+        if name not in PROTOTYPES:
+            raise unknown("expression", name, PROTOTYPES)
     index = [list(PROTOTYPES).index(name) for name in expressions]
     return Expression(*(strength * MOVES[index]).T)
 
@@ -160,8 +165,8 @@ def draw_people(n: int, rng: np.random.Generator) -> Person:
     return Person(
         width=some.between(0.7, 0.86),
         jaw=some.between(0.08, 0.42),
-        skin=some.of(SKIN, 0.04),
-        hair=some.of(HAIR, 0.04),
+        skin=some.of(SKIN, 0.015),
+        hair=some.of(HAIR, 0.03),
         iris=some.of(IRIS, 0.03),
         clothes=some.of(CLOTHES, 0.08),
         hairline=some.between(-0.8, -0.6),

@@ -23,7 +23,8 @@ from facelet.faces.sources import SOURCES
 FREQUENCIES = np.array([0.26, 0.22, 0.14, 0.13, 0.11, 0.05, 0.05, 0.04])
 SHARES = np.array([0.7, 0.15, 0.15])
 ANNOTATORS = 10
-DOUBT = 0.4
+DOUBT, LAPSES, RESERVE = 0.4, 0.01, 2.0
+"""Annotators: spread of an opinion in the space of Expression, share of random answers, and how much rather they say neutral."""
 CHUNK = 32
 
 
@@ -58,6 +59,8 @@ def toy(
         "size": (size, 16, 1024), "channels": (channels, 1, 3), "faces": (faces, 30, 10_000_000), "classes": (classes, 7, 8),
         "identities": (identities, 3, faces), "noise": (noise, 0, 3), "seed": (seed, 0, 2**63),
     }  # fmt: skip
+    if channels == 2:
+        raise FaceletError("toy faces have 1 channel (grey) or 3 (RGB), not 2")
     for name, (value, low, high) in ranges.items():
         if not low <= value <= high:
             raise FaceletError(f"toy faces: {name}={value} should be between {low} and {high}")
@@ -147,7 +150,8 @@ def _opinion(meant: NDArray[np.float64], classes: int) -> NDArray[np.float64]:
     moves = MOVES[:classes].astype(np.float64)
     done = np.clip(meant @ moves.T / np.maximum((moves**2).sum(axis=1), 1e-9), 0.45, 1)
     distance = ((meant[:, None, :] - done[:, :, None] * moves) ** 2).sum(axis=2)
-    likely = np.exp(-(distance - distance.min(axis=1, keepdims=True)) / (2 * DOUBT**2)) + 0.01
+    likely = np.exp(-(distance - distance.min(axis=1, keepdims=True)) / (2 * DOUBT**2)) + LAPSES
+    likely[:, 0] *= RESERVE
     return likely / likely.sum(axis=1, keepdims=True)
 
 

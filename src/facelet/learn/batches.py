@@ -1,7 +1,7 @@
 """Training faces as batches on the training device: no per-image Python, and every number from (seed, epoch, step).
 
 >>> batches = FaceBatches(Faces.of(train), size=128, seed=0, augment=Augmentation())
->>> batches.to(device)
+>>> batches.place(device)
 >>> for batch in batches: ...  # the rest of one epoch; again for the next
 
 Because nothing depends on what was drawn before, a training resumes at any step exactly, and each of several processes

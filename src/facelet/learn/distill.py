@@ -18,6 +18,7 @@ from facelet.errors import FaceletError
 from facelet.faces import FaceSet
 from facelet.learn.answers import Answers, answer, digest
 from facelet.learn.distillation import Distillation, KeptTeacher, LiveTeacher, Teacher
+from facelet.learn.estimate import seconds_per_face
 from facelet.learn.lesson import Lesson
 from facelet.learn.objective import Objective
 from facelet.learn.terms import TERMS, Pair
@@ -80,7 +81,7 @@ class Distill(Lesson):
             self._distillation(spec.skeleton(), spec, KeptTeacher(kept), {})
             return Plan(f"{plan.text}, taught by {self.answers.name}", plan.params, plan.macs, plan.seconds)
         assert self.teacher is not None
-        told: NetSpec = specs[self.teacher]
+        told = self.spec_of(self.teacher, specs)
         self._distillation(spec.skeleton(), spec, LiveTeacher(told.skeleton(), told), {})
         return Plan(
             f"{plan.text}, taught by {self.teacher}", plan.params, plan.macs, self._with_teacher(plan, faces, told)
@@ -136,8 +137,6 @@ class Distill(Lesson):
 
     def _with_teacher(self, plan: Plan, faces: FaceSet, teacher: NetSpec) -> float | None:
         """Expected seconds with the teacher's forward passes, a third of what its own training steps would take."""
-        from facelet.learn.lesson import seconds_per_face
-
         if plan.seconds is None or self.minutes:
             return plan.seconds
         assert self.epochs is not None

@@ -9,34 +9,32 @@ Optimization is manual, which leaves Lightning's share of a step at a fraction o
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import lightning as L
 import torch
 from rich.console import Console
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from facelet import files, nets
 from facelet.errors import FaceletError
-from facelet.faces.augment import plain
-from facelet.learn.batches import Batch, FaceBatches, Faces, seed_of
+from facelet.learn import validation
+from facelet.learn.batches import Batch, seed_of
 from facelet.learn.ema import Ema, settle
 from facelet.learn.interrupt import Interrupt
-from facelet.learn.objective import Objective
-from facelet.learn.optimizer import Optimization, make_optimizer
-from facelet.learn.precision import Precision
+from facelet.learn.optimizer import make_optimizer
+from facelet.learn.probe import Probe
 from facelet.learn.progress import Bar
-from facelet.learn.schedule import FIRST, Schedule, by_seconds
-from facelet.learn.state import Point, TrainingFolder
-from facelet.nets import FaceNet, NetSpec
+from facelet.learn.schedule import FIRST, by_seconds
+from facelet.learn.state import Point
+from facelet.learn.training import Training
+from facelet.learn.validation import validate
 
 # Facelet says itself what users should know; the processes that Lightning starts import this file too.
 for _name in ("lightning.pytorch", "lightning.fabric", "lightning"):
@@ -47,47 +45,8 @@ SAVE_SECONDS = 30.0
 """Between checkpoints, or 30 times what one takes."""
 CHECK_EVERY = 32
 """Steps between looks at the losses on a GPU, where looking means waiting for it."""
-PROBE_SKIPPED, PROBE_LEAST, PROBE_SHARE, PROBE_SECONDS = 2, 3, 0.05, 5.0
-"""With ``minutes``: steps not timed, steps timed at least, and timing goes on for this share of the time or so long."""
-VAL_BATCH = 256
 SETTLE_LAST, SETTLE_SHARE = 16, 0.1
 """Batches that settle the batch norms before the last validation, and share of a lap's steps before the others."""
-
-
-@dataclass
-class Training:
-    """All that one training is.
-
-    Attributes:
-        name: of the model, for messages.
-        net, spec: what is trained; ``net`` has its fresh or inherited weights.
-        objective: what is minimised.
-        batches: training faces.
-        val: labelled validation faces.
-        schedule: fixed already, or None when ``seconds`` are given and its first steps are to be timed.
-        seconds: of training, or None.
-        warmup: share of the steps in which the learning rate rises, for a schedule that is still to be fixed.
-        optimization: optimizer and its numbers.
-        ema: decay of the running mean.
-        precision, seed, folder: see there.
-        tensorboard: whether event files are written, too.
-    """
-
-    name: str
-    net: FaceNet
-    spec: NetSpec
-    objective: Objective
-    batches: FaceBatches
-    val: Faces
-    schedule: Schedule | None
-    seconds: float | None
-    optimization: Optimization
-    ema: float
-    precision: Precision
-    seed: int
-    folder: TrainingFolder
-    warmup: float = 0.1
-    tensorboard: bool = False
 
 
 class Learner(L.LightningModule):
@@ -137,13 +96,13 @@ class Learner(L.LightningModule):
         self._restore()
         plan.batches.step = self.done
         plan.batches.total = self.schedule.total if self.schedule else None
-        self._probe: list[float] = []
+        self._probe = Probe(plan.seconds or 0.0)
         self._start = self._saved = time.monotonic()
         self._save_cost = 0.0
         self._bar = Bar(plan.name, self.console)
         self._board = self._open_board()
+        self.interrupt.__enter__()  # a process that Lightning started has not caught signals yet
         if self.global_rank == 0:
-            self.interrupt.__enter__()
             self._bar.__enter__()
 
     def on_train_start(self) -> None:
@@ -239,51 +198,50 @@ class Learner(L.LightningModule):
                 step = first + number + 1
                 plan = self.training_plan
                 lr = plan.optimization.lr
-                kept = "the last checkpoint is kept" if plan.folder.state_path.exists() else "no checkpoint was due yet"
+                kept = f"the last checkpoint is kept in {plan.folder.folder}"
+                if not plan.folder.state_path.exists():
+                    kept = "no checkpoint was due yet"
                 raise FaceletError(
                     f"{plan.name}: the loss or its gradient is {value} at step {step} "
-                    f"(epoch {(step - 1) / plan.batches.steps_per_epoch:.2f}); {kept} in {plan.folder.folder}. "
+                    f"(epoch {(step - 1) / plan.batches.steps_per_epoch:.2f}); {kept}. "
                     f"Try a lower lr than {lr:g}, such as {lr / 3:.1g}"
                 )
 
     def _time_probe(self) -> None:
         """Times first steps; when enough have been seen, fixes the schedule and writes it down."""
-        plan = self.training_plan
+        plan, strategy = self.training_plan, self.trainer.strategy
         assert plan.seconds is not None
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        self._probe.append(time.monotonic())
-        timed = len(self._probe) - PROBE_SKIPPED - 1
-        long = self._probe[-1] - self._start >= min(PROBE_SHARE * plan.seconds, PROBE_SECONDS)
-        if timed < PROBE_LEAST or not self.trainer.strategy.broadcast(long):  # processes must agree to stop
+        self._wait()
+        self._probe.tick()
+        if not strategy.broadcast(self._probe.enough()):  # processes must agree to stop
             return
-        counted = self._probe[PROBE_SKIPPED:]
-        gaps = sorted(after - before for before, after in itertools.pairwise(counted))
-        step = gaps[len(gaps) // 2]
-        faces = min(len(plan.val), VAL_BATCH)
+        faces = min(len(plan.val), validation.BATCH)
         start = time.monotonic()
         self._validate(faces)
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        validation = (time.monotonic() - start) * len(plan.val) / faces
+        self._wait()
         schedule = by_seconds(
             plan.seconds - self._seconds(),
             done=self.done,
-            step=step,
-            validation=validation,
+            step=self._probe.step_seconds,
+            validation=(time.monotonic() - start) * len(plan.val) / faces,
             steps_per_epoch=plan.batches.steps_per_epoch,
             train=len(plan.batches.faces),
             val=len(plan.val),
             warmup=plan.warmup,
         )
-        self.schedule = self.trainer.strategy.broadcast(schedule)
+        self.schedule = strategy.broadcast(schedule)
         plan.batches.total = self.schedule.total
         if self.global_rank == 0:
             plan.folder.save_plan(self.schedule, plan.precision)
             if self.say:
+                milliseconds = self._probe.step_seconds * 1e3
                 self.say(
-                    f"  {step * 1e3:.0f} ms a step: {self.schedule.total} steps, {self.schedule.epochs:.1f} epochs"
+                    f"  {milliseconds:.0f} ms a step: {self.schedule.total} steps, {self.schedule.epochs:.1f} epochs"
                 )
+
+    def _wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
 
     def _end_lap(self) -> None:
         """Validates the running mean and adds a point to the curves."""
@@ -322,21 +280,11 @@ class Learner(L.LightningModule):
         with torch.autocast(self.device.type, torch.bfloat16, enabled=plan.precision.bf16):
             settle(self.ema.net, (self.objective.normalise(batch.faces) for batch in batches))
 
-    @torch.no_grad()
     def _validate(self, first: int) -> tuple[float, float]:
         """Cross-entropy and accuracy of the running mean on ``first`` validation faces, shared between processes."""
         plan, strategy = self.training_plan, self.trainer.strategy
-        sums = torch.zeros(3, dtype=torch.float64, device=self.device)
         mine = torch.arange(self.global_rank, first, self.trainer.world_size, device=self.device)
-        for rows in mine.split(VAL_BATCH):
-            faces = self.objective.normalise(plain(plan.val.images[rows]))
-            labels = plan.val.labels[rows]
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=plan.precision.bf16):
-                logits = self.ema.net(faces)
-            logits = logits.float()
-            sums[0] += cross_entropy(logits, labels, reduction="sum")
-            sums[1] += (logits.argmax(1) == labels).sum()
-            sums[2] += len(rows)
+        sums = validate(self.ema.net, self.objective.normalise, plan.val, mine, plan.precision.bf16)
         loss, right, count = strategy.reduce(sums, reduce_op="sum").tolist()
         return loss / count, right / count
 

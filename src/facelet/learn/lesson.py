@@ -10,7 +10,6 @@ A subclass says what is minimised; the rest is here.
 from __future__ import annotations
 
 import hashlib
-import time
 from dataclasses import fields, replace
 from typing import Any, Literal
 
@@ -24,17 +23,17 @@ from facelet.faces import FaceSet
 from facelet.faces.augment import Augmentation
 from facelet.learn import precision as precisions
 from facelet.learn.batches import FaceBatches, Faces
+from facelet.learn.estimate import seconds_per_face
+from facelet.learn.inherit import inherit
 from facelet.learn.objective import Objective
-from facelet.learn.optimizer import LR, WEIGHT_DECAY, Optimization, make_optimizer
+from facelet.learn.optimizer import LR, WEIGHT_DECAY, Optimization
 from facelet.learn.schedule import by_epochs
 from facelet.learn.state import TrainingFolder
 from facelet.learn.statistics import class_weights, input_statistics
+from facelet.learn.training import Training
 from facelet.measure.cost import net_cost
 from facelet.nets import FaceNet, NetSpec
 from facelet.step import Job, Made, Plan, Step
-
-SAMPLE = 32
-"""Faces in the batch by which ``plan`` estimates the time."""
 
 
 class Lesson(Step):
@@ -96,6 +95,12 @@ class Lesson(Step):
             raise FaceletError(f"{self.name}: {faces.source} has {len(train)} labelled training faces; 2 are the least")
         return train
 
+    def spec_of(self, name: str, specs: dict[str, Any]) -> NetSpec:
+        """Of an earlier model. Raises FaceletError when it will have no net in torch."""
+        if name not in specs:
+            raise FaceletError(f"{self.name} needs the weights of {name!r}, and that step makes only a model file")
+        return specs[name]
+
     def hard_options(self, train: FaceSet) -> dict[str, Any]:
         """Arguments of Objective that follow from the fields."""
         weighted = self.balance == "class-weights"
@@ -131,7 +136,7 @@ class Lesson(Step):
 
     def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
         train, val = self.training_faces(faces), _validation(self.name, faces)
-        spec = self.spec_for(faces, train, specs[self.of] if self.of else None)
+        spec = self.spec_for(faces, train, self.spec_of(self.of, specs) if self.of else None)
         specs[self.name] = spec
         cost = net_cost(spec.skeleton(), spec)
         length = f"{self.epochs:g} epochs" if self.epochs else f"{self.minutes:g} minutes"
@@ -144,8 +149,7 @@ class Lesson(Step):
         return Plan(text, cost.params, cost.macs, seconds)
 
     def run(self, job: Job) -> Made:
-        from facelet.learn.learner import Training  # Lightning takes seconds to import: not before it is needed
-        from facelet.learn.trainer import train
+        from facelet.learn.trainer import train  # Lightning takes seconds to import: not before it is needed
 
         device = precisions.pick_device(job.device)
         faces = self.training_faces(job.faces)
@@ -236,50 +240,6 @@ def augmentation(value: float | dict[str, float]) -> Augmentation:
     plain = Augmentation()
     scaled = {name: min(1.0, getattr(plain, name) * value) for name in names if name != "turn"}
     return Augmentation(**{**scaled, "turn": plain.turn * value, "flip": plain.flip if value else 0.0})
-
-
-def inherit(net: FaceNet, before: FaceNet, name: str, of: str) -> str:
-    """Copies the weights of ``before`` that fit ``net``; only the classifier may differ. Says what was left fresh."""
-    state, own = before.state_dict(), net.state_dict()
-    fitting = {key: value for key, value in state.items() if key in own and own[key].shape == value.shape}
-    fresh = sorted(set(own) - set(fitting))
-    classifier = {f"{path}.{kind}" for path in _classifiers(net) for kind in ("weight", "bias")}
-    if stray := [key for key in fresh if key not in classifier]:
-        raise FaceletError(f"{name}: the weights of {of!r} do not fit at {stray[0]!r} ({len(stray)} tensors in all)")
-    net.load_state_dict({**own, **fitting})
-    return f"fresh classifier: {', '.join(fresh)}" if fresh else ""
-
-
-def _classifiers(net: FaceNet) -> list[str]:
-    """Paths of linear layers as wide as the net's answers."""
-    from torch import nn
-
-    linear = [(path, module) for path, module in net.named_modules() if isinstance(module, nn.Linear)]
-    return [path for path, _ in linear[-1:]]
-
-
-def seconds_per_face(spec: NetSpec, wish: precisions.Wish = "auto") -> float:
-    """Of training, measured on one small batch here and now: right within a factor of two."""
-    device = precisions.pick_device()
-    with torch.random.fork_rng(devices=[]):
-        net = spec.build().to(device)
-    choice = precisions.choose(net, device, wish)
-    layout = torch.channels_last if choice.channels_last else torch.contiguous_format
-    net.to(memory_format=layout)
-    optimizer = make_optimizer([net], Optimization("adamw", 1e-3, 0.0))
-    faces = torch.zeros(SAMPLE, spec.channels, spec.size, spec.size, device=device).contiguous(memory_format=layout)
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        with torch.autocast(device.type, torch.bfloat16, enabled=choice.bf16):
-            loss = net(faces).float().square().mean()
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    return min(times) / SAMPLE
 
 
 def _validation(name: str, faces: FaceSet) -> FaceSet:

@@ -20,7 +20,8 @@ from rich.console import Console
 from facelet import files
 from facelet.errors import FaceletError
 from facelet.learn.interrupt import Interrupt
-from facelet.learn.learner import Learner, Training
+from facelet.learn.learner import Learner
+from facelet.learn.training import Training
 from facelet.step import Job
 
 

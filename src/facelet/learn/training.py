@@ -1,0 +1,52 @@
+"""One training as data: what is trained, on what, towards what, for how long, and where it is kept.
+
+>>> train(Training(name="student", net=net, spec=spec, ...), job, device)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from facelet.learn.batches import FaceBatches, Faces
+from facelet.learn.objective import Objective
+from facelet.learn.optimizer import Optimization
+from facelet.learn.precision import Precision
+from facelet.learn.schedule import Schedule
+from facelet.learn.state import TrainingFolder
+from facelet.nets import FaceNet, NetSpec
+
+
+@dataclass
+class Training:
+    """All that one training is.
+
+    Attributes:
+        name: of the model, for messages.
+        net, spec: what is trained; ``net`` has its fresh or inherited weights.
+        objective: what is minimised.
+        batches: training faces.
+        val: labelled validation faces.
+        schedule: fixed already, or None when ``seconds`` are given and its first steps are to be timed.
+        seconds: of training, or None.
+        warmup: share of the steps in which the learning rate rises, for a schedule that is still to be fixed.
+        optimization: optimizer and its numbers.
+        ema: decay of the running mean.
+        precision, seed, folder: see there.
+        tensorboard: whether event files are written, too.
+    """
+
+    name: str
+    net: FaceNet
+    spec: NetSpec
+    objective: Objective
+    batches: FaceBatches
+    val: Faces
+    schedule: Schedule | None
+    seconds: float | None
+    optimization: Optimization
+    ema: float
+    precision: Precision
+    seed: int
+    folder: TrainingFolder
+    warmup: float = 0.1
+    tensorboard: bool = False
