@@ -70,7 +70,7 @@ def test_annotators_opinion_derived_by_hand():
 
 
 def test_quota_is_as_frequent_as_said():
-    assert np.bincount(_quota(1000, 8), minlength=8).tolist() == [260, 220, 140, 130, 110, 50, 50, 40]
+    assert np.bincount(_quota(1000, 8), minlength=8).tolist() == [250, 210, 140, 130, 110, 60, 50, 50]
     assert len(np.unique(_quota(60, 7))) == 7
 
 

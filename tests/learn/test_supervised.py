@@ -21,8 +21,8 @@ from safetensors.torch import load_file
 from facelet import nets
 from facelet.errors import FaceletError
 from facelet.faces import load
+from facelet.learn import checkpoints, probe
 from facelet.learn import learner as learners
-from facelet.learn import probe
 from facelet.learn.ema import Ema
 from facelet.learn.lesson import augmentation
 from facelet.step import Made
@@ -88,10 +88,10 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(step, job):
 KILLED = """
 import sys
 from pathlib import Path
-import facelet.learn, facelet.learn.learner as learners
+import facelet.learn, facelet.learn.checkpoints as checkpoints
 from facelet.faces import load
 from facelet.step import STEPS, Job
-learners.SAVE_SECONDS = 0.0
+checkpoints.SECONDS = 0.0
 if __name__ == "__main__":
     step = STEPS["train"].model_validate_json(sys.argv[1])
     step.run(Job("net", Path(sys.argv[2]), load("toy?faces=160", size=16), {}, device="cpu"))
@@ -192,7 +192,7 @@ def test_minutes_end_on_time(step, job):
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(step, job, monkeypatch):
     from facelet.learn.objective import Labels
 
-    monkeypatch.setattr(learners, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
     plain, calls = Labels.forward, []
 
     def forward(self, net, batch):
@@ -314,7 +314,7 @@ def test_a_folder_of_another_training_is_refused(step, job):
 
 
 def test_a_damaged_state_is_named(step, job, monkeypatch):
-    monkeypatch.setattr(learners, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
     interrupt_after(monkeypatch, 2)
     work = job()
     with pytest.raises(FaceletError, match="stopped"):
@@ -326,7 +326,7 @@ def test_a_damaged_state_is_named(step, job, monkeypatch):
 
 
 def test_a_full_disk_is_a_clear_error(step, job, monkeypatch):
-    monkeypatch.setattr(learners, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
 
     def full(state, path):
         raise OSError(28, "No space left on device")

@@ -115,7 +115,7 @@ PROTOTYPES: dict[str, dict[str, float]] = {
     "fear": {
         "brow_raise": 0.8, "brow_tilt": 1, "lid_raise": 1, "open": 0.6, "stretch": 0.5, "smile": -0.5, "teeth": 0.5,
     },
-    "contempt": {"brow_odd": 0.8, "lid_raise": -0.6, "squint": 0.15, "smirk": 1.5, "brow_raise": -0.05},
+    "contempt": {"brow_odd": 1.1, "lid_raise": -0.7, "squint": 0.15, "smirk": 1.5, "brow_raise": -0.05},
 }  # fmt: skip
 """Each expression done fully, in the order of FERPlus; what is not named stays at rest."""
 

@@ -20,7 +20,7 @@ from facelet.faces.faceset import SPLITS, FaceSet
 from facelet.faces.sitter import MOVES, PROTOTYPES, Expression, Floats, draw_people, draw_views, rows
 from facelet.faces.sources import SOURCES
 
-FREQUENCIES = np.array([0.26, 0.22, 0.14, 0.13, 0.11, 0.05, 0.05, 0.04])
+FREQUENCIES = np.array([0.25, 0.21, 0.14, 0.13, 0.11, 0.06, 0.05, 0.05])
 SHARES = np.array([0.7, 0.15, 0.15])
 ANNOTATORS = 10
 DOUBT, LAPSES, RESERVE = 0.4, 0.01, 2.0

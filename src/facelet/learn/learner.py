@@ -14,37 +14,34 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from typing import Any
 
 import lightning as L
 import torch
 from rich.console import Console
-from torch import Tensor, nn
+from torch import nn
 
 from facelet import files, nets
 from facelet.errors import FaceletError
 from facelet.learn import validation
 from facelet.learn.batches import Batch, seed_of
+from facelet.learn.checkpoints import Checkpoints
 from facelet.learn.ema import Ema, settle
 from facelet.learn.interrupt import Interrupt
 from facelet.learn.optimizer import make_optimizer
 from facelet.learn.probe import Probe
-from facelet.learn.progress import Bar
+from facelet.learn.reporter import Reporter
 from facelet.learn.schedule import FIRST, by_seconds
 from facelet.learn.state import Point
 from facelet.learn.training import Training
 from facelet.learn.validation import validate
+from facelet.learn.watch import Watch
 
 # Facelet says itself what users should know; the processes that Lightning starts import this file too.
-for _name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+for _name in ("lightning.pytorch", "lightning.fabric", "lightning", "torch.multiprocessing.spawn"):
     logging.getLogger(_name).setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", module=r"lightning\..*")
 
-SAVE_SECONDS = 30.0
-"""Between checkpoints, or 30 times what one takes."""
-CHECK_EVERY = 32
-"""Steps between looks at the losses on a GPU, where looking means waiting for it."""
 SETTLE_LAST, SETTLE_SHARE = 16, 0.1
 """Batches that settle the batch norms before the last validation, and share of a lap's steps before the others."""
 
@@ -89,21 +86,20 @@ class Learner(L.LightningModule):
         self.objective.place(self.device)
         self._clip = [p for p in (*self.net.parameters(), *self.objective.parameters()) if p.requires_grad]
         self.ema = Ema(self.net, plan.ema)
-        self._loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
-        self._loss_steps = 0
-        self._unchecked: list[Tensor] = []
+        self._watch = Watch(self.device)
+        parts = {"net": self.net, "objective": self.objective, "ema": self.ema.net}
+        self._checkpoints = Checkpoints(plan.folder, {**parts, "optimizer": self.optimizer, "watch": self._watch})
         self._before = 0.0
-        self._restore()
+        if self.schedule is not None:
+            self.done, self._before, self.points = self._checkpoints.load()
+            if self.done and self.say:
+                self.say(f"  continues after step {self.done} of {self.schedule.total}")
         plan.batches.step = self.done
         plan.batches.total = self.schedule.total if self.schedule else None
         self._probe = Probe(plan.seconds or 0.0)
-        self._start = self._saved = time.monotonic()
-        self._save_cost = 0.0
-        self._bar = Bar(plan.name, self.console)
-        self._board = self._open_board()
+        self._start = time.monotonic()
         self.interrupt.__enter__()  # a process that Lightning started has not caught signals yet
-        if self.global_rank == 0:
-            self._bar.__enter__()
+        self._reporter = Reporter(plan, self.console, self.points, self.done) if self.global_rank == 0 else None
 
     def on_train_start(self) -> None:
         self.net.train()
@@ -117,43 +113,35 @@ class Learner(L.LightningModule):
         _, losses = self.objective(self.net, batch)
         loss = torch.stack(list(losses.values())).sum()
         self.manual_backward(loss)
-        watched = loss.detach()
-        if plan.optimization.clip:
-            norm = nn.utils.clip_grad_norm_(self._clip, plan.optimization.clip)
-            watched = watched + 0 * norm  # not a number where a gradient is not
-        self._unchecked.append(watched)
-        if self.device.type == "cpu":
+        norm = nn.utils.clip_grad_norm_(self._clip, plan.optimization.clip) if plan.optimization.clip else None
+        self._watch.add(loss, norm)
+        if self._watch.due:
             with self._told():
-                self._check()
+                self._check(self.done + 1)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.done += 1
         self.ema.update(self.done)
-        self._loss_sum += watched
-        self._loss_steps += 1
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         with self._told():
             self._after_step()
 
     def _after_step(self) -> None:
-        if len(self._unchecked) >= CHECK_EVERY:
-            self._check()
         if self.schedule is None:
             self._time_probe()
         ended = self.schedule is not None and self.done >= self.schedule.total
         if self.schedule is not None and self.schedule.ends_lap(self.done):
             self._end_lap()
-        first = self.global_rank == 0
-        if first and self._bar.due():
-            self._draw()
-        if first and self.interrupt.asked and not ended:
-            self._save()
-            raise FaceletError(self.how_to_continue())
-        if first and not ended and time.monotonic() - self._saved >= max(SAVE_SECONDS, 30 * self._save_cost):
-            self._save()
         if ended:
             self.trainer.should_stop = True
+        elif self._reporter is not None:
+            self._reporter.draw(self.done, self.schedule, lambda: self._watch.mean.item())
+            if self.interrupt.asked:
+                self._save()
+                raise FaceletError(self.how_to_continue())
+            if self._checkpoints.due:
+                self._save()
 
     def on_train_end(self) -> None:
         assert self.schedule is not None
@@ -161,17 +149,8 @@ class Learner(L.LightningModule):
             return
         self.close()
         plan, last = self.training_plan, self.points[-1]
-        seconds = self._seconds()
-        plan.folder.write_result(
-            {
-                "steps": self.done,
-                "epochs": round(self.schedule.epochs, 3),
-                "seconds": round(seconds, 2),
-                "faces_per_second": round(self.done * plan.batches.size / seconds, 1),
-                "val_loss": last.val_loss,
-                "val_accuracy": last.val_accuracy,
-            }
-        )
+        spent = {"steps": self.done, "epochs": round(self.schedule.epochs, 3), "seconds": round(self._seconds(), 2)}
+        plan.folder.write_result({**spent, "val_loss": last.val_loss, "val_accuracy": last.val_accuracy})
         nets.save(self.ema.net, plan.spec, plan.folder.net_path)
         plan.folder.clear_state()
 
@@ -188,24 +167,19 @@ class Learner(L.LightningModule):
     def _seconds(self) -> float:
         return self._before + time.monotonic() - self._start
 
-    def _check(self) -> None:
-        """Raises FaceletError for the first loss or gradient since the last look that is not finite."""
-        values = torch.stack(self._unchecked).tolist()
-        first = self.done - len(values) + (1 if self.device.type == "cpu" else 0)
-        self._unchecked.clear()
-        for number, value in enumerate(values):
-            if not math.isfinite(value):
-                step = first + number + 1
-                plan = self.training_plan
-                lr = plan.optimization.lr
-                kept = f"the last checkpoint is kept in {plan.folder.folder}"
-                if not plan.folder.state_path.exists():
-                    kept = "no checkpoint was due yet"
-                raise FaceletError(
-                    f"{plan.name}: the loss or its gradient is {value} at step {step} "
-                    f"(epoch {(step - 1) / plan.batches.steps_per_epoch:.2f}); {kept}. "
-                    f"Try a lower lr than {lr:g}, such as {lr / 3:.1g}"
-                )
+    def _check(self, done: int) -> None:
+        """Raises FaceletError, with what to do about it, when one of ``done`` losses was not finite."""
+        plan = self.training_plan
+        try:
+            self._watch.check(done, plan.batches.steps_per_epoch)
+        except FaceletError as error:
+            kept = f"the last checkpoint is kept in {plan.folder.folder}"
+            if not plan.folder.state_path.exists():
+                kept = "no checkpoint was due yet"
+            lr = plan.optimization.lr
+            raise FaceletError(
+                f"{plan.name}: {error}; {kept}. Try a lower lr than {lr:g}, such as {lr / 3:.1g}"
+            ) from None
 
     def _time_probe(self) -> None:
         """Times first steps; when enough have been seen, fixes the schedule and writes it down."""
@@ -246,30 +220,23 @@ class Learner(L.LightningModule):
     def _end_lap(self) -> None:
         """Validates the running mean and adds a point to the curves."""
         assert self.schedule is not None
-        if self._unchecked:
-            self._check()
+        self._check(self.done)
         self._settle()
         loss, accuracy = self._validate(len(self.training_plan.val))
-        train_loss = self.trainer.strategy.reduce(self._loss_sum / max(1, self._loss_steps), reduce_op="mean")
-        self._loss_sum.zero_()
-        self._loss_steps = 0
-        if self.global_rank:
-            return
-        point = Point(
-            epoch=self.done / self.schedule.steps_per_epoch,
-            step=self.done,
-            seconds=self._seconds(),
-            lr=self.optimizer.param_groups[0]["lr"],
-            train_loss=float(train_loss),
-            val_loss=loss,
-            val_accuracy=accuracy,
-        )
-        self.points.append(point)
-        self._bar.accuracy = accuracy
-        self.training_plan.folder.write_curves(self.points)
-        if self._board is not None:
-            for name in ("lr", "train_loss", "val_loss", "val_accuracy"):
-                self._board.add_scalar(name, getattr(point, name), point.step)
+        train_loss = self.trainer.strategy.reduce(self._watch.mean, reduce_op="mean")
+        self._watch.restart()
+        if self._reporter is not None:
+            self._reporter.add(
+                Point(
+                    epoch=self.done / self.schedule.steps_per_epoch,
+                    step=self.done,
+                    seconds=self._seconds(),
+                    lr=self.optimizer.param_groups[0]["lr"],
+                    train_loss=float(train_loss),
+                    val_loss=loss,
+                    val_accuracy=accuracy,
+                )
+            )
 
     def _settle(self) -> None:
         """Every process settles on the same whole batches, so that all hold the same net, whatever their number."""
@@ -289,65 +256,19 @@ class Learner(L.LightningModule):
         return loss / count, right / count
 
     def _save(self) -> None:
-        """A checkpoint between two steps, once all losses up to here are known to be finite."""
-        if self._unchecked:
-            self._check()
-        start = time.monotonic()
-        self.training_plan.folder.save_state(
-            {
-                "done": self.done,
-                "seconds": self._seconds(),
-                "loss_sum": self._loss_sum.item(),
-                "loss_steps": self._loss_steps,
-                "points": [asdict(point) for point in self.points],
-                "net": self.net.state_dict(),
-                "objective": self.objective.state_dict(),
-                "ema": self.ema.net.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-            }
-        )
-        self._saved = time.monotonic()
-        self._save_cost = self._saved - start
+        """A checkpoint, once all losses up to here are known to be finite.
 
-    def _restore(self) -> None:
-        state = self.training_plan.folder.load_state()
-        if state is None or self.schedule is None:  # what ran before the plan was written is run again
-            return
-        self.net.load_state_dict(state["net"])
-        self.objective.load_state_dict(state["objective"])
-        self.ema.net.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.done, self._before = state["done"], state["seconds"]
-        self._loss_sum.fill_(state["loss_sum"])
-        self._loss_steps = state["loss_steps"]
-        self.points = [Point(**point) for point in state["points"]]
-        if self.global_rank == 0:
-            self.training_plan.folder.write_curves(self.points)
-            if self.say:
-                self.say(f"  continues after step {self.done} of {self.schedule.total}")
-
-    def _draw(self) -> None:
-        plan = self.training_plan
-        self._bar.update(
-            step=self.done,
-            total=self.schedule.total if self.schedule else None,
-            epoch=self.done / plan.batches.steps_per_epoch,
-            loss=(self._loss_sum / max(1, self._loss_steps)).item(),
-        )
-
-    def _open_board(self) -> Any:
-        if not self.training_plan.tensorboard or self.global_rank:
-            return None
-        from torch.utils.tensorboard import SummaryWriter
-
-        return SummaryWriter(str(self.training_plan.folder.folder / "tensorboard"), purge_step=self.done + 1)
+        None before the schedule is fixed: its first steps are run again then, to be timed again.
+        """
+        if self.schedule is not None:
+            self._check(self.done)
+            self._checkpoints.save(self.done, self._seconds(), self.points)
 
     def close(self) -> None:
         """Gives back the terminal; called once the training has ended, however."""
-        if self.global_rank == 0 and hasattr(self, "_bar"):
-            self._bar.__exit__(None, None, None)
-            if self._board is not None:
-                self._board.close()
+        reporter = getattr(self, "_reporter", None)
+        if reporter is not None:
+            reporter.close()
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
