@@ -11,7 +11,7 @@ export FACELET_YUNET ?= $(CURDIR)/$(YUNET)
 demo: .venv/train.done $(YUNET)
 	rm -rf runs/demo
 	$(BIN)/facelet run tsnet --out runs/demo
-	$(BIN)/python -m facelet.faces.toy_photo runs/demo/photo.png
+	$(BIN)/python -m facelet.faces.scene runs/demo/photo.png
 	$(BIN)/facelet predict runs/demo/photo.png --model runs/demo/student-int8.onnx --save runs/demo/predicted
 	@echo "Open runs/demo/report.html"
 

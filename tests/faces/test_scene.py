@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from facelet import pixels
 from facelet.errors import FaceletError
-from facelet.faces.scene import draw_photo, portraits
+from facelet.faces.scene import draw_photo, portraits, save_photo
 from facelet.faces.sitter import PROTOTYPES
 
 
@@ -58,3 +59,8 @@ def test_portraits():
     assert images.shape == (8, 96, 96, 3)
     assert images.dtype == np.uint8
     np.testing.assert_array_equal(images, portraits(list(PROTOTYPES), seed=1, size=96))
+
+
+def test_a_saved_photo_reads_back(tmp_path):
+    save_photo(tmp_path / "photo.png", seed=1, faces=2)
+    np.testing.assert_array_equal(pixels.read(tmp_path / "photo.png"), draw_photo(1, 2).image)

@@ -6,12 +6,16 @@ Own work, drawn by ``faces.cartoon``. The photo says where its heads are and wha
 >>> photo.image.shape, photo.expressions
 ((640, 960, 3), ('fear', 'sadness', 'happiness'))
 
+    python -m facelet.faces.scene photo.png
+
 The heads are cartoons: a detector made for photos finds most of them, not all.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +24,8 @@ from numpy.typing import NDArray
 from facelet.errors import FaceletError
 from facelet.faces.cartoon import render
 from facelet.faces.sitter import PROTOTYPES, Floats, View, draw_people, draw_views, perform, rows
-from facelet.pixels import Image
+from facelet.files import writing
+from facelet.pixels import Image, cv2
 
 MOST = 8
 SKY = ((0.55, 0.75, 0.90), (0.97, 0.90, 0.80))
@@ -103,3 +108,16 @@ def _landscape(width: int, height: int, rng: np.random.Generator) -> Floats:
 
 def _eight_bits(picture: Floats) -> Image:
     return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def save_photo(path: str | Path, seed: int = 0, faces: int = 4) -> None:
+    """Writes the image of ``draw_photo`` as PNG."""
+    done, data = cv2.imencode(".png", draw_photo(seed, faces).image[..., ::-1])
+    if not done:
+        raise FaceletError(f"cannot write {path}: OpenCV refuses to encode PNG")
+    with writing(path) as beside:
+        beside.write_bytes(data.tobytes())
+
+
+if __name__ == "__main__":
+    save_photo(sys.argv[1])
