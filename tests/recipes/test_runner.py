@@ -17,7 +17,7 @@ from rich.console import Console
 from facelet import model_file
 from facelet.errors import FaceletError
 from facelet.nets.spec import load as load_checkpoint
-from facelet.recipes.runner import run
+from facelet.recipes.runner import _choose, read_faces, run
 
 RECIPE = """
 title: Small
@@ -79,6 +79,12 @@ def test_every_checkpoint_reloads_in_a_clean_process(finished):
 def test_a_finished_run_is_not_begun_again_by_accident(recipe, finished):
     with pytest.raises(FaceletError, match="holds a run already"):
         run(str(recipe), out=finished, console=Console(quiet=True))
+
+
+def test_written_faces_replace_those_of_the_recipe(recipe):
+    chosen = _choose(str(recipe), "toy?faces=90&seed=3", "", [])
+    assert (chosen.faces.source, chosen.faces.path, chosen.faces.size) == ("toy", "", 32)
+    assert len(read_faces(chosen.faces)) == 90
 
 
 def test_resuming_a_finished_run_repeats_nothing(finished):

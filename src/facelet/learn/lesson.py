@@ -139,7 +139,8 @@ class Lesson(Step):
         spec = self.spec_for(faces, train, self.spec_of(self.of, specs) if self.of else None)
         specs[self.name] = spec
         cost = net_cost(spec.skeleton(), spec)
-        length = f"{self.epochs:g} epochs" if self.epochs else f"{self.minutes:g} minutes"
+        count, unit = (self.epochs, "epoch") if self.epochs else (self.minutes, "minute")
+        length = f"{count:g} {unit}{'' if count == 1 else 's'}"
         text = f"{self.of or spec.name}, {cost.params / 1e6:.2f} M parameters, {length} of {len(train):,} faces"
         if self.minutes:
             seconds = self.minutes * 60

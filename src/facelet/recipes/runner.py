@@ -7,6 +7,7 @@ A finished step leaves ``done.json`` in its folder, written last; a run that is 
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Sequence
@@ -103,8 +104,11 @@ def _choose(recipe: str, faces: str, profile: str, settings: list[str]) -> schem
     """The recipe with faces, profile and settings laid over it; toy faces bring the toy profile unless another is asked."""
     if faces:
         source, path, options = parse_source(faces)
-        written = [f"faces.source={source}", f"faces.path={path}"]
-        settings = written + [f"faces.{key}={value}" for key, value in options.items()] + settings
+        written = [
+            f"faces.source={json.dumps(source)}",
+            f"faces.path={json.dumps(path)}",
+        ]  # quoted: not YAML's null or 1
+        settings = written + [f"faces.{key}={json.dumps(value)}" for key, value in options.items()] + settings
     plain = schema.load(recipe, settings=settings)
     if not profile and plain.faces.source == "toy" and "toy" in plain.profiles:
         profile = "toy"
