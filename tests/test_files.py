@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import stat
 
 import pytest
 
@@ -30,3 +32,52 @@ def test_reading_what_is_not_json_is_an_error(tmp_path):
         files.read_json(tmp_path / "a.json")
     with pytest.raises(FaceletError, match="cannot read"):
         files.read_json(tmp_path / "none.json")
+
+
+def test_a_new_file_obeys_umask_and_a_replaced_one_keeps_its_mode(tmp_path):
+    before = os.umask(0o027)
+    try:
+        files.write_text(tmp_path / "new", "a")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o640
+    (tmp_path / "new").chmod(0o600)
+    files.write_text(tmp_path / "new", "b")
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o600
+
+
+def test_a_pipe_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FaceletError, match="no regular file"):
+        files.write_text(tmp_path / "pipe", "a")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_name_as_long_as_may_be(tmp_path):
+    files.write_text(tmp_path / ("x" * 250 + ".json"), "a")
+
+
+def test_a_missing_path_names_the_nearest(tmp_path, monkeypatch):
+    (tmp_path / "ferplus.zip").touch()
+    with pytest.raises(FaceletError, match=r"did you mean .*ferplus\.zip"):
+        files.existing(tmp_path / "ferpuls.zip")
+    with pytest.raises(FaceletError, match="no file or folder"):
+        files.existing(tmp_path / "nowhere" / "at all")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FaceletError, match="cannot look into ~nobody-here/x"):
+        files.existing("~nobody-here/x")
+    (tmp_path / "~x").touch()
+    assert str(files.existing("~x")) == "~x"
+    monkeypatch.setattr(files, "LISTED", 0)
+    with pytest.raises(FaceletError, match=r"ferpuls\.zip'$"):
+        files.existing(tmp_path / "ferpuls.zip")
+
+
+def test_reading_stops_at_the_limit_and_at_pipes(tmp_path):
+    (tmp_path / "a").write_bytes(bytes(11))
+    assert files.read_bytes(tmp_path / "a", 11) == bytes(11)
+    with pytest.raises(FaceletError, match="11 bytes are more than"):
+        files.read_bytes(tmp_path / "a", 10)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FaceletError, match="is not a file"):
+        files.read_bytes(tmp_path / "pipe", 10)

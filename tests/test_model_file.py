@@ -70,10 +70,10 @@ def test_reading_starts_no_session(path, monkeypatch):
 
 
 def test_a_missing_file_an_empty_one_a_folder_and_text_are_refused(tmp_path):
-    refused(tmp_path / "none.onnx", "No such file")
+    refused(tmp_path / "none.onnx", "no model file")
     (tmp_path / "empty.onnx").touch()
     refused(tmp_path / "empty.onnx", "empty")
-    refused(tmp_path, "directory")
+    refused(tmp_path, "not a file")
     (tmp_path / "text.onnx").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a")
     refused(tmp_path / "text.onnx", "not an ONNX file")
     (tmp_path / "zip.onnx").write_bytes(b"PK\x03\x04" + bytes(100))
@@ -100,14 +100,18 @@ def test_an_onnx_of_others_is_refused(tmp_path):
     ("change", "word"),
     [
         ("{", "the whole"),
-        ('{"format": 2}', "format"),
+        ('{"format": 0}', "format"),
         (INFO.model_dump_json().replace('"size":8', '"size":"large"'), "input.size"),
         (INFO.model_dump_json().replace('"labels"', '"label"'), "labels"),
         (INFO.model_dump_json().replace('["sad","happy"]', "[]"), "no labels"),
         (INFO.model_dump_json().replace('["sad","happy"]', '["sad","sad"]'), "twice"),
         (INFO.model_dump_json().replace("[0.25]", "[0.0]"), "std"),
         (INFO.model_dump_json().replace("[0.25]", "[0.25,0.25]"), "2 deviations for 1 channels"),
+        (INFO.model_dump_json().replace("[0.25]", "[1e-40]"), "std"),
+        (INFO.model_dump_json().replace("[0.5]", "[1e999]"), "mean"),
         (INFO.model_dump_json().replace('"temperature":1.0', '"temperature":0'), "temperature"),
+        (INFO.model_dump_json().replace('"temperature":1.0', '"temperature":1e-40'), "temperature"),
+        (INFO.model_dump_json().replace('"temperature":1.0', '"temperature":NaN'), "temperature"),
     ],
 )
 def test_damaged_metadata_are_refused_by_name(tmp_path, change, word):
@@ -158,3 +162,11 @@ def test_an_identity_model_may_have_any_width(tmp_path):
     info = INFO.model_copy(update={"task": "identity", "labels": ()})
     model_file.write(model(classes=128), info, tmp_path / "m.onnx")
     assert model_file.open_session(tmp_path / "m.onnx").get_outputs()[0].shape == ["batch", 128]
+
+
+def test_a_later_format_asks_for_an_upgrade_and_a_missing_file_names_the_nearest(tmp_path, path):
+    made = model()
+    helper.set_model_props(made, {"facelet": INFO.model_dump_json().replace('"format":1', '"new":1,"format":2')})
+    onnx.save(made, tmp_path / "later.onnx")
+    refused(tmp_path / "later.onnx", "made by a later Facelet; upgrade")
+    refused(tmp_path / "n.onnx", "did you mean", "m.onnx")

@@ -26,7 +26,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables
 
 @app.command()
 def run(
-    recipe: Annotated[str, typer.Argument(help="A recipe's name (see: facelet recipes) or a YAML file.")] = "tsnet",
+    recipe: Annotated[str, typer.Argument(help="A recipe's name or a YAML file; tsnet when not given.")] = "",
     faces: Annotated[str, typer.Option(help="Source of faces: toy, ferplus:PATH, folder:PATH, pack:FILE ...")] = "",
     out: Annotated[str, typer.Option(help="Folder of the run; runs/RECIPE when not given.")] = "",
     set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, as steps.teacher.epochs=10.")] = None,
@@ -42,10 +42,14 @@ def run(
     from facelet.recipes.runner import Hardware
     from facelet.recipes.runner import run as run_recipe
 
+    if resume and (recipe or faces or out or set_ or profile or seeds):
+        raise FaceletError(
+            "--resume goes on with the run as it is; leave out recipe, --faces, --set, --profile, --seeds, --out"
+        )
     settings = [*(set_ or []), *([f"seeds={seeds}"] if seeds else [])]
     hardware = Hardware(device, devices, nodes, precision)
     run_recipe(
-        recipe,
+        recipe or "tsnet",
         faces=faces,
         out=out,
         settings=settings,
@@ -61,7 +65,10 @@ def recipes(name: Annotated[str, typer.Argument(help="Show this one.")] = "") ->
     """List the recipes, or show one."""
     from facelet.recipes import catalogue
 
-    console.print(catalogue.text_of(name) if name else catalogue.table(), markup=False)
+    if name:
+        print(catalogue.text_of(name), end="")
+    else:
+        console.print(catalogue.table())
 
 
 @app.command()
@@ -122,7 +129,7 @@ def bench(
         batches = [int(size) for size in batch.split(",")]
     except ValueError as error:
         raise FaceletError(f"--batch {batch!r} should be numbers, as 1,8") from error
-    rows, where = latency.bench(models, batches, threads, seconds), latency.machine()
+    where, rows = latency.machine(), latency.bench(models, batches, threads, seconds)
     if as_json:
         print(json.dumps(latency.bench_json(rows, where)))
     else:
@@ -171,10 +178,13 @@ def main() -> None:
         errors.print(f"[bold red]error[/]: {escape(str(error))}", soft_wrap=True)
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
-        errors.print("stopped; a run continues with: facelet run --resume DIR")
+        errors.print("stopped" + "; continue with: facelet run --resume DIR" * ("run" in sys.argv[1:2]))
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+    except MemoryError:
+        errors.print("[bold red]error[/]: there is not enough memory for this; take fewer or smaller images")
+        sys.exit(2)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("facelet"):
             raise

@@ -13,21 +13,17 @@ Header(format='JPEG', width=910, height=1137, orientation=1, alpha=False, whole=
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from struct import error as StructError
 from struct import unpack_from
 
-UNSUPPORTED = {
-    b"heic": "HEIC",
-    b"heix": "HEIC",
-    b"hevc": "HEIC",
-    b"mif1": "HEIC",
-    b"msf1": "HEIC",
-    b"jxl ": "JPEG XL",
-    b"jp2 ": "JPEG 2000",
-}
+HEIC = (b"heic", b"heix", b"hevc", b"mif1", b"msf1")
+UNSUPPORTED = {**dict.fromkeys(HEIC, "HEIC"), b"jxl ": "JPEG XL", b"jp2 ": "JPEG 2000"}
 # AVIF's own quarter turns (anticlockwise) and mirror axis, as EXIF orientations.
+ORIENTATION, WIDTH, HEIGHT, EXTRA_SAMPLES = 274, 256, 257, 338
+STRIPS, TILES = (273, 279), (324, 325)
+MAX_STRIPS = 1 << 18
 TURNS = {(0, 1): 2, (2, None): 3, (0, 0): 4, (1, 0): 5, (3, None): 6, (3, 0): 7, (1, None): 8}
 
 
@@ -171,14 +167,13 @@ def _gif(data: bytes) -> Header:
 
 def _tiff(data: bytes) -> Header:
     try:
-        tags = {tag: list(values) for tag, values in _ifd(data)}
+        tags = dict(_ifd(data, (WIDTH, HEIGHT, EXTRA_SAMPLES, *STRIPS, *TILES), MAX_STRIPS))
     except StructError:  # the directory usually stands behind the pixels
         return Header("TIFF", whole=False)
-    starts = tags.get(273) or tags.get(324) or []
-    sizes = tags.get(279) or tags.get(325) or []
+    starts, sizes = (tags.get(strips) or tags.get(tiles) or () for strips, tiles in zip(STRIPS, TILES, strict=True))
     whole = bool(starts) and max(map(sum, zip(starts, sizes, strict=False)), default=0) <= len(data)
-    alpha = any(extra in (1, 2) for extra in tags.get(338, []))
-    width, height = (tags.get(tag, [0])[0] for tag in (256, 257))
+    alpha = any(extra in (1, 2) for extra in tags.get(EXTRA_SAMPLES, ()))
+    width, height = (tags.get(tag, (0,))[0] for tag in (WIDTH, HEIGHT))
     # Orientation stays 1: OpenCV turns a TIFF upright whatever it is asked (seen in 4.12 and 5.0).
     return Header("TIFF", width, height, alpha=alpha, whole=whole)
 
@@ -220,17 +215,19 @@ def _isobmff(data: bytes) -> Header | None:
     return Header("AVIF", width, height, TURNS.get((quarters, axis), 1), alpha=True, whole=at <= len(data))
 
 
-def _ifd(data: bytes) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """Tags of the first directory of a TIFF structure with whole-number values (EXIF is one such structure)."""
+def _ifd(data: bytes, wanted: Collection[int], longest: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """The ``wanted`` tags, each once, with up to ``longest`` whole numbers, in a TIFF's first directory (EXIF is one too)."""
     order = "<" if data[:2] == b"II" else ">"
     if data[:4] not in (b"II\x2a\0", b"MM\0\x2a"):
         return
     (at,) = unpack_from(order + "I", data, 4)
     (count,) = unpack_from(order + "H", data, at)
+    left = set(wanted)
     for entry in range(at + 2, at + 2 + 12 * count, 12):
         tag, kind, length = unpack_from(order + "HHI", data, entry)
-        if kind not in (3, 4) or not 0 < length <= len(data):
+        if tag not in left or kind not in (3, 4) or not 0 < length <= longest:
             continue
+        left.discard(tag)
         width = 2 if kind == 3 else 4
         (where,) = (entry + 8,) if length * width <= 4 else unpack_from(order + "I", data, entry + 8)
         yield tag, unpack_from(f"{order}{length}{'H' if kind == 3 else 'I'}", data, where)
@@ -239,7 +236,7 @@ def _ifd(data: bytes) -> Iterator[tuple[int, tuple[int, ...]]]:
 def _exif_orientation(exif: bytes) -> int:
     """1-8; 1 for EXIF that is absent or broken: a photo is not refused for that."""
     try:
-        orientation = next((values[0] for tag, values in _ifd(exif) if tag == 274), 1)
+        orientation = next((values[0] for _, values in _ifd(exif, (ORIENTATION,), 1)), 1)
     except StructError:
         return 1
     return orientation if 1 <= orientation <= 8 else 1

@@ -10,12 +10,12 @@ The metadata is one JSON document under the ONNX metadata key ``facelet``; ``Mod
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from facelet.errors import FaceletError
-from facelet.files import writing
+from facelet.files import existing, read_bytes, writing
 from facelet.wire import has_external_data, metadata
 
 if TYPE_CHECKING:
@@ -36,16 +36,14 @@ class InputInfo(_Frozen):
     name: str = "images"
     size: int = Field(ge=8, le=1024, description="side in pixels")
     channels: Literal[1, 3]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: tuple[Annotated[float, Field(ge=-1e3, le=1e3)], ...]
+    std: tuple[Annotated[float, Field(ge=1e-3, le=1e3)], ...]
     resize: Literal["area-linear"] = "area-linear"
 
     @model_validator(mode="after")
     def _fits(self) -> InputInfo:
         if not len(self.mean) == len(self.std) == self.channels:
             raise ValueError(f"{len(self.mean)} means and {len(self.std)} deviations for {self.channels} channels")
-        if not all(0 < value < float("inf") for value in self.std):
-            raise ValueError(f"std is {self.std}, expected positive numbers")
         return self
 
 
@@ -65,7 +63,7 @@ class ModelInfo(_Frozen):
     input: InputInfo
     crop: CropInfo = CropInfo()
     precision: Literal["fp32", "int8"] = "fp32"
-    temperature: float = Field(1.0, gt=0, description="divides the logits before softmax")
+    temperature: float = Field(1.0, ge=1e-3, le=1e3, description="divides the logits before softmax")
     threshold: float | None = Field(None, description="decision threshold, where the task has one")
     params: int = Field(0, ge=0)
     macs: int = Field(0, ge=0, description="multiply-accumulates for one face")
@@ -98,6 +96,8 @@ def parse(metadata: dict[str, str], name: str) -> ModelInfo:
     try:
         return ModelInfo.model_validate_json(metadata[KEY])
     except ValidationError as error:
+        if any(wrong["loc"] == ("format",) and wrong["input"] in range(2, 1000) for wrong in error.errors()):
+            raise FaceletError(f"{name} was made by a later Facelet; upgrade Facelet to use it") from error
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole"
         raise FaceletError(f"{name}: its Facelet metadata is damaged at {where!r}: {first['msg']}") from error
@@ -150,13 +150,7 @@ def open_session(path: str | Path, threads: int = 0) -> onnxruntime.InferenceSes
 
 
 def _bytes(path: str | Path) -> bytes:
-    try:
-        size = Path(path).stat().st_size
-        if size > MAX_BYTES:
-            raise FaceletError(f"{path} has {size:,} bytes, more than a model file may have ({MAX_BYTES:,})")
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise FaceletError(f"cannot read {path}: {error.strerror}") from error
+    data = read_bytes(existing(path, "model file"), MAX_BYTES)
     if not data:
         raise FaceletError(f"{path} is empty (0 bytes)")
     return data

@@ -17,10 +17,14 @@ from numpy.typing import NDArray
 
 from facelet import image_header
 from facelet.errors import FaceletError
+from facelet.files import read_bytes
 
 MAX_PIXELS = 200_000_000
 MAX_BYTES = 512 * 2**20
 FORMATS = "JPEG, PNG, WebP, BMP, GIF, TIFF, PNM or AVIF"
+PNM = (".ppm", ".pgm", ".pbm", ".pnm")
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".avif", *PNM)
+"""How the names of files in these formats end; folders are searched for them."""
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
 os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")  # what OpenCV logs of a broken file, decode says in one line
 
@@ -59,22 +63,7 @@ def decode(data: bytes, name: str = "image") -> Image:
 
 def read(path: str | Path) -> Image:
     """``decode`` of a file. Raises FaceletError also for what is not a file, and for one beyond MAX_BYTES."""
-    return decode(read_bytes(path), str(path))
-
-
-def read_bytes(path: str | Path) -> bytes:
-    """A photo's bytes. Raises FaceletError for what is missing, no regular file (a pipe would hang) or beyond MAX_BYTES."""
-    file = Path(path)
-    try:
-        if file.exists() and not file.is_file():
-            raise FaceletError(f"{path} is not a file")
-        if (size := file.stat().st_size) > MAX_BYTES:
-            raise FaceletError(
-                f"{path}: {size / 2**20:.0f} MiB is more than the {MAX_BYTES >> 20} MiB that Facelet reads"
-            )
-        return file.read_bytes()
-    except (OSError, ValueError) as error:
-        raise FaceletError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+    return decode(read_bytes(path, MAX_BYTES), str(path))
 
 
 def to_channels(image: Image, channels: int) -> Image:

@@ -10,12 +10,13 @@ A step is a pydantic model (its fields are its YAML keys) registered under its v
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
@@ -44,7 +45,7 @@ class Plan:
     """What a step is about to do, shown before it starts.
 
     Attributes:
-        text: one line, reads as English: "ResNet18 (fine-grained), 11.2 M parameters, 20 epochs of 25,060 faces".
+        text: one line, reads as English: "resnet18, 20 epochs of 25,060 faces".
         params, macs: of the net it will make, 0 when not known before it runs.
         seconds: expected time on this machine, None when not known.
     """
@@ -67,6 +68,7 @@ class Job:
         seed, device ("cpu", "cuda", "auto"), devices, nodes, precision ("auto", "fp32", "bf16").
         say: prints one line to the user (above a progress bar, when one runs).
         recipe: its title, for metadata.
+        leads: whether this process writes in the folder; under torchrun or SLURM only the first one does.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Job:
     precision: str = "auto"
     say: Callable[[str], None] = print
     recipe: str = ""
+    leads: bool = True
 
     def net_of(self, name: str) -> Path:
         """Checkpoint of an earlier model. Raises FaceletError when it has none."""
@@ -98,6 +101,13 @@ class Step(BaseModel):
 
     do: str
     name: str = Field(alias="as", description="name of the model this step makes")
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, value: str) -> str:
+        if re.search(r"-s\d+$", value):
+            raise ValueError("names that end in -s and a number are those of further seeds")
+        return value
 
     def needs(self) -> list[str]:
         """Names of earlier models that this step reads; the first is its parent in the ledger."""

@@ -9,7 +9,7 @@ import pytest
 
 from facelet.errors import FaceletError
 from facelet.faces import archive as module
-from facelet.faces.archive import existing, open_archive
+from facelet.faces.archive import open_archive, unlisted
 
 
 def make_zip(path: Path, entries: dict[str, bytes], **options) -> Path:
@@ -124,9 +124,37 @@ def test_links_in_a_folder(lay_out, tmp_path):
         pass
 
 
-def test_a_missing_path_names_the_nearest(tmp_path):
-    (tmp_path / "ferplus.zip").touch()
-    with pytest.raises(FaceletError, match=r"did you mean .*ferplus\.zip"):
-        existing(tmp_path / "ferpuls.zip")
-    with pytest.raises(FaceletError, match="no file or folder"):
-        existing(tmp_path / "nowhere" / "at all")
+def test_reads_nothing_outside_its_folder(lay_out, tmp_path):
+    folder = lay_out(["happy/1.png"])
+    (tmp_path / "secret.png").write_bytes(b"x")
+    os.symlink(tmp_path / "secret.png", folder / "link.png")
+    for name in ("../secret.png", str(tmp_path / "secret.png"), "../../../../../../dev/zero", "link.png", "a\0b"):
+        with pytest.raises(FaceletError, match="holds no file"):
+            unlisted(folder).read(name)
+    assert unlisted(folder).read("happy/1.png")
+    (folder / "link.png").unlink()
+    with open_archive(folder) as archive, pytest.raises(FaceletError, match="holds no file"):
+        archive.read("../secret.png")
+
+
+def test_odd_names_and_links_that_lead_nowhere(lay_out):
+    folder = lay_out(["happy/1.png"])
+    (folder / "happy/\U0001f600\n.png").write_bytes(b"x")
+    with open_archive(folder) as archive:
+        assert len(archive.names) == 2
+    (folder / "happy/\U0001f600\udcff.png").write_bytes(b"x")
+    with pytest.raises(FaceletError, match="is not UTF-8"), open_archive(folder):
+        pass
+    (folder / "happy/\U0001f600\udcff.png").unlink()
+    (folder / "loop.png").symlink_to(folder / "loop.png")
+    with pytest.raises(FaceletError, match="leads nowhere"), open_archive(folder):
+        pass
+
+
+def test_a_damaged_lzma_member(tmp_path):
+    path = make_zip(tmp_path / "a.zip", {"a.png": os.urandom(4000)}, compression=zipfile.ZIP_LZMA)
+    data = bytearray(path.read_bytes())
+    data[40:50] = b"\xff" * 10
+    path.write_bytes(data)
+    with open_archive(path) as archive, pytest.raises(FaceletError, match="damaged"):
+        archive.read("a.png")

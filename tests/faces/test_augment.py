@@ -6,7 +6,7 @@ import torch
 from scipy.ndimage import map_coordinates
 
 from facelet.errors import FaceletError
-from facelet.faces.augment import COLUMNS, NONE, Augmentation, apply, augment, draw, plain
+from facelet.faces.augment import COLUMNS, NONE, Augmentation, apply, augment, augmentation, draw, plain
 
 
 def faces(n=6, side=32, channels=1, seed=0):
@@ -163,3 +163,11 @@ def test_a_gpu_sees_the_same_faces():
         there = apply(images.cuda(), rows)
     assert there.device.type == "cuda"
     torch.testing.assert_close(there.cpu(), apply(images, rows), atol=1e-3, rtol=0)
+
+
+def test_strength_scales_every_range():
+    assert augmentation(0).flip == 0
+    assert augmentation(1.0) == augmentation({})
+    assert augmentation(2.0).shift == pytest.approx(2 * augmentation(1.0).shift)
+    assert augmentation(4.0).erase == 1
+    assert augmentation(0.5).flip == augmentation(1.0).flip

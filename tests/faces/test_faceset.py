@@ -30,6 +30,25 @@ def test_take_by_mask_index_and_slice_agree(face_set):
     assert len(faces.take(np.array([], int))) == 0
 
 
+def test_labelled_faces_of_a_split(face_set):
+    faces = face_set()
+    faces.labels[faces.splits == 1] = -1
+    faces.labels[2] = -1
+    assert faces.labelled("train").names.tolist() == faces.names[(faces.splits == 0) & (faces.labels >= 0)].tolist()
+    with pytest.raises(FaceletError, match="somewhere has no labelled val faces"):
+        faces.labelled("val")
+
+
+def test_the_hash_of_the_pixels_sees_one_of_them(face_set, monkeypatch):
+    faces = face_set()
+    found = faces.pixels_hash
+    monkeypatch.setattr("facelet.faces.faceset.HASHED", 7)
+    same, other = replace(faces, images=faces.images.copy()), replace(faces, images=faces.images.copy())
+    other.images[29, 0, 0, 0] ^= 1
+    assert same.pixels_hash == found != other.pixels_hash
+    assert faces.protocol == other.protocol
+
+
 def test_protocol_knows_counts_labels_and_splits(face_set):
     faces = face_set()
     assert faces.protocol.total("train") == (faces.splits == 0).sum()

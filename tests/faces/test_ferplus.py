@@ -172,3 +172,11 @@ def test_what_is_missing_is_said(official, tmp_path):
     (tmp_path / "other" / "fer2013new.csv").write_text(",".join(HEADER) + "\nTraining,a.png,1,2\n")
     with pytest.raises(FaceletError, match="damaged"):
         load(f"ferplus:{tmp_path / 'other'}")
+
+
+def test_a_table_cannot_name_files_elsewhere(official, tmp_path):
+    (official / "FER2013Train" / name_of(0)).rename(tmp_path / "secret.png")
+    table = official / "fer2013new.csv"
+    table.write_text(table.read_text().replace(name_of(0), "../../secret.png"))
+    with pytest.raises(FaceletError, match="holds no file"):
+        load(f"ferplus:{official}")

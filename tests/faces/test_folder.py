@@ -139,7 +139,9 @@ def test_csv_groups_do_not_fall_in_two_splits(lay_out):
         ("path,lable\n1.png,a", "unknown column .* 'lable', did you mean 'label'"),
         ("path,split\n1.png,train", "should be path,label"),
         ("path,label\n1.png,a,b", "line 2 has 3 cells"),
-        ("path,label\n1.png,", r"row 1 \(1.png\) has no label"),
+        ("path,label\n\n\n1.png,a,b", "line 4 has 3 cells"),
+        ("path;label\n1.png;a", "'path;label', has no comma"),
+        ("path,label\n1.png,", r"line 2 \(1.png\) has no label"),
         ("path,label,split\n1.png,a,trian", "unknown split .* 'trian', did you mean 'train'"),
         ("path,label\n1.png,a\n1.png,b", "is in 2 rows"),
         ("path,label\n9.png,a", "no such files beside it: 9.png"),
@@ -157,3 +159,26 @@ def test_a_csv_may_lie_beside_anything(lay_out, tmp_path):
     (folder / "link").symlink_to(tmp_path)
     rows = [f"{file},{file.split('/')[0]}" for file in files(5)]
     assert len(load(write_csv(folder, "\n".join(["path,label", *rows])))) == 10
+
+
+def test_folders_passed_through_and_files_ignored_are_noted(lay_out, zipped):
+    folder = lay_out([f"happy/{year}/{number}.png" for year in (2020, 2021) for number in range(5)])
+    (folder / "happy/2020/a.heic").write_bytes(b"x")
+    (folder / "happy/2020/b.JPE").write_bytes((folder / "happy/2020/1.png").read_bytes())
+    (folder / "readme.txt").write_bytes(b"x")
+    (folder / "happy/readme.txt").write_bytes(b"x")
+    for source in (folder, zipped(folder)):
+        faces = load(f"folder:{source}")
+        assert faces.classes == ("2020", "2021")
+        assert len(faces) == 11
+        assert "1 other files ignored (.heic)" in faces.notes
+    assert "the classes are the folders inside happy/" in load(f"folder:{folder}").notes
+
+
+def test_a_single_face_may_measure_but_not_teach(lay_out):
+    folder = lay_out(f"{number}.png" for number in range(4))
+    rows = ["path,label,split", "0.png,a,test", "1.png,a,test", "2.png,b,test"]
+    assert len(load(write_csv(folder, "\n".join(rows)))) == 3
+    rows = ["path,label,split", "0.png,a,train", "1.png,a,test", "2.png,b,train"]
+    with pytest.raises(FaceletError, match="class 'b' has a single face"):
+        load(write_csv(folder, "\n".join(rows)))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import zipfile
 
 import cv2
@@ -17,7 +18,7 @@ def same(one, other) -> bool:
         mine, theirs = getattr(one, field), getattr(other, field)
         if (mine is None) != (theirs is None) or (mine is not None and not np.array_equal(mine, theirs)):
             return False
-    return one.licence == other.licence
+    return (one.licence, one.margin) == (other.licence, other.margin)
 
 
 @pytest.mark.parametrize("raw", [False, True])
@@ -146,3 +147,23 @@ def test_what_is_no_pack(tmp_path, lay_out, zipped):
         load(f"pack:{tmp_path}")
     with pytest.raises(FaceletError, match="cannot write"):
         write_pack(load("toy?faces=40"), "/proc/no/such/place.pack")
+
+
+def test_names_that_would_swell_are_refused(face_set, tmp_path, monkeypatch):
+    monkeypatch.setattr("facelet.faces.unpack.BOMB_TOTAL", 4 * 30 * 4000)
+    monkeypatch.setattr("facelet.faces.unpack.BOMB_RATIO", 1)
+    write_pack(face_set(), tmp_path / "a.pack")
+    names = json.dumps(["x" * 4096, *[f"{number}" for number in range(29)]]).encode()
+    with pytest.raises(FaceletError, match="of names: refused as a bomb"):
+        load(forged(tmp_path / "a.pack", tmp_path / "b.pack", {"names.json": names}))
+
+
+def test_damage_is_told_with_its_remedy(face_set, tmp_path):
+    write_pack(face_set(), tmp_path / "a.pack")
+    whole = (tmp_path / "a.pack").read_bytes()
+    broken = bytearray(whole)
+    broken[whole.index(b"RIFF") + 40] ^= 0x55
+    for data in (whole[: len(whole) // 2], bytes(broken)):
+        (tmp_path / "b.pack").write_bytes(data)
+        with pytest.raises(FaceletError, match=r"b\.pack is damaged \(.*write the pack again"):
+            load(f"pack:{tmp_path / 'b.pack'}")

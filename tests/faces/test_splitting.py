@@ -74,3 +74,14 @@ def test_few_or_unknown_groups():
     assert set(splits) == {0, 1, 2}
     splits = split_by_name(named(50), np.zeros(50, int), val=0.2, test=0.2, classes="a", groups=np.full(50, -1))
     assert np.bincount(splits).tolist() == [30, 10, 10]
+
+
+def test_by_face_against_a_loop():
+    rng = np.random.default_rng(1)
+    names, labels = [f"{number}" for number in rng.permutation(500)], rng.choice([0, 2, 3], 500)
+    expected, order = np.zeros(500, np.int8), hash_order(names)
+    for label in (0, 2, 3):
+        members = [row for row in order if labels[row] == label]
+        val, test = round(0.1 * len(members)), round(0.2 * len(members))
+        expected[members[:val]], expected[members[val : val + test]] = 1, 2
+    assert np.array_equal(split_by_name(names, labels, val=0.1, test=0.2, classes="abcd"), expected)

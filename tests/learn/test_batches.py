@@ -130,6 +130,30 @@ def test_a_large_map_stays_on_disk(faces, tmp_path, monkeypatch):
     assert isinstance(Faces.of(faces).images, torch.Tensor)
 
 
+def test_memory_is_asked_for_only_by_maps_and_may_be_unknown(faces, monkeypatch):
+    monkeypatch.delattr(module.os, "sysconf")
+    assert module.memory() == 8 << 30
+    monkeypatch.setattr(module, "memory", lambda: pytest.fail("it is asked"))
+    assert isinstance(Faces.of(faces).images, torch.Tensor)
+
+
+def test_faces_that_are_too_many_for_a_gpu_stay_on_the_cpu(monkeypatch):
+    for free, moved in ((10**9, True), (1000, False)):
+        found = numbered()
+        monkeypatch.setattr(module, "free_memory", lambda device, free=free: free)
+        found.to(torch.device("meta"))
+        assert (found.images.device.type == "meta") == moved
+        assert found.labels.device.type == "meta"
+
+
+def test_faces_go_to_other_processes_without_shared_memory():
+    faces = numbered()
+    assert not any(isinstance(value, torch.Tensor) for value in faces.__getstate__().values())
+    found = pickle.loads(pickle.dumps(faces))
+    assert torch.equal(found.images, faces.images)
+    assert torch.equal(found.votes, faces.votes)
+
+
 def test_fewer_faces_than_a_batch_make_one_batch():
     assert [len(batch.rows) for batch in make(size=128)] == [70]
 

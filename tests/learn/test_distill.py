@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -64,9 +66,7 @@ def test_dkd_leaves_faces_without_label_out():
 
 def test_hint_measures_what_is_not_known():
     teacher = seen(n=4000, seed=1)
-    knowing = Hint(
-        PAIR._replace(student_embedding=5) if hasattr(PAIR, "_replace") else Pair((4, 6, 8), 5, 5, 4, 1, 1, 0)
-    )
+    knowing = Hint(replace(PAIR, student_embedding=5))
     with torch.no_grad():
         knowing.deep[0].weight.copy_(torch.eye(5))
     same = Seen(None, teacher.embedding * 3 + 1, teacher.stages)
@@ -181,6 +181,19 @@ def test_faces_without_label_are_taught_too(step, job, faces, teacher):
     lesson = step("distill", epochs=1, losses={"ce": 0.5, "dkd": 1.0}, **{"from": "teacher"})
     assert len(lesson.training_faces(some)) == int((faces.splits == 0).sum())
     lesson.run(job(faces=some, models={"teacher": teacher()}))
+    assert (step("distill", epochs=1, balance="sampler", **{"from": "teacher"}).training_faces(some).labels >= 0).all()
+
+
+def test_the_teacher_answers_in_the_precision_asked_for(step, job, faces, teacher):
+    made = teacher()
+    for chosen, run, expected in (("auto", "bf16", True), ("fp32", "bf16", False), ("auto", "fp32", False)):
+        work = job(models={"teacher": made}, precision=run)
+        lesson = step("distill", epochs=1, **{"from": "teacher", "precision": chosen})
+        live = lesson._teacher(faces.split("train"), work)
+        live.place(torch.device("cpu"))
+        assert live.net.bf16 is expected
+    answers = [answer(made.net, faces.split("train"), device="cpu", wish=wish).logits for wish in ("fp32", "bf16")]
+    assert not np.array_equal(*answers)
 
 
 @pytest.mark.parametrize(

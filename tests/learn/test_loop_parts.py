@@ -34,6 +34,12 @@ def test_auto_takes_bf16_for_dense_nets_on_cpus_that_have_it(monkeypatch):
     assert precision.choose(dense, CPU, "fp32") == precision.Precision(bf16=False, channels_last=True)
 
 
+def test_auto_takes_bf16_for_gpus_that_have_it_themselves(monkeypatch):
+    """torch counts emulation too unless it is told not to, and that is slower than float32."""
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    assert not precision.choose(nn.Conv2d(4, 4, 3), torch.device("cuda")).bf16
+
+
 def test_devices_that_are_not_here():
     with pytest.raises(FaceletError, match="unknown device 'gpu'"):
         precision.pick_device("gpu")

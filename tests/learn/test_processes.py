@@ -11,9 +11,14 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+import torch
+from torch import nn
 
+from facelet import nets
 from facelet.errors import FaceletError
 from facelet.faces import load
+from facelet.learn.objective import Labels
+from facelet.learn.trainer import synchronise
 
 # layer norms only: batch norms see each process's own faces on a CPU, and their losses differ in the second digit
 NET = {"net": "timm/test_convnext", "net_options": {}, "batch": 32, "precision": "fp32", "clip": 1.0}
@@ -35,15 +40,19 @@ def curve(folder):
         return [[float(row[key]) for key in ("train_loss", "val_loss", "val_accuracy")] for row in csv.DictReader(file)]
 
 
-def test_two_processes_have_the_curve_of_one(step, job, tmp_path):
+def train(code, fields, folder):
+    script = folder / "train.command.py"
+    script.write_text(code)
+    arguments = [sys.executable, str(script), json.dumps({"do": "train", "as": "net", **fields}), str(folder)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def test_two_processes_have_the_curve_of_one(step, job):
     fields = {"epochs": 4, **NET}
     alone, together = job("alone", faces=load("toy?faces=160", size=32)), job("together")
     step(**fields).run(alone)
-    script = tmp_path / "train.py"
-    script.write_text(TRAIN)
-    arguments = [json.dumps({"do": "train", "as": "net", **fields}), str(together.folder)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, str(script), *arguments], env=environment, capture_output=True, text=True)
+    done = train(TRAIN, fields, together.folder)
     assert (done.returncode, done.stderr) == (0, "")
     expected, found = curve(alone.folder), curve(together.folder)
     assert len(found) >= 2
@@ -52,8 +61,26 @@ def test_two_processes_have_the_curve_of_one(step, job, tmp_path):
     assert expected[0][0] != pytest.approx(expected[-1][0], rel=1e-2), "nothing was learned, so nothing was compared"
 
 
+SICK = """
+import torch
+from facelet.learn.objective import Labels
+plain = Labels.forward
+def forward(self, net, batch):
+    return {"ce": plain(self, net, batch)["ce"] * (float("nan") if torch.distributed.get_rank() else 1)}
+Labels.forward = forward
+"""
+
+
+def test_a_loss_that_is_not_finite_in_one_process_ends_all(tmp_path):
+    done = train(SICK + TRAIN, {"epochs": 4, **NET}, tmp_path)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("facelet.errors.FaceletError: net: the loss or its gradient is nan at step 1 ")
+    assert not (tmp_path / "stopped.json").exists()
+
+
 def test_an_error_in_a_process_is_told_as_if_there_were_one(step, job, monkeypatch):
-    import lightning
+    from facelet.learn.lightning import Trainer
 
     work = job(devices=2)
 
@@ -64,7 +91,23 @@ def test_an_error_in_a_process_is_told_as_if_there_were_one(step, job, monkeypat
             raise FaceletError("the loss is nan")
         raise RuntimeError("process 1 terminated")
 
-    monkeypatch.setattr(lightning.Trainer, "fit", fit)
+    monkeypatch.setattr(Trainer, "fit", fit)
     with pytest.raises(FaceletError, match="the loss is nan"):
         step(epochs=1).run(work)
     assert not (work.folder / "stopped.json").exists()
+
+
+def test_batch_norms_are_synchronised_without_losing_anything():
+    """timm's batch norms hold an activation, which torch's own converter drops."""
+    spec = nets.resolve("timm/mobilenetv3_small_050", classes=4, size=32, channels=1, mean=(0.5,), std=(0.2,))
+    net = spec.build().eval()
+    faces = torch.randn(3, 1, 32, 32)
+    expected = net(faces)
+    objective = Labels(spec)
+    training = SimpleNamespace(net=net, objective=objective)
+    synchronise(training)
+    assert training.net is net
+    assert training.objective is objective
+    assert any(isinstance(module, nn.SyncBatchNorm) for module in net.modules())
+    assert torch.equal(net(faces), expected)
+    spec.build().load_state_dict(net.state_dict())

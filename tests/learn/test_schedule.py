@@ -32,21 +32,24 @@ def test_the_probe_runs_at_the_lowest_rate_whatever_the_length():
 @given(
     left=some.floats(1, 1e4),
     step=some.floats(1e-3, 1),
+    settle=some.floats(0, 1),
     validation=some.floats(1e-3, 10),
     per_epoch=some.integers(1, 1000),
 )
-def test_minutes_end_on_time(left, step, validation, per_epoch):
+def test_minutes_end_on_time(left, step, settle, validation, per_epoch):
     train, val = 128 * per_epoch, 100
     schedule = by_seconds(
-        left, done=5, step=step, validation=validation, steps_per_epoch=per_epoch, train=train, val=val
+        left, done=5, step=step, settle=settle, validation=validation, steps_per_epoch=per_epoch, train=train, val=val
     )
     steps = schedule.total - 5
     laps = schedule.total // schedule.lap - 5 // schedule.lap
-    validations = laps + (schedule.total % schedule.lap > 0)
-    spent = steps * step + validations * validation
+    ends = laps + (schedule.total % schedule.lap > 0)
+    settled = (ends - 1) * schedule.settles(schedule.lap) + schedule.settles(schedule.total)
+    spent = steps * step + ends * validation + settled * settle
+    end = validation + step + schedule.settles(schedule.total) * settle
     assert steps >= 1
-    assert spent <= left + 2 * (validation + step)
-    assert steps == 1 or spent >= left - 2 * (validation + step) - left / 20
+    assert spent <= left + 2 * end
+    assert steps == 1 or spent >= left - 2 * end - left / 20
 
 
 def test_validation_is_rare_where_training_is_short():

@@ -22,9 +22,7 @@ from facelet import nets
 from facelet.errors import FaceletError
 from facelet.faces import load
 from facelet.learn import checkpoints, probe
-from facelet.learn import learner as learners
 from facelet.learn.ema import Ema
-from facelet.learn.lesson import augmentation
 from facelet.step import Made
 
 
@@ -125,14 +123,15 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(step, job, tmp_path):
 
 @pytest.mark.parametrize("stop", [1, 3, 5, 11])
 def test_stopped_within_an_epoch_and_resumed(step, job, monkeypatch, stop):
-    """In one process: Ctrl-C after any step, minutes whose schedule was fixed, and what was printed then."""
+    """In one process: Ctrl-C after any step, before and after the minutes' schedule was fixed, and what is said then."""
     monkeypatch.setattr(probe, "LEAST", 1)
     lesson = step(minutes=0.5)
     whole, parts = job("whole"), job("parts")
     fix_schedule(monkeypatch, total=14)
     lesson.run(whole)
     interrupt_after(monkeypatch, stop)
-    with pytest.raises(FaceletError, match=f"stopped after step {stop}.*resume"):
+    kept = "its last checkpoint" if stop > 3 else "the start of this training"
+    with pytest.raises(FaceletError, match=f"stopped after step {stop}.*resume RUN` continues from {kept}"):
         lesson.run(parts)
     monkeypatch.undo()
     fix_schedule(monkeypatch, total=14)
@@ -145,11 +144,11 @@ def test_stopped_within_an_epoch_and_resumed(step, job, monkeypatch, stop):
 def fix_schedule(monkeypatch, total):
     """Minutes always become the same steps: what a clock says is not for a test to rely on."""
     monkeypatch.setattr(probe, "SECONDS", 0.0)
-    plain = learners.by_seconds
+    plain, free = probe.by_seconds, {"step": 1.0, "settle": 0.0, "validation": 0.0}
     monkeypatch.setattr(
-        learners,
+        probe,
         "by_seconds",
-        lambda left, **figures: plain(total - figures["done"] + 0.5, **{**figures, "step": 1.0, "validation": 0.0}),
+        lambda left, **figures: plain(total - figures["done"] + 0.5, **{**figures, **free}),
     )
 
 
@@ -189,24 +188,67 @@ def test_minutes_end_on_time(step, job):
     assert json.loads((work.folder / "plan.json").read_text())["schedule"]["total"] == made.spent["steps"]
 
 
-def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(step, job, monkeypatch):
+@pytest.mark.parametrize("clip", [0, 5])
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(step, job, monkeypatch, clip):
     from facelet.learn.objective import Labels
 
     monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
     plain, calls = Labels.forward, []
 
     def forward(self, net, batch):
-        logits, losses = plain(self, net, batch)
+        losses = plain(self, net, batch)
         calls.append(1)
-        return logits, {"ce": losses["ce"] * (float("nan") if len(calls) == 6 else 1)}
+        return {"ce": losses["ce"] * (float("nan") if len(calls) == 6 else 1)}
 
     monkeypatch.setattr(Labels, "forward", forward)
     work = job()
-    with pytest.raises(FaceletError, match=r"nan at step 6 \(epoch 2\.50\); the last checkpoint is kept.*lower lr"):
-        step(epochs=4).run(work)
+    with pytest.raises(
+        FaceletError, match=r"nan at step 6 \(epoch 2\.50\); the last checkpoint is kept.*lower lr.*new --out"
+    ):
+        step(epochs=4, clip=clip).run(work)
     kept = torch.load(work.folder / "state.pt", weights_only=True)
     assert 1 <= kept["done"] <= 5
     assert all(value.isfinite().all() for value in kept["net"].values())
+
+
+def test_a_gradient_that_is_not_finite_stops_without_a_limit_too(step, job, monkeypatch):
+    from facelet.learn.objective import Labels
+
+    plain = Labels.forward
+    monkeypatch.setattr(Labels, "forward", lambda *given: {"ce": Steep.apply(plain(*given)["ce"])})
+    with pytest.raises(FaceletError, match="gradient is nan at step 1 "):
+        step(epochs=1, clip=0).run(job())
+
+
+class Steep(torch.autograd.Function):
+    """A finite loss whose gradient is not."""
+
+    @staticmethod
+    def forward(context, loss):
+        return loss.clone()
+
+    @staticmethod
+    def backward(context, gradient):
+        return gradient * float("inf")
+
+
+def test_being_out_of_memory_is_told(step, job, monkeypatch):
+    from facelet.learn.objective import Labels
+
+    def forward(self, net, batch):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Labels, "forward", forward)
+    with pytest.raises(FaceletError, match="net: out of memory with a batch of 32; try half"):
+        step(epochs=1).run(job())
+
+
+def test_other_pixels_under_the_same_names_are_another_training(step, job, faces):
+    step(epochs=1).run(job())
+    redrawn = faces.take(np.arange(len(faces)))
+    redrawn.images = redrawn.images ^ 1
+    with pytest.raises(FaceletError, match="other settings, faces or seed"):
+        step(epochs=1).run(job(faces=redrawn))
 
 
 @pytest.mark.parametrize("targets", ["labels", "votes"])
@@ -291,8 +333,10 @@ def test_what_the_faces_lack_is_said(step, job, faces):
     without_votes.votes = None
     with pytest.raises(FaceletError, match="and toy has none"):
         step(epochs=1, targets="votes").plan(without_votes, {})
-    with pytest.raises(FaceletError, match="no val faces"):
+    with pytest.raises(FaceletError, match="no labelled val faces"):
         step(epochs=1).plan(faces.take(np.flatnonzero(faces.splits == 0)), {})
+    with pytest.raises(FaceletError, match=f"all labelled training faces of toy are {faces.classes[2]!r}"):
+        step(epochs=1).plan(faces.take((faces.labels == 2) | (faces.splits > 0)), {})
     with pytest.raises(FaceletError, match="did you mean 'resnet18'"):
         step(epochs=1, net="resnet81").plan(faces, {})
     with pytest.raises(FaceletError, match="net_options cannot set classes"):
@@ -334,14 +378,6 @@ def test_a_full_disk_is_a_clear_error(step, job, monkeypatch):
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(FaceletError, match="disk is full"):
         step(epochs=1).run(job())
-
-
-def test_strength_scales_every_range():
-    assert augmentation(0).flip == 0
-    assert augmentation(1.0) == augmentation({})
-    assert augmentation(2.0).shift == pytest.approx(2 * augmentation(1.0).shift)
-    assert augmentation(4.0).erase == 1
-    assert augmentation(0.5).flip == augmentation(1.0).flip
 
 
 def test_tensorboard_writes_events(step, job):

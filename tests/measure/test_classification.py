@@ -16,7 +16,8 @@ import facelet.measure.labels
 import facelet.measure.scores
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
-from facelet.measure.classification import Classification, evaluate, show
+from facelet.measure.classification import Classification, evaluate
+from facelet.measure.evaluation import show
 from facelet.measure.labels import match_labels
 from facelet.measure.scores import reliability, score
 
@@ -239,3 +240,11 @@ def test_show_prints_the_figures_and_does_not_read_markup():
         result.protocol,
     ):
         assert part in text
+
+
+def test_a_test_split_that_is_all_training_faces_is_said_aloud():
+    faces = faces_of([0, 1])
+    result = evaluate(looking_up(np.eye(3)[[0, 1]]), faces, CLASSES, identical=np.ones(2, bool))
+    out = io.StringIO()
+    show(result, Console(file=out, width=140))
+    assert "all 2 are identical to a training face" in out.getvalue()

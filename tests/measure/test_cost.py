@@ -99,3 +99,12 @@ def test_what_is_no_onnx_file_is_named(tmp_path):
     for name in ("text.onnx", "none.onnx"):
         with pytest.raises(FaceletError, match=f"cannot count the cost of .*{name}"):
             file_cost(tmp_path / name)
+
+
+def test_an_error_without_words_is_told_by_its_kind(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(onnx, "load", fail)
+    with pytest.raises(FaceletError, match="MemoryError"):
+        file_cost(tmp_path / "any.onnx")

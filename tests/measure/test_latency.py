@@ -117,6 +117,10 @@ def test_the_machine_is_described_and_warned_about():
     assert "busy" in replace(here, load=here.cores * 2.0).warning
 
 
+def test_a_machines_name_does_not_change_with_its_load():
+    assert str(replace(machine(), load=0.1)) == str(replace(machine(), load=9.9))
+
+
 def test_a_table_and_json_say_the_same(paths):
     rows, here = bench(paths, rounds=1), replace(machine(), load=99.0)
     console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
@@ -129,3 +133,4 @@ def test_a_table_and_json_say_the_same(paths):
         assert megabytes(row["bytes"]) in text
     assert value["machine"]["warning"] in text.replace("\n", " ") or "busy" in text
     assert value["models"][0]["faces_per_second"] > 0
+    assert "load 99.00" in text.replace("\n", " ")

@@ -41,6 +41,7 @@ INT8 = {"step": "quantize", "precision": "int8", "bytes": 1_400_000, "p50_ms": 0
     ("others", "parent", "difference", "said"),
     [
         ({}, None, None, "the first: 86.0 % of 3,153 faces, nothing to compare with"),
+        ({"control": True}, None, None, "control: 86.0 % of 3,153 faces, no model with its net to compare with"),
         ({}, FP32, by(0.004, 0.006), "+0.4 points, inside the interval: no measurable gain"),
         ({}, FP32, by(-0.004, 0.006), "−0.4 points, inside the interval: no measurable loss"),
         ({}, FP32, by(0.014, 0.006), "+1.4 points (+0.8 to +2.0): a measurable gain"),
@@ -96,6 +97,12 @@ INT8 = {"step": "quantize", "precision": "int8", "bytes": 1_400_000, "p50_ms": 0
             FP32,
             by(0.012, 0.005),
             "control: better than student by 1.2 points (+0.7 to +1.7): what was added to student costs",
+        ),
+        (
+            {"control": True},
+            FP32,
+            Difference(0.0004, 0.0001, 0.0007, 3153),
+            "control: better than student by 0.0 points (0.0 to +0.1): what was added to student costs",
         ),
     ],
 )
@@ -196,8 +203,11 @@ def full():
 def test_headline_is_about_the_smallest_model_that_is_no_control():
     assert headline(full()) == (
         "student-int8 answers 85.9 % of 3,153 test faces correctly in 1.40 MB and 0.80 ms a face: "
-        "32× smaller, 11.2× faster, −2.1 points beside teacher."
+        "32× smaller, 11.2× faster, −2.1 points (−3.8 to −0.5) beside teacher."
     )
+    ledger = full()
+    ledger.paired = by(-0.021, 0.006)
+    assert "−2.1 points (−2.7 to −1.5) beside teacher" in headline(ledger)
     near = Ledger([row("teacher", 0.865, bytes=44_800_000), row("student", 0.86)])
     assert headline(near).endswith("8.8× smaller, −0.5 points (inside the interval) beside teacher.")
     assert headline(Ledger()) == "Nothing has been measured yet."
@@ -216,6 +226,7 @@ def test_markdown_says_under_what_the_numbers_were_made():
     assert len({line.count("|") for line in table}) == 1
     assert "student-alone (control)" in text
     assert "- student: kd 0.9" in lines
+    assert text.count("kd 0.9") == 1
     assert "1.40 MB int8" in text
 
 

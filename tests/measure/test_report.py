@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -17,7 +18,7 @@ from facelet.measure.intervals import paired_difference
 from facelet.measure.ledger import Ledger, Row, compared
 from facelet.measure.plots import learning_curves, pareto
 from facelet.measure.report import write_report
-from facelet.measure.row import figures
+from facelet.measure.row import figures, signed
 
 CLASSES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 SHARES = (0.346, 0.283, 0.126, 0.122, 0.087, 0.006, 0.026, 0.004)
@@ -193,7 +194,6 @@ def test_names_of_users_are_text(tmp_path):
         curves={evil + name: rows for name, rows in curves.items()},
         machine=evil, about=evil, recipe_text=evil, command=evil,
         notes=[evil],
-        sheets={evil: np.zeros((9, 9, 3), np.uint8)},
     )  # fmt: skip
     reader = Reader(text)
     assert "script" not in reader.tags
@@ -217,6 +217,16 @@ def test_a_run_without_anything_still_has_a_page(tmp_path):
         notes=[],
     )
     assert "Nothing has been measured yet." in text
+
+
+def test_the_difference_beside_the_first_model_has_its_interval_and_leaks_are_said(tmp_path):
+    faces, ledger, results, _ = plausible(n=120)
+    first, small = (end.row.name for end in ledger.ends())
+    ledger.paired = results[small].against(results[first])
+    seen = {name: replace(result, identical=np.ones(120, bool)) for name, result in results.items()}
+    text = written(tmp_path / "r.html", faces=faces, ledger=ledger, evaluations=seen, protocol=faces.protocol)
+    assert f"{signed(ledger.paired.low)} to {signed(ledger.paired.high)}" in text
+    assert "none: all 120 are" in text
 
 
 def test_one_model_colour_faces_other_labels_and_several_seeds(tmp_path):

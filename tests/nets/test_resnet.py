@@ -9,11 +9,11 @@ from torch import nn
 
 from facelet import nets
 from facelet.errors import FaceletError
-from facelet.nets.resnet import ResNet
+from facelet.nets.resnet import ResNet18
 
 
 def test_imagenet_configuration_is_torchvisions():
-    ours, theirs = ResNet(7, 224, 3).eval(), torchvision.models.resnet18(num_classes=7).eval()
+    ours, theirs = ResNet18(7, 224, 3).eval(), torchvision.models.resnet18(num_classes=7).eval()
     weights = theirs.state_dict().items()
     ours.load_state_dict({re.sub(r"^(conv|bn)1", r"stem.\1", name): value for name, value in weights})
     images = torch.randn(1, 3, 224, 224)

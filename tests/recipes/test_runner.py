@@ -17,6 +17,7 @@ from rich.console import Console
 from facelet import model_file
 from facelet.errors import FaceletError
 from facelet.nets.spec import load as load_checkpoint
+from facelet.recipes import schema
 from facelet.recipes.runner import _choose, read_faces, run
 
 RECIPE = """
@@ -87,6 +88,43 @@ def test_written_faces_replace_those_of_the_recipe(recipe):
     assert len(read_faces(chosen.faces)) == 90
 
 
+def test_another_source_brings_its_own_options(recipe, tmp_path):
+    settings = ["faces.size=24", "faces.rule=votes"]
+    chosen = _choose(str(recipe), "ferplus:/photos/\U0001f600/no.zip?val=0.2", "", settings)
+    assert (chosen.faces.source, chosen.faces.path) == ("ferplus", "/photos/\U0001f600/no.zip")
+    assert (chosen.faces.size, chosen.faces.channels) == (24, 1)
+    assert chosen.faces.options == {"rule": "votes", "val": "0.2"}
+    assert _choose(str(recipe), "toy?seed=3", "", []).faces.options == {"faces": 400, "noise": 0, "seed": "3"}
+    path = os.fsdecode(b"/photos/\xff.zip")
+    (tmp_path / "again.yaml").write_text(schema.dump(_choose(str(recipe), f"ferplus:{path}", "", [])))
+    assert schema.load(str(tmp_path / "again.yaml")).faces.path == path
+    with pytest.raises(FaceletError, match=r"--faces toy.size=big: size: .*integer"):
+        _choose(str(recipe), "toy?size=big", "", [])
+
+
+def test_faces_redrawn_under_the_same_names_are_refused(finished, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name in ("run.json", "recipe.yaml"):
+        (folder / name).write_bytes((finished / name).read_bytes())
+
+    def redrawn(choice):
+        faces = read_faces(choice)
+        faces.images = 255 - faces.images
+        return faces
+
+    monkeypatch.setattr("facelet.recipes.runner.read_faces", redrawn)
+    with pytest.raises(FaceletError, match="pixels changed"):
+        run(resume=folder, console=Console(quiet=True))
+
+
+def test_names_of_further_seeds_are_kept_free(tmp_path):
+    path = tmp_path / "seeds.yaml"
+    path.write_text(RECIPE.replace("as: again", "as: student-s1"))
+    with pytest.raises(FaceletError, match=r"student-s1.*further seeds"):
+        schema.load(str(path))
+
+
 def test_resuming_a_finished_run_repeats_nothing(finished):
     before = {path: path.stat().st_mtime_ns for path in finished.glob("steps/*/*")}
     run(resume=finished, console=Console(quiet=True))
@@ -98,20 +136,37 @@ def test_a_folder_without_a_run_cannot_be_resumed(tmp_path):
         run(resume=tmp_path, console=Console(quiet=True))
 
 
+CHECKPOINT_ALWAYS = """
+from facelet.cli import main
+from facelet.learn import checkpoints
+checkpoints.SECONDS = checkpoints.COST = 0.0
+if __name__ == "__main__":
+    main()
+"""
+
+
 def test_a_killed_run_ends_with_the_numbers_of_an_unbroken_one(recipe, finished, tmp_path):
-    """SIGKILL at several moments; then --resume until it is done."""
-    folder = tmp_path / "run"
-    command = [sys.executable, "-m", "facelet.cli", "run", str(recipe), "--out", str(folder)]
-    for wait in (1.5, 0.3, 1.0, 2.5):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ})
-        if _waited(process, folder / "steps" / "student"):
-            time.sleep(wait)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        if (folder / "run.json").exists():
-            command = [sys.executable, "-m", "facelet.cli", "run", "--resume", str(folder)]
+    """SIGKILL within both trainings and after the first one, while it is exported or quantized; then --resume."""
+    folder, script = tmp_path / "run", tmp_path / "facelet.command.py"
+    script.write_text(CHECKPOINT_ALWAYS)
+    steps = folder / "steps"
+    command = [sys.executable, str(script), "run", str(recipe), "--out", str(folder)]
+    for path in (
+        steps / "student/state.pt",
+        steps / "student/state.pt",
+        steps / "student/result.json",
+        steps / "again/state.pt",
+    ):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            _wait_for_change(process, path)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        command = [sys.executable, str(script), "run", "--resume", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    assert "continues after step" in done.stdout
     whole, broken = rows_of(finished), rows_of(folder)
     for name, row in whole.items():
         if name == "student-int8":
@@ -123,11 +178,14 @@ def test_a_killed_run_ends_with_the_numbers_of_an_unbroken_one(recipe, finished,
             np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
-def _waited(process: subprocess.Popen, path: Path, seconds: float = 60) -> bool:
-    """Until ``path`` is there; False when the process ends first."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and process.poll() is None:
-        if path.exists():
-            return True
-        time.sleep(0.05)
-    return False
+def _wait_for_change(process: subprocess.Popen, path: Path, seconds: float = 300) -> None:
+    """Until ``path`` is written by ``process``."""
+    before, end = _written(path), time.monotonic() + seconds
+    while _written(path) in (before, None):
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def _written(path: Path) -> int | None:
+    return path.stat().st_mtime_ns if path.exists() else None

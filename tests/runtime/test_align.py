@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
@@ -133,3 +135,15 @@ def test_five_points_are_the_usual_alignment():
     expected = cv2.warpAffine(photo, usual, (112, 112), borderMode=cv2.BORDER_REPLICATE)
     crop = align.cut(photo, BOX, FACE, CropInfo(align="five-points"), 112)
     assert np.abs(crop.astype(int) - expected).max() <= 2
+
+
+def test_a_huge_box_is_not_laid_out(monkeypatch):
+    photo, box = cv2.resize(smooth(), (3000, 3000)), (-500.0, -500.0, 4100.0, 4100.0)
+    monkeypatch.setattr(align, "WHOLE", 5000)
+    laid_out = align.cut(photo, box, FACE, CropInfo(), 48)
+    monkeypatch.setattr(align, "WHOLE", 4096)
+    tracemalloc.start()
+    crop = align.cut(photo, box, FACE, CropInfo(), 48)
+    assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    tracemalloc.stop()
+    assert np.abs(crop.astype(int) - laid_out).mean() < 3

@@ -49,11 +49,12 @@ def test_order_and_doubles(album):
 
 
 def test_a_file_that_is_named_is_taken_whatever_its_name(album):
-    assert names(photos.find([".hidden.jpg", "a.faces.jpg", "notes.txt"])) == [
-        ".hidden.jpg",
-        "a.faces.jpg",
-        "notes.txt",
-    ]
+    assert names(photos.find([".hidden.jpg", "notes.txt"])) == [".hidden.jpg", "notes.txt"]
+
+
+def test_a_drawn_photo_is_taken_only_alone(album):
+    assert names(photos.find(["a.faces.jpg"])) == ["a.faces.jpg"]
+    assert names(photos.find(["a.jpg", "a.faces.jpg"])) == ["a.jpg"]
 
 
 def test_brackets_in_a_name_are_no_glob(album):
@@ -64,17 +65,21 @@ def test_brackets_in_a_name_are_no_glob(album):
 @pytest.mark.parametrize(
     ("place", "says"),
     [
-        ("aa.jpg", r"no such photo or folder: 'aa.jpg', did you mean 'a.jpg'\?"),
-        ("nowhere/x.jpg", "no such photo or folder: 'nowhere/x.jpg'$"),
+        ("aa.jpg", r"no photo or folder 'aa.jpg', did you mean 'a.jpg'\?"),
+        ("nowhere/x.jpg", "no photo or folder 'nowhere/x.jpg'$"),
         ("*.gif", r"no photo fits '\*.gif' \(0 other files do\)"),
         ("*.txt", r"no photo fits '\*.txt' \(1 other files do\)"),
         ("empty", "no photos in empty"),
-        ("x" * 5000, "cannot look into|no such photo"),
-        ("a\0b", "cannot look into|no such photo"),
+        ("0", "the webcam is not read yet"),
+        ("film.MP4", "video is not read yet; extract frames"),
+        ("gone.mov", "video is not read yet"),
+        ("x" * 5000, "cannot look into|no photo or folder"),
+        ("a\0b", "cannot look into|no photo or folder"),
     ],
 )
 def test_places_without_photos(album, place, says):
     (album / "empty").mkdir()
+    (album / "film.MP4").touch()
     with pytest.raises(FaceletError, match=says):
         photos.find([place])
 
@@ -111,3 +116,17 @@ def test_reading_ahead_is_bounded_and_can_be_left(album, monkeypatch):
     next(reading)
     reading.close()
     assert len(opened) <= photos.AHEAD + 1
+
+
+def test_a_folder_that_cannot_be_read_is_said(album, monkeypatch):
+    def walk(folder, onerror):
+        onerror(PermissionError(13, "Permission denied", "sub/deep"))
+
+    monkeypatch.setattr("os.walk", walk)
+    with pytest.raises(FaceletError, match="cannot look into sub/deep: Permission denied"):
+        photos.find(["."])
+
+
+def test_a_file_named_like_a_webcam(album):
+    (album / "0").touch()
+    assert names(photos.find(["0"])) == ["0"]

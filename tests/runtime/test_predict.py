@@ -148,3 +148,86 @@ def test_no_model_is_said_before_anything_is_read(album, monkeypatch):
     monkeypatch.delenv("FACELET_MODEL")
     with pytest.raises(FaceletError, match="no model: pass --model FILE"):
         said("bright.jpg")
+
+
+def test_one_failing_photo_does_not_end_the_others(album, capsys, monkeypatch):
+    def picky(photo):
+        if photo.mean() < 100:
+            raise FaceletError("a face too odd")
+        return detector(photo)
+
+    monkeypatch.setattr("facelet.runtime.analyzer.Detector", lambda file: picky)
+    said("dim.png", "bright.jpg", form="csv")
+    captured = capsys.readouterr()
+    dim, bright = csv.DictReader(io.StringIO(captured.out))
+    assert dim["error"] == "dim.png: a face too odd"
+    assert bright["expression"] == "bright"
+    assert "passed over: dim.png: a face too odd" in captured.err
+
+
+def test_crops_that_fail_together_are_taken_alone(album, capsys, monkeypatch):
+    from facelet.runtime.session import Model
+
+    whole = Model.probabilities
+
+    def picky(self, images, *rest):
+        if any(image.mean() < 1 for image in images):
+            raise FaceletError("no")
+        return whole(self, images, *rest)
+
+    monkeypatch.setattr(Model, "probabilities", picky)
+    said("bright.jpg", "black.png", "dim.png", cropped=True, form="json")
+    photos = json.loads(capsys.readouterr().out)["photos"]
+    assert [("error" in photo) for photo in photos] == [False, True, False]
+
+
+def test_csv_lines_come_with_the_photos(album, capsys, monkeypatch):
+    def stopped(photo):
+        if photo.mean() < 100:
+            raise KeyboardInterrupt
+        return detector(photo)
+
+    monkeypatch.setattr("facelet.runtime.analyzer.Detector", lambda file: stopped)
+    with pytest.raises(KeyboardInterrupt):
+        said("bright.jpg", "dim.png", form="csv")
+    assert capsys.readouterr().out.splitlines()[1].startswith("bright.jpg,1,")
+
+
+def test_a_missing_detector_is_one_error(album, monkeypatch):
+    def missing(file):
+        raise FaceletError("no detector")
+
+    monkeypatch.setattr("facelet.runtime.analyzer.Detector", missing)
+    with pytest.raises(FaceletError, match=r"^no detector"):
+        said("bright.jpg", "dim.png")
+
+
+def test_a_photo_that_cannot_be_saved_is_passed_over(album, capsys, monkeypatch):
+    (album / "out" / "bright.faces.jpg").mkdir(parents=True)
+    said("bright.jpg", "dim.png", save="out")
+    assert "passed over: bright.jpg: cannot write" in capsys.readouterr().err
+    assert (album / "out" / "dim.faces.png").is_file()
+
+
+def test_saving_never_writes_over_what_was_read(album):
+    for _ in range(3):
+        said(*sorted(file.name for file in album.glob("*.*g")), save=".")
+    assert len(list(album.glob("*.faces.*"))) == 3
+    one, two = album / "x.faces.png", album / "x.faces.faces.png"
+    for file in (one, two):
+        file.write_bytes((album / "dim.png").read_bytes())
+    said(str(one), str(two), save=".")
+    assert two.read_bytes() == (album / "dim.png").read_bytes()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names that Windows does not take")
+def test_an_undecodable_name_of_a_broken_photo_in_csv(album, monkeypatch):
+    (album / b"\xff.png".decode("utf-8", "surrogateescape")).write_bytes(b"torn")
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), "utf-8", errors="strict"))
+    said(".", form="csv")
+
+
+def test_the_folder_is_made_after_the_model_is_found(album):
+    with pytest.raises(FaceletError, match="no model file"):
+        said("bright.jpg", model="gone.onnx", save="out")
+    assert not (album / "out").exists()

@@ -6,7 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
+from facelet import model_file
 from facelet.errors import FaceletError
 from facelet.model_file import InputInfo
 from facelet.runtime.session import Model, prepared
@@ -89,7 +91,7 @@ def test_nan_is_not_an_answer(tmp_path, make_model):
 
 
 def test_load_refuses(tmp_path, tiny):
-    with pytest.raises(FaceletError, match="cannot read"):
+    with pytest.raises(FaceletError, match="no model file"):
         Model.load(tmp_path / "none.onnx")
     with pytest.raises(FaceletError, match="threads: -1"):
         Model.load(tiny, threads=-1)
@@ -102,3 +104,25 @@ def test_many_threads_one_model(colour):
     with ThreadPoolExecutor(4) as pool:
         for one, other in zip(alone, pool.map(model.logits, images), strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("shape", "count", "says"), [((1, 64), 2, "fails on 2 faces"), ((-1, 2), 1, r"with .* \(32, 2\)")]
+)
+def test_a_graph_that_answers_for_one_face_only(tmp_path, make_info, shape, count, says):
+    """A Reshape to a fixed shape passes every check of the file."""
+    info = make_info(input=InputInfo(size=8, channels=1, mean=(0.5,), std=(0.25,)))
+    graph = helper.make_graph(
+        [
+            helper.make_node("Reshape", ["images", "shape"], ["flat"]),
+            helper.make_node("Slice", ["flat", "a", "b", "c"], ["y"]),
+        ],
+        "g",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 1, 8, 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 2])],
+        [numpy_helper.from_array(np.array(v), k) for k, v in (("shape", shape), ("a", [0]), ("b", [2]), ("c", [1]))],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    model_file.write(made, info, tmp_path / "m.onnx")
+    with pytest.raises(FaceletError, match=rf"m\.onnx .*{says}"):
+        Model.load(tmp_path / "m.onnx").logits(crops(count, (8, 8, 1)))

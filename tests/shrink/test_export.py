@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -11,7 +13,6 @@ import facelet.nets  # noqa: F401
 from facelet import model_file
 from facelet.errors import FaceletError
 from facelet.measure.cost import file_cost
-from facelet.model_file import CropInfo
 from facelet.nets import spec as checkpoints
 from facelet.shrink.export import export, export_checkpoint, torch_logits
 
@@ -93,10 +94,8 @@ def test_a_checkpoint_of_a_real_net_takes_its_description_from_the_faces(tmp_pat
             nn.init.normal_(module.bias)  # as training leaves it; a shift of zero is not written
     checkpoints.save(net, spec, tmp_path / "net.safetensors")
     described = {"name": "student", "recipe": "T-SNet", "step": "distill", "seed": 4}
-    faces = tiny.faces()
-    info = export_checkpoint(
-        tmp_path / "net.safetensors", tmp_path / "s.onnx", faces, crop=CropInfo(margin=0.2), described=described
-    )
+    faces = replace(tiny.faces(), margin=0.2)
+    info = export_checkpoint(tmp_path / "net.safetensors", tmp_path / "s.onnx", faces, described=described)
     assert info == model_file.read(tmp_path / "s.onnx")
     assert (info.labels, info.seed, info.recipe, info.crop.margin) == (tiny.LABELS, 4, "T-SNet", 0.2)
     assert info.protocol == faces.protocol.to_json()

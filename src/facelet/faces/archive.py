@@ -15,17 +15,15 @@ import stat
 import struct
 import threading
 import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from facelet.errors import FaceletError, nearest
+from facelet.errors import FaceletError
+from facelet.files import existing, read_bytes
+from facelet.pixels import SUFFIXES
 
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm", ".pnm", ".gif", ".avif"}
-)
 MAX_FILE = 1 << 30
 BOMB_TOTAL, BOMB_RATIO = 1 << 30, 100
 
@@ -40,33 +38,35 @@ class Archive:
     """
 
     def __init__(
-        self, path: Path, names: Iterable[str], folders: Iterable[str], packed: zipfile.ZipFile | None
+        self, path: Path, names: Iterable[str] | None, folders: Iterable[str], packed: zipfile.ZipFile | None
     ) -> None:
+        """``names`` of None: they are not known, and whatever lies in the folder may be read."""
         self.path = path
-        self.names = tuple(sorted(filter(_shown, names)))
+        self.names = tuple(sorted(filter(_shown, names or ())))
         self.folders = frozenset(filter(_shown, folders))
+        self._listed = None if names is None else frozenset(self.names)
+        self._root = os.path.join(os.path.realpath(path), "")
         self._packed = packed
         self._lock = threading.Lock()
 
     @property
     def images(self) -> tuple[str, ...]:
         """The names that end like an image."""
-        return tuple(name for name in self.names if suffix(name) in IMAGE_SUFFIXES)
+        return tuple(name for name in self.names if suffix(name) in SUFFIXES)
 
     def holds(self, name: str) -> bool:
         """Whether ``name`` is a file inside the archive, links out of it not counted."""
-        if self._packed is not None:
-            return name in self.names
-        file = self.path / name
-        return file.is_file() and file.resolve().is_relative_to(self.path.resolve())
+        if self._listed is not None:
+            return name in self._listed
+        file = os.path.join(self._root, name)
+        return os.path.isfile(file) and os.path.realpath(file).startswith(self._root)
 
     def read(self, name: str) -> bytes:
-        """The bytes of one file, from any thread. Raises FaceletError when they are missing or damaged."""
+        """The bytes of one file, from any thread. Raises FaceletError when they are missing, elsewhere or damaged."""
         if self._packed is None:
-            try:
-                return (self.path / name).read_bytes()
-            except OSError as error:
-                raise FaceletError(f"cannot read {self.path / name}: {error.strerror}") from error
+            if not self.holds(name):
+                raise FaceletError(f"{self.path} holds no file {name!r}")
+            return read_bytes(self.path / name, MAX_FILE)
         with self._lock:
             return read_member(self._packed, name)
 
@@ -87,18 +87,20 @@ def open_archive(path: str | Path) -> Iterator[Archive]:
 
 def unlisted(folder: Path) -> Archive:
     """A folder whose files are not looked for: a list says what they are called, and the folder may hold much else."""
-    return Archive(folder, (), (), None)
+    return Archive(folder, None, (), None)
 
 
 @contextmanager
-def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
-    """A zip whose table of contents has been looked through. Raises FaceletError for whatever should not be in one."""
+def open_zip(path: Path, broken: Callable[[Path, object], FaceletError] | None = None) -> Iterator[zipfile.ZipFile]:
+    """A zip whose table of contents has been looked through. Raises FaceletError for whatever should not be in one.
+
+    ``broken`` makes the error for what is no whole zip of the path and the reason.
+    """
     try:
         packed = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, struct.error, EOFError, NotImplementedError, ValueError) as error:
-        raise FaceletError(
-            f"{path} is neither a folder nor a whole zip ({error}); unpack other archives first"
-        ) from error
+        other = f"{path} is neither a folder nor a whole zip ({error}); unpack other archives first"
+        raise (broken(path, error) if broken else FaceletError(other)) from error
     except OSError as error:
         raise FaceletError(f"cannot read {path}: {error.strerror or error}") from error
     with packed:
@@ -125,22 +127,11 @@ def read_member(packed: zipfile.ZipFile, name: str) -> bytes:
             data = file.read(info.file_size)
     except KeyError as error:
         raise FaceletError(f"{where} is missing") from error
-    except (zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, RuntimeError, ValueError) as error:
+    except Exception as error:  # every kind of compression raises its own classes
         raise FaceletError(f"{where} is damaged ({error})") from error
     if len(data) != info.file_size:
         raise FaceletError(f"{where} is damaged ({len(data):,} of {info.file_size:,} bytes)")
     return data
-
-
-def existing(path: str | Path) -> Path:
-    """``path``, with ~ expanded. Raises FaceletError, with the nearest name beside it, when there is nothing there."""
-    place = Path(path).expanduser()
-    if place.exists():
-        return place
-    parent = place.parent
-    beside = nearest(place.name, (p.name for p in parent.iterdir())) if parent.is_dir() else None
-    guess = f", did you mean {str(parent / beside)!r}?" if beside else ""
-    raise FaceletError(f"no file or folder {str(path)!r}{guess}")
 
 
 def suffix(name: str) -> str:
@@ -180,15 +171,20 @@ def _walk(root: Path) -> tuple[list[str], list[str]]:
             name = f"{folder}/{entry.name}" if folder else entry.name
             if not _shown(name):
                 continue
-            if not name.isprintable() and "\udc80" <= max(name) <= "\udcff":
-                raise FaceletError(f"{root}: the file name {name!r} is not UTF-8; rename it")
-            if entry.is_symlink() and (entry.is_dir() or not Path(entry).resolve().is_relative_to(true_root)):
-                raise FaceletError(
-                    f"{root / name} is a symbolic link out of {root} or to a folder; copy the files there instead"
-                )
-            if entry.is_dir():
-                folders.append(name)
-                todo.append(name)
-            elif entry.is_file():
-                names.append(name)
+            try:
+                name.encode()
+                linked = entry.is_symlink()
+                if linked and (entry.is_dir() or not Path(entry).resolve(strict=True).is_relative_to(true_root)):
+                    raise FaceletError(
+                        f"{root / name} is a symbolic link out of {root} or to a folder; copy the files there instead"
+                    )
+                if entry.is_dir():
+                    folders.append(name)
+                    todo.append(name)
+                elif entry.is_file():
+                    names.append(name)
+            except UnicodeEncodeError as error:
+                raise FaceletError(f"{root}: the file name {name!r} is not UTF-8; rename it") from error
+            except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
+                raise FaceletError(f"{root / name} is a link that leads nowhere; remove it") from error
     return names, folders

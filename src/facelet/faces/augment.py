@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from facelet.errors import FaceletError
+from facelet.errors import FaceletError, unknown
 
 COLUMNS = ("mirror", "dx", "dy", "scale", "turn", "left", "top", "right", "bottom", "fill", "gain", "offset")
 """Columns of the parameters: mirror is -1 or 1; dx and dy are shares of the side, right and down; turn is in radians,
@@ -63,6 +63,21 @@ class Augmentation:
 
 
 NONE = Augmentation(flip=0, shift=0, scale=0, turn=0, erase=0, gain=0, bias=0)
+
+
+def augmentation(value: float | dict[str, float]) -> Augmentation:
+    """A strength multiplies every range of the default (flips stay at a half); a mapping sets fields by name."""
+    names = [field.name for field in fields(Augmentation)]
+    if isinstance(value, dict):
+        for name in value:
+            if name not in names:
+                raise unknown("augmentation", name, names)
+        return Augmentation(**value)
+    if not 0 <= value <= 4:
+        raise FaceletError(f"augment: {value:g} should be a strength between 0 (none) and 4")
+    plain = Augmentation()
+    scaled = {name: min(1.0, getattr(plain, name) * value) for name in names if name != "turn"}
+    return Augmentation(**{**scaled, "turn": plain.turn * value, "flip": plain.flip if value else 0.0})
 
 
 def draw(n: int, settings: Augmentation, generator: torch.Generator | None = None) -> Tensor:

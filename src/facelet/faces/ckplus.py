@@ -64,20 +64,20 @@ def ckplus(
             raise FaceletError(f"{archive.path}: {twice}.png is in it twice; every frame has one class")
         labels = np.array([_label(match[1]) for _, match, _ in found], np.int64)
         _, subjects = np.unique([match[3].upper() for _, match, _ in found], return_inverse=True)
+        folds = subjects % FOLDS if split == "subject" else _frame_folds(names, labels)
+        splits = np.where(folds == fold, 2, np.where(folds == (fold + 1) % FOLDS, 1, 0)).astype(np.int8)
+        order = np.argsort(splits, kind="stable")
         images, whole, skipped = read_images(
             archive,
-            [file for *_, file in found],
+            [found[row][2] for row in order],
             size=size or SIDE,
             channels=channels or 1,
             unreadable=unreadable,
-            shown=names.tolist(),
+            shown=names[order].tolist(),
         )
-    folds = subjects % FOLDS if split == "subject" else _frame_folds(names, labels)
-    splits = np.where(folds == fold, 2, np.where(folds == (fold + 1) % FOLDS, 1, 0)).astype(np.int8)
-    order = np.argsort(splits[whole], kind="stable")
-    rows = np.flatnonzero(whole)[order]
+    rows = order[whole]
     return FaceSet(
-        images=images[order],
+        images=images,
         labels=labels[rows],
         splits=splits[rows],
         names=names[rows],

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from facelet.faces.protocol import Protocol
 SPLITS = ("train", "val", "test")
 PER_FACE = ("images", "labels", "splits", "names", "votes", "identities", "groups", "agreement")
 """The fields of a FaceSet that have one entry a face."""
+HASHED = 1024
+"""Faces that are hashed at once."""
 
 
 @dataclass
@@ -42,6 +45,7 @@ class FaceSet:
         groups: int64 (N,), faces of one group never belong in two splits (subject, clip), or None.
         rule, notes: see Protocol.
         licence: of the data, one line, carried into model files.
+        margin: share of YuNet's box around these faces, added on each side: how a model trained on them cuts photos.
     """
 
     images: NDArray[np.uint8]
@@ -57,6 +61,7 @@ class FaceSet:
     rule: str = ""
     notes: tuple[str, ...] = ()
     licence: str = "unknown"
+    margin: float = 0.0
 
     def __post_init__(self) -> None:
         n = len(self.images)
@@ -105,8 +110,23 @@ class FaceSet:
             raise FaceletError(f"{self.source} has no {name} faces")
         return self.take(index)
 
+    def labelled(self, split: str) -> FaceSet:
+        """The faces of one split that have a label. Raises FaceletError when there are none."""
+        known = (self.splits == SPLITS.index(split)) & (self.labels >= 0)
+        if not known.any():
+            raise FaceletError(f"{self.source} has no labelled {split} faces")
+        return self.take(known)
+
     def has(self, split: str) -> bool:
         return bool((self.splits == SPLITS.index(split)).any())
+
+    @cached_property
+    def pixels_hash(self) -> str:
+        """BLAKE2b of shape and pixels, 16 hex digits; read in parts, so that a memory map stays on disk."""
+        digest = hashlib.blake2b(str(self.images.shape).encode(), digest_size=8)
+        for start in range(0, len(self), HASHED):
+            digest.update(np.ascontiguousarray(self.images[start : start + HASHED]).data)
+        return digest.hexdigest()
 
     @property
     def protocol(self) -> Protocol:

@@ -18,11 +18,12 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from facelet.errors import FaceletError, unknown
-from facelet.faces.archive import Archive, existing, open_archive, suffix, unlisted
+from facelet.faces.archive import MAX_FILE, Archive, open_archive, suffix, unlisted
 from facelet.faces.faceset import SPLITS, FaceSet
 from facelet.faces.listing import Listing, load_listing, shared_top
 from facelet.faces.sources import SOURCES
 from facelet.faces.splitting import ALIASES
+from facelet.files import existing, read_bytes
 
 COLUMNS = ("path", "label", "split", "group", "identity")
 
@@ -69,7 +70,7 @@ def folder(
 def _listed(place: Path) -> Iterator[tuple[Archive, Listing]]:
     if place.is_file() and suffix(place.name) == ".csv":
         archive = unlisted(place.parent)
-        yield archive, _from_csv(archive, place.name)
+        yield archive, _from_csv(archive, place)
     else:
         with open_archive(place) as archive:
             yield archive, _from_folders(archive)
@@ -107,20 +108,37 @@ def _from_folders(archive: Archive) -> Listing:
     if empty:
         raise FaceletError(f"{archive.path}: class folder {empty[0]!r} holds no images; fill it or remove it")
     splits = [ALIASES[part[0].lower()] for part in parts] if split_layout else None
-    return Listing(files, ["/".join(part) for part in parts], labels, splits)
+    notes = _notes(archive, top, depth)
+    return Listing(files, ["/".join(part) for part in parts], labels, splits, notes=notes)
 
 
-def _from_csv(archive: Archive, name: str) -> Listing:
+def _notes(archive: Archive, top: str, depth: int) -> tuple[str, ...]:
+    """Which folders were passed through (a zip's own one is as usual), and what lies among the images and is not read."""
+    passed = top if archive.path.is_dir() else top.partition("/")[2]
+    other = Counter(
+        suffix(name) or "none"
+        for name in set(archive.names) - set(archive.images)
+        if name.startswith(top) and name[len(top) :].count("/") >= depth
+    )
+    kinds = ", ".join(kind for kind, _ in other.most_common(5))
+    return (f"the classes are the folders inside {passed}",) * bool(passed) + (
+        f"{other.total():,} other files ignored ({kinds})",
+    ) * bool(other)
+
+
+def _from_csv(archive: Archive, where: Path) -> Listing:
     """Rows of path,label[,split][,group][,identity]; paths are relative to the CSV and stay in its folder."""
-    where = archive.path / name
     try:
-        text = archive.read(name).decode("utf-8-sig")
-        table = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
+        reader = csv.reader(io.StringIO(read_bytes(where, MAX_FILE).decode("utf-8-sig")))
+        numbered = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise FaceletError(f"{where} is not a CSV in UTF-8 ({error})") from error
+    lines, table = [line for line, _ in numbered], [row for _, row in numbered]
     if len(table) < 2:
         raise FaceletError(f"{where} has no rows; expected a first line of path,label[,split][,group][,identity]")
     header = [cell.strip().lower() for cell in table[0]]
+    if len(header) == 1:
+        raise FaceletError(f"{where}: its first line, {header[0]!r}, has no comma; cells are separated by commas")
     for column in header:
         if column not in COLUMNS:
             raise unknown(f"column in {where}", column, COLUMNS)
@@ -128,18 +146,15 @@ def _from_csv(archive: Archive, name: str) -> Listing:
         raise FaceletError(
             f"{where}: its first line should be path,label[,split][,group][,identity], not {','.join(header)}"
         )
-    short = [number for number, row in enumerate(table, 1) if len(row) != len(header)]
-    if short:
-        raise FaceletError(
-            f"{where}: line {short[0]} has {len(table[short[0] - 1])} cells, the first line {len(header)}"
-        )
+    for line, row in numbered:
+        if len(row) != len(header):
+            raise FaceletError(f"{where}: line {line} has {len(row)} cells, the first line {len(header)}")
     cells = {column: [row[at].strip() for row in table[1:]] for at, column in enumerate(header)}
     files = [str(PurePosixPath(cell.replace("\\", "/"))) for cell in cells["path"]]
-    _check_files(archive, where.name, files)
+    _check_files(archive, where, files, lines[1:])
     if "" in cells["label"]:
-        raise FaceletError(
-            f"{where}: row {cells['label'].index('') + 1} ({files[cells['label'].index('')]}) has no label"
-        )
+        at = cells["label"].index("")
+        raise FaceletError(f"{where}: line {lines[at + 1]} ({files[at]}) has no label")
     splits = None
     if "split" in cells:
         wrong = next((value for value in cells["split"] if value.lower() not in ALIASES), None)
@@ -149,12 +164,11 @@ def _from_csv(archive: Archive, name: str) -> Listing:
     return Listing(files, files, cells["label"], splits, cells.get("group"), cells.get("identity"))
 
 
-def _check_files(archive: Archive, csv_name: str, files: list[str]) -> None:
-    where = archive.path / csv_name
-    for row, file in enumerate(files, 1):
+def _check_files(archive: Archive, where: Path, files: list[str], lines: list[int]) -> None:
+    for line, file in zip(lines, files, strict=True):
         if file.startswith("/") or ".." in file.split("/") or file[1:2] == ":":
             raise FaceletError(
-                f"{where}: row {row}, {file!r} is not beside or below the CSV; move the CSV to the folder above both"
+                f"{where}: line {line}, {file!r} is not beside or below the CSV; move the CSV to the folder above both"
             )
     name, times = Counter(files).most_common(1)[0]
     if times > 1:

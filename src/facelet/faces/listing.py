@@ -24,7 +24,8 @@ from facelet.faces.splitting import ALIASES, split_by_name
 class Listing:
     """N image files and what faces are called in the FaceSet.
 
-    ``splits`` are indices into SPLITS, or None to have them decided; the rest is as users wrote it.
+    ``splits`` are indices into SPLITS, or None to have them decided; ``notes`` are for the protocol; the rest is as users
+    wrote it.
     """
 
     files: Sequence[str]
@@ -33,6 +34,7 @@ class Listing:
     splits: Sequence[int] | None = None
     groups: Sequence[str] | None = None
     identities: Sequence[str] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def load_listing(
@@ -79,7 +81,7 @@ def load_listing(
         groups=None if groups is None else groups[rows],
         identities=None if identities is None else identities[rows],
         rule="own splits" if listing.splits else f"split by name, val {val:g}, test {test:g}",
-        notes=notes + skipped,
+        notes=listing.notes + notes + skipped,
         licence=licence,
     )
 
@@ -124,7 +126,11 @@ def shared_top(files: Sequence[str]) -> str:
 
 
 def _no_single_faces(archive: Archive, listing: Listing, labels: NDArray[np.int64], classes: tuple[str, ...]) -> None:
+    """A class of one face is refused where it would be learnt; one that only measures may be."""
     single = [label for label, count in enumerate(np.bincount(labels, minlength=len(classes))) if count == 1]
+    if listing.splits is not None:
+        trained = labels[np.array(listing.splits) == SPLITS.index("train")]
+        single = [label for label in single if label in trained]
     if single and len(labels) > 1:
         first = listing.files[int(np.flatnonzero(labels == single[0])[0])]
         others = f" (and so have {', '.join(repr(classes[label]) for label in single[1:])})" if len(single) > 1 else ""

@@ -54,6 +54,7 @@ class Header(BaseModel):
     classes: tuple[str, ...]
     notes: tuple[str, ...]
     licence: str
+    margin: float = Field(0.0, ge=-0.5, le=2.0)
     protocol: str
 
 
@@ -78,6 +79,7 @@ def write_pack(faces: FaceSet, path: str | Path, raw: bool = False) -> int:
         classes=faces.classes,
         notes=faces.notes,
         licence=faces.licence,
+        margin=faces.margin,
         protocol=faces.protocol.hash,
     )
     with writing(path) as beside:

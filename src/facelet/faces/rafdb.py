@@ -23,6 +23,8 @@ from facelet.faces.splitting import split_by_name
 CLASSES = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 LICENCE = "RAF-DB: non-commercial research only, by agreement with its authors"
 SIDE = 100
+MARGIN = -0.08
+"""Measured: the median face is framed a little closer than YuNet's box."""
 LABEL_FILE = "list_patition_label.txt"
 BY_FOLDER = re.compile(r"(?:.*/)?(train|test)/([1-7])/([^/]+)\.(?:jpg|png)", re.IGNORECASE)
 LABEL_LINE = re.compile(r"((train|test)_\w+)\.jpg\s+([1-7])")
@@ -52,19 +54,19 @@ def rafdb(
         train = np.flatnonzero(splits == 0)
         if val and len(train):
             splits[train] = split_by_name(names[train].tolist(), labels[train], val=val, test=0.0, classes=CLASSES)
+        order = np.argsort(splits, kind="stable")
         images, whole, skipped = read_images(
             archive,
-            [file for *_, file in found],
+            [found[row][3] for row in order],
             size=size or SIDE,
             channels=channels or 3,
             unreadable=unreadable,
-            shown=names.tolist(),
+            shown=names[order].tolist(),
         )
+    rows = order[whole]
     notes = () if (splits == 2).any() else ("no test split: only RAF-DB's training faces are there",)
-    order = np.argsort(splits[whole], kind="stable")
-    rows = np.flatnonzero(whole)[order]
     return FaceSet(
-        images=images[order],
+        images=images,
         labels=labels[rows],
         splits=splits[rows],
         names=names[rows],
@@ -73,6 +75,7 @@ def rafdb(
         rule=f"val {val:g} of train" if len(train) else "",
         notes=notes + skipped,
         licence=LICENCE,
+        margin=MARGIN,
     )
 
 

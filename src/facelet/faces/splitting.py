@@ -62,8 +62,9 @@ def _by_face(
     splits = np.zeros(len(labels), np.int8)
     order = hash_order(names)
     wanted = [number for number in (1, 2) if shares[number] > 0]
-    for label in np.unique(labels):
-        members = order[labels[order] == label]
+    by_label = order[np.argsort(labels[order], kind="stable")]
+    found, starts = np.unique(labels[by_label], return_index=True)
+    for label, members in zip(found, np.split(by_label, starts[1:]), strict=True):
         if len(members) <= len(wanted):
             raise FaceletError(
                 f"class {classes[label]!r} has {len(members)} face{'s' if len(members) > 1 else ''}, too few for "

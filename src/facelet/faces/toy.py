@@ -94,6 +94,7 @@ def toy(
         rule=f"majority, seed {seed}, noise {noise:g}",
         notes=("cartoons: says nothing about faces of people",),
         licence="drawn by facelet, Apache-2.0",
+        margin=0.1,
     )
 
 

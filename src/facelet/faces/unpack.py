@@ -4,9 +4,8 @@
 'ferplus'
 
 A pack may come from a stranger: every size it claims is compared with what the file can hold before memory is taken.
-A raw pack's
-checksum covers its pixels too, but is compared only up to 1 GiB of them, because reading it all is what mapping is
-there to avoid.
+A raw pack's checksum covers its pixels too, but is compared only up to 1 GiB of them, because reading it all is what
+mapping is there to avoid.
 """
 
 from __future__ import annotations
@@ -28,10 +27,11 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from facelet.errors import FaceletError
-from facelet.faces.archive import existing, open_zip, read_member
+from facelet.faces.archive import open_zip, read_member
 from facelet.faces.faceset import FaceSet
 from facelet.faces.pack import DTYPES, HEADER, NAMES, RAW, Header, strip_name
 from facelet.faces.sources import SOURCES
+from facelet.files import existing
 
 CHECKED_RAW = 1 << 30
 BOMB_TOTAL, BOMB_RATIO = 1 << 30, 500
@@ -48,7 +48,7 @@ def pack(path: str, *, size: int | None = None, channels: int | None = None) -> 
     place = existing(path)
     if place.is_dir():
         raise FaceletError(f"{path} is a folder; a pack is one file, made by `facelet faces SOURCE --pack FILE`")
-    with open_zip(place) as packed:
+    with open_zip(place, _damaged) as packed:
         header = _header(packed, place)
         arrays: dict[str, Any] = {name: _array(packed, place, name, header) for name in header.arrays}
         images = _strips(packed, place, header) if header.webp else _mapped(packed, place, header)
@@ -61,6 +61,7 @@ def pack(path: str, *, size: int | None = None, channels: int | None = None) -> 
         rule=header.rule,
         notes=header.notes,
         licence=header.licence,
+        margin=header.margin,
         **arrays,
     )
     if faces.protocol.hash != header.protocol:
@@ -70,13 +71,14 @@ def pack(path: str, *, size: int | None = None, channels: int | None = None) -> 
 
 def _names(packed: zipfile.ZipFile, place: Path, count: int) -> NDArray[np.str_]:
     try:
-        names = json.loads(read_member(packed, NAMES))
+        names = json.loads(_member(packed, place, NAMES))
         whole = isinstance(names, list) and len(names) == count and all(isinstance(name, str) for name in names)
         if not whole or max(map(len, names), default=0) > MAX_NAME:
             raise ValueError(f"expected {count} names")
         "\n".join(names).encode()
     except (ValueError, RecursionError) as error:
         raise _damaged(place, f"{NAMES}: {error}") from error
+    _no_bomb(place, 4 * count * max(map(len, names), default=0), "names")
     return np.array(names, dtype=str) if names else np.empty(0, "U1")
 
 
@@ -84,7 +86,7 @@ def _header(packed: zipfile.ZipFile, place: Path) -> Header:
     if HEADER not in packed.namelist():
         raise FaceletError(f"{place} is not a pack; packs are made by `facelet faces SOURCE --pack FILE`")
     try:
-        header = Header.model_validate_json(read_member(packed, HEADER))
+        header = Header.model_validate_json(_member(packed, place, HEADER))
     except ValidationError as error:
         first = error.errors()[0]
         raise _damaged(place, f"{HEADER}, {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
@@ -94,16 +96,14 @@ def _header(packed: zipfile.ZipFile, place: Path) -> Header:
         )
     if not {"labels", "splits"} <= set(header.arrays) <= set(DTYPES):
         raise _damaged(place, f"{HEADER} lists the arrays {', '.join(header.arrays)}")
-    total, real = header.count * header.height * header.width * header.channels, place.stat().st_size
-    if total > BOMB_TOTAL and total > BOMB_RATIO * real:
-        raise FaceletError(f"{place} is {real:,} bytes but claims to hold {total:,} of pixels: refused as a bomb")
+    _no_bomb(place, header.count * header.height * header.width * header.channels, "pixels")
     return header
 
 
 def _array(packed: zipfile.ZipFile, place: Path, name: str, header: Header) -> NDArray[Any]:
     """One array, whose header is compared with what is expected before anything is allocated."""
     shape = (header.count, len(header.classes)) if name == "votes" else (header.count,)
-    data = read_member(packed, f"{name}.npy")
+    data = _member(packed, place, f"{name}.npy")
     _expect(io.BytesIO(data), np.dtype(DTYPES[name]), shape, len(data), place, name)
     return np.frombuffer(data, DTYPES[name], offset=len(data) - _bytes(shape, DTYPES[name])).reshape(shape).copy()
 
@@ -139,7 +139,7 @@ def _strips(packed: zipfile.ZipFile, place: Path, header: Header) -> NDArray[np.
     def fill(number: int) -> None:
         rows = images[number * header.webp : (number + 1) * header.webp]
         with one_reader:
-            data = read_member(packed, strip_name(number))
+            data = _member(packed, place, strip_name(number))
         if _webp_shape(data) != (len(rows) * header.height, header.width):
             raise _damaged(place, f"{strip_name(number)} is not a strip of {len(rows)} faces")
         strip = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
@@ -196,5 +196,18 @@ def _compare_checksum(packed: zipfile.ZipFile, place: Path) -> None:
         raise _damaged(place, str(error)) from error
 
 
-def _damaged(place: Path, why: str) -> FaceletError:
+def _member(packed: zipfile.ZipFile, place: Path, name: str) -> bytes:
+    try:
+        return read_member(packed, name)
+    except FaceletError as error:
+        raise _damaged(place, str(error).removeprefix(f"{place}: ")) from error
+
+
+def _no_bomb(place: Path, total: int, what: str) -> None:
+    real = place.stat().st_size
+    if total > BOMB_TOTAL and total > BOMB_RATIO * real:
+        raise FaceletError(f"{place} is {real:,} bytes but claims to hold {total:,} of {what}: refused as a bomb")
+
+
+def _damaged(place: Path, why: object) -> FaceletError:
     return FaceletError(f"{place} is damaged ({why}); write the pack again with `facelet faces SOURCE --pack FILE`")

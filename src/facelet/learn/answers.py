@@ -28,7 +28,7 @@ from facelet.errors import FaceletError
 from facelet.faces import FaceSet
 from facelet.faces.augment import plain
 from facelet.learn import precision
-from facelet.learn.objective import Normalise
+from facelet.learn.frozen import FrozenNet
 
 ARRAYS = ("logits", "embeddings", "mirrored_logits", "mirrored_embeddings")
 Images = NDArray[np.uint8]
@@ -148,6 +148,7 @@ def answer(
     protocol: str = "",
     mirrored: bool = True,
     device: str = "auto",
+    wish: precision.Wish = "auto",
     batch: int = 256,
 ) -> Answers:
     """Asks ``model`` about every face, plain and (``mirrored``) as its mirror image.
@@ -157,8 +158,9 @@ def answer(
             (logits or None, embeddings or None).
         teacher: what to call it; a file's hash when left out.
         protocol: split hash of the set that ``faces`` are of, which ``Answers.aligned`` holds others to.
+        device, wish: where a checkpoint is asked, and in which precision.
     """
-    ask = model if callable(model) else _ask(Path(model), device)
+    ask = model if callable(model) else _ask(Path(model), device, wish)
     teacher = teacher or (digest(Path(model)) if not callable(model) else "callable")
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name in ARRAYS}
     for start in range(0, len(faces), batch):
@@ -185,26 +187,19 @@ def digest(path: Path) -> str:
         raise FaceletError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _ask(path: Path, wish: str) -> Callable[[Images], Given]:
+def _ask(path: Path, device: str, wish: precision.Wish) -> Callable[[Images], Given]:
     if path.suffix == ".onnx":
         from facelet.runtime.session import Model
 
         model = Model.load(path)
         return lambda images: (model.logits(images), None)
-    net, spec = nets.load(path)
-    device = precision.pick_device(wish)
-    choice = precision.choose(net, device)
-    normalise = Normalise(spec).to(device)
-    normalise.channels_last = choice.channels_last
-    net.to(device)
-    if choice.channels_last:
-        net.to(memory_format=torch.channels_last)
+    net, where = FrozenNet(*nets.load(path), wish), precision.pick_device(device)
+    net.place(where)
 
     def ask(images: Images) -> Given:
-        faces = normalise(plain(torch.from_numpy(images).to(device)))
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=choice.bf16):
-            embedding = net.embed(net.stages(faces))
-            logits = net.classify(embedding)
-        return logits.float().cpu().numpy(), embedding.float().cpu().numpy()
+        seen = net(plain(torch.from_numpy(images).to(where)))
+        assert seen.logits is not None
+        assert seen.embedding is not None
+        return seen.logits.cpu().numpy(), seen.embedding.cpu().numpy()
 
     return ask

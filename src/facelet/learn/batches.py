@@ -4,8 +4,8 @@
 >>> batches.place(device)
 >>> for batch in batches: ...  # the rest of one epoch; again for the next
 
-Because nothing depends on what was drawn before, a training resumes at any step exactly, and each of several processes
-draws the global batch's indices and augmentation and takes its own rows of them.
+Because nothing depends on what was drawn before, a training resumes at any step with the same faces, and each of
+several processes draws the global batch's indices and augmentation and takes its own rows of them.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ AHEAD = 64
 """Steps whose augmentation is drawn at once."""
 MAPPED_SHARE = 0.25
 """A memory-mapped set that takes more than this share of the memory is read batch by batch instead."""
+DEVICE_SHARE = 0.5
+"""A set that takes more than this share of a GPU's free memory stays in the CPU's."""
 
 
 class Batch(NamedTuple):
@@ -53,19 +55,18 @@ class Batch(NamedTuple):
 class MappedRows:
     """Images of a memory map, gathered by row; it pickles as its file's name, not as its pixels."""
 
+    device = torch.device("cpu")
+
     def __init__(self, images: np.memmap) -> None:
         self.images = images
 
     def __getitem__(self, rows: Tensor) -> Tensor:
-        """uint8 (B, H, W, C) on the device of ``rows``."""
-        wanted = rows.cpu().numpy()
+        """uint8 (B, H, W, C); ``rows`` on the CPU."""
+        wanted = rows.numpy()
         order = np.argsort(wanted)  # read in the order of the file
         found = np.empty((len(wanted), *self.images.shape[1:]), np.uint8)
         found[order] = self.images[wanted[order]]
-        return torch.from_numpy(found).to(rows.device)
-
-    def to(self, device: torch.device) -> MappedRows:
-        return self
+        return torch.from_numpy(found)
 
     def __reduce__(self) -> tuple[Any, ...]:
         images = self.images
@@ -96,21 +97,55 @@ class Faces:
     @classmethod
     def of(cls, faces: FaceSet) -> Faces:
         images: Tensor | MappedRows
-        large = faces.images.nbytes > MAPPED_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        if isinstance(faces.images, np.memmap) and large and faces.images.flags.c_contiguous:
-            images = MappedRows(faces.images)
+        given = faces.images
+        if isinstance(given, np.memmap) and given.flags.c_contiguous and given.nbytes > MAPPED_SHARE * memory():
+            images = MappedRows(given)
         else:
-            images = torch.from_numpy(np.array(faces.images))
+            images = torch.from_numpy(np.array(given))
         votes = None if faces.votes is None else torch.from_numpy(np.asarray(faces.votes, np.float32))
         return cls(images, torch.from_numpy(np.asarray(faces.labels, np.int64)), votes)
 
     def to(self, device: torch.device) -> None:
-        self.images = self.images.to(device)
+        """Labels and votes to ``device``, and the images too unless they are on disk or too many for it."""
+        if isinstance(self.images, Tensor) and self.images.nbytes <= DEVICE_SHARE * free_memory(device):
+            self.images = self.images.to(device)
         self.labels = self.labels.to(device)
         self.votes = None if self.votes is None else self.votes.to(device)
 
+    def pixels(self, rows: Tensor) -> Tensor:
+        """uint8 (B, H, W, C) on the labels' device; quickest with ``rows`` on the device of the images."""
+        return sent(self.images[rows.to(self.images.device)], self.labels.device)
+
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """As arrays: tensors would go to other processes through shared memory, of which a container has 64 MB."""
+        return {name: value.numpy() if isinstance(value, Tensor) else value for name, value in vars(self).items()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, torch.from_numpy(value) if isinstance(value, np.ndarray) else value)
+
+
+def memory() -> int:
+    """Bytes of this machine's memory; 8 GiB where the system does not say (Windows)."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 8 << 30
+
+
+def free_memory(device: torch.device) -> float:
+    """Bytes that are free on a GPU; no limit for a CPU, where the faces are already."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else float("inf")
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """``tensor`` on ``device``, without making a GPU wait."""
+    if tensor.is_cuda or device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 class FaceBatches:
@@ -153,7 +188,7 @@ class FaceBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         epoch, within = divmod(self.step, self.steps_per_epoch)
-        order = torch.from_numpy(self._order(epoch)).to(self.device)
+        order = torch.from_numpy(self._order(epoch)).to(self.faces.images.device)
         share = self.size // self.world
         mine = slice(self.rank * share, (self.rank + 1) * share)
         params, mirrored = torch.empty(0), torch.empty(0)
@@ -173,8 +208,9 @@ class FaceBatches:
 
     def _batch(self, rows: Tensor, params: Tensor, mirrored: Tensor) -> Batch:
         faces = self.faces
+        images, rows = faces.pixels(rows), sent(rows, self.device)
         votes = None if faces.votes is None else faces.votes[rows]
-        return Batch(apply(faces.images[rows], params), faces.labels[rows], rows, mirrored, votes)
+        return Batch(apply(images, params), faces.labels[rows], rows, mirrored, votes)
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         """Rows of one epoch, drawn on the CPU so that every machine draws the same."""

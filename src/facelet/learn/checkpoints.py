@@ -4,7 +4,9 @@
 >>> if checkpoints.due: checkpoints.save(done=120, seconds=60.0, points=[])
 >>> checkpoints.load()
 
-When they are saved depends on the clock and changes nothing: a training resumes exactly from any step.
+When they are saved depends on the clock and changes nothing: one process on a CPU resumes bit for bit from any step.
+A GPU's sums differ in their last bits from call to call; with several processes the training loss of the lap that was
+broken is the first one's share of it.
 """
 
 from __future__ import annotations

@@ -28,7 +28,9 @@ from facelet.step import STEPS, Job, Plan
 
 @STEPS.register("distill")
 class Distill(Lesson):
-    """Fields of Lesson, and of the teacher. Training faces need no label here: cross-entropy leaves those without out."""
+    """Fields of Lesson, and of the teacher. Training faces need no label here: cross-entropy leaves those without out,
+    and ``balance: sampler`` does not draw them.
+    """
 
     teacher: str | None = Field(None, alias="from", description="earlier model that teaches")
     answers: Path | None = Field(None, description="instead: a teacher's kept answers, .npz")
@@ -65,7 +67,7 @@ class Distill(Lesson):
         return ([self.teacher] if self.teacher else []) + super().needs()
 
     def training_faces(self, faces: FaceSet) -> FaceSet:
-        if self.targets == "votes":
+        if self.targets == "votes" or self.balance == "sampler":  # which draws by label
             return super().training_faces(faces)
         train = faces.split("train")
         if len(train) < 2:
@@ -109,15 +111,16 @@ class Distill(Lesson):
         assert self.teacher is not None
         path = job.net_of(self.teacher)
         if not self.cache:
-            return LiveTeacher(*nets.load(path))
+            return LiveTeacher(*nets.load(path), self.wish(job))
         kept = job.folder / "answers.npz"
         if kept.exists():
             found = Answers.load(kept)
             if found.teacher == digest(path):
                 return KeptTeacher(found.aligned(train, protocol))
         job.say(f"  asks {self.teacher} about {len(train):,} faces and their mirror images")
-        asked = answer(path, train, device=job.device, protocol=protocol)
-        asked.save(kept)
+        asked = answer(path, train, device=job.device, wish=self.wish(job), protocol=protocol)
+        if job.leads:
+            asked.save(kept)
         return KeptTeacher(asked)
 
     def _distillation(self, net: FaceNet, spec: NetSpec, teacher: Teacher, hard: dict[str, Any]) -> Distillation:
@@ -141,4 +144,4 @@ class Distill(Lesson):
             return plan.seconds
         assert self.epochs is not None
         passes = 2.0 if self.cache else self.epochs
-        return plan.seconds + passes * len(self.training_faces(faces)) * seconds_per_face(teacher) / 3
+        return plan.seconds + passes * len(self.training_faces(faces)) * seconds_per_face(teacher, self.precision) / 3

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from facelet.errors import FaceletError
-from facelet.learn import precision
 from facelet.learn.answers import Answers
 from facelet.learn.batches import Batch
-from facelet.learn.objective import Normalise, Objective
+from facelet.learn.frozen import FrozenNet
+from facelet.learn.objective import Objective
+from facelet.learn.precision import Wish
 from facelet.learn.terms import TERMS, Pair, Seen
 from facelet.nets import FaceNet, NetSpec
 
@@ -34,29 +35,20 @@ class Teacher(Protocol):
 
 
 class LiveTeacher:
-    """A frozen net in eval mode that sees the same augmented faces, normalised by its own statistics, at its own size."""
+    """A frozen net that sees the same augmented faces."""
 
-    def __init__(self, net: FaceNet, spec: NetSpec) -> None:
-        self.knows: tuple[str, ...] = ("logits", "embedding", "stages")
-        self.net, self.normalise = net.eval().requires_grad_(False), Normalise(spec)
+    knows: tuple[str, ...] = ("logits", "embedding", "stages")
+
+    def __init__(self, net: FaceNet, spec: NetSpec, wish: Wish = "auto") -> None:
+        self.net = FrozenNet(net, spec, wish)
         self.classes: int | None = spec.classes
         self.embedding_width: int | None = net.embedding_width
 
     def place(self, device: torch.device) -> None:
-        choice = precision.choose(self.net, device)
-        self.net.to(device)
-        if choice.channels_last:
-            self.net.to(memory_format=torch.channels_last)
-        self.normalise.to(device)
-        self.normalise.channels_last, self.bf16 = choice.channels_last, choice.bf16
+        self.net.place(device)
 
     def __call__(self, batch: Batch, /) -> Seen:
-        faces = self.normalise(batch.faces)
-        with torch.no_grad(), torch.autocast(faces.device.type, torch.bfloat16, enabled=self.bf16):
-            stages = self.net.stages(faces)
-            embedding = self.net.embed(stages)
-            logits = self.net.classify(embedding)
-        return Seen(logits.float(), embedding.float(), stages)
+        return self.net(batch.faces)
 
 
 class KeptTeacher:
@@ -112,7 +104,7 @@ class Distillation(Objective):
     def place(self, device: torch.device) -> None:
         self._teacher[0].place(device)
 
-    def forward(self, net: FaceNet, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, net: FaceNet, batch: Batch) -> dict[str, Tensor]:
         told = self._teacher[0](batch)
         stages = net.stages(self.normalise(batch.faces))
         embedding = net.embed(stages)
@@ -125,7 +117,6 @@ class Distillation(Objective):
                 for name, term in self.terms.items()
             }
             if not any(name in ("ce", "kd", "dkd") for name in losses):
-                losses["unused"] = (
-                    0.0 * logits.float().sum()
-                )  # every weight needs a gradient where processes share them
-        return logits, losses
+                # every weight needs a gradient where processes share them
+                losses["unused"] = 0.0 * logits.float().sum()
+        return losses

@@ -10,7 +10,7 @@ A subclass says what is minimised; the rest is here.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,10 +18,11 @@ import torch
 from pydantic import Field, field_validator, model_validator
 
 from facelet import nets
-from facelet.errors import FaceletError, unknown
+from facelet.errors import FaceletError
 from facelet.faces import FaceSet
-from facelet.faces.augment import Augmentation
+from facelet.faces.augment import augmentation
 from facelet.learn import precision as precisions
+from facelet.learn.answers import digest
 from facelet.learn.batches import FaceBatches, Faces
 from facelet.learn.estimate import seconds_per_face
 from facelet.learn.inherit import inherit
@@ -85,14 +86,16 @@ class Lesson(Step):
         raise NotImplementedError
 
     def training_faces(self, faces: FaceSet) -> FaceSet:
-        """The faces that are trained on: those with a label. Raises FaceletError when there are none."""
-        train = faces.split("train")
+        """The faces that are trained on: those with a label, of two classes at least, or this raises FaceletError."""
+        train = faces.labelled("train")
         if self.targets == "votes" and train.votes is None:
             raise FaceletError(f"{self.name}: targets: votes needs annotators' votes, and {faces.source} has none")
-        if not (train.labels >= 0).all():
-            train = train.take(np.flatnonzero(train.labels >= 0))
-        if len(train) < 2:
-            raise FaceletError(f"{self.name}: {faces.source} has {len(train)} labelled training faces; 2 are the least")
+        present = np.unique(train.labels)
+        if len(present) < 2:
+            only = faces.classes[present[0]]
+            raise FaceletError(
+                f"{self.name}: all labelled training faces of {faces.source} are {only!r}; two classes are the least"
+            )
         return train
 
     def spec_of(self, name: str, specs: dict[str, Any]) -> NetSpec:
@@ -135,18 +138,15 @@ class Lesson(Step):
             raise FaceletError(f"{self.name}: net_options cannot set {', '.join(self.net_options)}") from error
 
     def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
-        train, val = self.training_faces(faces), _validation(self.name, faces)
+        train, val = self.training_faces(faces), faces.labelled("val")
         spec = self.spec_for(faces, train, self.spec_of(self.of, specs) if self.of else None)
         specs[self.name] = spec
         cost = net_cost(spec.skeleton(), spec)
         count, unit = (self.epochs, "epoch") if self.epochs else (self.minutes, "minute")
         length = f"{count:g} {unit}{'' if count == 1 else 's'}"
-        text = f"{self.of or spec.name}, {cost.params / 1e6:.2f} M parameters, {length} of {len(train):,} faces"
-        if self.minutes:
-            seconds = self.minutes * 60
-        else:
-            assert self.epochs is not None
-            seconds = self.epochs * seconds_per_face(spec, self.precision) * (len(train) + len(val) / 3)
+        text = f"{self.of or spec.name}, {length} of {len(train):,} faces"
+        shown = (self.epochs or 0) * (len(train) + len(val) / 3)
+        seconds = self.minutes * 60 if self.minutes else shown * seconds_per_face(spec, self.precision)
         return Plan(text, cost.params, cost.macs, seconds)
 
     def run(self, job: Job) -> Made:
@@ -162,91 +162,67 @@ class Lesson(Step):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(job.seed)
                 net = spec.build()
-                notes_of_start = inherit(net, before[0], self.name, str(self.of)) if before else ""
+                if before and (fresh := inherit(net, before[0], self.name, str(self.of))):
+                    job.say(f"  {fresh}")
                 objective = self.objective(net, spec, faces, job)
-            if notes_of_start:
-                job.say(f"  {notes_of_start}")
-            schedule, precision = folder.load_plan()
-            batches = FaceBatches(
-                Faces.of(faces),
-                size=self.batch,
-                seed=job.seed,
-                augment=augmentation(self.augment),
-                balanced=self.balance == "sampler",
-            )
-            val = _validation(self.name, job.faces)
-            if self.epochs and schedule is None:
-                schedule = by_epochs(
-                    self.epochs,
-                    steps_per_epoch=batches.steps_per_epoch,
-                    train=len(faces),
-                    val=len(val),
-                    warmup=self.warmup,
-                )
-            wish = self.precision if self.precision != "auto" else job.precision
-            precision = precision or precisions.choose(net, device, wish)  # type: ignore[arg-type]
-            folder.save_plan(schedule, precision)
-            job.say(f"  {device.type}, {precision}, batches of {batches.size} faces")
-            training = Training(
-                name=job.name,
-                net=net,
-                spec=spec,
-                objective=objective,
-                batches=batches,
-                val=Faces.of(val),
-                schedule=schedule,
-                seconds=self.minutes * 60 if self.minutes else None,
-                optimization=self.optimization(),
-                ema=self.ema,
-                precision=precision,
-                seed=job.seed,
-                folder=folder,
-                warmup=self.warmup,
-                tensorboard=self.tensorboard,
-            )
-            result = train(training, job, device)
+            result = train(self._training(job, net, spec, objective, faces, folder), job, device)
         spent = {key: result[key] for key in ("epochs", "steps", "seconds")}
         return Made(net=folder.net_path, notes=self.notes(job), spent=spent)
+
+    def _training(
+        self, job: Job, net: FaceNet, spec: NetSpec, objective: Objective, train: FaceSet, folder: TrainingFolder
+    ) -> Training:
+        """The training with its plan, which is kept in the folder, so that a resumed one has the same."""
+        device, val = precisions.pick_device(job.device), job.faces.labelled("val")
+        batches = FaceBatches(
+            Faces.of(train),
+            size=self.batch,
+            seed=job.seed,
+            augment=augmentation(self.augment),
+            balanced=self.balance == "sampler",
+        )
+        schedule, precision = folder.load_plan()
+        if self.epochs and schedule is None:
+            counts = {"steps_per_epoch": batches.steps_per_epoch, "train": len(train), "val": len(val)}
+            schedule = by_epochs(self.epochs, **counts, warmup=self.warmup)
+        precision = precision or precisions.choose(net, device, self.wish(job))
+        if job.leads:
+            folder.save_plan(schedule, precision)
+        job.say(f"  {device.type}, {precision}, batches of {batches.size} faces")
+        return Training(
+            name=job.name,
+            net=net,
+            spec=spec,
+            objective=objective,
+            batches=batches,
+            val=Faces.of(val),
+            schedule=schedule,
+            seconds=self.minutes * 60 if self.minutes else None,
+            optimization=self.optimization(),
+            ema=self.ema,
+            precision=precision,
+            seed=job.seed,
+            folder=folder,
+            warmup=self.warmup,
+            tensorboard=self.tensorboard,
+        )
+
+    def wish(self, job: Job) -> precisions.Wish:
+        """The precision asked for: the step's own, or else the run's."""
+        return self.precision if self.precision != "auto" else job.precision  # type: ignore[return-value]
 
     def notes(self, job: Job) -> tuple[str, ...]:
         """Lines for the ledger."""
         return (f"weights start from {self.of}",) if self.of else ()
 
     def optimization(self) -> Optimization:
-        return Optimization(
-            self.optimizer,
-            lr=self.lr if self.lr is not None else LR[self.optimizer],
-            weight_decay=self.weight_decay if self.weight_decay is not None else WEIGHT_DECAY[self.optimizer],
-            clip=self.clip,
-        )
+        decay = WEIGHT_DECAY[self.optimizer] if self.weight_decay is None else self.weight_decay
+        return Optimization(self.optimizer, self.lr or LR[self.optimizer], decay, self.clip)
 
     def fingerprint(self, job: Job, spec: NetSpec) -> str:
         """Of everything that decides the result, hardware aside."""
         said = self.model_dump_json(exclude={"tensorboard"})
-        parents = [hashlib.sha256(job.net_of(name).read_bytes()).hexdigest() for name in self.needs()]
-        whole = "\n".join([said, spec.to_json(), job.faces.protocol.split_hash, str(job.seed), *parents])
+        parents = [digest(job.net_of(name)) for name in self.needs()]
+        faces = [job.faces.protocol.split_hash, job.faces.pixels_hash]
+        whole = "\n".join([said, spec.to_json(), *faces, str(job.seed), *parents])
         return hashlib.sha256(whole.encode()).hexdigest()[:16]
-
-
-def augmentation(value: float | dict[str, float]) -> Augmentation:
-    """A strength multiplies every range of the default (flips stay at a half); a mapping sets fields by name."""
-    names = [field.name for field in fields(Augmentation)]
-    if isinstance(value, dict):
-        for name in value:
-            if name not in names:
-                raise unknown("augmentation", name, names)
-        return Augmentation(**value)
-    if not 0 <= value <= 4:
-        raise FaceletError(f"augment: {value:g} should be a strength between 0 (none) and 4")
-    plain = Augmentation()
-    scaled = {name: min(1.0, getattr(plain, name) * value) for name in names if name != "turn"}
-    return Augmentation(**{**scaled, "turn": plain.turn * value, "flip": plain.flip if value else 0.0})
-
-
-def _validation(name: str, faces: FaceSet) -> FaceSet:
-    val = faces.split("val")
-    if not (val.labels >= 0).all():
-        val = val.take(np.flatnonzero(val.labels >= 0))
-    if not len(val):
-        raise FaceletError(f"{name}: {faces.source} has no labelled val faces")
-    return val

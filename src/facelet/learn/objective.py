@@ -1,8 +1,8 @@
-"""What one training minimises: a module that turns a batch into the student's logits and named losses.
+"""What one training minimises: a module that turns a batch into named losses.
 
->>> logits, losses = objective(net, batch)  # losses: {"ce": ..., "kd": ...}, weighted; their sum is minimised
+>>> losses = objective(net, batch)  # {"ce": ..., "kd": ...}, weighted; their sum is minimised
 
-Subclasses: ``Labels`` (learn.supervised's plain training) here, ``Distillation`` in learn.distill, ``Exits`` in
+Subclasses: ``Labels`` (learn.supervised's plain training) here, ``Distillation`` in learn.distillation, ``Exits`` in
 learn.self_distill. Their own parameters (regressors, exits) are trained with the net and left behind.
 """
 
@@ -66,8 +66,8 @@ class Objective(nn.Module):
     def place(self, device: torch.device) -> None:
         """Moves what is not a registered part of the module (a frozen teacher) to ``device``."""
 
-    def forward(self, net: FaceNet, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Logits (N, K) and named, weighted, scalar losses."""
+    def forward(self, net: FaceNet, batch: Batch) -> dict[str, Tensor]:
+        """Named, weighted, scalar losses."""
         raise NotImplementedError
 
     def hard(self, logits: Tensor, batch: Batch) -> Tensor:
@@ -84,9 +84,8 @@ class Objective(nn.Module):
 class Labels(Objective):
     """Cross-entropy alone."""
 
-    def forward(self, net: FaceNet, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        logits = net(self.normalise(batch.faces))
-        return logits, {"ce": self.hard(logits, batch).mean()}
+    def forward(self, net: FaceNet, batch: Batch) -> dict[str, Tensor]:
+        return {"ce": self.hard(net(self.normalise(batch.faces)), batch).mean()}
 
 
 def _luma(faces: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 >>> probe = Probe(seconds=600)
 >>> probe.tick()  # after each step
->>> if probe.enough(): probe.step_seconds
+>>> if probe.enough(): schedule = probe.schedule(training, spent, done, settle, validation)
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from __future__ import annotations
 import itertools
 import statistics
 import time
+
+from facelet.learn.schedule import Schedule, by_seconds
+from facelet.learn.training import Training
 
 SKIPPED, LEAST = 2, 3
 """Steps not timed, for they warm up caches and kernels, and steps timed at least."""
@@ -36,3 +39,17 @@ class Probe:
     def step_seconds(self) -> float:
         """Median time of a step."""
         return statistics.median(after - before for before, after in itertools.pairwise(self._ticks[SKIPPED:]))
+
+    def schedule(self, training: Training, spent: float, done: int, settle: float, validation: float) -> Schedule:
+        """What fits into the rest of the time after ``done`` steps and ``spent`` seconds; the others as in by_seconds."""
+        return by_seconds(
+            self.seconds - spent,
+            done=done,
+            step=self.step_seconds,
+            settle=settle,
+            validation=validation,
+            steps_per_epoch=training.batches.steps_per_epoch,
+            train=len(training.batches.faces),
+            val=len(training.val),
+            warmup=training.warmup,
+        )

@@ -17,6 +17,8 @@ FIRST, LAST = 1 / 25, 1 / 1000
 """Factors of the learning rate at the first and after the last step."""
 VALIDATION_SHARE = 0.1
 """At most this share of the time goes to validation, a forward pass taken for a third of a training step."""
+SETTLE_LAST, SETTLE_SHARE = 16, 0.1
+"""Batches that settle the batch norms before the last validation, and share of a lap's steps before the others."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,10 @@ class Schedule:
         """Whether validation follows after ``step`` steps have been done."""
         return step >= self.total or step % self.lap == 0
 
+    def settles(self, step: int) -> int:
+        """Batches that settle the batch norms before the validation after ``step`` steps."""
+        return SETTLE_LAST if step >= self.total else settling(self.lap)
+
     @property
     def epochs(self) -> float:
         return self.total / self.steps_per_epoch
@@ -67,6 +73,7 @@ def by_seconds(
     *,
     done: int,
     step: float,
+    settle: float,
     validation: float,
     steps_per_epoch: int,
     train: int,
@@ -76,13 +83,20 @@ def by_seconds(
     """As many steps as fit into ``left`` seconds after ``done`` probe steps; at least one more.
 
     Args:
-        step, validation: seconds of one training step and of one pass over the validation faces.
+        step, settle, validation: seconds of one training step, of one batch that settles the batch norms, and of one pass
+            over the validation faces.
     """
-    total = done + max(1, int((left - validation) / step))
+    last = validation + SETTLE_LAST * settle
+    total = done + max(1, int((left - last) / step))
     for _ in range(3):  # the lap depends on the total, and the total on how many laps must be validated
         lap = lap_length(total, steps_per_epoch, train, val)
-        total = done + max(1, int((left - validation) / (step + validation / lap)))
+        total = done + max(1, int((left - last) / (step + (validation + settling(lap) * settle) / lap)))
     return Schedule(total, steps_per_epoch, lap, warmup, probe=done)
+
+
+def settling(lap: int) -> int:
+    """Batches that settle the batch norms at the end of a lap."""
+    return min(SETTLE_LAST, math.ceil(SETTLE_SHARE * lap))
 
 
 def lap_length(total: int, steps_per_epoch: int, train: int, val: int) -> int:

@@ -35,7 +35,7 @@ class Exits(Objective):
         self.exits = exits
         self.share, self.temperature, self.feature = share, temperature, feature
 
-    def forward(self, net: FaceNet, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, net: FaceNet, batch: Batch) -> dict[str, Tensor]:
         stages = net.stages(self.normalise(batch.faces))
         embedding = net.embed(stages)
         logits = net.classify(embedding)
@@ -48,7 +48,7 @@ class Exits(Objective):
                 value = value + self.share * losses.kd(answer.logits.float(), target, self.temperature)
                 value = value + self.feature * losses.hint(answer.feature.float(), deep)
                 found[f"exit{number}"] = value.mean()
-        return logits, found
+        return found
 
 
 @STEPS.register("self-distill")

@@ -2,25 +2,31 @@
 
 >>> result = train(training, job)
 
-What is ours is what makes a resume exact: state saved between steps every so often, every random number from
-(seed, step), and a schedule fixed once. The final running mean of the weights is what is kept: the cycle ends where it
-is best, and nothing is selected, so that the validation accuracy stays an honest estimate.
+What is ours is what makes a resume exact, bit for bit in one process on a CPU: state saved between steps every so
+often, every random number from (seed, step), and a schedule fixed once. The final running mean of the weights is what is
+kept: the cycle ends where it is best, and nothing is selected, so that the validation accuracy stays an honest estimate.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import lightning as L
 import torch
-from lightning.fabric.plugins.environments import SLURMEnvironment
-from lightning.pytorch.strategies import DDPStrategy
 from rich.console import Console
+from timm.layers import convert_sync_batchnorm
 
 from facelet import files
 from facelet.errors import FaceletError
 from facelet.learn.interrupt import Interrupt
+from facelet.learn.launch import Launch, launch
 from facelet.learn.learner import Learner
+from facelet.learn.lightning import (
+    DDPStrategy,
+    LightningEnvironment,
+    SLURMEnvironment,
+    TorchElasticEnvironment,
+    Trainer,
+)
 from facelet.learn.training import Training
 from facelet.step import Job
 
@@ -29,12 +35,12 @@ def train(training: Training, job: Job, device: torch.device) -> dict[str, Any]:
     """Trains, or goes on where an earlier call in the same folder was killed; returns ``result.json``'s content.
 
     Leaves ``net.safetensors``, ``curves.csv``, ``plan.json`` and ``result.json`` in the folder. With several devices and
-    no launcher (torchrun, SLURM) Lightning starts the other processes for the training alone.
+    no launcher (torchrun, SLURM) Lightning starts the other processes for the training alone; with one, all call this.
 
     Raises FaceletError when the loss is not finite any more, or when the user stops it.
     """
     folder, processes = training.folder, job.devices * job.nodes
-    launched = torch.distributed.is_torchelastic_launched() or SLURMEnvironment.detect()
+    launched = launch() if processes > 1 else None
     apart = processes > 1 and not launched
     if job.nodes > 1 and not launched:
         raise FaceletError(f"{job.nodes} nodes need a launcher: start the command on each with torchrun or SLURM")
@@ -48,22 +54,24 @@ def train(training: Training, job: Job, device: torch.device) -> dict[str, Any]:
     if training.precision.channels_last:
         training.net.to(memory_format=torch.channels_last)
         training.objective.normalise.channels_last = True
+    if device.type == "cuda" and processes > 1:
+        synchronise(training)
     console = getattr(job.say, "__self__", None)
     interrupt = Interrupt(terminate=processes == 1)
     if apart:
         learner = Learner(training, interrupt)
     else:
         learner = Learner(training, interrupt, console if isinstance(console, Console) else None, job.say)
-    folder.stopped_path.unlink(missing_ok=True)
+    if job.leads:
+        folder.stopped_path.unlink(missing_ok=True)
     with torch.random.fork_rng(devices=[]), interrupt:
-        trainer = L.Trainer(
+        trainer = Trainer(
             accelerator="gpu" if device.type == "cuda" else "cpu",
             devices=job.devices,
             num_nodes=job.nodes,
             strategy=DDPStrategy(start_method="spawn" if apart else "popen") if processes > 1 else "auto",
-            plugins=[SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None,
+            plugins=[_environment(launched)],
             precision="bf16-mixed" if training.precision.bf16 else "32-true",
-            sync_batchnorm=device.type == "cuda" and processes > 1,
             max_epochs=-1,
             benchmark=device.type == "cuda",
             default_root_dir=folder.folder,
@@ -84,11 +92,25 @@ def train(training: Training, job: Job, device: torch.device) -> dict[str, Any]:
                 raise FaceletError(files.read_json(folder.stopped_path)["error"]) from error
             if interrupt.asked:
                 raise FaceletError(learner.how_to_continue()) from error
-            if isinstance(error, torch.OutOfMemoryError):
-                size = training.batches.size
-                raise FaceletError(f"{job.name}: out of memory with a batch of {size}; try half") from error
             raise
         finally:
             learner.close()
-            folder.stopped_path.unlink(missing_ok=True)
+            if job.leads:
+                folder.stopped_path.unlink(missing_ok=True)
     return files.read_json(folder.result_path)
+
+
+def synchronise(training: Training) -> None:
+    """Lets batch norms see the faces of all processes, in place; weights and their names stay.
+
+    By timm's converter: torch's own, which is Lightning's too, loses the activation inside timm's batch norms.
+    """
+    training.net = convert_sync_batchnorm(training.net)
+    training.objective = convert_sync_batchnorm(training.objective)
+
+
+def _environment(started: Launch | None) -> LightningEnvironment | SLURMEnvironment | TorchElasticEnvironment:
+    """Said outright: Lightning takes any batch script of SLURM for several processes."""
+    if started is None:
+        return LightningEnvironment()
+    return TorchElasticEnvironment() if started.by == "torchrun" else SLURMEnvironment(auto_requeue=False)

@@ -19,7 +19,7 @@ OFTEN = 32
 
 
 class Watch:
-    """Losses since the last look, and their sum since the last lap."""
+    """Losses since the last look, and their sum since the last lap: this process's share of them."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device

@@ -27,15 +27,13 @@ from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.markup import escape
 
 from facelet.errors import FaceletError
 from facelet.faces import SPLITS, FaceSet
 from facelet.files import writing
 from facelet.measure.intervals import Difference, paired_difference
 from facelet.measure.labels import match_labels
-from facelet.measure.scores import BINS, Scores, score
+from facelet.measure.scores import Scores, score
 
 CHUNK = 4096
 Predict = Callable[[NDArray[np.uint8]], NDArray[Any]]
@@ -125,7 +123,7 @@ class Classification:
 
     @cached_property
     def fresh(self) -> Scores | None:
-        """Over the faces that are not identical to a training face; None when that was not looked for."""
+        """Over the faces that are not identical to a training face; None when not looked for or when there are none."""
         if self.identical is None or self.identical.all():
             return None
         kept = ~self.identical
@@ -226,46 +224,3 @@ def evaluate(
         None if identical is None else np.asarray(identical, bool)[index],
         annotator,
     )
-
-
-def show(result: Classification, console: Console, name: str = "model") -> None:
-    """Prints what ``facelet eval`` says: the headline figures, then a line per class."""
-    from rich.table import Table
-
-    scores = result.all
-    console.print(f"[bold]{escape(name)}[/] on {scores.n:,} {result.split} faces \\[protocol {result.protocol}]")
-    figures = Table.grid(padding=(0, 2))
-    figures.add_row("accuracy", f"[bold]{_interval(scores)}[/]", f"of {scores.n:,}, 95 % interval")
-    figures.add_row("balanced accuracy", f"{scores.balanced_accuracy:.1%}", "mean recall over the classes")
-    figures.add_row("calibration error", f"{scores.ece:.1%}", f"ECE, {BINS} bins")
-    if not result.same_labels:
-        missing = [c for c, column in zip(result.classes, result.columns, strict=True) if column < 0]
-        note = f"of {result.shared.n:,}" + (f"; the model has no {escape(', '.join(missing))}" if missing else "")
-        figures.add_row("shared labels only", _interval(result.shared), note)
-    if result.fresh is not None and result.identical is not None:
-        left_out = f"of {result.fresh.n:,}; {int(result.identical.sum()):,} are identical to a training face"
-        figures.add_row("unseen faces only", _interval(result.fresh), left_out)
-    if result.annotator is not None:
-        figures.add_row("one annotator", f"{result.annotator:.1%}", "agrees with the label")
-    console.print(figures)
-    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-    for column in ("class", "faces", "recall", "95 % interval", "precision", "F1", "most often taken for"):
-        table.add_column(column, justify="left" if column in ("class", "most often taken for") else "right")
-    for k, row in enumerate(scores.per_class):
-        others = scores.confusion[k].copy()
-        others[k] = 0
-        taken = f"{escape(scores.labels[others.argmax()])} ({others.max() / row.n:.0%})" if others.any() else ""
-        table.add_row(
-            escape(row.name),
-            f"{row.n:,}",
-            f"{row.recall:.1%}" if row.n else "",
-            f"{row.recall_low:.1%} to {row.recall_high:.1%}" if row.n else "",
-            "" if row.precision is None else f"{row.precision:.1%}",
-            f"{row.f1:.1%}" if row.n else "",
-            taken,
-        )
-    console.print(table)
-
-
-def _interval(scores: Scores) -> str:
-    return f"{scores.accuracy:.1%} ({scores.accuracy_low:.1%} to {scores.accuracy_high:.1%})"

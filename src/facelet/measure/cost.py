@@ -72,7 +72,8 @@ def file_cost(path: str | Path) -> Cost:
         size = Path(path).stat().st_size
         shapes = shapes_at_one(model)
     except Exception as error:  # protobuf, onnx and the file system each raise their own classes
-        raise FaceletError(f"cannot count the cost of {path}: {str(error).splitlines()[0][:200]}") from error
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise FaceletError(f"cannot count the cost of {path}: {reason[:200]}") from error
     return Cost(_params(model.graph), sum(_node_macs(node, shapes) for node in model.graph.node), size)
 
 

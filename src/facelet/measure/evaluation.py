@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from facelet.errors import FaceletError, unknown
 from facelet.faces import SPLITS, FaceSet, load
 from facelet.faces.faceset import annotator_agreement
 from facelet.faces.leaks import identical_to_train
-from facelet.measure.classification import Classification, evaluate, show
+from facelet.measure.classification import Classification, evaluate
+from facelet.measure.scores import BINS, Scores
 from facelet.runtime.session import Model
 
 
@@ -49,3 +52,45 @@ def command(model: str, faces: str, *, split: str, threads: int, as_json: bool, 
         print(json.dumps(result.to_json()))
     else:
         show(result, console, model)
+
+
+def show(result: Classification, console: Console, name: str = "model") -> None:
+    """Prints the headline figures, then a line per class."""
+    scores = result.all
+    console.print(f"[bold]{escape(name)}[/] on {scores.n:,} {result.split} faces \\[protocol {result.protocol}]")
+    figures = Table.grid(padding=(0, 2))
+    figures.add_row("accuracy", f"[bold]{_interval(scores)}[/]", f"of {scores.n:,}, 95 % interval")
+    figures.add_row("balanced accuracy", f"{scores.balanced_accuracy:.1%}", "mean recall over the classes")
+    figures.add_row("calibration error", f"{scores.ece:.1%}", f"ECE, {BINS} bins")
+    if not result.same_labels:
+        missing = [c for c, column in zip(result.classes, result.columns, strict=True) if column < 0]
+        note = f"of {result.shared.n:,}" + (f"; the model has no {escape(', '.join(missing))}" if missing else "")
+        figures.add_row("shared labels only", _interval(result.shared), note)
+    if result.identical is not None:
+        fresh, seen = result.fresh, f"{int(result.identical.sum()):,} are identical to a training face"
+        told = (_interval(fresh), f"of {fresh.n:,}; {seen}") if fresh else ("none", f"all {seen}")
+        figures.add_row("unseen faces only", *told)
+    if result.annotator is not None:
+        figures.add_row("one annotator", f"{result.annotator:.1%}", "agrees with the label")
+    console.print(figures)
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
+    for column in ("class", "faces", "recall", "95 % interval", "precision", "F1", "most often taken for"):
+        table.add_column(column, justify="left" if column in ("class", "most often taken for") else "right")
+    for k, row in enumerate(scores.per_class):
+        others = scores.confusion[k].copy()
+        others[k] = 0
+        taken = f"{escape(scores.labels[others.argmax()])} ({others.max() / row.n:.0%})" if others.any() else ""
+        table.add_row(
+            escape(row.name),
+            f"{row.n:,}",
+            f"{row.recall:.1%}" if row.n else "",
+            f"{row.recall_low:.1%} to {row.recall_high:.1%}" if row.n else "",
+            "" if row.precision is None else f"{row.precision:.1%}",
+            f"{row.f1:.1%}" if row.n else "",
+            taken,
+        )
+    console.print(table)
+
+
+def _interval(scores: Scores) -> str:
+    return f"{scores.accuracy:.1%} ({scores.accuracy_low:.1%} to {scores.accuracy_high:.1%})"

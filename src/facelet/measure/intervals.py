@@ -111,15 +111,6 @@ def _joined(
     return Difference(p - q, p - q - below, p - q + above, n, paired)
 
 
-def mcnemar(first: NDArray[Any], second: NDArray[Any]) -> float:
-    """Exact two-sided p-value that two models, bool (N,) each, err equally often; only disagreements count."""
-    from scipy.stats import binomtest
-
-    first, second = np.asarray(first, bool), np.asarray(second, bool)
-    wins, losses = int((first & ~second).sum()), int((~first & second).sum())
-    return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
-
-
 @dataclass(frozen=True)
 class Spread:
     """Mean, sample standard deviation (0 for one value) and number of seeds."""

@@ -1,8 +1,8 @@
 """How long a model takes on this machine: p50 and p95 of a session run, models interleaved, the machine described.
 
->>> rows = bench(["student.onnx", "student-int8.onnx"])
+>>> where, rows = machine(), bench(["student.onnx", "student-int8.onnx"])
 >>> print(rows[0].p50_ms, rows[0].faces_per_second)
->>> Console().print(bench_table(rows, machine()))
+>>> Console().print(bench_table(rows, where))
 
 A time is that of ONNX Runtime on a prepared input: decoding, detection and cropping come on top. Models take turns in
 short bursts, so what slows the machine slows all of them; the first run of a burst, which finds its weights out of the
@@ -62,7 +62,10 @@ class Latency:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where times were taken. ``load`` is the mean number of running processes over the last minute."""
+    """Where times were taken; as text without what changes by the minute.
+
+    ``load`` is the mean number of running processes over the last minute: to be read before a bench, which adds its own.
+    """
 
     cpu: str
     cores: int
@@ -77,7 +80,7 @@ class Machine:
         flags = f" ({' '.join(self.flags)})" if self.flags else ""
         return (
             f"{self.cpu}, {self.cores} cores{flags}; {self.system}; Python {self.python}; "
-            f"ONNX Runtime {self.onnxruntime}; governor {self.governor}; load {self.load:.2f}"
+            f"ONNX Runtime {self.onnxruntime}; governor {self.governor}"
         )
 
     @property
@@ -156,7 +159,7 @@ def bench_table(rows: Sequence[Latency], where: Machine) -> Table:
     threads = sorted({row.threads for row in rows})
     table = Table(
         title=f"{', '.join(map(str, threads))} thread{'s' if threads != [1] else ''}, {sum(row.n for row in rows):,} runs",
-        caption=str(where) + (f"\nwarning: {where.warning}" if where.warning else ""),
+        caption=f"{where}; load {where.load:.2f}" + (f"\nwarning: {where.warning}" if where.warning else ""),
         title_justify="left",
         caption_justify="left",
         box=box.SIMPLE_HEAD,

@@ -21,7 +21,7 @@ from facelet import files
 from facelet.errors import FaceletError, unknown
 from facelet.measure.intervals import Difference, Spread, difference_over_seeds, over_seeds
 from facelet.measure.row import Row
-from facelet.measure.verdict import compared, verdict
+from facelet.measure.verdict import compared, from_rows, verdict
 
 __all__ = ["Ledger", "Row", "Summary", "compared", "verdict"]
 
@@ -58,10 +58,14 @@ class Summary:
 
 
 class Ledger:
-    """Rows in the order in which they were added."""
+    """Rows in the order in which they were added.
+
+    ``paired``: the smallest model's accuracy minus the first's on the same faces, where single answers were at hand.
+    """
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
         self.rows: list[Row] = []
+        self.paired: Difference | None = None
         for row in rows:
             self.add(row)
 
@@ -88,6 +92,25 @@ class Ledger:
             mean = rows[0] if len(rows) == 1 else _mean(rows, found)
             found[name] = Summary(mean, over_seeds([row.accuracy for row in rows]))
         return list(found.values())
+
+    def ends(self) -> tuple[Summary, Summary] | None:
+        """The first model and the smallest, controls aside; None when nothing has been measured."""
+        models = [summary for summary in self.summaries() if not summary.row.control]
+        return (models[0], min(models, key=lambda one: (one.row.bytes, one.row.p50_ms))) if models else None
+
+    def lead(self) -> Difference | None:
+        """Accuracy of the smallest model minus the first's; None when they are one, or of different faces."""
+        ends = self.ends()
+        if ends is None:
+            return None
+        first, small = (end.row for end in ends)
+        if first.name == small.name or (first.protocol, first.split) != (small.protocol, small.split):
+            return None
+        return self.paired or from_rows(small, first)
+
+    def notes(self) -> list[str]:
+        """ "student: taught by teacher": what the steps said, each thing once."""
+        return list(dict.fromkeys(f"{row.label}: {note}" for row in self.rows for note in row.notes))
 
     def save(self, path: str | Path) -> None:
         """Writes ``ledger.json``, beside and renamed."""

@@ -13,8 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from facelet.measure.ledger import Ledger, Summary
-from facelet.measure.row import Row, amount, duration, megabytes, milliseconds, percent, points, signed
-from facelet.measure.verdict import compared_sizes, from_rows
+from facelet.measure.row import Row, amount, duration, megabytes, milliseconds, percent, signed
+from facelet.measure.verdict import compared_sizes, worded
 
 COLUMNS = ("model", "accuracy, 95 %", "change", "balanced", "ECE", "parameters", "MACs", "file", "p50", "p95")
 FITTING = ((132, ()), (104, ("ECE", "MACs", "p95")), (0, ("balanced", "ECE", "parameters", "MACs", "p95")))
@@ -55,19 +55,18 @@ def change(row: Row) -> str:
 
 def headline(ledger: Ledger) -> str:
     """What the run made, in one or two sentences: its smallest model against the model that it began with."""
-    models = [summary.row for summary in ledger.summaries() if not summary.row.control]
-    if not models:
+    ends = ledger.ends()
+    if ends is None:
         return "Nothing has been measured yet."
-    first, small = models[0], min(models, key=lambda row: (row.bytes, row.p50_ms))
+    first, small = (end.row for end in ends)
     said = f"{small.name} answers {percent(small.accuracy)} of {small.n:,} {small.split} faces correctly"
     said += f" in {megabytes(small.bytes)}"
     if small.p50_ms:
         said += f" and {milliseconds(small.p50_ms)} a face"
-    if small is first or (first.protocol, first.split) != (small.protocol, small.split):
+    difference = ledger.lead()
+    if difference is None:
         return f"{said}."
-    difference = from_rows(small, first)
-    unsure = "" if difference.measurable else " (inside the interval)"
-    parts = [*compared_sizes(small, first), points(difference.value) + unsure]
+    parts = [*compared_sizes(small, first), worded(difference)]
     return f"{said}: {', '.join(parts)} beside {first.name}."
 
 
@@ -114,9 +113,9 @@ def markdown(
     lines += ["| " + " | ".join(map(_cell, cells(summary))) + " |" for summary in summaries]
     lines += ["", "## Verdicts", ""]
     lines += [f"- **{_cell(s.row.name)}**{_beside(s.row)}: {_cell(s.row.verdict)}" for s in summaries if s.row.verdict]
-    noted = [*notes, *(f"{row.name}: {note}" for row in ledger.rows for note in row.notes)]
+    noted = [*notes, *ledger.notes()]
     if noted:
-        lines += ["", "## Notes", "", *(f"- {_cell(note)}" for note in dict.fromkeys(noted))]
+        lines += ["", "## Notes", "", *(f"- {_cell(note)}" for note in noted)]
     lines += ["", LEGEND, ""]
     return "\n".join(lines)
 

@@ -30,7 +30,7 @@ from facelet.measure.classification import Classification
 from facelet.measure.drawing import SERIES
 from facelet.measure.ledger import Ledger, Summary
 from facelet.measure.ledger_text import LEGEND, accuracy, change, headline
-from facelet.measure.row import amount, duration, megabytes, milliseconds, percent, points
+from facelet.measure.row import amount, duration, megabytes, milliseconds, percent, points, signed
 from facelet.measure.scores import Scores
 
 WRONG_FACES = 24
@@ -44,6 +44,7 @@ FILTERS: dict[str, Any] = {
     "milliseconds": milliseconds,
     "duration": duration,
     "points": points,
+    "signed": signed,
     "accuracy": accuracy,
     "change": change,
     "bound": lambda text: UNIT.sub("\\1\u00a0", text),
@@ -71,7 +72,6 @@ def write_report(
     evaluations: Mapping[str, Classification],
     faces: FaceSet,
     curves: Mapping[str, plots.Curve] | None = None,
-    sheets: Mapping[str, NDArray[np.uint8]] | None = None,
     paper: str = "",
     about: str = "",
     machine: str = "",
@@ -85,7 +85,6 @@ def write_report(
         evaluations: by model name, on ``faces``; of one seed where there are several.
         faces: the split that was evaluated, at any size.
         curves: rows of ``curves.csv`` by model name; further seeds as "NAME-s1".
-        sheets: pictures to show, uint8 (H, W, 1 or 3), by caption.
         paper, about: whose method it is, and what is theirs and what is chosen here.
         machine: where latency was taken. recipe_text: the resolved YAML. command: what to type to make this again.
 
@@ -103,7 +102,7 @@ def write_report(
     shown += [name for name in evaluations if name not in numbers]
     numbers = {**{name: len(numbers) + k for k, name in enumerate(shown)}, **numbers}
     compared = shown if len(shown) <= MODELS_COMPARED else [shown[0], *shown[1 - MODELS_COMPARED :]]
-    small = _smallest(summaries)
+    first, small = ledger.ends() or (None, None)
     looked_at = small.row.name if small and small.row.name in evaluations else next(iter(shown), "")
     told = next((r.annotator for r in evaluations.values() if r.annotator is not None), None)
     text = template.render(
@@ -112,7 +111,8 @@ def write_report(
         about=about,
         headline=headline(ledger),
         small=small,
-        first=summaries[0] if summaries else None,
+        first=first,
+        lead=ledger.lead(),
         summaries=summaries,
         bars=_bars(summaries),
         numbers={name: number % SERIES for name, number in numbers.items()},
@@ -121,7 +121,7 @@ def write_report(
         machine=machine,
         recipe=recipe_text,
         command=command,
-        notes=list(dict.fromkeys([*notes, *(f"{row.name}: {note}" for row in ledger.rows for note in row.notes)])),
+        notes=[*notes, *ledger.notes()],
         trained=sum(row.seconds for row in ledger.rows),
         annotator=told,
         pareto=_drawn(
@@ -138,18 +138,16 @@ def write_report(
             (name, evaluations[name].all, Markup(plots.reliability_diagram(evaluations[name], numbers[name])))
             for name in compared
         ],
-        others=[(name, result) for name, result in evaluations.items() if result.fresh or not result.same_labels],
+        others=[
+            (name, result)
+            for name, result in evaluations.items()
+            if result.identical is not None or not result.same_labels
+        ],
         wrong_name=looked_at,
         wrong_count=int((~evaluations[looked_at].correct).sum()) if looked_at else 0,
         wrong=_wrong_faces(evaluations[looked_at], faces) if looked_at else [],
-        sheets=[(caption, _picture(image, None)) for caption, image in (sheets or {}).items()],
     )
     files.write_text(path, text)
-
-
-def _smallest(summaries: Sequence[Summary]) -> Summary | None:
-    models = [summary for summary in summaries if not summary.row.control]
-    return min(models, key=lambda s: (s.row.bytes, s.row.p50_ms)) if models else None
 
 
 def _drawn(*drawings: str) -> list[Markup]:
@@ -200,7 +198,7 @@ def _wrong_faces(result: Classification, faces: FaceSet) -> list[WrongFace]:
             votes = sorted(zip(faces.classes, shares, strict=False), key=lambda vote: -vote[1])
         found.append(
             WrongFace(
-                _picture(faces.images[at], THUMBNAIL),
+                _picture(faces.images[at]),
                 str(faces.names[at]),
                 result.classes[result.truth[row]],
                 result.labels[result.predicted[row]],
@@ -211,10 +209,10 @@ def _wrong_faces(result: Classification, faces: FaceSet) -> list[WrongFace]:
     return found
 
 
-def _picture(image: NDArray[np.uint8], largest: int | None) -> str:
-    """A PNG data URI, no more than ``largest`` pixels a side."""
-    if largest and max(image.shape[:2]) > largest:
-        image = pixels.resize(image, largest)
+def _picture(image: NDArray[np.uint8]) -> str:
+    """A PNG data URI, no more than THUMBNAIL pixels a side."""
+    if max(image.shape[:2]) > THUMBNAIL:
+        image = pixels.resize(image, THUMBNAIL)
     plain = image if image.shape[2] == 1 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".png", plain)
     return "data:image/png;base64," + base64.b64encode(data.tobytes()).decode()

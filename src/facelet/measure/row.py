@@ -55,6 +55,11 @@ class Row(BaseModel):
     notes: list[str] = []
 
     @property
+    def label(self) -> str:
+        """Its name, with the seed behind it from the second seed on."""
+        return self.name if self.seed == 0 else f"{self.name}-s{self.seed}"
+
+    @property
     def against(self) -> str:
         """Name of the model it is measured against, "" for the first."""
         return self.compare or self.parent

@@ -25,7 +25,8 @@ def verdict(row: Row, parent: Row | None, difference: Difference | None = None, 
     """
     step = step or row.step
     if parent is None:
-        return f"the first: {percent(row.accuracy)} of {row.n:,} faces, nothing to compare with"
+        kind, what = ("control", "no model with its net") if row.control else ("the first", "nothing")
+        return f"{kind}: {percent(row.accuracy)} of {row.n:,} faces, {what} to compare with"
     require_comparable(row, parent)
     difference = difference or from_rows(row, parent)
     if row.control:
@@ -34,7 +35,7 @@ def verdict(row: Row, parent: Row | None, difference: Difference | None = None, 
         return _of_shrinking(row, parent, difference, ALLOWANCE.get(step) if row.allowance is None else row.allowance)
     sizes = compared_sizes(row, parent)
     if sizes:
-        return ", ".join([*sizes, _accuracy(difference)])
+        return ", ".join([*sizes, worded(difference)])
     return _gain(difference)
 
 
@@ -94,7 +95,8 @@ def _interval(difference: Difference) -> str:
     return f"{signed(difference.low)} to {signed(difference.high)}"
 
 
-def _accuracy(difference: Difference) -> str:
+def worded(difference: Difference) -> str:
+    """ "−2.1 points (−3.0 to −1.2)", or "−0.1 points (inside the interval)"."""
     place = _interval(difference) if difference.measurable else "inside the interval"
     return f"{points(difference.value)} ({place})"
 
@@ -102,7 +104,7 @@ def _accuracy(difference: Difference) -> str:
 def _gain(difference: Difference) -> str:
     kind = "gain" if difference.value >= 0 else "loss"
     if difference.measurable:
-        return f"{_accuracy(difference)}: a measurable {kind}"
+        return f"{worded(difference)}: a measurable {kind}"
     return f"{points(difference.value)}, inside the interval: no measurable {kind}"
 
 
@@ -114,7 +116,7 @@ def _of_shrinking(row: Row, parent: Row, difference: Difference, allowance: floa
         missed.append(f"not smaller than {whose}")
     if speeds_compare(row, parent) and row.p50_ms >= parent.p50_ms:
         missed.append(f"slower than {whose}" if row.p50_ms > 1.03 * parent.p50_ms else f"no faster than {whose}")
-    accuracy = _accuracy(difference)
+    accuracy = worded(difference)
     costly = allowance is not None and difference.value < -allowance
     if costly and allowance is not None:
         accuracy += f", more than the {100 * allowance:.1f} points allowed"
@@ -132,6 +134,6 @@ def _of_control(name: str, difference: Difference) -> str:
     if not lead.measurable:
         return f"control: {name} is not measurably better ({points(lead.value)}, inside the interval)"
     if lead.value > 0:
-        return f"control: {name} is better by {points(lead.value)[1:]} ({_interval(lead)})"
-    better = f"{points(difference.value)[1:]} ({_interval(difference)})"
+        return f"control: {name} is better by {points(lead.value).lstrip('+−')} ({_interval(lead)})"
+    better = f"{points(difference.value).lstrip('+−')} ({_interval(difference)})"
     return f"control: better than {name} by {better}: what was added to {name} costs"

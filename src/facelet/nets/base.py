@@ -61,7 +61,7 @@ class FaceNet(nn.Module):
 
 
 class Builder(Protocol):
-    """Makes an untrained net. Its keyword-only arguments, with their types, are the net's options."""
+    """A FaceNet class, or a function that makes one. Its keyword-only arguments, with their types, are the net's options."""
 
     def __call__(self, classes: int, size: int, channels: int, /) -> FaceNet: ...
 

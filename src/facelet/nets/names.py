@@ -37,7 +37,7 @@ def checked_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     Raises FaceletError with the nearest option when one is unknown, or naming what was expected of its value.
     """
     make = builder(name)
-    make = make.func if isinstance(make, partial) else make
+    make = make.func if isinstance(make, partial) else make.__init__ if inspect.isclass(make) else make
     hints = get_type_hints(make, include_extras=True)
     valid = [key for key, value in inspect.signature(make).parameters.items() if value.kind is value.KEYWORD_ONLY]
     found = {}

@@ -22,11 +22,20 @@ from facelet.nets.local import LocalPatches
 from facelet.nets.stem import Stem, Stride, default_stride, require_size
 
 
-class ResNet(FaceNet):
-    """Four stages of ``depths`` residual blocks each, of 64, 128, 256, 512 x ``width`` channels.
+@NETS.register("resnet18")
+class ResNet18(FaceNet):
+    """Four stages of two residual blocks, of 64, 128, 256, 512 x ``width`` channels.
+
+    Args:
+        width: factor of all widths, 0.0625 to 4.
+        stem_stride: 1, 2 or 4; by size when None.
+        local: adds a look at four patches.
+        dropout: before the classifier.
 
     Raises FaceletError when ``size`` is below the total stride (8 times the stem's).
     """
+
+    block: type[BasicBlock] = BasicBlock
 
     def __init__(
         self,
@@ -34,12 +43,10 @@ class ResNet(FaceNet):
         size: int,
         channels: int,
         *,
-        block: type[BasicBlock] = BasicBlock,
-        depths: tuple[int, int, int, int] = (2, 2, 2, 2),
         width: float = 1.0,
         stem_stride: Stride | None = None,
         local: bool = False,
-        dropout: float = 0.0,
+        dropout: Dropout = 0.0,
     ) -> None:
         super().__init__()
         if not 0.0625 <= width <= 4:
@@ -51,7 +58,7 @@ class ResNet(FaceNet):
         self.stem = Stem(channels, self.stage_widths[0], stride, wide=7)
         inputs = (self.stage_widths[0], *self.stage_widths[:-1])
         self.layer1, self.layer2, self.layer3, self.layer4 = (
-            _stage(block, inputs[i], self.stage_widths[i], depths[i], stride=1 if i == 0 else 2) for i in range(4)
+            self._stage(inputs[i], self.stage_widths[i], stride=1 if i == 0 else 2) for i in range(4)
         )
         self.local = LocalPatches(self.stage_widths[0], self.stage_widths[1]) if local else None
         self.dropout = nn.Dropout(dropout)
@@ -81,48 +88,15 @@ class ResNet(FaceNet):
     def uncut(self) -> list[nn.Module]:
         return [self.fc]
 
-
-def _stage(block: type[BasicBlock], inputs: int, width: int, depth: int, stride: int) -> nn.Sequential:
-    shortcut = None
-    if stride != 1 or inputs != width:
-        shortcut = nn.Sequential(nn.Conv2d(inputs, width, 1, stride, bias=False), nn.BatchNorm2d(width))
-    return nn.Sequential(block(inputs, width, stride, shortcut), *(block(width, width) for _ in range(depth - 1)))
-
-
-@NETS.register("resnet18")
-def resnet18(
-    classes: int,
-    size: int,
-    channels: int,
-    *,
-    width: float = 1.0,
-    stem_stride: Stride | None = None,
-    local: bool = False,
-    dropout: Dropout = 0.0,
-) -> ResNet:
-    """``stem_stride``: 1, 2 or 4, by size when None. ``local``: add four patches. ``dropout``: before the head."""
-    return ResNet(classes, size, channels, width=width, stem_stride=stem_stride, local=local, dropout=dropout)
+    def _stage(self, inputs: int, width: int, stride: int) -> nn.Sequential:
+        shortcut = None
+        if stride != 1 or inputs != width:
+            shortcut = nn.Sequential(nn.Conv2d(inputs, width, 1, stride, bias=False), nn.BatchNorm2d(width))
+        return nn.Sequential(self.block(inputs, width, stride, shortcut), self.block(width, width))
 
 
 @NETS.register("resnet18-finegrained")
-def resnet18_finegrained(
-    classes: int,
-    size: int,
-    channels: int,
-    *,
-    width: float = 1.0,
-    stem_stride: Stride | None = None,
-    local: bool = False,
-    dropout: Dropout = 0.0,
-) -> ResNet:
+class FineGrainedResNet18(ResNet18):
     """``resnet18`` with FineGrainedBlock; the same options."""
-    return ResNet(
-        classes,
-        size,
-        channels,
-        block=FineGrainedBlock,
-        width=width,
-        stem_stride=stem_stride,
-        local=local,
-        dropout=dropout,
-    )
+
+    block = FineGrainedBlock

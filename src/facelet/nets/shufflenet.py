@@ -75,8 +75,14 @@ class Downsample(nn.Module):
         return shuffle(self.side(maps), self.branch(maps))
 
 
-class ShuffleNet(FaceNet):
+@NETS.register("shufflenet-v2")
+class ShuffleNetV2(FaceNet):
     """Stem, three stages, a 1x1 head to the embedding, a classifier.
+
+    Args:
+        width: 0.5, 1.0, 1.5, 2.0 as in the paper, or any factor of 0.125 to 4.
+        stem_stride: 1, 2 or 4; by size when None.
+        dropout: before the classifier.
 
     Raises FaceletError when ``size`` is below the total stride (8 times the stem's).
     """
@@ -89,7 +95,7 @@ class ShuffleNet(FaceNet):
         *,
         width: float = 1.0,
         stem_stride: Stride | None = None,
-        dropout: float = 0.0,
+        dropout: Dropout = 0.0,
     ) -> None:
         super().__init__()
         if not 0.125 <= width <= 4:
@@ -141,25 +147,9 @@ def _widths(width: float) -> tuple[int, ...]:
     return (stem, *(4 * max(2, round(stage * width / 4)) for stage in stages), round(head * max(1.0, width)))
 
 
-@NETS.register("shufflenet-v2")
-def shufflenet_v2(
-    classes: int,
-    size: int,
-    channels: int,
-    *,
-    width: float = 1.0,
-    stem_stride: Stride | None = None,
-    dropout: Dropout = 0.0,
-) -> ShuffleNet:
-    """``width``: 0.5, 1.0, 1.5, 2.0 or any factor. ``stem_stride``: 1, 2 or 4, by size when None. ``dropout``: before
-    the classifier.
-    """
-    return ShuffleNet(classes, size, channels, width=width, stem_stride=stem_stride, dropout=dropout)
-
-
 @NETS.register("shufflenet-v2-x0.5")
 def shufflenet_v2_half(
     classes: int, size: int, channels: int, *, stem_stride: Stride | None = None, dropout: Dropout = 0.0
-) -> ShuffleNet:
+) -> ShuffleNetV2:
     """``shufflenet-v2`` at width 0.5: 0.35 M parameters."""
-    return ShuffleNet(classes, size, channels, width=0.5, stem_stride=stem_stride, dropout=dropout)
+    return ShuffleNetV2(classes, size, channels, width=0.5, stem_stride=stem_stride, dropout=dropout)

@@ -9,7 +9,9 @@ from rich.console import Console
 
 from facelet import files
 from facelet.faces import FaceSet
+from facelet.measure.classification import Classification
 from facelet.measure.cost import file_cost
+from facelet.measure.intervals import Difference, difference_over_seeds
 from facelet.measure.latency import Latency, Machine, bench, machine
 from facelet.measure.ledger import Ledger, Row, compared
 from facelet.measure.ledger_text import markdown, show
@@ -35,12 +37,12 @@ def finish(folder: Path, recipe: Recipe, faces: FaceSet, done: list[Measured], c
             row = compared(row, None)
         ledger.add(row)
     ledger.save(folder / "ledger.json")
-    notes = [f"{one.label}: {note}" for one in done for note in one.made.notes]
+    ledger.paired = _paired(ledger, tests)
+    notes = [f"latency: {where.warning} (the run's own training counts as load)"] if where.warning else []
     files.write_text(
         folder / "ledger.md",
         markdown(ledger, title=recipe.title, protocol=str(faces.protocol), machine=str(where), notes=notes),
     )
-    first = [one for one in done if one.seed == 0]
     write_report(
         folder / "report.html",
         title=recipe.title,
@@ -49,8 +51,8 @@ def finish(folder: Path, recipe: Recipe, faces: FaceSet, done: list[Measured], c
         ledger=ledger,
         machine=str(where),
         protocol=faces.protocol,
-        evaluations={one.label: one.test for one in first},
-        curves={one.label: read_curves(one.folder / "curves.csv") for one in first},
+        evaluations={one.label: one.test for one in done if one.seed == 0},
+        curves={one.label: read_curves(one.folder / "curves.csv") for one in done},
         faces=faces.split("test"),
         notes=notes,
         recipe_text=dump(recipe),
@@ -58,7 +60,9 @@ def finish(folder: Path, recipe: Recipe, faces: FaceSet, done: list[Measured], c
     )
     console.print()
     show(ledger, console)
-    console.print(f"\nreport  {folder / 'report.html'}\nledger  {folder / 'ledger.md'}, {folder / 'ledger.json'}")
+    console.print(
+        f"\nreport  {folder / 'report.html'}\nledger  {folder / 'ledger.md'}, {folder / 'ledger.json'}", soft_wrap=True
+    )
     return ledger
 
 
@@ -100,11 +104,20 @@ def _row(one: Measured, latency: Latency, where: Machine, recipe: Recipe) -> Row
 
 
 def _controlled(one: Measured, recipe: Recipe) -> str:
-    """The model a control controls for: the first step that makes the same net (its own ``compare`` aside)."""
+    """The model a control controls for: that of the last step that makes the same net, or shrinks the same model."""
     if not one.control:
         return ""
-    if named := getattr(one.step, "controls", ""):
-        return str(named)
-    net = getattr(one.step, "net", None)
-    same = [step.name for step in recipe.steps if net and getattr(step, "net", None) == net]
-    return same[0] if same else ""
+    mine, *others = (
+        [getattr(step, key, None) for key in ("net", "net_options", "of")] for step in (one.step, *recipe.steps)
+    )
+    same = [step.name for step, other in zip(recipe.steps, others, strict=True) if other == mine and any(mine)]
+    return same[-1] if same else ""
+
+
+def _paired(ledger: Ledger, tests: dict[tuple[str, int], Classification]) -> Difference | None:
+    """The smallest model's accuracy minus the first's, face by face, over all seeds."""
+    ends = ledger.ends()
+    if ends is None:
+        return None
+    first, small = (end.row.name for end in ends)
+    return difference_over_seeds([tests[small, s].against(tests[first, s]) for name, s in tests if name == first])

@@ -18,8 +18,9 @@ def show_plan(recipe: Recipe, faces: FaceSet, folder: Path, console: Console) ->
     """Prints the plan. Raises FaceletError, before anything is spent, when a step finds that it cannot be done."""
     specs: dict[str, Any] = {}
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-    for column in ("model", "step", "what", "parameters", "MACs", "time"):
-        table.add_column(column, justify="right" if column in ("parameters", "MACs", "time") else "left")
+    for column in ("model", "what", "params", "MACs", "time"):
+        figure = column in ("params", "MACs", "time")
+        table.add_column(column, justify="right" if figure else "left", no_wrap=column != "what")
     total, unknown_times = 0.0, 0
     for step, control in recipe.all_steps():
         plan = step.plan(faces, specs)
@@ -27,8 +28,7 @@ def show_plan(recipe: Recipe, faces: FaceSet, folder: Path, console: Console) ->
         unknown_times += plan.seconds is None
         table.add_row(
             escape(step.name),
-            step.do + (" (control)" if control else ""),
-            escape(plan.text),
+            escape(f"{'control: ' if control else ''}{step.do} {plan.text}"),
             amount(plan.params) if plan.params else "",
             amount(plan.macs) if plan.macs else "",
             duration(plan.seconds) if plan.seconds is not None else "",
@@ -38,7 +38,7 @@ def show_plan(recipe: Recipe, faces: FaceSet, folder: Path, console: Console) ->
     console.print(f"faces  {escape(str(faces.protocol))}")
     for note in faces.notes:
         console.print(f"       [yellow]{escape(note)}[/]")
-    console.print(f"into   {folder}" + (f", {recipe.seeds} seeds" if recipe.seeds > 1 else ""))
+    console.print(f"into   {folder}" + (f", {recipe.seeds} seeds" if recipe.seeds > 1 else ""), soft_wrap=True)
     console.print(table)
     more = " and what has no figure above" if unknown_times else ""
     console.print(f"about {duration(total)} of training{more}\n")

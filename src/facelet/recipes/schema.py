@@ -24,6 +24,17 @@ class _Keys(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader, which takes the last of two equal keys in silence; this one refuses them."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.YAMLError(f"the key {key!r} stands twice in one mapping (line {node.start_mark.line + 1})")
+        return super().construct_mapping(node, deep)
+
+
 class FacesChoice(BaseModel):
     """Which faces. Keys beyond these are options of the source, checked when it is read."""
 
@@ -46,7 +57,7 @@ class Recipe(_Keys):
     paper: str = ""
     about: str = ""
     faces: FacesChoice = FacesChoice()
-    crop: CropInfo = CropInfo()
+    crop: CropInfo | None = None
     seeds: int = Field(1, ge=1, le=100)
     steps: list[Any] = Field(min_length=1)
     controls: list[Any] = []
@@ -60,8 +71,8 @@ class Recipe(_Keys):
 def load(name: str, *, profile: str = "", settings: list[str] | tuple[str, ...] = ()) -> Recipe:
     """The recipe ``name``, with a profile's and then ``KEY=VALUE`` settings laid over it, and every step checked."""
     raw = _mapping(text_of(name), name)
-    profiles = raw.get("profiles") or {}
     if profile:
+        profiles = check(raw, name).profiles
         if profile not in profiles:
             raise (
                 unknown(f"profile of recipe {name!r}", profile, profiles)
@@ -89,7 +100,8 @@ def check(raw: dict[str, Any], name: str = "recipe") -> Recipe:
     seen: dict[str, str] = {}
     parsed: dict[str, list[Step]] = {"steps": [], "controls": []}
     for room, found in parsed.items():
-        for number, value in enumerate(raw.get(room) or []):
+        values = raw.get(room)
+        for number, value in enumerate(values if isinstance(values, list) else []):
             where = f"{room}.{value['as']}" if isinstance(value, dict) and "as" in value else f"{room}[{number}]"
             step = _step(value, where, problems)
             if step is None:
@@ -119,9 +131,9 @@ def override(raw: dict[str, Any], key: str, value: Any) -> None:
     parts = key.split(".")
     for depth, part in enumerate(parts[:-1]):
         if isinstance(place, list):
-            named = {step.get("as"): step for step in place if isinstance(step, dict)}
+            named = {str(step.get("as")): step for step in place if isinstance(step, dict)}
             if part not in named:
-                raise unknown(f"step in --set {key}", part, [str(name) for name in named])
+                raise unknown(f"step in --set {key}", part, named)
             place = named[part]
         elif isinstance(place, dict):
             if depth == 0 and part not in Recipe.model_fields:
@@ -136,12 +148,11 @@ def override(raw: dict[str, Any], key: str, value: Any) -> None:
 
 
 def dump(recipe: Recipe) -> str:
-    """The recipe as YAML, resolved: reading it back gives the same recipe."""
-    value = recipe.model_dump(mode="json", exclude={"steps", "controls", "profiles"}, exclude_defaults=True)
+    """The recipe as YAML, resolved, with every setting: reading it back gives the same recipe without its profiles."""
+    value = recipe.model_dump(mode="json", exclude={"steps", "controls", "profiles"}, exclude_none=True)
     for room in ("steps", "controls"):
         steps = getattr(recipe, room)
-        if steps:
-            value[room] = [step.model_dump(mode="json", by_alias=True, exclude_unset=True) for step in steps]
+        value[room] = [step.model_dump(mode="json", by_alias=True, exclude_none=True) for step in steps]
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120)
 
 
@@ -194,8 +205,8 @@ def _mapping(text: str, name: str) -> dict[str, Any]:
             raise FaceletError(
                 f"recipe {name!r} uses YAML aliases (*name), which recipes do not need: write the value out"
             )
-        raw = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
+        raw = yaml.load(text, _Loader)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: 2024-13-01
         raise FaceletError(f"recipe {name!r} is not YAML: {str(error)[:300]}") from error
     if not isinstance(raw, dict):
         raise FaceletError(f"recipe {name!r} should be a mapping with title, faces and steps")
@@ -204,6 +215,6 @@ def _mapping(text: str, name: str) -> dict[str, Any]:
 
 def _scalar(text: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        return yaml.load(text, _Loader)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise FaceletError(f"--set value {text!r} is not YAML") from error

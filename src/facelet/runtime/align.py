@@ -31,6 +31,9 @@ EYES = (0.3, 0.4), (0.7, 0.4)
 SAMPLES = 4
 """A face to be shrunk is sampled up to so many times, each way, a crop pixel."""
 
+WHOLE = 4096
+"""A box crop of more pixels a side is not laid out at the photo's scale: beyond the photo it could be of any size."""
+
 ARCFACE = np.array([(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)])
 """The five landmarks in ArcFace's square of 112 pixels, counted as everyone does there: from the first pixel's centre."""
 
@@ -43,7 +46,7 @@ def cut(photo: Image, box: Box, landmarks: NDArray[np.float32], crop: CropInfo, 
         crop: how the model file wants it.
         size: side of the square in pixels.
     """
-    if crop.align == "box":
+    if crop.align == "box" and max(box[2:]) * (1 + 2 * crop.margin) <= WHOLE:
         return _box_square(photo, box, crop.margin, size)
     return _warped(photo, square(box, landmarks, crop), size)
 

@@ -16,29 +16,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from facelet import pixels
-from facelet.errors import FaceletError, nearest
-from facelet.pixels import Image
+from facelet.errors import FaceletError
+from facelet.files import existing
+from facelet.pixels import SUFFIXES, Image
 
-SUFFIXES = (
-    ".jpg",
-    ".jpeg",
-    ".jpe",
-    ".jfif",
-    ".png",
-    ".webp",
-    ".bmp",
-    ".dib",
-    ".gif",
-    ".tif",
-    ".tiff",
-    ".ppm",
-    ".pgm",
-    ".pbm",
-    ".pnm",
-    ".avif",
-)
 DRAWN = ".faces"
 """Ends the stem of a photo that ``facelet predict --save`` drew on: a second run must not read the first one's answers."""
+
+VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".wmv", ".mpg", ".mpeg")
 
 READERS = 2
 AHEAD = 2  # photos decoded before they are asked for; one of 100 megapixels takes 300 MB
@@ -47,6 +32,7 @@ AHEAD = 2  # photos decoded before they are asked for; one of 100 megapixels tak
 def find(places: Sequence[str | Path]) -> list[Path]:
     """Files of photos, folders and globs, in the order given, each once; a folder's and a glob's sorted by path.
 
+    What ``--save`` drew is passed over, unless nothing else is named.
     Raises FaceletError for a place that does not exist (the nearest name is told), and for one without photos.
     """
     files: dict[str, Path] = {}
@@ -55,7 +41,7 @@ def find(places: Sequence[str | Path]) -> list[Path]:
             files.setdefault(os.path.abspath(file), file)
     if not files:
         raise FaceletError("no photo given; expected photos, folders or globs")
-    return list(files.values())
+    return [file for file in files.values() if not file.stem.endswith(DRAWN)] or list(files.values())
 
 
 def read_ahead(files: Iterable[Path]) -> Iterator[tuple[Path, Image | FaceletError]]:
@@ -86,27 +72,45 @@ def _read(file: Path) -> Image | FaceletError:
 def _files(place: str | Path) -> list[Path]:
     path = Path(place)
     try:
+        if not path.exists():
+            _no_video(path)
+            if glob.has_magic(str(place)):
+                return _fitting(str(place))
+        path = existing(place, "photo or folder")
         if path.is_dir():
             return _in_folder(path)
-        if path.exists():
-            return [path]
-        if glob.has_magic(str(place)):
-            found = sorted(Path(name) for name in glob.glob(str(place), recursive=True))
-            photos = [file for file in found if file.is_file() and is_photo(file.name)]
-            if not photos:
-                raise FaceletError(f"no photo fits {str(place)!r} ({len(found)} other files do)")
-            return photos
-        folder = path.parent
-        close = nearest(path.name, os.listdir(folder)) if folder.is_dir() else None
     except (OSError, ValueError) as error:
-        raise FaceletError(f"cannot look into {place}: {getattr(error, 'strerror', None) or error}") from error
-    guess = f", did you mean {str(folder / close)!r}?" if close else ""
-    raise FaceletError(f"no such photo or folder: {str(place)!r}{guess}")
+        raise FaceletError(
+            f"cannot look into {getattr(error, 'filename', None) or place}: {getattr(error, 'strerror', None) or error}"
+        ) from error
+    _no_video(path)
+    return [path]
+
+
+def _no_video(path: Path) -> None:
+    if path.suffix.lower() in VIDEOS:
+        raise FaceletError(
+            f"{path}: video is not read yet; extract frames with "
+            f"`mkdir frames && ffmpeg -i {path} -vf fps=2 frames/%05d.jpg`, then: facelet predict frames"
+        )
+    if path.name.isdecimal() and not path.exists():
+        raise FaceletError(f"{path}: the webcam is not read yet; save pictures from it and predict those")
+
+
+def _fitting(pattern: str) -> list[Path]:
+    found = sorted(Path(name) for name in glob.glob(pattern, recursive=True))
+    photos = [file for file in found if file.is_file() and is_photo(file.name)]
+    if not photos:
+        raise FaceletError(f"no photo fits {pattern!r} ({len(found)} other files do)")
+    return photos
 
 
 def _in_folder(folder: Path) -> list[Path]:
+    def fail(error: OSError) -> None:
+        raise error
+
     photos = []
-    for here, folders, names in os.walk(folder):
+    for here, folders, names in os.walk(folder, onerror=fail):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         photos += [Path(here, name) for name in sorted(names) if is_photo(name)]
     if not photos:

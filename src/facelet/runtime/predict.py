@@ -10,13 +10,12 @@ and only when nothing at all could be read does the command fail.
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os
 import sys
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -27,7 +26,7 @@ from facelet.errors import FaceletError
 from facelet.files import writing
 from facelet.pixels import Image, cv2
 from facelet.runtime import photos
-from facelet.runtime.analyzer import Analyzer, Face
+from facelet.runtime.analyzer import AT_ONCE, AT_ONCE_PIXELS, Analyzer, Face
 
 JPEG_QUALITY = 92
 
@@ -50,7 +49,7 @@ class Prediction:
     @property
     def name(self) -> str:
         """The path as text that every terminal and file takes (a name may be no valid UTF-8)."""
-        return os.fsencode(self.file).decode("utf-8", "replace")
+        return _plain(str(self.file))
 
     def to_json(self) -> dict[str, Any]:
         if self.error:
@@ -59,34 +58,49 @@ class Prediction:
         return {"file": self.name, "width": width, "height": height, "faces": [face.to_json() for face in self.faces]}
 
 
+def _plain(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def predictions(analyzer: Analyzer, files: Iterable[Path], cropped: bool = False) -> Iterator[Prediction]:
-    """One Prediction a file, in order; with ``cropped`` every image is a face already, and many are classified together."""
+    """One Prediction a file, in order; with ``cropped`` every image is a face already, and many are classified together.
+
+    Raises FaceletError only when the detector is missing; whatever is wrong with a photo is in its Prediction.
+    """
     if not cropped:
+        _ = analyzer.detector
         for file, photo in photos.read_ahead(files):
-            if isinstance(photo, FaceletError):
-                yield Prediction(file, error=str(photo))
-            else:
-                yield Prediction(file, photo, analyzer.analyze(photo), size=photo.shape[1::-1])
+            yield _predicted(file, photo, analyzer.analyze)
         return
-    waiting: deque[tuple[Path, Image | FaceletError]] = deque()
+    waiting: list[tuple[Path, Image | FaceletError]] = []
+    for file, photo in photos.read_ahead(files):
+        waiting.append((file, photo))
+        pixels = sum(image.size for _, image in waiting if not isinstance(image, FaceletError))
+        if len(waiting) == AT_ONCE or pixels > AT_ONCE_PIXELS:
+            yield from _ready(analyzer, waiting)
+            waiting = []
+    yield from _ready(analyzer, waiting)
 
-    def crops() -> Iterator[Image]:
-        for file, photo in photos.read_ahead(files):
-            waiting.append((file, photo))
-            if not isinstance(photo, FaceletError):
-                yield photo
 
-    def broken() -> Iterator[Prediction]:
-        while waiting and isinstance(waiting[0][1], FaceletError):
-            file, error = waiting.popleft()
-            yield Prediction(file, error=str(error))
+def _ready(analyzer: Analyzer, waiting: Sequence[tuple[Path, Image | FaceletError]]) -> Iterator[Prediction]:
+    """Ready crops together; each alone when that fails."""
+    try:
+        faces = iter(list(analyzer.cropped(photo for _, photo in waiting if not isinstance(photo, FaceletError))))
+    except FaceletError:
+        for file, photo in waiting:
+            yield _predicted(file, photo, lambda photo: list(analyzer.cropped([photo])))
+    else:
+        for file, photo in waiting:
+            yield _predicted(file, photo, lambda _: [next(faces)])
 
-    for face in analyzer.cropped(crops()):
-        yield from broken()
-        file, photo = waiting.popleft()
-        assert not isinstance(photo, FaceletError)
-        yield Prediction(file, photo, [face], size=photo.shape[1::-1])
-    yield from broken()
+
+def _predicted(file: Path, photo: Image | FaceletError, analyze: Callable[[Image], list[Face]]) -> Prediction:
+    if isinstance(photo, FaceletError):
+        return Prediction(file, error=_plain(str(photo)))
+    try:
+        return Prediction(file, photo, analyze(photo), size=photo.shape[1::-1])
+    except FaceletError as error:
+        return Prediction(file, error=_plain(f"{file}: {error}"))
 
 
 def command(
@@ -102,27 +116,29 @@ def command(
 ) -> None:
     """Finds, analyzes, prints and draws. Raises FaceletError when nothing can be: no model, no photo, none readable."""
     files = photos.find(places)
-    folder = _folder(save) if save else None
     analyzer = Analyzer(model, detector, threads)
+    drawings = Drawings(_folder(save), files) if save else None
     results: list[Prediction] = []
-    taken: set[str] = set()
     start = time.perf_counter()
-    for result in _with_progress(predictions(analyzer, files, cropped), len(files)):
-        if result.error:
-            if len(files) > 1:
-                print(f"passed over: {result.error}", file=sys.stderr)
-        elif folder and result.photo is not None:
-            _save(result, folder, taken)
+    if form == "csv":
+        _write_rows([_csv_head(analyzer)])
+    found = predictions(analyzer, files, cropped)
+    for result in found if form == "csv" else _with_progress(found, len(files)):
+        if drawings and not result.error:
+            result = drawings.save(result)
+        if result.error and len(files) > 1:
+            print(f"passed over: {result.error}", file=sys.stderr)
+        if form == "csv":
+            _write_rows(_csv_rows(analyzer, result))
         results.append(replace(result, photo=None))  # a thousand photos' pixels do not fit in memory
     seconds = time.perf_counter() - start
     if all(result.error for result in results):
-        raise FaceletError(results[0].error if len(results) == 1 else f"none of the {len(results)} photos can be read")
+        first = results[0].error
+        raise FaceletError(first if len(results) == 1 else f"none of the {len(results)} photos can be read; {first}")
     if form == "json":
         print(json.dumps(_document(analyzer, results)))
-    elif form == "csv":
-        print(_csv(analyzer, results), end="")
-    else:
-        _show(results, seconds, folder, console)
+    elif form == "table":
+        _show(results, seconds, save, console)
 
 
 def _document(analyzer: Analyzer, results: list[Prediction]) -> dict[str, Any]:
@@ -131,24 +147,26 @@ def _document(analyzer: Analyzer, results: list[Prediction]) -> dict[str, Any]:
     return {"model": model, "photos": [result.to_json() for result in results]}
 
 
-def _csv(analyzer: Analyzer, results: list[Prediction]) -> str:
+def _csv_head(analyzer: Analyzer) -> list[str]:
+    return ["file", "face", "left", "top", "width", "height", "score", "expression", *analyzer.model.labels, "error"]
+
+
+def _csv_rows(analyzer: Analyzer, result: Prediction) -> list[list[Any]]:
     """A line a face; a photo without one, or that cannot be read, has a line without a face."""
-    labels = analyzer.model.labels
-    head = ["file", "face", "left", "top", "width", "height", "score", "expression", *labels, "error"]
-    text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(head)
-    for result in results:
-        for number, face in enumerate(result.faces, 1):
-            values = face.to_json()
-            shares = [values["probabilities"][label] for label in labels]
-            lines.writerow([result.name, number, *values["box"], values["score"], face.expression, *shares, ""])
-        if not result.faces:
-            lines.writerow([result.name, *[""] * (len(head) - 2), result.error])
-    return text.getvalue()
+    rows = []
+    for number, face in enumerate(result.faces, 1):
+        values = face.to_json()
+        rows.append([result.name, number, *values["box"], values["score"], face.expression])
+        rows[-1] += [*values["probabilities"].values(), ""]
+    return rows or [[result.name, *[""] * (len(analyzer.model.labels) + 7), result.error]]
 
 
-def _show(results: list[Prediction], seconds: float, folder: Path | None, console: Console) -> None:
+def _write_rows(rows: list[list[Any]]) -> None:
+    csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
+    sys.stdout.flush()
+
+
+def _show(results: list[Prediction], seconds: float, folder: str, console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -194,26 +212,40 @@ def _folder(path: str) -> Path:
     return Path(path)
 
 
-def _save(result: Prediction, folder: Path, taken: set[str]) -> Path:
-    """Draws NAME.faces.jpg (.png for what was not a JPEG); a second photo of the same name gets NAME-2.faces.jpg.
+class Drawings:
+    """Drawn photos in one folder: NAME.faces.jpg (.png for what was not a JPEG), NAME-2.faces.jpg for a second NAME.
 
-    The suffix keeps it from ever being the name of a photo that was read, and tells the next run to pass it over.
+    The suffix tells the next run to pass it over; no file of ``inputs`` is ever written to.
     """
-    from facelet.runtime.draw import draw
 
-    assert result.photo is not None
-    suffix = ".jpg" if result.file.suffix.lower() in (".jpg", ".jpeg", ".jpe", ".jfif") else ".png"
-    stem = (
-        "".join(letter if letter.isprintable() else "_" for letter in Path(result.name).stem)[:60].strip(". ")
-        or "photo"
-    )
-    name, number = f"{stem}{photos.DRAWN}{suffix}", 1
-    while name.casefold() in taken:
-        number += 1
-        name = f"{stem}-{number}{photos.DRAWN}{suffix}"
-    taken.add(name.casefold())
-    picture = cv2.cvtColor(draw(result.photo, result.faces), cv2.COLOR_RGB2BGR)
-    _, encoded = cv2.imencode(suffix, picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix == ".jpg" else [])
-    with writing(folder / name) as beside:
-        beside.write_bytes(encoded.tobytes())
-    return folder / name
+    def __init__(self, folder: Path, inputs: Iterable[Path]) -> None:
+        self.folder = folder
+        self._taken = {os.path.realpath(file).casefold() for file in inputs}
+        self._numbers: Counter[str] = Counter()
+
+    def save(self, result: Prediction) -> Prediction:
+        """Draws ``result``; returns it, or why it could not be drawn."""
+        from facelet.runtime.draw import draw
+
+        assert result.photo is not None
+        suffix = ".jpg" if result.file.suffix.lower() in (".jpg", ".jpeg", ".jpe", ".jfif") else ".png"
+        picture = cv2.cvtColor(draw(result.photo, result.faces), cv2.COLOR_RGB2BGR)
+        options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix == ".jpg" else []
+        _, encoded = cv2.imencode(suffix, picture, options)
+        try:
+            with writing(self._free(result, suffix)) as beside:
+                beside.write_bytes(encoded.tobytes())
+        except FaceletError as error:
+            return Prediction(result.file, error=_plain(f"{result.file}: {error}"))
+        return result
+
+    def _free(self, result: Prediction, suffix: str) -> Path:
+        letters = (letter if letter.isprintable() else "_" for letter in Path(result.name).stem)
+        stem = "".join(letters)[:60].strip(". ") or "photo"
+        while True:
+            self._numbers[stem.casefold() + suffix] += 1
+            number = self._numbers[stem.casefold() + suffix]
+            file = self.folder / f"{stem}{f'-{number}' * (number > 1)}{photos.DRAWN}{suffix}"
+            if (place := os.path.realpath(file).casefold()) not in self._taken:
+                self._taken.add(place)
+                return file

@@ -65,10 +65,10 @@ class Model:
         Returns:
             float32 (N, K).
 
-        Raises FaceletError for what is not such crops, and when an answer is not a number.
+        Raises FaceletError for what is not such crops, when the graph fails, and when an answer is not a number.
         """
         rows = [
-            self.session.run(None, {self.info.input.name: prepared(images[start : start + batch], self.info.input)})[0]
+            self._answers(prepared(images[start : start + batch], self.info.input))
             for start in range(0, len(images), batch)
         ]
         if not rows:
@@ -76,6 +76,17 @@ class Model:
         answers = np.concatenate(rows)
         if not np.isfinite(answers).all():
             raise FaceletError(f"{self.path} answered with NaN or infinity; its weights are damaged")
+        return answers
+
+    def _answers(self, faces: NDArray[np.float32]) -> NDArray[np.float32]:
+        try:
+            answers = np.asarray(self.session.run(None, {self.info.input.name: faces})[0])
+        except Exception as error:  # ONNX Runtime raises its own classes, without a common base
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            raise FaceletError(f"{self.path} fails on {len(faces)} faces at once: {reason}") from error
+        columns = len(self.labels) if self.info.task == "expression" else answers.size // len(faces)
+        if answers.dtype != np.float32 or answers.shape != (len(faces), columns):
+            raise FaceletError(f"{self.path} answers {len(faces)} faces with {answers.dtype} {answers.shape}")
         return answers
 
     def probabilities(self, images: Faces, batch: int = BATCH) -> NDArray[np.float32]:

@@ -54,7 +54,8 @@ def export_checkpoint(
 ) -> ModelInfo:
     """``export`` of a checkpoint trained on ``faces``, which give labels, protocol, licence and the golden faces.
 
-    ``described``: further fields of ModelInfo (name, parent, recipe, step, seed, temperature, ...).
+    ``crop``: how faces are cut from photos, when None as wide as ``faces`` are framed. ``described``: further fields of
+    ModelInfo (name, parent, recipe, step, seed, temperature, ...).
     """
     net, spec = checkpoints.load(checkpoint)
     golden = faces.split("val") if faces.has("val") else faces.split("train")
@@ -62,7 +63,7 @@ def export_checkpoint(
         "labels": faces.classes,
         "protocol": faces.protocol.to_json(),
         "licence": faces.licence,
-        **({"crop": crop} if crop else {}),
+        "crop": crop or CropInfo(margin=faces.margin),
         **(described or {}),
     }
     return export(net, spec, path, info, golden.images[:GOLDEN])
@@ -109,7 +110,7 @@ def to_onnx(net: nn.Module, spec: NetSpec) -> onnx.ModelProto:
     faces = torch.zeros(2, spec.channels, spec.size, spec.size)
     batch = torch.export.Dim("batch", min=1)
     try:
-        with _quiet():
+        with quiet():
             program = torch.onnx.export(
                 net,
                 (faces,),
@@ -163,8 +164,8 @@ def _bare(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the exporter's progress and its warnings about its own insides."""
+def quiet() -> Iterator[None]:
+    """Without the progress of torch's and ONNX Runtime's tools, and their warnings about their own insides."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:

@@ -20,26 +20,21 @@ from numpy.typing import NDArray
 from facelet.shrink.int8 import Calibrated, Choice
 
 
-def rank(
-    graph: Calibrated, choice: Choice, inputs: NDArray[np.float32], progress: Callable[[int, int], None] | None = None
-) -> list[str]:
+def rank(graph: Calibrated, choice: Choice, inputs: NDArray[np.float32]) -> list[str]:
     """Names of the computing nodes, the one that moves the logits most first.
 
     Args:
         choice: types to quantize with; its ``floats`` are ignored.
         inputs: float32 (N, C, H, W), prepared as for the network.
-        progress: called with (done, all) after each node.
     """
     whole = graph.computing
     reference = _logits(graph.quantized(replace(choice, floats=whole)), inputs)
     moved = {}
-    for number, name in enumerate(whole):
+    for name in whole:
         others = tuple(other for other in whole if other != name)
         moved[name] = float(
             np.square(_logits(graph.quantized(replace(choice, floats=others)), inputs) - reference).mean()
         )
-        if progress:
-            progress(number + 1, len(whole))
     return sorted(whole, key=lambda name: -moved[name])
 
 

@@ -1,0 +1,73 @@
+"""What all steps of one run share: recipe, faces, hardware, folder; and the job that each of them is given.
+
+>>> work = Work(recipe, read_faces(recipe.faces), folder, Hardware(), console.print)
+>>> job = work.job(step, seed=0, models={})
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from facelet.errors import FaceletError
+from facelet.faces import FaceSet
+from facelet.faces import load as load_faces
+from facelet.recipes.schema import FacesChoice, Recipe
+from facelet.step import Job, Made, Step
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Where training happens: device "auto", "cpu" or "cuda"; devices and nodes for DDP; precision "auto", "fp32", "bf16"."""
+
+    device: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    precision: str = "auto"
+
+
+@dataclass(frozen=True)
+class Work:
+    """The constants of one run. ``say`` prints one line; ``leads``: whether this process writes in the folder."""
+
+    recipe: Recipe
+    faces: FaceSet
+    folder: Path
+    hardware: Hardware
+    say: Callable[[str], None]
+    leads: bool = True
+
+    def label(self, step: Step, seed: int) -> str:
+        """Of the model: the step's name, with the seed behind it from the second seed on."""
+        return step.name if seed == 0 else f"{step.name}-s{seed}"
+
+    def place(self, step: Step, seed: int) -> Path:
+        """The step's own folder."""
+        return self.folder / "steps" / self.label(step, seed)
+
+    def job(self, step: Step, seed: int, models: dict[str, Made]) -> Job:
+        return Job(
+            name=step.name,
+            folder=self.place(step, seed),
+            faces=self.faces,
+            models=models,
+            seed=seed,
+            device=self.hardware.device,
+            devices=self.hardware.devices,
+            nodes=self.hardware.nodes,
+            precision=self.hardware.precision,
+            say=self.say,
+            recipe=self.recipe.title,
+            leads=self.leads,
+        )
+
+
+def read_faces(choice: FacesChoice) -> FaceSet:
+    """The faces a recipe names, with train and val and, to be honest about anything, test faces."""
+    place = f"{choice.source}:{choice.path}" if choice.path else choice.source
+    faces = load_faces(place, size=choice.size, channels=choice.channels, **choice.options)
+    for split in ("train", "val", "test"):
+        if not faces.has(split):
+            raise FaceletError(f"a recipe needs train, val and test faces, and {place} has no {split} faces")
+    return faces

@@ -1,0 +1,58 @@
+"""The end of a run: whom a control is compared with, notes, curves and the paired difference over seeds."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from facelet.recipes import finish as room
+from facelet.recipes.runner import run
+from facelet.recipes.schema import check
+
+NET = {"net": "resnet18", "epochs": 1}
+RECIPE = """
+title: Seeds
+seeds: 2
+faces: {source: toy, size: 32, channels: 1, faces: 160, noise: 0}
+steps:
+  - {do: train, as: large, net: shufflenet-v2-x0.5, epochs: 1, batch: 32}
+  - {do: distill, as: small, net: resnet18, net_options: {width: 0.0625}, from: large, epochs: 1, batch: 32}
+"""
+
+
+@pytest.mark.parametrize(
+    ("control", "other"),
+    [
+        ({"do": "train", **NET}, "student"),
+        ({"do": "train", **NET, "net_options": {"width": 0.5}}, "thin"),
+        ({"do": "train", **NET, "net_options": {"width": 0.25}}, ""),
+        ({"do": "quantize", "of": "student", "types": "u8s8"}, "int8"),
+    ],
+)
+def test_a_control_is_compared_with_the_last_model_of_its_net(control, other):
+    steps = [
+        {"do": "train", "as": "teacher", **NET},
+        {"do": "train", "as": "thin", **NET, "net_options": {"width": 0.5}},
+        {"do": "distill", "as": "student", **NET, "from": "teacher"},
+        {"do": "quantize", "as": "int8", "of": "student"},
+    ]
+    recipe = check({"title": "x", "steps": steps, "controls": [{"as": "control", **control}]})
+    one = SimpleNamespace(control=True, step=recipe.controls[0])
+    assert room._controlled(one, recipe) == other
+    assert room._controlled(SimpleNamespace(control=False, step=recipe.steps[2]), recipe) == ""
+
+
+def test_a_run_of_several_seeds_tells_notes_once_and_draws_all_curves(tmp_path, monkeypatch):
+    said = {}
+    monkeypatch.setattr(room, "write_report", lambda path, **given: said.update(given))
+    path = tmp_path / "seeds.yaml"
+    path.write_text(RECIPE)
+    folder = run(str(path), out=tmp_path / "run", console=Console(quiet=True))
+    assert list(said["curves"]) == ["large", "small", "large-s1", "small-s1"]
+    notes = [line for line in (folder / "ledger.md").read_text().splitlines() if "taught by" in line]
+    assert [line.split(":")[0] for line in notes] == ["- small", "- small-s1"]
+    assert said["ledger"].lead().paired
+    assert all("load" not in row["machine"] for row in json.loads((folder / "ledger.json").read_text()))

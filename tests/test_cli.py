@@ -1,0 +1,48 @@
+"""The command: what stands in no other room's tests."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from facelet import cli
+from facelet.errors import FaceletError
+
+
+def test_a_recipe_is_printed_as_it_is(monkeypatch):
+    text = "title: " + "long " * 60 + "[bold]\n"
+    monkeypatch.setattr("facelet.recipes.catalogue.text_of", lambda name: text)
+    shown = CliRunner().invoke(cli.app, ["recipes", "tsnet"]).stdout
+    assert shown == text
+    assert yaml.safe_load(shown)["title"].endswith("[bold]")
+
+
+@pytest.mark.parametrize("given", [["tsnet"], ["--faces", "toy"], ["--set", "a=1"], ["--seeds", "2"], ["--out", "x"]])
+def test_resume_takes_nothing_else(given):
+    result = CliRunner().invoke(cli.app, ["run", "--resume", "runs/x", *given])
+    assert isinstance(result.exception, FaceletError)
+    assert "--resume goes on with the run" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("error", "verb", "code", "says"),
+    [
+        (KeyboardInterrupt, "run", 130, "facelet run --resume DIR"),
+        (KeyboardInterrupt, "predict", 130, "stopped\n"),
+        (MemoryError, "predict", 2, "not enough memory"),
+        (FaceletError, "predict", 2, "error"),
+    ],
+)
+def test_how_it_ends(monkeypatch, capsys, error, verb, code, says):
+    def fail(**_):
+        raise error
+
+    monkeypatch.setattr(cli, "app", fail)
+    monkeypatch.setattr(sys, "argv", ["facelet", verb])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == code
+    assert says in capsys.readouterr().err

@@ -1,0 +1,85 @@
+"""README and docs: commands parse, recipes are valid, Python runs, and every key of a step is told."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from unittest.mock import create_autospec
+
+import numpy as np
+import pytest
+import torch
+import typer
+import yaml
+
+import facelet
+from facelet import nets
+from facelet.cli import app
+from facelet.faces import SOURCES, load
+from facelet.learn.terms import TERMS
+from facelet.nets import NETS
+from facelet.recipes import schema
+from facelet.step import STEPS
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXTS = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    return [
+        (name, text) for name, page in TEXTS.items() for text in re.findall(rf"```{language}\n(.*?)```", page, re.S)
+    ]
+
+
+def commands() -> list[str]:
+    lines = [line for _, block in blocks("bash") for line in block.splitlines() if line.startswith("facelet ")]
+    pages = "\n".join(re.sub(r"```.*?```", "", page, flags=re.S) for page in TEXTS.values())
+    lines += re.findall(r"`((?:torchrun [^`]* -m facelet\.cli|facelet) [^`]+)`", pages)
+    return sorted({line.replace("\\|", "|") for line in lines})
+
+
+def test_the_pages_have_something_to_test():
+    assert len(commands()) > 15
+    assert len(blocks("python")) > 5
+
+
+@pytest.mark.parametrize("line", commands())
+def test_every_command_parses(line):
+    words = shlex.split(
+        re.sub(r"[\[\]]|\.\.\.", "", re.sub(r"^torchrun .* -m facelet\.cli", "facelet", line)), comments=True
+    )
+    group = typer.main.get_command(app)
+    assert words[1] in group.commands
+    if len(words) > 2:  # "`facelet faces` counts" speaks of the verb
+        group.commands[words[1]].make_context(words[1], words[2:])
+        assert "?" not in line or f"'{next(word for word in words if '?' in word)}'" in line, (
+            "the shell would read the ?"
+        )
+
+
+@pytest.mark.parametrize(("name", "text"), blocks("yaml"))
+def test_every_recipe_is_valid(name, text):
+    assert schema.check(yaml.safe_load(text), name).steps
+
+
+@pytest.mark.parametrize(("name", "text"), blocks("python"))
+def test_every_python_block_runs(name, text, monkeypatch):
+    face = facelet.Face((0.0, 0.0, 9.0, 9.0), 1.0, expression="happiness", probabilities={"happiness": 1.0})
+    monkeypatch.setattr(facelet, "analyze", create_autospec(facelet.analyze, return_value=[face]))
+    for registry in (NETS, SOURCES, STEPS, TERMS):
+        monkeypatch.setattr(registry, "_things", dict(registry._things))
+    exec(compile(text, name, "exec"), {"__name__": "page"})
+    if '"tiny"' in text:
+        net = nets.resolve("tiny", classes=3, size=16, channels=1, mean=(0.5,), std=(0.2,), width=4).build()
+        assert net(torch.zeros(2, 1, 16, 16)).shape == (2, 3)
+    if '"noise"' in text:
+        assert np.array_equal(np.unique(load("noise:here?faces=30").splits), [0, 1, 2])
+
+
+@pytest.mark.parametrize("verb", list(STEPS))
+def test_every_key_of_a_step_is_in_the_table(verb):
+    table = "\n".join(line for line in TEXTS["make-a-model.md"].splitlines() if line.startswith("|"))
+    for name, field in STEPS[verb].model_fields.items():
+        assert f"`{field.alias or name}`" in table
