@@ -18,7 +18,7 @@ from facelet import model_file
 from facelet.errors import FaceletError
 from facelet.nets.spec import load as load_checkpoint
 from facelet.recipes import schema
-from facelet.recipes.runner import _choose, read_faces, run
+from facelet.recipes.runner import Hardware, _choose, read_faces, run
 
 RECIPE = """
 title: Small
@@ -129,6 +129,21 @@ def test_resuming_a_finished_run_repeats_nothing(finished):
     before = {path: path.stat().st_mtime_ns for path in finished.glob("steps/*/*")}
     run(resume=finished, console=Console(quiet=True))
     assert before == {path: path.stat().st_mtime_ns for path in finished.glob("steps/*/*")}
+
+
+def test_a_refused_plan_leaves_the_folder_free(recipe, tmp_path):
+    with pytest.raises(FaceletError, match="did you mean 'resnet18'"):
+        run(str(recipe), out=tmp_path / "run", settings=["steps.student.net=resnet19"], console=Console(quiet=True))
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [({"device": "cudaa"}, "'cuda'"), ({"precision": "fp64"}, "precision"), ({"devices": 0}, "at least one")],
+)
+def test_hardware_that_no_machine_has_is_refused_at_once(wish, message):
+    with pytest.raises(FaceletError, match=message):
+        Hardware(**wish)
 
 
 def test_a_folder_without_a_run_cannot_be_resumed(tmp_path):

@@ -48,6 +48,13 @@ def test_a_step_must_name_a_model_that_stands_before_it():
         schema.check(raw)
 
 
+def test_a_mistake_in_a_step_is_not_told_again_by_those_after_it():
+    with pytest.raises(FaceletError) as caught:
+        schema.load("tsnet", settings=["steps.teacher.epoch=3"])
+    assert "did you mean 'epochs'" in str(caught.value)
+    assert "before it" not in str(caught.value)
+
+
 def test_two_models_of_one_name_are_refused():
     with pytest.raises(FaceletError, match="makes a model of that name already"):
         schema.check({**PLAIN, "steps": PLAIN["steps"] * 2})

@@ -66,8 +66,11 @@ def run(
         chosen = _resumed(folder) if resume else _fresh(folder, recipe, faces, profile, settings)
         with locked(folder):
             work = Work(chosen, read_faces(chosen.faces), folder, hardware, console.print)
-            _open(work, recipe, bool(resume))
+            if resume:
+                _require_same_faces(work)
             show_plan(chosen, work.faces, folder, console)
+            if not resume:
+                _begin(work, recipe)
             begin()
             done: list[Measured] = []
             for seed in range(chosen.seeds):
@@ -126,18 +129,20 @@ def _written(faces: str, before: schema.FacesChoice, settings: list[str]) -> sch
         raise FaceletError(f"--faces {faces}: {first['loc'][0]}: {first['msg']} (got {first['input']!r})") from error
 
 
-def _open(work: Work, name: str, resumed: bool) -> None:
-    """Writes run.json and recipe.yaml, or holds a resumed run to the faces it began with."""
+def _require_same_faces(work: Work) -> None:
+    """Holds a resumed run to the faces it began with."""
+    before = files.read_json(work.folder / "run.json")
+    Protocol.from_json(before["protocol"]).require_same(work.faces.protocol)
+    if before["pixels"] != work.faces.pixels_hash:
+        raise FaceletError(
+            f"the faces' pixels changed since {work.folder} was begun, under the same names and labels; "
+            "choose another --out for a new run"
+        )
+
+
+def _begin(work: Work, name: str) -> None:
+    """Writes what makes the folder a run's, once the plan has shown that it can be done."""
     folder, faces = work.folder, work.faces
-    if resumed:
-        before = files.read_json(folder / "run.json")
-        Protocol.from_json(before["protocol"]).require_same(faces.protocol)
-        if before.get("pixels", faces.pixels_hash) != faces.pixels_hash:
-            raise FaceletError(
-                f"the faces' pixels changed since {folder} was begun, under the same names and labels; "
-                "choose another --out for a new run"
-            )
-        return
     files.write_text(folder / "recipe.yaml", schema.dump(work.recipe))
     files.write_json(
         folder / "run.json",

@@ -104,7 +104,9 @@ def check(raw: dict[str, Any], name: str = "recipe") -> Recipe:
         for number, value in enumerate(values if isinstance(values, list) else []):
             where = f"{room}.{value['as']}" if isinstance(value, dict) and "as" in value else f"{room}[{number}]"
             step = _step(value, where, problems)
-            if step is None:
+            if step is None:  # its name is known all the same: one mistake, one message
+                if isinstance(value, dict):
+                    seen.setdefault(str(value.get("as")), where)
                 continue
             found.append(step)
             problems += [

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from facelet.errors import FaceletError
+from facelet.errors import FaceletError, unknown
 from facelet.faces import FaceSet
 from facelet.faces import load as load_faces
 from facelet.recipes.schema import FacesChoice, Recipe
@@ -25,6 +25,14 @@ class Hardware:
     devices: int = 1
     nodes: int = 1
     precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Raises FaceletError for what no machine has."""
+        for name, known in (("device", ("auto", "cpu", "cuda")), ("precision", ("auto", "fp32", "bf16"))):
+            if (value := getattr(self, name)) not in known:
+                raise unknown(name, value, known)
+        if self.devices < 1 or self.nodes < 1:
+            raise FaceletError(f"--devices {self.devices} --nodes {self.nodes}: there is at least one of each")
 
 
 @dataclass(frozen=True)

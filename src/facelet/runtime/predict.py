@@ -14,7 +14,6 @@ import json
 import os
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,12 +22,10 @@ from typing import Any, Literal
 from rich.console import Console
 
 from facelet.errors import FaceletError
-from facelet.files import writing
-from facelet.pixels import Image, cv2
+from facelet.pixels import Image
 from facelet.runtime import photos
 from facelet.runtime.analyzer import AT_ONCE, AT_ONCE_PIXELS, Analyzer, Face
-
-JPEG_QUALITY = 92
+from facelet.runtime.drawings import Drawings
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +100,16 @@ def _predicted(file: Path, photo: Image | FaceletError, analyze: Callable[[Image
         return Prediction(file, error=_plain(f"{file}: {error}"))
 
 
+def _drawn(result: Prediction, drawings: Drawings) -> Prediction:
+    """The result, or why it could not be drawn."""
+    assert result.photo is not None
+    try:
+        drawings.save(result.name, result.photo, result.faces)
+    except FaceletError as error:
+        return Prediction(result.file, error=_plain(f"{result.file}: {error}"))
+    return result
+
+
 def command(
     places: Sequence[str],
     *,
@@ -117,7 +124,7 @@ def command(
     """Finds, analyzes, prints and draws. Raises FaceletError when nothing can be: no model, no photo, none readable."""
     files = photos.find(places)
     analyzer = Analyzer(model, detector, threads)
-    drawings = Drawings(_folder(save), files) if save else None
+    drawings = Drawings(save, files) if save else None
     results: list[Prediction] = []
     start = time.perf_counter()
     if form == "csv":
@@ -125,7 +132,7 @@ def command(
     found = predictions(analyzer, files, cropped)
     for result in found if form == "csv" else _with_progress(found, len(files)):
         if drawings and not result.error:
-            result = drawings.save(result)
+            result = _drawn(result, drawings)
         if result.error and len(files) > 1:
             print(f"passed over: {result.error}", file=sys.stderr)
         if form == "csv":
@@ -173,17 +180,23 @@ def _show(results: list[Prediction], seconds: float, folder: str, console: Conso
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("photo", "face", "expression", "", "left, top, w x h"):
         table.add_column(title, overflow="fold", no_wrap=title != "photo")
-    for result in results:
+    names = _short_names(results)
+    for name, result in zip(names, results, strict=True):
         if result.error:
-            table.add_row(Text(result.name), "", Text("cannot be read", "red"))
+            table.add_row(Text(name), "", Text("cannot be read", "red"))
         elif not result.faces:
-            table.add_row(Text(result.name), "", Text("no face found", "dim"))
+            table.add_row(Text(name), "", Text("no face found", "dim"))
         for number, face in enumerate(result.faces, 1):
             share = face.probabilities[face.expression] if face.expression else 0.0
             left, top, width, height = (round(value) for value in face.box)
             bar = Text("█" * max(1, round(10 * share)), "cyan") + Text(f" {share:.0%}")
-            name = Text(result.name if number == 1 else "")
-            table.add_row(name, str(number), Text(face.expression or ""), bar, f"{left}, {top}, {width} x {height}")
+            table.add_row(
+                Text(name if number == 1 else ""),
+                str(number),
+                Text(face.expression or ""),
+                bar,
+                f"{left}, {top}, {width} x {height}",
+            )
     console.print(table)
     read = [result for result in results if not result.error]
     faces, empty = sum(len(result.faces) for result in read), sum(not result.faces for result in read)
@@ -196,56 +209,21 @@ def _show(results: list[Prediction], seconds: float, folder: str, console: Conso
         console.print(Text(f"drawn: {folder}{os.sep}", "dim"))
 
 
+def _short_names(results: list[Prediction]) -> list[str]:
+    """Names without the folders that all photos lie in."""
+    folders = {os.path.dirname(result.name) for result in results}
+    if len(folders) == 1:
+        return [os.path.basename(result.name) for result in results]
+    try:
+        top = os.path.commonpath(folders)
+    except ValueError:  # some are absolute, or on another drive
+        return [result.name for result in results]
+    return [os.path.relpath(result.name, top) if top else result.name for result in results]
+
+
 def _with_progress(results: Iterator[Prediction], total: int) -> Iterable[Prediction]:
     if total < 2 or not sys.stderr.isatty():
         return results
     from rich.progress import track
 
     return track(results, "photos", total, console=Console(stderr=True), transient=True)
-
-
-def _folder(path: str) -> Path:
-    try:
-        Path(path).mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        raise FaceletError(f"cannot save into {path}: {getattr(error, 'strerror', None) or error}") from error
-    return Path(path)
-
-
-class Drawings:
-    """Drawn photos in one folder: NAME.faces.jpg (.png for what was not a JPEG), NAME-2.faces.jpg for a second NAME.
-
-    The suffix tells the next run to pass it over; no file of ``inputs`` is ever written to.
-    """
-
-    def __init__(self, folder: Path, inputs: Iterable[Path]) -> None:
-        self.folder = folder
-        self._taken = {os.path.realpath(file).casefold() for file in inputs}
-        self._numbers: Counter[str] = Counter()
-
-    def save(self, result: Prediction) -> Prediction:
-        """Draws ``result``; returns it, or why it could not be drawn."""
-        from facelet.runtime.draw import draw
-
-        assert result.photo is not None
-        suffix = ".jpg" if result.file.suffix.lower() in (".jpg", ".jpeg", ".jpe", ".jfif") else ".png"
-        picture = cv2.cvtColor(draw(result.photo, result.faces), cv2.COLOR_RGB2BGR)
-        options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix == ".jpg" else []
-        _, encoded = cv2.imencode(suffix, picture, options)
-        try:
-            with writing(self._free(result, suffix)) as beside:
-                beside.write_bytes(encoded.tobytes())
-        except FaceletError as error:
-            return Prediction(result.file, error=_plain(f"{result.file}: {error}"))
-        return result
-
-    def _free(self, result: Prediction, suffix: str) -> Path:
-        letters = (letter if letter.isprintable() else "_" for letter in Path(result.name).stem)
-        stem = "".join(letters)[:60].strip(". ") or "photo"
-        while True:
-            self._numbers[stem.casefold() + suffix] += 1
-            number = self._numbers[stem.casefold() + suffix]
-            file = self.folder / f"{stem}{f'-{number}' * (number > 1)}{photos.DRAWN}{suffix}"
-            if (place := os.path.realpath(file).casefold()) not in self._taken:
-                self._taken.add(place)
-                return file
