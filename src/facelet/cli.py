@@ -194,7 +194,8 @@ def main() -> None:
         if type(error).__module__.split(".")[0] not in ("click", "typer"):
             raise
         message = error.format_message() if hasattr(error, "format_message") else str(error)
-        errors.print(f"[bold red]error[/]: {escape(message)}", soft_wrap=True)
+        if message:  # help was asked for without a word
+            errors.print(f"[bold red]error[/]: {escape(message)}", soft_wrap=True)
         sys.exit(2)
 
 

@@ -48,6 +48,14 @@ def test_without_a_test_split_it_says_so(by_folder):
     for file in (by_folder / "DATASET/test").rglob("*.jpg"):
         file.unlink()
     assert load(f"rafdb:{by_folder}").notes == ("no test split: only RAF-DB's training faces are there",)
+    faces = load(f"rafdb:{by_folder}?test=0.2")
+    assert faces.has("test")
+    assert faces.notes == ("test is a share of 0.2 of train: only RAF-DB's training faces are there",)
+
+
+def test_the_official_test_split_is_not_added_to(by_folder):
+    with pytest.raises(FaceletError, match="own test faces"):
+        load(f"rafdb:{by_folder}?test=0.2")
 
 
 def test_wrong_layouts(by_list, lay_out):

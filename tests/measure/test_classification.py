@@ -247,4 +247,4 @@ def test_a_test_split_that_is_all_training_faces_is_said_aloud():
     result = evaluate(looking_up(np.eye(3)[[0, 1]]), faces, CLASSES, identical=np.ones(2, bool))
     out = io.StringIO()
     show(result, Console(file=out, width=140))
-    assert "all 2 are identical to a training face" in out.getvalue()
+    assert "all 2 are identical to a train face" in out.getvalue()

@@ -90,7 +90,7 @@ INT8 = {"step": "quantize", "precision": "int8", "bytes": 1_400_000, "p50_ms": 0
             {"control": True},
             FP32,
             by(-0.003, 0.005),
-            "control: student is not measurably better (+0.3 points, inside the interval)",
+            "control: no measurable difference from student (−0.3 points, inside the interval)",
         ),
         (
             {"control": True},
@@ -243,7 +243,7 @@ def test_show_prints_every_model():
     for part in (
         "teacher",
         "student-alone",
-        "control: student is",
+        "control: no measurable",
         "86.0 % (84.8–87.2)",
         "3.6× smaller",
         "32× smaller",

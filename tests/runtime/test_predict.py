@@ -146,7 +146,7 @@ def test_a_folder_that_cannot_be(album):
 
 def test_no_model_is_said_before_anything_is_read(album, monkeypatch):
     monkeypatch.delenv("FACELET_MODEL")
-    with pytest.raises(FaceletError, match="no model: pass --model FILE"):
+    with pytest.raises(FaceletError, match="no model: give one"):
         said("bright.jpg")
 
 

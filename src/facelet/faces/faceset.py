@@ -107,7 +107,8 @@ class FaceSet:
         """The faces of one split. Raises FaceletError when it has none."""
         index = np.flatnonzero(self.splits == SPLITS.index(name))
         if not len(index):
-            raise FaceletError(f"{self.source} has no {name} faces")
+            here = [split for split in SPLITS if self.has(split)]
+            raise FaceletError(f"{self.source} has no {name} faces; it has {' and '.join(here) or 'none at all'}")
         return self.take(index)
 
     def labelled(self, split: str) -> FaceSet:

@@ -86,7 +86,7 @@ def show(description: Description, console: Console) -> None:
     console.print(", ".join(facts))
     console.print(f"split hash {protocol.split_hash}; licence: {escape(description.licence)}")
     for split, share in description.agreement.items():
-        console.print(f"One annotator chose the label on {share:.1%} of the {split} faces.")
+        console.print(f"An annotator agrees with the label on {share:.1%} of the {split} faces.")
     warnings = [*protocol.notes, *_warnings(description)]
     for warning in warnings:
         console.print(Text(f"! {warning}", style="yellow"))

@@ -32,10 +32,17 @@ LABEL_LINE = re.compile(r"((train|test)_\w+)\.jpg\s+([1-7])")
 
 @SOURCES.register("rafdb")
 def rafdb(
-    path: str, *, size: int | None = None, channels: int | None = None, val: float = 0.2, unreadable: str = "refuse"
+    path: str,
+    *,
+    size: int | None = None,
+    channels: int | None = None,
+    val: float = 0.2,
+    test: float = 0.0,
+    unreadable: str = "refuse",
 ) -> FaceSet:
     """RAF-DB basic, with a stratified share ``val`` of train as validation. 100 px, RGB unless asked otherwise.
 
+    ``test``: where only the training faces are there, the share of them to test on instead; no official figure.
     Both layouts give the same protocol. Raises FaceletError when the layout is not found or files are damaged.
     """
     with open_archive(path) as archive:
@@ -51,9 +58,12 @@ def rafdb(
         splits = np.array([2 * (split == "test") for _, split, _, _ in found], np.int8)
         if len(set(names.tolist())) < len(names):
             raise FaceletError(f"{archive.path}: RAF-DB faces are in it twice; give the folder that holds them once")
+        official = bool((splits == 2).any())
+        if test and official:
+            raise FaceletError(f"{archive.path} has RAF-DB's own test faces: leave test={test:g} out")
         train = np.flatnonzero(splits == 0)
-        if val and len(train):
-            splits[train] = split_by_name(names[train].tolist(), labels[train], val=val, test=0.0, classes=CLASSES)
+        if (val or test) and len(train):
+            splits[train] = split_by_name(names[train].tolist(), labels[train], val=val, test=test, classes=CLASSES)
         order = np.argsort(splits, kind="stable")
         images, whole, skipped = read_images(
             archive,
@@ -64,7 +74,10 @@ def rafdb(
             shown=names[order].tolist(),
         )
     rows = order[whole]
-    notes = () if (splits == 2).any() else ("no test split: only RAF-DB's training faces are there",)
+    notes: tuple[str, ...] = ()
+    if not official:
+        only = "only RAF-DB's training faces are there"
+        notes = (f"test is a share of {test:g} of train: {only}" if test else f"no test split: {only}",)
     return FaceSet(
         images=images,
         labels=labels[rows],
@@ -72,7 +85,7 @@ def rafdb(
         names=names[rows],
         classes=CLASSES,
         source="rafdb",
-        rule=f"val {val:g} of train" if len(train) else "",
+        rule=f"val {val:g}{f', test {test:g}' if test else ''} of train" if len(train) else "",
         notes=notes + skipped,
         licence=LICENCE,
         margin=MARGIN,

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from facelet import model_file
 from facelet.errors import FaceletError, unknown
-from facelet.faces import SPLITS, FaceSet, load
+from facelet.faces import SPLITS, FaceSet, Protocol, load
 from facelet.faces.faceset import annotator_agreement
 from facelet.faces.leaks import identical_to_train
 from facelet.measure.classification import Classification, evaluate
@@ -50,8 +51,13 @@ def command(model: str, faces: str, *, split: str, threads: int, as_json: bool, 
     result = evaluate_file(model, faces, split, threads)
     if as_json:
         print(json.dumps(result.to_json()))
-    else:
-        show(result, console, model)
+        return
+    show(result, console, model)
+    told = model_file.read(model).protocol
+    if told and (trained := Protocol.from_json(told)).hash != result.protocol:
+        console.print(f"The model was trained on other faces: {escape(str(trained))}", style="yellow")
+        for note in trained.notes:
+            console.print(f"! {escape(note)}", style="yellow")
 
 
 def show(result: Classification, console: Console, name: str = "model") -> None:
@@ -67,7 +73,7 @@ def show(result: Classification, console: Console, name: str = "model") -> None:
         note = f"of {result.shared.n:,}" + (f"; the model has no {escape(', '.join(missing))}" if missing else "")
         figures.add_row("shared labels only", _interval(result.shared), note)
     if result.identical is not None:
-        fresh, seen = result.fresh, f"{int(result.identical.sum()):,} are identical to a training face"
+        fresh, seen = result.fresh, f"{int(result.identical.sum()):,} are identical to a train face of this source"
         told = (_interval(fresh), f"of {fresh.n:,}; {seen}") if fresh else ("none", f"all {seen}")
         figures.add_row("unseen faces only", *told)
     if result.annotator is not None:

@@ -64,7 +64,7 @@ class Latency:
 class Machine:
     """Where times were taken; as text without what changes by the minute.
 
-    ``load`` is the mean number of running processes over the last minute: to be read before a bench, which adds its own.
+    ``load``: how many cores other processes keep busy, watched while this one rests.
     """
 
     cpu: str
@@ -86,15 +86,13 @@ class Machine:
     @property
     def warning(self) -> str:
         """What speaks against times taken now, or ""."""
-        if self.load > max(0.5, 0.35 * self.cores):
-            return (
-                f"the machine is busy (load {self.load:.2f} on {self.cores} cores): times will be too long and scatter"
-            )
+        if self.load > 0.25:
+            return f"other processes keep {self.load:.1f} of {self.cores} cores busy: times are too long and scatter"
         return ""
 
 
-def machine() -> Machine:
-    """This machine, now. What the system does not tell is "unknown"."""
+def machine(watched: float = 0.3) -> Machine:
+    """This machine, now, its load over ``watched`` seconds. What the system does not tell is "unknown"."""
     text = _text("/proc/cpuinfo")
     entries = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
     told = {key.strip(): value.strip() for key, value in entries.items()}
@@ -107,8 +105,28 @@ def machine() -> Machine:
         python=platform.python_version(),
         onnxruntime=onnxruntime.__version__,
         governor=_text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip() or "unknown",
-        load=os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
+        load=_load(watched),
     )
+
+
+def _load(watched: float) -> float:
+    """Cores at work while this process sleeps; the mean of the last minute where the system does not count them."""
+    before = _busy_seconds()
+    if before is None:
+        return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if not watched:
+        return 0.0
+    time.sleep(watched)
+    return (_busy_seconds() - before) / watched  # type: ignore[operator]
+
+
+def _busy_seconds() -> float | None:
+    """Processor time of all processes since the start of the system."""
+    fields = _text("/proc/stat").partition("\n")[0].split()
+    if len(fields) < 9 or fields[0] != "cpu":
+        return None
+    user, nice, system, _idle, _waiting, irq, soft, steal = map(int, fields[1:9])
+    return (user + nice + system + irq + soft + steal) / os.sysconf("SC_CLK_TCK")
 
 
 def bench(
@@ -159,7 +177,8 @@ def bench_table(rows: Sequence[Latency], where: Machine) -> Table:
     threads = sorted({row.threads for row in rows})
     table = Table(
         title=f"{', '.join(map(str, threads))} thread{'s' if threads != [1] else ''}, {sum(row.n for row in rows):,} runs",
-        caption=f"{where}; load {where.load:.2f}" + (f"\nwarning: {where.warning}" if where.warning else ""),
+        caption=f"{where}; others keep {where.load:.1f} cores busy"
+        + (f"\nwarning: {where.warning}" if where.warning else ""),
         title_justify="left",
         caption_justify="left",
         box=box.SIMPLE_HEAD,

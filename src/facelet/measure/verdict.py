@@ -132,7 +132,7 @@ def _of_control(name: str, difference: Difference) -> str:
     """``difference`` is control minus model; the sentence is about the model."""
     lead = difference.reversed
     if not lead.measurable:
-        return f"control: {name} is not measurably better ({points(lead.value)}, inside the interval)"
+        return f"control: no measurable difference from {name} ({points(difference.value)}, inside the interval)"
     if lead.value > 0:
         return f"control: {name} is better by {points(lead.value).lstrip('+−')} ({_interval(lead)})"
     better = f"{points(difference.value).lstrip('+−')} ({_interval(difference)})"

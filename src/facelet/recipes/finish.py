@@ -23,7 +23,7 @@ from facelet.recipes.schema import Recipe, dump
 
 def finish(folder: Path, recipe: Recipe, faces: FaceSet, done: list[Measured], console: Console) -> Ledger:
     """Writes ledger and report of a run whose steps are all done, and prints the ledger."""
-    where = machine()
+    where = machine()  # before it adds its own load
     with console.status("timing the models side by side"):
         times = bench([_file(one) for one in done])
     ledger = Ledger()
@@ -38,7 +38,7 @@ def finish(folder: Path, recipe: Recipe, faces: FaceSet, done: list[Measured], c
         ledger.add(row)
     ledger.save(folder / "ledger.json")
     ledger.paired = _paired(ledger, tests)
-    notes = [f"latency: {where.warning} (the run's own training counts as load)"] if where.warning else []
+    notes = [f"latency: {where.warning}"] if where.warning else []
     files.write_text(
         folder / "ledger.md",
         markdown(ledger, title=recipe.title, protocol=str(faces.protocol), machine=str(where), notes=notes),
@@ -60,6 +60,8 @@ def finish(folder: Path, recipe: Recipe, faces: FaceSet, done: list[Measured], c
     )
     console.print()
     show(ledger, console)
+    if where.warning:
+        console.print(f"[yellow]latency: {where.warning}[/]")
     console.print(
         f"\nreport  {folder / 'report.html'}\nledger  {folder / 'ledger.md'}, {folder / 'ledger.json'}", soft_wrap=True
     )
@@ -90,7 +92,7 @@ def _row(one: Measured, latency: Latency, where: Machine, recipe: Recipe) -> Row
         control=one.control,
         precision=latency.precision,
         val_accuracy=one.val.all.accuracy,
-        params=cost.params,
+        params=latency.params or cost.params,
         macs=cost.macs,
         bytes=cost.bytes,
         p50_ms=latency.p50_ms,

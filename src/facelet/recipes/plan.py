@@ -40,5 +40,5 @@ def show_plan(recipe: Recipe, faces: FaceSet, folder: Path, console: Console) ->
         console.print(f"       [yellow]{escape(note)}[/]")
     console.print(f"into   {folder}" + (f", {recipe.seeds} seeds" if recipe.seeds > 1 else ""), soft_wrap=True)
     console.print(table)
-    more = " and what has no figure above" if unknown_times else ""
-    console.print(f"about {duration(total)} of training{more}\n")
+    more = ", quantizing" if unknown_times else ""
+    console.print(f"about {duration(total)} of training; exporting{more} and measuring come on top\n")

@@ -146,7 +146,9 @@ def find_model(path: str | Path = "") -> Path:
     """The model file: ``path``, else $FACELET_MODEL. Raises FaceletError, saying how to make one, without either."""
     named = path or os.environ.get(VARIABLE, "")
     if not named:
-        raise FaceletError(f"no model: pass --model FILE or set {VARIABLE}; make one with: facelet run tsnet")
+        raise FaceletError(
+            f"no model: give one (--model FILE, model=) or set {VARIABLE}; make one with: facelet run tsnet"
+        )
     return Path(named)
 
 

@@ -125,6 +125,8 @@ def command(
     files = photos.find(places)
     analyzer = Analyzer(model, detector, threads)
     drawings = Drawings(save, files) if save else None
+    for note in analyzer.model.info.protocol.get("notes", ()):
+        print(f"the model's training faces: {note}", file=sys.stderr)
     results: list[Prediction] = []
     start = time.perf_counter()
     if form == "csv":

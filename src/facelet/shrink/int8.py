@@ -117,9 +117,8 @@ class Calibrated:
         passing = sum(node.op_type in PASSING for node in nodes) - len(self._idle(choice))
         named = " and ".join(f"{count} {kind}" for kind, count in counts.most_common()) or "nothing"
         bits = ", 7-bit weights" if choice.reduce_range else ""
-        left = (
-            f"{len(choice.floats)} left in float: {', '.join(choice.floats)}" if choice.floats else "none left in float"
-        )
+        some = ", ".join(choice.floats[:3]) + (", ..." if len(choice.floats) > 3 else "")
+        left = f"{len(choice.floats)} left in float: {some}" if choice.floats else "none left in float"
         return f"{choice.types}, per channel{bits}: {named} in int8, {passing} others pass int8 on, {left}"
 
     def _idle(self, choice: Choice) -> list[str]:

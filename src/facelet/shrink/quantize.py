@@ -95,6 +95,8 @@ class Quantize(Step):
         types_note, choice = self._types(work)
         job.say(f"plan: {graph.plan(choice)}; ranges from {len(inputs):,} training faces")
         before = work.score(parent)
+        if 100 / before.n > self.allowance:
+            job.say(f"  one of {before.n} validation faces is {100 / before.n:.1f} points: not one more may be wrong")
         after = work.made(choice)
         if not after.within(self.allowance, before):
             job.say(
@@ -213,5 +215,5 @@ def _labelled(val: FaceSet, info: ModelInfo) -> FaceSet:
 
 def _saturates() -> bool:
     """Whether this CPU adds 8-bit products in 16 bits: x86 without VNNI, or x86 that does not tell."""
-    flags = machine().flags
+    flags = machine(0).flags
     return platform.machine().lower() in ("x86_64", "amd64") and not {"avx512_vnni", "avx_vnni"} & set(flags)
