@@ -14,6 +14,7 @@ import typer
 import yaml
 
 import facelet
+import facelet.runtime.analyzer
 from facelet import nets
 from facelet.cli import app
 from facelet.faces import SOURCES, load
@@ -68,6 +69,9 @@ def test_every_recipe_is_valid(name, text):
 def test_every_python_block_runs(name, text, monkeypatch):
     face = facelet.Face((0.0, 0.0, 9.0, 9.0), 1.0, expression="happiness", probabilities={"happiness": 1.0})
     monkeypatch.setattr(facelet, "analyze", create_autospec(facelet.analyze, return_value=[face]))
+    analyzer = create_autospec(facelet.runtime.analyzer.Analyzer)
+    analyzer.return_value.cropped.return_value = [face]
+    monkeypatch.setattr(facelet.runtime.analyzer, "Analyzer", analyzer)
     for registry in (NETS, SOURCES, STEPS, TERMS):
         monkeypatch.setattr(registry, "_things", dict(registry._things))
     exec(compile(text, name, "exec"), {"__name__": "page"})
