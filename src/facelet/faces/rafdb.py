@@ -24,7 +24,7 @@ CLASSES = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neut
 LICENCE = "RAF-DB: non-commercial research only, by agreement with its authors"
 SIDE = 100
 MARGIN = -0.08
-"""Measured: the median face is framed a little closer than YuNet's box."""
+"""The faces are framed a little closer than YuNet's box."""
 LABEL_FILE = "list_patition_label.txt"
 BY_FOLDER = re.compile(r"(?:.*/)?(train|test)/([1-7])/([^/]+)\.(?:jpg|png)", re.IGNORECASE)
 LABEL_LINE = re.compile(r"((train|test)_\w+)\.jpg\s+([1-7])")

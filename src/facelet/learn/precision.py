@@ -4,8 +4,8 @@
 Precision(bf16=False, channels_last=True)
 
 ``auto`` is a rule and no measurement, so that the same seed gives the same weights on the same machine: bfloat16 on
-GPUs that have it themselves, and on CPUs with bfloat16 instructions for nets of dense convolutions, 1.5 times as fast there;
-depthwise ones are slower in it. Channels last was faster on the CPU for every net tried, up to 1.8 times.
+GPUs that have it themselves, and on CPUs with bfloat16 instructions for nets of dense convolutions;
+depthwise ones are slower in it. Channels last on the CPU.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ one to four convolutions deep.
 
 >>> block = FineGrainedBlock(64, 64)
 
-37 % fewer parameters than the plain block; a ResNet18 of them has 41 % fewer MACs, but trains only 1.2 times as fast on
+37 % fewer parameters than the plain block; a ResNet18 of them has 41 % fewer MACs, but trains hardly faster on
 a CPU, since it is four small convolutions in a row. The sums tie the parts to each other, so a pruner has to cut the
 same channel of all four.
 """

@@ -5,8 +5,8 @@ mouth keep to their corners of an aligned face, so each corner may have its own 
 
 >>> second = layer2(first) + LocalPatches(64, 128)(first)
 
-It assumes upright, centred faces; with loose crops the corners mean nothing and it adds only cost: under 1 % of a
-ResNet18's MACs, but about 10 % of its bfloat16 training time on a CPU.
+It assumes upright, centred faces; with loose crops the corners mean nothing and it adds only cost, more of it in
+time than in MACs.
 """
 
 from __future__ import annotations

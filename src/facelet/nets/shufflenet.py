@@ -2,7 +2,7 @@
 
 Half of the channels rest, half pass through a small branch, then the two halves are shuffled. Here the shuffle is
 cuts and joins of whole quarters instead of the paper's one-by-one interleaving: each new channel is either worked on
-by the next block or rests for two, once on average as in the paper. Nothing is transposed, so it trains 35 % faster on
+by the next block or rests for two, once on average as in the paper. Nothing is transposed, so it trains faster on
 a CPU in channels_last, and exports to Split and Concat. The layers and their shapes
 are torchvision's; torchvision's ImageNet weights do not fit this order of channels. torch-pruning cuts the inner widths
 of the branches (``uncut`` names what it must leave alone).
