@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from facelet.shrink import quantize
+from facelet.shrink import prune, quantize
 
-__all__ = ["quantize"]
+__all__ = ["prune", "quantize"]

@@ -96,7 +96,9 @@ def _graph(net: FaceNet, spec: NetSpec) -> torch_pruning.DependencyGraph:
     except Exception as error:  # torch-pruning raises whatever goes wrong in its tracing
         raise _refused(spec, error) from error
     if free := sorted(graph._param_to_name.values()):
-        raise FaceletError(f"{spec.name} cannot be pruned: its weight {free[0]!r} is outside of the layers that can be cut")
+        raise FaceletError(
+            f"{spec.name} cannot be pruned: its weight {free[0]!r} is outside of the layers that can be cut"
+        )
     return graph
 
 
@@ -105,7 +107,7 @@ def _whole(net: nn.Module) -> Iterator[None]:
     """Hides the inside of MultiScaleConv from tracing: the graph sees one layer."""
     found = [module for module in net.modules() if isinstance(module, MultiScaleConv)]
     for module in found:
-        module.forward = torch.clone  # type: ignore[method-assign]
+        module.forward = torch.clone  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
@@ -136,9 +138,8 @@ class MultiScalePruner(BasePruningFunc):
 
     def prune_out_channels(self, layer: MultiScaleConv, idxs: Sequence[int]) -> nn.Module:
         """``idxs``: the same channels of every part."""
-        part = layer.convs[0].in_channels
-        for number, (conv, norm) in enumerate(zip(layer.convs, layer.norms, strict=True)):
-            mine = [index - number * part for index in idxs if index // part == number]
+        mine = sorted({index % layer.convs[0].in_channels for index in idxs})  # type: ignore[operator]
+        for conv, norm in zip(layer.convs, layer.norms, strict=True):
             torch_pruning.prune_conv_out_channels(conv, mine)
             torch_pruning.prune_conv_in_channels(conv, mine)
             torch_pruning.prune_batchnorm_out_channels(norm, mine)
@@ -147,7 +148,7 @@ class MultiScalePruner(BasePruningFunc):
     prune_in_channels = prune_out_channels
 
     def get_out_channels(self, layer: MultiScaleConv) -> int:
-        return sum(conv.in_channels for conv in layer.convs)
+        return sum(conv.in_channels for conv in layer.convs)  # type: ignore[misc]
 
     get_in_channels = get_out_channels
 

@@ -97,8 +97,8 @@ def filters(module: nn.Module) -> list[Filters]:
     """What makes each of a layer's channels; nothing where that is no convolution, linear layer or batch norm."""
     if isinstance(module, MultiScaleConv):
         return [_joined(module.convs), _joined(module.norms)]
-    known = isinstance(module, nn.Conv2d | nn.Linear | _BatchNorm) and module.weight is not None
-    return [Filters(module.weight, module.weight.grad)] if known else []
+    weight = module.weight if isinstance(module, nn.Conv2d | nn.Linear | _BatchNorm) else None
+    return [] if weight is None else [Filters(weight, weight.grad)]
 
 
 def _joined(parts: nn.ModuleList) -> Filters:

@@ -28,7 +28,7 @@ from facelet.shrink.channels import Channels
 Widths = dict[str, int]
 Rule = Callable[[float], Widths]
 """From a share of the original's channels that are removed, 0 to 1, to what is left; never wider for a larger share."""
-HALVINGS = 30
+HALVINGS, CORRECTIONS = 30, 3
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class Trial:
 
     Attributes:
         whole: its layers' widths.
+        skeleton: the uncut net, without numbers.
         limit: what the budget allows.
 
     Raises FaceletError for a net that cannot be cut.
@@ -60,8 +61,8 @@ class Trial:
 
     def __init__(self, spec: NetSpec, budget: Budget, grid: Grid) -> None:
         self.original, self.budget, self.grid = spec, budget, grid
-        self._skeleton = spec.skeleton()
-        channels = Channels(copy.deepcopy(self._skeleton), spec)
+        self.skeleton = spec.skeleton()
+        channels = Channels(copy.deepcopy(self.skeleton), spec)
         self.whole, self._blocks = channels.widths, channels.blocks
         self._figures: dict[tuple[int, ...], float] = {}
         self.limit = budget.limit(0.0 if budget.kind == "latency_ms" else self.figure(self.whole))
@@ -89,7 +90,9 @@ class Trial:
             cut = torch.bincount(layers[order[removed <= share * total - gone]], minlength=len(scores)).tolist()
             return {
                 name: self.grid.nearest(width, self.whole[name], blocks, width - lost * blocks)
-                for (name, width), blocks, lost in zip(now.items(), map(self._blocks.__getitem__, now), cut, strict=True)
+                for (name, width), blocks, lost in zip(
+                    now.items(), map(self._blocks.__getitem__, now), cut, strict=True
+                )
             }
 
         return rule
@@ -104,11 +107,13 @@ class Trial:
             )
         if self.budget.kind != "bytes":
             return self._search(rule, lambda widths: self.figure(widths) <= self.limit)
-        found = rule(0.0)
-        while (size := self.figure(found)) > self.limit:  # each export corrects what a file has beside its parameters
-            beside = size - 4 * self._params(found)
+        best, found = smallest, rule(0.0)
+        for _ in range(CORRECTIONS):  # each export tells better what a file has beside its parameters
+            beside = self.figure(found) - 4 * self._params(found)
             found = self._search(rule, lambda widths, more=beside: 4 * self._params(widths) + more <= self.limit)  # type: ignore[misc]
-        return found
+            if self.figure(best) < self.figure(found) <= self.limit:
+                best = found
+        return best
 
     def figure(self, widths: Widths) -> float:
         """What the budget counts, of the net at these widths."""
@@ -141,7 +146,7 @@ class Trial:
         return sum(parameter.numel() for parameter in self._cut(widths).parameters())
 
     def _cut(self, widths: Widths) -> FaceNet:
-        net = copy.deepcopy(self._skeleton)
+        net = copy.deepcopy(self.skeleton)
         Channels(net, self.original).cut(widths)
         return net
 
