@@ -101,6 +101,7 @@ class Step(BaseModel):
 
     do: str
     name: str = Field(alias="as", description="name of the model this step makes")
+    against: str | None = Field(None, description="model that its row is compared with, instead of its parent")
 
     @field_validator("name")
     @classmethod

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from facelet.errors import FaceletError
 from facelet.recipes import finish as room
 from facelet.recipes.runner import run
 from facelet.recipes.schema import check
@@ -41,8 +42,20 @@ def test_a_control_is_compared_with_the_last_model_of_its_net(control, other):
     ]
     recipe = check({"title": "x", "steps": steps, "controls": [{"as": "control", **control}]})
     one = SimpleNamespace(control=True, step=recipe.controls[0])
-    assert room._controlled(one, recipe) == other
-    assert room._controlled(SimpleNamespace(control=False, step=recipe.steps[2]), recipe) == ""
+    assert room._compared_with(one, recipe) == other
+    assert room._compared_with(SimpleNamespace(control=False, step=recipe.steps[2]), recipe) == ""
+
+
+def test_a_step_may_name_what_it_is_compared_with():
+    steps = [{"do": "train", "as": "light", "against": "original", **NET}, {"do": "train", "as": "later", **NET}]
+    controls = [{"do": "train", "as": "original", "against": "light", **NET}]
+    recipe = check({"title": "x", "steps": steps, "controls": controls})
+    light, original = recipe.steps[0], recipe.controls[0]
+    assert room._compared_with(SimpleNamespace(control=False, step=light), recipe) == "original"
+    assert room._compared_with(SimpleNamespace(control=True, step=original), recipe) == "light"
+    for other, said in (("orginal", "did you mean 'original'"), ("light", "no other model 'light'")):
+        with pytest.raises(FaceletError, match=said):
+            check({"title": "x", "steps": [{**steps[0], "against": other}], "controls": controls[:1]})
 
 
 def test_a_run_of_several_seeds_tells_notes_once_and_draws_all_curves(tmp_path, monkeypatch):

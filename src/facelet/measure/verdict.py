@@ -30,7 +30,7 @@ def verdict(row: Row, parent: Row | None, difference: Difference | None = None, 
     require_comparable(row, parent)
     difference = difference or from_rows(row, parent)
     if row.control:
-        return _of_control(parent.name, difference)
+        return _of_control(row, parent, difference)
     if step in SHRINKING:
         return _of_shrinking(row, parent, difference, ALLOWANCE.get(step) if row.allowance is None else row.allowance)
     sizes = compared_sizes(row, parent)
@@ -128,9 +128,12 @@ def _of_shrinking(row: Row, parent: Row, difference: Difference, allowance: floa
     return ", ".join([*sizes, accuracy]) if sizes else f"hardly smaller, hardly faster, {accuracy}"
 
 
-def _of_control(name: str, difference: Difference) -> str:
-    """``difference`` is control minus model; the sentence is about the model."""
-    lead = difference.reversed
+def _of_control(row: Row, parent: Row, difference: Difference) -> str:
+    """``difference`` is control minus model; the sentence is about the model, where both are of one size."""
+    lead, name = difference.reversed, parent.name
+    sizes = [] if (row.params, row.precision) == (parent.params, parent.precision) else compared_sizes(row, parent)
+    if sizes:
+        return f"control: beside {name} {', '.join([*sizes, worded(difference)])}"
     if not lead.measurable:
         return f"control: no measurable difference from {name} ({points(difference.value)}, inside the interval)"
     if lead.value > 0:

@@ -26,16 +26,16 @@ def finish(folder: Path, recipe: Recipe, faces: FaceSet, done: list[Measured], c
     where = machine()  # before it adds its own load
     with console.status("timing the models side by side"):
         times = bench([_file(one) for one in done])
-    ledger = Ledger()
+    pairs = sorted(zip(done, times, strict=True), key=lambda pair: pair[0].control)
+    ledger = Ledger(_row(one, latency, where, recipe) for one, latency in pairs)
     tests = {(one.step.name, one.seed): one.test for one in done}
-    for one, latency in sorted(zip(done, times, strict=True), key=lambda pair: pair[0].control):
-        row = _row(one, latency, where, recipe)
+    for row in list(ledger.rows):
         other = (row.against, row.seed)
         if other in tests:
-            row = compared(row, ledger.find(*other), one.test.against(tests[other]))
+            difference = tests[row.name, row.seed].against(tests[other])
+            ledger.add(compared(row, ledger.find(*other), difference))
         else:
-            row = compared(row, None)
-        ledger.add(row)
+            ledger.add(compared(row, None))
     ledger.save(folder / "ledger.json")
     ledger.paired = _paired(ledger, tests)
     notes = [f"latency: {where.warning}"] if where.warning else []
@@ -86,7 +86,7 @@ def _row(one: Measured, latency: Latency, where: Machine, recipe: Recipe) -> Row
     return Row(
         name=one.step.name,
         parent=next(iter(one.step.needs()), ""),
-        compare=_controlled(one, recipe),
+        compare=_compared_with(one, recipe),
         step=one.step.do,
         seed=one.seed,
         control=one.control,
@@ -105,10 +105,10 @@ def _row(one: Measured, latency: Latency, where: Machine, recipe: Recipe) -> Row
     )
 
 
-def _controlled(one: Measured, recipe: Recipe) -> str:
-    """The model a control controls for: that of the last step that makes the same net, or shrinks the same model."""
-    if not one.control:
-        return ""
+def _compared_with(one: Measured, recipe: Recipe) -> str:
+    """The model that the step names; for a control that of the last step that makes the same net, or shrinks the same model."""
+    if one.step.against or not one.control:
+        return one.step.against or ""
     mine, *others = (
         [getattr(step, key, None) for key in ("net", "net_options", "of")] for step in (one.step, *recipe.steps)
     )

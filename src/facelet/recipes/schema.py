@@ -118,6 +118,13 @@ def check(raw: dict[str, Any], name: str = "recipe") -> Recipe:
             if step.name in seen:
                 problems.append(f"{where}: {seen[step.name]} makes a model of that name already")
             seen[step.name] = where
+    for step in (*parsed["steps"], *parsed["controls"]):
+        if step.against == step.name or (step.against and step.against not in seen):
+            near = nearest(step.against, [name for name in seen if name != step.name])
+            problems.append(
+                f"{seen[step.name]}.against: there is no other model {step.against!r}"
+                + (f", did you mean {near!r}?" if near else "")
+            )
     if problems:
         raise FaceletError(f"recipe {name!r} cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
     assert recipe is not None
