@@ -11,6 +11,7 @@ fresh weights is exported in place of the real one.
 
 from __future__ import annotations
 
+import functools
 import statistics
 import tempfile
 from dataclasses import dataclass
@@ -68,8 +69,13 @@ _NAMES = {"ratio": "channels", "params": "parameters", "macs": "MACs", "bytes": 
 
 def file_bytes(spec: NetSpec) -> int:
     """Of the model file of a net of ``spec``, with room for its metadata."""
+    return _file_bytes(spec.to_json())
+
+
+@functools.lru_cache(maxsize=256)  # a plan and its run ask the same
+def _file_bytes(text: str) -> int:
     with tempfile.TemporaryDirectory(prefix="facelet-") as folder:
-        return _exported(spec, Path(folder)).stat().st_size + METADATA
+        return _exported(NetSpec.from_json(text), Path(folder)).stat().st_size + METADATA
 
 
 def file_latency(spec: NetSpec) -> float:

@@ -150,7 +150,7 @@ class Prune(Lesson):
         if (result := folder.result()) is None:
             cut, cut_spec = each.cut(fingerprint, job.leads, lambda: self._cut(each, own, job, trial, net, spec, faces))
             objective = self.objective(cut, cut_spec, faces, own)
-            training = part._training(own, cut, cut_spec, objective, faces, folder)
+            training = part._training(own, cut.train(), cut_spec, objective, faces, folder)
             result = train(training, own, precisions.pick_device(job.device))
         if job.leads:
             each.clear()
