@@ -44,6 +44,9 @@ class Lesson(Step):
     net: str | None = Field(None, description="a net's name, or timm/NAME; not needed with `of`")
     net_options: dict[str, Any] = Field({}, description="options of the net, such as {width: 0.5}")
     of: str | None = Field(None, description="earlier model whose weights this one starts from")
+    widths_of: str | None = Field(
+        None, description="earlier, pruned model whose net this one trains from fresh weights"
+    )
     epochs: float | None = Field(None, gt=0, le=100_000)
     minutes: float | None = Field(None, gt=0, le=100_000, description="instead of epochs: of training on this machine")
     batch: int = Field(128, ge=2, le=65_536, description="faces a step, over all devices")
@@ -73,14 +76,21 @@ class Lesson(Step):
     def _check_choices(self) -> Lesson:
         if (self.epochs is None) == (self.minutes is None):
             raise ValueError("give either epochs or minutes")
-        if (self.net is None) == (self.of is None):
-            raise ValueError("give either net (a fresh one) or of (an earlier model to start from)")
-        if self.of and self.net_options:
-            raise ValueError("net_options belong to a fresh net; with `of` the net is as it was")
+        if [self.net, self.of, self.widths_of].count(None) != 2:
+            raise ValueError(
+                "give either net (a fresh one), of (an earlier model to start from) or widths_of (its shape alone)"
+            )
+        if not self.net and self.net_options:
+            raise ValueError("net_options belong to a fresh net; with `of` and `widths_of` the net is as it was")
         return self
 
+    @property
+    def before(self) -> str | None:
+        """The earlier model whose weights, or whose shape alone, this one has."""
+        return self.of or self.widths_of
+
     def needs(self) -> list[str]:
-        return [self.of] if self.of else []
+        return [self.before] if self.before else []
 
     def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: Job) -> Objective:
         """What is minimised. ``train``: the training faces, in the order of the batches' ``rows``."""
@@ -115,12 +125,12 @@ class Lesson(Step):
         }
 
     def spec_for(self, faces: FaceSet, train: FaceSet, before: NetSpec | None) -> NetSpec:
-        """Of the net this step makes; ``before`` is that of the model it starts from."""
+        """Of the net this step makes; ``before`` is that of the model it starts from, or has the shape of."""
         classes = len(faces.classes)
         if before is not None:
             if before.channels != faces.channels:
                 raise FaceletError(
-                    f"{self.name}: {self.of!r} sees faces of {before.channels} channels, these have {faces.channels}"
+                    f"{self.name}: {self.before!r} sees faces of {before.channels} channels, these have {faces.channels}"
                 )
             return replace(before, classes=classes, size=faces.size, exits=None)
         assert self.net is not None
@@ -140,12 +150,13 @@ class Lesson(Step):
 
     def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
         train, val = self.training_faces(faces), faces.labelled("val")
-        spec = self.spec_for(faces, train, self.spec_of(self.of, specs) if self.of else None)
+        spec = self.spec_for(faces, train, self.spec_of(self.before, specs) if self.before else None)
         specs[self.name] = spec
         cost = net_cost(without_exits(spec.skeleton()), spec)
         count, unit = (self.epochs, "epoch") if self.epochs else (self.minutes, "minute")
         length = f"{count:g} {unit}{'' if count == 1 else 's'}"
-        text = f"{self.of or spec.name}, {length} of {len(train):,} faces"
+        what = f"{spec.name} as narrow as {self.widths_of}, fresh" if self.widths_of else self.of or spec.name
+        text = f"{what}, {length} of {len(train):,} faces"
         shown = (self.epochs or 0) * (len(train) + len(val) / 3)
         seconds = self.minutes * 60 if self.minutes else shown * seconds_per_face(spec, self.precision)
         return Plan(text, cost.params, cost.macs, seconds)
@@ -155,7 +166,7 @@ class Lesson(Step):
 
         device = precisions.pick_device(job.device)
         faces = self.training_faces(job.faces)
-        before = nets.load(job.net_of(self.of)) if self.of else None
+        before = nets.load(job.net_of(self.before)) if self.before else None
         spec = self.spec_for(job.faces, faces, before[1] if before else None)
         folder = TrainingFolder(job.folder, self.fingerprint(job, spec))
         result = folder.result()
@@ -163,8 +174,10 @@ class Lesson(Step):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(job.seed)
                 net = spec.build()
-                if before and (fresh := inherit(without_exits(net), without_exits(before[0]), self.name, str(self.of))):
-                    job.say(f"  {fresh}")
+                if self.of and before:
+                    fresh = inherit(without_exits(net), without_exits(before[0]), self.name, self.of)
+                    if fresh:
+                        job.say(f"  {fresh}")
                 objective = self.objective(net, spec, faces, job)
             result = train(self._training(job, net, spec, objective, faces, folder), job, device)
         spent = {key: result[key] for key in ("epochs", "steps", "seconds")}
@@ -214,7 +227,8 @@ class Lesson(Step):
 
     def notes(self, job: Job) -> tuple[str, ...]:
         """Lines for the ledger."""
-        return (f"weights start from {self.of}",) if self.of else ()
+        shape = (f"fresh weights in the shape of {self.widths_of}",) if self.widths_of else ()
+        return (f"weights start from {self.of}",) if self.of else shape
 
     def optimization(self) -> Optimization:
         decay = WEIGHT_DECAY[self.optimizer] if self.weight_decay is None else self.weight_decay

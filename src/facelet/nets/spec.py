@@ -78,7 +78,7 @@ class NetSpec:
             raise FaceletError(f"std is {self.std}, expected positive numbers")
 
     def build(self) -> FaceNet:
-        """The net with fresh weights (from torch's random state) and ``widths`` applied; those it changed are zeros.
+        """The net with fresh weights (from torch's random state), as wide as ``widths`` say.
 
         Raises FaceletError when the name or an option is unknown, or the size too small.
         """

@@ -12,6 +12,7 @@ of the net that the spec builds. Layers that were removed or added, rather than 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -48,7 +49,11 @@ def difference(net: nn.Module, fresh: nn.Module) -> dict[str, list[int]]:
 
 
 def apply(net: nn.Module, widths: Mapping[str, list[int]]) -> None:
-    """Gives ``net`` the widths, in place. Changed tensors are left as zeros, for weights to be loaded into.
+    """Gives ``net`` the widths, in place: to load weights into, or to train afresh.
+
+    Changed tensors keep the corner of what they held, zeros where they grew. Filters and matrices are scaled to the variance
+    that ``initialise`` would draw them with at their new size: convolutions by fan out, linear layers by fan in. So a fresh
+    net stays a fresh net, with its zeros, ones and all.
 
     Raises FaceletError when a path is not in the net, or a size is not of its kind.
     """
@@ -62,11 +67,19 @@ def apply(net: nn.Module, widths: Mapping[str, list[int]]) -> None:
         module = net.get_submodule(parent)
         old = getattr(module, name)
         if isinstance(old, nn.Parameter):
-            setattr(module, name, nn.Parameter(old.new_zeros(size), old.requires_grad))
+            setattr(module, name, nn.Parameter(_corner(old.detach(), size), old.requires_grad))
         elif isinstance(old, Tensor):
-            setattr(module, name, old.new_zeros(size))
+            setattr(module, name, _corner(old, size))
         else:
             setattr(module, name, tuple(size) if isinstance(old, tuple) else size[0])
+
+
+def _corner(old: Tensor, size: list[int]) -> Tensor:
+    new = old.new_zeros(size)
+    corner = tuple(slice(min(pair)) for pair in zip(old.shape, size, strict=True))
+    new[corner] = old[corner]
+    fan = {2: 1, 4: 0}.get(old.ndim)
+    return new if fan is None else new * math.sqrt(old.shape[fan] / max(1, size[fan]))
 
 
 def _sizes(net: nn.Module) -> Iterator[tuple[str, tuple[int, ...]]]:

@@ -17,6 +17,7 @@ from facelet.measure.ledger import Ledger, Row, compared
 from facelet.measure.ledger_text import markdown, show
 from facelet.measure.report import write_report
 from facelet.measure.row import figures
+from facelet.measure.verdict import SHRINKING
 from facelet.recipes.measured import Measured
 from facelet.recipes.schema import Recipe, dump
 
@@ -106,11 +107,16 @@ def _row(one: Measured, latency: Latency, where: Machine, recipe: Recipe) -> Row
 
 
 def _compared_with(one: Measured, recipe: Recipe) -> str:
-    """The model that the step names; for a control that of the last step that makes the same net, or shrinks the same model."""
+    """The model that the step names; for a control that whose shape it has, or that of the last step that makes the same net, or
+    shrinks the same model in the same way.
+    """
     if one.step.against or not one.control:
         return one.step.against or ""
+    if shape := getattr(one.step, "widths_of", None):
+        return shape
     mine, *others = (
-        [getattr(step, key, None) for key in ("net", "net_options", "of")] for step in (one.step, *recipe.steps)
+        [*(getattr(step, key, None) for key in ("net", "net_options", "of")), step.do if step.do in SHRINKING else ""]
+        for step in (one.step, *recipe.steps)
     )
     same = [step.name for step, other in zip(recipe.steps, others, strict=True) if other == mine and any(mine)]
     return same[-1] if same else ""

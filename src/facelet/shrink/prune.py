@@ -1,0 +1,258 @@
+"""The step ``prune``: channels are cut from a trained net, in rounds with fine-tuning between, until it meets a budget.
+
+In a recipe: ``{do: prune, as: small, of: large, params: 0.2, epochs: 6}``. The least important channels go first (``score``); how
+many of each layer follows from the budget: with ``scope: layer`` the same share of all, known before anything is spent; with
+``global`` all layers' channels compete. Li et al., https://arxiv.org/abs/1608.08710; Fang et al., https://arxiv.org/abs/2301.12900
+
+What it gained is shown by its controls: ``score: random``, and the small net from fresh weights (``train`` with ``widths_of``).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from facelet import files, nets
+from facelet.errors import FaceletError
+from facelet.faces import FaceSet
+from facelet.faces.augment import augmentation
+from facelet.learn import precision as precisions
+from facelet.learn.batches import FaceBatches, Faces, seed_of
+from facelet.learn.distillation import Distillation, LiveTeacher
+from facelet.learn.estimate import seconds_per_face
+from facelet.learn.lesson import Lesson
+from facelet.learn.objective import Labels, Objective
+from facelet.learn.optimizer import Optimization
+from facelet.learn.state import TrainingFolder
+from facelet.learn.terms import Pair
+from facelet.measure.cost import Cost
+from facelet.measure.row import amount
+from facelet.nets import FaceNet, NetSpec
+from facelet.nets.exits import without_exits
+from facelet.shrink import importance
+from facelet.shrink.budget import KINDS, Budget
+from facelet.shrink.channels import Channels
+from facelet.shrink.gradients import leave_gradients
+from facelet.shrink.rounds import Round, join_curves
+from facelet.shrink.trial import Grid, Trial, Widths
+from facelet.step import STEPS, Job, Made, Plan
+
+GENTLE = 0.25
+"""Factor of a fresh training's default lr: the net knows its faces, and has only been hurt."""
+TEMPERATURE = 4.0
+GUESS = 0.5
+"""Share of the channels that a plan takes to go where it is found only when it runs."""
+
+
+@STEPS.register("prune")
+class Prune(Lesson):
+    """Fields of Lesson, for the fine-tuning of all rounds together, and these."""
+
+    ratio: float | None = Field(None, gt=0, lt=1, description="share of the channels that is removed")
+    params: float | None = Field(
+        None, gt=0, description="parameters that may be left; below 1 the share of the original's"
+    )
+    macs: float | None = Field(None, gt=0, description="multiply-accumulates that may be left, likewise")
+    bytes: float | None = Field(None, gt=0, description="size of the fp32 file, likewise")
+    latency_ms: float | None = Field(None, gt=0, description="of one face on one thread of this machine, in fp32")
+    score: importance.Kind = "l2"
+    rounds: int = Field(3, ge=1, le=100)
+    scope: Literal["layer", "global"] = "layer"
+    round_to: int = Field(8, ge=1, le=1024, description="widths are multiples of this where the layer allows")
+    cap: float = Field(0.9, gt=0, lt=1, description="largest share that one layer may lose")
+    kd: float = Field(0.0, ge=0, le=1, description="weight of distillation from the unpruned net; the rest is labels")
+
+    @model_validator(mode="after")
+    def _check_budget(self) -> Prune:
+        if not self.of:
+            raise ValueError("prune needs `of`, the earlier model that is cut")
+        given = [kind for kind in KINDS if getattr(self, kind) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"give exactly one budget of {', '.join(KINDS)}; here {' and '.join(given) or 'none'} is given"
+            )
+        if given[0] != "latency_ms" and getattr(self, given[0]) == 1:
+            raise ValueError(f"{given[0]}: 1 is neither a share below 1 nor a number above it")
+        return self
+
+    @property
+    def budget(self) -> Budget:
+        return next(Budget(kind, getattr(self, kind)) for kind in KINDS if getattr(self, kind) is not None)
+
+    def optimization(self) -> Optimization:
+        usual = super().optimization()
+        return usual if self.lr else replace(usual, lr=GENTLE * usual.lr)
+
+    def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: Job) -> Objective:
+        if not self.kd:
+            return Labels(spec, **self.hard_options(train))
+        teacher = LiveTeacher(*nets.load(job.net_of(str(self.of))), self.wish(job))
+        widths = tuple(net.stage_widths), net.embedding_width, teacher.embedding_width
+        pair = Pair(*widths, temperature=TEMPERATURE, alpha=1.0, beta=1.0, mix=0.0)
+        return Distillation(spec, teacher, {"ce": 1 - self.kd, "kd": self.kd}, pair, **self.hard_options(train))
+
+    def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
+        train, val = self.training_faces(faces), faces.labelled("val")
+        spec = self.spec_for(faces, train, self.spec_of(str(self.of), specs))
+        trial = self._trial(spec)
+        known = self.budget.kind != "latency_ms"
+        widths = self._found(trial) if known else trial.uniform(GUESS)
+        specs[self.name] = trial.spec(widths)
+        whole, left = trial.cost(trial.whole), trial.cost(widths)
+        length = f"{self.epochs:g} epochs" if self.epochs else f"{self.minutes:g} minutes"
+        how = f"{self.score}, {self.rounds} round{'s' * (self.rounds > 1)}, {length} of {len(train):,} faces"
+        if not known:
+            result = f"{amount(whole.params)} parameters; what is left is found by timing when it runs"
+        elif self.scope == "global":
+            result = f"{_change(whole, left)} or thereabouts; all layers are ranked together when it runs"
+        else:
+            result = f"{_change(whole, left)}, channels −{100 * trial.share(widths):.0f} %"
+        exact = known and self.scope == "layer"
+        seconds = (
+            self.minutes * 60 if self.minutes else self._seconds(len(train) + len(val) / 3, spec, specs[self.name])
+        )
+        text = f"{self.of} to {self.budget} ({how}): {result}"
+        return Plan(text, left.params if exact else 0, left.macs if exact else 0, seconds)
+
+    def run(self, job: Job) -> Made:
+        net, spec = nets.load(job.net_of(str(self.of)))
+        net = without_exits(net)
+        faces = self.training_faces(job.faces)
+        spec = self.spec_for(job.faces, faces, spec)
+        trial = self._trial(spec)
+        rounds = [Round(number, self.rounds, job.folder) for number in range(1, self.rounds + 1)]
+        results = []
+        for each in rounds:
+            results.append(self._round(each, job, trial, net, spec, faces))
+            net, _ = nets.load(each.folder / "net.safetensors")
+        if job.leads:
+            join_curves(rounds, job.folder / "curves.csv")
+            with files.writing(job.folder / "net.safetensors") as beside:
+                beside.write_bytes((rounds[-1].folder / "net.safetensors").read_bytes())
+        spent = {key: float(sum(result[key] for result in results)) for key in ("epochs", "steps", "seconds")}
+        return Made(net=job.folder / "net.safetensors", notes=self._told(job, trial, net), spent=spent)
+
+    def _round(
+        self, each: Round, job: Job, trial: Trial, net: FaceNet, spec: NetSpec, faces: FaceSet
+    ) -> dict[str, float]:
+        """Cuts and fine-tunes, or what is left to do of it. Returns the training's ``result.json``."""
+        from facelet.learn.trainer import train  # Lightning takes seconds to import: not before it is needed
+
+        length = {key: value * each.share for key in ("epochs", "minutes") if (value := getattr(self, key))}
+        part = self.model_copy(update=length)
+        own = replace(job, folder=each.folder, seed=seed_of(job.seed, each.number))
+        fingerprint = part.fingerprint(own, spec)
+        folder = TrainingFolder(each.folder, fingerprint)
+        if (result := folder.result()) is None:
+            cut, cut_spec = each.cut(fingerprint, job.leads, lambda: self._cut(each, own, job, trial, net, spec, faces))
+            objective = self.objective(cut, cut_spec, faces, own)
+            training = part._training(own, cut.train(), cut_spec, objective, faces, folder)
+            result = train(training, own, precisions.pick_device(job.device))
+        if job.leads:
+            each.clear()
+        return result
+
+    def _cut(
+        self, each: Round, own: Job, job: Job, trial: Trial, net: FaceNet, spec: NetSpec, faces: FaceSet
+    ) -> tuple[FaceNet, NetSpec]:
+        if self.score == "taylor":
+            device = precisions.pick_device(job.device)
+            batches = FaceBatches(Faces.of(faces), size=self.batch, seed=own.seed, augment=augmentation(0.0))
+            hard = Labels(spec, **self.hard_options(faces))
+            leave_gradients(net, hard, batches, device, precisions.choose(net, device, self.wish(job)))
+        channels = Channels(net, spec)
+        scores = channels.scores(importance.Score(self.score, own.seed))
+        final = self._final(each, job, trial, channels.widths, scores, spec)
+        widths = each.widths(channels.widths, final, channels.blocks)
+        job.say(f"  round {each.number} of {each.count}: {_steps(channels.widths, widths, net)}")
+        channels.cut(widths, scores)
+        return net.cpu(), spec.measured(net)
+
+    def _final(
+        self, each: Round, job: Job, trial: Trial, now: Widths, scores: Mapping[str, Tensor], spec: NetSpec
+    ) -> Widths:
+        """The widths to end with: with ``scope: layer`` found once and kept, with ``global`` by what the channels are worth now."""
+        path, fingerprint = job.folder / "widths.json", self.fingerprint(job, spec)
+        kept = files.read_json(path) if path.exists() else {}
+        if self.scope == "layer" and kept.get("pruning") == fingerprint:
+            return kept["widths"]
+        if self.budget.kind == "latency_ms":
+            job.say("  times nets of several widths")
+        widths = self._found(trial, trial.ranked(now, scores) if self.scope == "global" else None)
+        figure = trial.figure(widths)
+        files.write_json(path, {"pruning": fingerprint, "widths": widths, "figure": figure})
+        limit = self.budget.figure(trial.limit)
+        job.say(
+            f"  plan: {_change(trial.cost(trial.whole), trial.cost(widths))}; {self.budget.figure(figure)} of {limit}"
+        )
+        job.say(f"  channels −{100 * trial.share(widths):.0f} %: {_steps(trial.whole, widths, trial.skeleton)}")
+        return widths
+
+    def _trial(self, spec: NetSpec) -> Trial:
+        """Raises FaceletError for a net that is cut already, or cannot be."""
+        if spec.widths:
+            raise FaceletError(
+                f"{self.name}: {self.of!r} is pruned already; prune the model it is made from, to the smaller budget"
+            )
+        try:
+            trial = Trial(spec, self.budget, Grid(self.round_to, self.cap))
+        except FaceletError as error:
+            raise FaceletError(f"{self.name}: {error}") from error
+        if self.score == "bn" and not any(isinstance(module, _BatchNorm) for module in trial.skeleton.modules()):
+            raise FaceletError(f"{self.name}: score bn reads batch norms, and {spec.name} has none; try l2")
+        if trial.uniform(1.0) == trial.whole:
+            raise FaceletError(
+                f"{self.name}: no layer of {self.of!r} can be cut with round_to {self.round_to} and cap {self.cap:g}; "
+                f"its widest has {max(trial.whole.values())} channels"
+            )
+        return trial
+
+    def _found(self, trial: Trial, rule: Any = None) -> Widths:
+        try:
+            widths = trial.find(rule or trial.uniform)
+        except FaceletError as error:
+            raise FaceletError(f"{self.name}: {error}") from error
+        if widths == trial.whole:
+            raise FaceletError(
+                f"{self.name}: {self.of!r} is at {self.budget.figure(trial.figure(widths))} within "
+                f"{self.budget.kind} {self.budget.asked:g} as it is; there is nothing to cut"
+            )
+        return widths
+
+    def _seconds(self, shown: float, before: NetSpec, after: NetSpec) -> float:
+        """Of the fine-tuning, at a width between the two; a teacher's answers are a third of its steps."""
+        assert self.epochs is not None
+        whole = seconds_per_face(before, self.precision)
+        each = (whole + seconds_per_face(after, self.precision)) / 2 + (whole / 3 if self.kd else 0.0)
+        return self.epochs * shown * each
+
+    def _told(self, job: Job, trial: Trial, net: FaceNet) -> tuple[str, ...]:
+        widths = Channels(net, trial.original).widths
+        whole, left, share = trial.cost(trial.whole), trial.cost(widths), trial.share(widths)
+        lost = 1 - left.params / whole.params
+        asked = self.budget.figure(trial.limit)
+        reached = self.budget.figure(files.read_json(job.folder / "widths.json")["figure"])
+        taught = f", {self.kd:g} of the loss taught by it unpruned" if self.kd else ""
+        return (
+            f"{self.of} pruned to {self.budget} by {self.score}, scope {self.scope}, in {self.rounds} rounds{taught}",
+            f"asked {asked}, reached {reached}; {_change(whole, left)}, MACs {amount(whole.macs)} → {amount(left.macs)}",
+            f"{100 * share:.0f} % of the channels are {100 * lost:.0f} % of the parameters (1 − (1 − p)² "
+            f"would be {100 * (1 - (1 - share) ** 2):.0f} %)",
+        )
+
+
+def _change(whole: Cost, left: Cost) -> str:
+    return f"{amount(whole.params)} → {amount(left.params)} parameters"
+
+
+def _steps(before: Mapping[str, int], after: Mapping[str, int], net: nn.Module) -> str:
+    """Widths from the input on: "64→32 ×4, 128→56, ..."."""
+    pairs = [f"{before[name]}→{after[name]}" for name, _ in net.named_modules() if name in before]
+    runs = [(pair, len(list(same))) for pair, same in itertools.groupby(pairs)]
+    return ", ".join(pair + (f" ×{count}" if count > 1 else "") for pair, count in runs)
