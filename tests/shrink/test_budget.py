@@ -52,7 +52,9 @@ def test_what_a_layer_does_not_allow_is_not_asked_of_it():
     assert Grid(8, 0.9).nearest(40, 64, 1, 60) == 40  # never wider than it is
 
 
-@pytest.mark.parametrize("budget", [Budget("params", 0.3), Budget("params", 999_999), Budget("macs", 0.25), Budget("ratio", 0.55)])
+@pytest.mark.parametrize(
+    "budget", [Budget("params", 0.3), Budget("params", 999_999), Budget("macs", 0.25), Budget("ratio", 0.55)]
+)
 def test_the_budget_is_met_closely_and_never_passed(budget):
     trial = Trial(SPEC, budget, Grid())
     widths = trial.find(trial.uniform)
@@ -70,7 +72,9 @@ def test_the_budget_is_met_closely_and_never_passed(budget):
 
 def test_the_smallest_that_can_be_reached_is_named():
     trial = Trial(SPEC, Budget("params", 0.001), Grid(8, 0.5))
-    with pytest.raises(FaceletError, match=r"0.1 % of its parameters is at most .*smallest that cap 0.5 and round_to 8 allow is"):
+    with pytest.raises(
+        FaceletError, match=r"0.1 % of its parameters is at most .*smallest that cap 0.5 and round_to 8 allow is"
+    ):
         trial.find(trial.uniform)
 
 

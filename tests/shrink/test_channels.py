@@ -120,7 +120,10 @@ def test_cutting_dead_channels_changes_no_answer_and_the_net_returns_from_its_fi
     channels = Channels(net, spec)
     assert len(channels.widths) == FREE.get(name, len(channels.widths))
     scores = channels.scores(Score("l2"))
-    widths = {name: max(1, width // 2 // channels.blocks[name]) * channels.blocks[name] for name, width in channels.widths.items()}
+    widths = {
+        name: max(1, width // 2 // channels.blocks[name]) * channels.blocks[name]
+        for name, width in channels.widths.items()
+    }
     silence(net, channels, scores, widths)
     before, faces = copy.deepcopy(net), torch.randn(2, 1, 48, 48)
     channels.cut(widths, scores)

@@ -54,7 +54,9 @@ def test_a_cut_is_made_once_by_the_first_process_and_read_by_the_others(tmp_path
 
 def test_curves_are_joined_end_to_end(tmp_path):
     rounds = [Round(number, 2, tmp_path) for number in (1, 2)]
-    for each, rows in zip(rounds, (["1,10,2.5,0.1,2,2,0.3", "2,20,5,0.1,1,1,0.4"], ["1,10,3,0.1,0.5,1,0.5"]), strict=True):
+    for each, rows in zip(
+        rounds, (["1,10,2.5,0.1,2,2,0.3", "2,20,5,0.1,1,1,0.4"], ["1,10,3,0.1,0.5,1,0.5"]), strict=True
+    ):
         each.folder.mkdir()
         head = "epoch,step,seconds,lr,train_loss,val_loss,val_accuracy"
         (each.folder / "curves.csv").write_text("\n".join([head, *rows]) + "\n")

@@ -58,7 +58,9 @@ class Channels:
             if blocks is not None and width > blocks:
                 self.widths[name], self.blocks[name], self._groups[name] = width, blocks, group
         if not self.widths:
-            raise FaceletError(f"{spec.name} cannot be pruned: all of its layers meet in splits or shuffles, or are to stay")
+            raise FaceletError(
+                f"{spec.name} cannot be pruned: all of its layers meet in splits or shuffles, or are to stay"
+            )
 
     def scores(self, score: Score) -> dict[str, Tensor]:
         """Name of a layer -> what each of its channels matters, float64 (width / blocks,): blocks are summed."""
