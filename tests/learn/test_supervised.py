@@ -318,6 +318,8 @@ def test_the_plan_counts(step, faces):
         ({}, "either epochs or minutes"),
         ({"epochs": 1, "minutes": 1}, "either epochs or minutes"),
         ({"epochs": 1, "net": None, "net_options": {}}, "either net"),
+        ({"epochs": 1, "widths_of": "pruned"}, "either net"),
+        ({"epochs": 1, "net": None, "widths_of": "pruned"}, "net_options belong to a fresh net"),
         ({"epochs": 1, "augment": {"shfit": 0.1}}, "did you mean 'shift'"),
         ({"epochs": 1, "augment": -1}, "strength between 0"),
         ({"epochs": 1, "lr": 0}, "greater than 0"),
@@ -384,3 +386,35 @@ def test_tensorboard_writes_events(step, job):
     work = job()
     step(epochs=1, tensorboard=True).run(work)
     assert list((work.folder / "tensorboard").glob("events*"))
+
+
+def test_a_shape_is_trained_from_fresh_weights(step, job, tmp_path):
+    """The control of pruning: the widths of an earlier model, none of its weights; it learns as any net does."""
+    faces = load("toy?faces=500&noise=0.2", size=24)
+    spec = nets.resolve("resnet18", classes=len(faces.classes), size=24, width=0.125)
+    net = spec.build()
+    for conv, norm in ((block.conv1, block.bn1) for block in net.layer4):
+        conv.out_channels = norm.num_features = 24
+        conv.weight = torch.nn.Parameter(conv.weight[:24].detach())
+        for name in ("weight", "bias"):
+            setattr(norm, name, torch.nn.Parameter(getattr(norm, name)[:24].detach()))
+        norm.running_mean, norm.running_var = norm.running_mean[:24], norm.running_var[:24]
+    for block in net.layer4:
+        block.conv2.in_channels = 24
+        block.conv2.weight = torch.nn.Parameter(block.conv2.weight[:, :24].detach())
+    nets.save(net, spec, tmp_path / "cut.safetensors")
+    lesson = step(epochs=12, lr=0.01, augment=0.3, net=None, net_options={}, widths_of="cut")
+    specs = {"cut": nets.load(tmp_path / "cut.safetensors")[1]}
+    plan = lesson.plan(faces, specs)
+    assert plan.text.startswith("resnet18 as narrow as cut, fresh, 12 epochs of ")
+    assert lesson.needs() == ["cut"]
+    work = job(faces=faces, models={"cut": Made(net=tmp_path / "cut.safetensors")})
+    made = lesson.run(work)
+    assert made.notes == ("fresh weights in the shape of cut",)
+    found, own = nets.load(made.net)
+    assert own.widths == specs["cut"].widths
+    assert plan.params == sum(weight.numel() for weight in found.parameters())
+    assert (
+        curves(work.folder)[-1]["val_accuracy"]
+        > np.bincount(faces.labelled("val").labels).max() / len(faces.labelled("val")) + 0.2
+    )

@@ -135,3 +135,24 @@ def test_building_with_widths_gives_the_cut_shapes():
     prune(net.eval(), torch.zeros(1, 1, 48, 48), 0.5)
     cut = replace(spec, widths=widths.read(net, spec))
     assert [weight.shape for weight in cut.build().parameters()] == [weight.shape for weight in net.parameters()]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resvgg19", "shufflenet-v2-x0.5", "timm/mobilenetv3_small_050"])
+def test_a_net_built_with_widths_has_fresh_weights_as_wide_nets_have(name, faces):
+    """By hand: variance 2 / (k k outputs) for convolutions, 1 / (3 inputs) for linear layers; zeros and ones where there were."""
+    spec = nets.resolve(name, classes=8)
+    whole, net = spec.build(), spec.build()
+    prune(net.eval(), faces, 0.5)
+    fresh = replace(spec, widths=widths.read(net, spec)).build()
+    for (path, module), (_, before) in zip(fresh.named_modules(), whole.named_modules(), strict=True):
+        if isinstance(module, nn.BatchNorm2d):
+            assert torch.equal(module.weight, before.weight[: module.num_features])
+            assert (module.running_var == 1).all()
+            assert not module.running_mean.any()
+        elif isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and not name.startswith("timm/")):
+            weight = module.weight.detach()
+            by_hand = 2 / (weight[0, 0].numel() * weight.shape[0]) if weight.ndim == 4 else 1 / (3 * weight.shape[1])
+            if weight.numel() > 1000 and not name.startswith("timm/"):
+                assert weight.var().item() == pytest.approx(by_hand, rel=0.2), path
+            assert weight.abs().max() > 0
+    assert fresh.train()(faces).std() > 0

@@ -31,6 +31,8 @@ steps:
         ({"do": "train", **NET, "net_options": {"width": 0.5}}, "thin"),
         ({"do": "train", **NET, "net_options": {"width": 0.25}}, ""),
         ({"do": "quantize", "of": "student", "types": "u8s8"}, "int8"),
+        ({"do": "prune", "of": "student", "ratio": 0.5, "epochs": 1, "score": "random"}, "pruned"),
+        ({"do": "train", "widths_of": "pruned", "epochs": 1}, "pruned"),
     ],
 )
 def test_a_control_is_compared_with_the_last_model_of_its_net(control, other):
@@ -38,7 +40,9 @@ def test_a_control_is_compared_with_the_last_model_of_its_net(control, other):
         {"do": "train", "as": "teacher", **NET},
         {"do": "train", "as": "thin", **NET, "net_options": {"width": 0.5}},
         {"do": "distill", "as": "student", **NET, "from": "teacher"},
+        {"do": "prune", "as": "pruned", "of": "student", "ratio": 0.5, "epochs": 1},
         {"do": "quantize", "as": "int8", "of": "student"},
+        {"do": "train", "as": "longer", "of": "student", "epochs": 1},
     ]
     recipe = check({"title": "x", "steps": steps, "controls": [{"as": "control", **control}]})
     one = SimpleNamespace(control=True, step=recipe.controls[0])

@@ -33,7 +33,7 @@ RECIPE = """
 title: Cut
 faces: {source: toy, size: 16, channels: 1, faces: 240, noise: 0}
 steps:
-  - {do: train, as: large, net: resnet18, net_options: {width: 0.125, stem_stride: 1}, epochs: 4, batch: 32, lr: 0.01}
+  - {do: train, as: large, net: vgg11, net_options: {width: 0.125}, epochs: 4, batch: 32, lr: 0.01}
   - {do: prune, as: small, of: large, params: 0.6, rounds: 2, round_to: 2, epochs: 6, batch: 32, kd: 0.3}
   - {do: quantize, as: small-int8, of: small, faces: 32, allowance: 100, types: u8s8}
 controls:

@@ -18,14 +18,15 @@ def test_the_last_round_has_half_of_the_time(tmp_path, count, shares):
     assert [Round(number, count, tmp_path).share for number in range(1, count + 1)] == shares
 
 
-def test_each_round_goes_an_equal_part_of_the_way_in_whole_blocks(tmp_path):
-    final, blocks, path = {"a": 24, "b": 16, "c": 8}, {"a": 1, "b": 4, "c": 1}, []
-    now = {"a": 64, "b": 64, "c": 8}
+def test_each_round_goes_an_equal_part_of_the_way_in_whole_units(tmp_path):
+    final, units, path = {"a": 24, "b": 16, "c": 8, "d": 24}, {"a": 1, "b": 4, "c": 1, "d": 8}, []
+    now = {"a": 64, "b": 64, "c": 8, "d": 60}
     for number in (1, 2, 3):
-        now = Round(number, 3, tmp_path).widths(now, final, blocks)
+        now = Round(number, 3, tmp_path).widths(now, final, units)
         path.append(now)
     assert [each["a"] for each in path] == [51, 37, 24]
     assert [each["b"] for each in path] == [48, 32, 16]
+    assert [each["d"] for each in path] == [44, 36, 24]
     assert path[-1] == final
 
 

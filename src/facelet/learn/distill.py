@@ -21,6 +21,7 @@ from facelet.learn.distillation import Distillation, KeptTeacher, LiveTeacher, T
 from facelet.learn.estimate import seconds_per_face
 from facelet.learn.lesson import Lesson
 from facelet.learn.objective import Objective
+from facelet.learn.precision import Wish
 from facelet.learn.terms import TERMS, Pair
 from facelet.nets import FaceNet, NetSpec
 from facelet.step import STEPS, Job, Plan
@@ -105,23 +106,10 @@ class Distill(Lesson):
         return whole if self.answers is None else f"{whole}-{digest(self.answers)}"
 
     def _teacher(self, train: FaceSet, job: Job) -> Teacher:
-        protocol = job.faces.protocol.split_hash
         if self.answers is not None:
-            return KeptTeacher(Answers.load(self.answers).aligned(train, protocol))
+            return KeptTeacher(Answers.load(self.answers).aligned(train, job.faces.protocol.split_hash))
         assert self.teacher is not None
-        path = job.net_of(self.teacher)
-        if not self.cache:
-            return LiveTeacher(*nets.load(path), self.wish(job))
-        kept = job.folder / "answers.npz"
-        if kept.exists():
-            found = Answers.load(kept)
-            if found.teacher == digest(path):
-                return KeptTeacher(found.aligned(train, protocol))
-        job.say(f"  asks {self.teacher} about {len(train):,} faces and their mirror images")
-        asked = answer(path, train, device=job.device, wish=self.wish(job), protocol=protocol)
-        if job.leads:
-            asked.save(kept)
-        return KeptTeacher(asked)
+        return taught_by(self.teacher, job, train, self.wish(job), self.cache)
 
     def _distillation(self, net: FaceNet, spec: NetSpec, teacher: Teacher, hard: dict[str, Any]) -> Distillation:
         pair = Pair(
@@ -145,3 +133,20 @@ class Distill(Lesson):
         assert self.epochs is not None
         passes = 2.0 if self.cache else self.epochs
         return plan.seconds + passes * len(self.training_faces(faces)) * seconds_per_face(teacher, self.precision) / 3
+
+
+def taught_by(name: str, job: Job, train: FaceSet, wish: Wish, cache: bool) -> Teacher:
+    """An earlier model as teacher: live, or (``cache``) asked once about all faces, its answers kept in the job's folder."""
+    path, protocol = job.net_of(name), job.faces.protocol.split_hash
+    if not cache:
+        return LiveTeacher(*nets.load(path), wish)
+    kept = job.folder / "answers.npz"
+    if kept.exists():
+        found = Answers.load(kept)
+        if found.teacher == digest(path):
+            return KeptTeacher(found.aligned(train, protocol))
+    job.say(f"  asks {name} about {len(train):,} faces and their mirror images")
+    asked = answer(path, train, device=job.device, wish=wish, protocol=protocol)
+    if job.leads:
+        asked.save(kept)
+    return KeptTeacher(asked)

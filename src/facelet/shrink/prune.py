@@ -10,6 +10,7 @@ What it gained is shown by its controls: ``score: random``, and the small net fr
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
@@ -24,7 +25,8 @@ from facelet.faces import FaceSet
 from facelet.faces.augment import augmentation
 from facelet.learn import precision as precisions
 from facelet.learn.batches import FaceBatches, Faces, seed_of
-from facelet.learn.distillation import Distillation, LiveTeacher
+from facelet.learn.distill import taught_by
+from facelet.learn.distillation import Distillation
 from facelet.learn.estimate import seconds_per_face
 from facelet.learn.lesson import Lesson
 from facelet.learn.objective import Labels, Objective
@@ -67,6 +69,9 @@ class Prune(Lesson):
     round_to: int = Field(8, ge=1, le=1024, description="widths are multiples of this where the layer allows")
     cap: float = Field(0.9, gt=0, lt=1, description="largest share that one layer may lose")
     kd: float = Field(0.0, ge=0, le=1, description="weight of distillation from the unpruned net; the rest is labels")
+    cache: bool = Field(
+        False, description="ask the unpruned net once about plain and mirrored faces, not at every step"
+    )
 
     @model_validator(mode="after")
     def _check_budget(self) -> Prune:
@@ -92,7 +97,7 @@ class Prune(Lesson):
     def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: Job) -> Objective:
         if not self.kd:
             return Labels(spec, **self.hard_options(train))
-        teacher = LiveTeacher(*nets.load(job.net_of(str(self.of))), self.wish(job))
+        teacher = taught_by(str(self.of), job, train, self.wish(job), self.cache)
         widths = tuple(net.stage_widths), net.embedding_width, teacher.embedding_width
         pair = Pair(*widths, temperature=TEMPERATURE, alpha=1.0, beta=1.0, mix=0.0)
         return Distillation(spec, teacher, {"ce": 1 - self.kd, "kd": self.kd}, pair, **self.hard_options(train))
@@ -151,7 +156,7 @@ class Prune(Lesson):
         folder = TrainingFolder(each.folder, fingerprint)
         if (result := folder.result()) is None:
             cut, cut_spec = each.cut(fingerprint, job.leads, lambda: self._cut(each, own, job, trial, net, spec, faces))
-            objective = self.objective(cut, cut_spec, faces, own)
+            objective = self.objective(cut, cut_spec, faces, job)
             training = part._training(own, cut.train(), cut_spec, objective, faces, folder)
             result = train(training, own, precisions.pick_device(job.device))
         if job.leads:
@@ -169,7 +174,8 @@ class Prune(Lesson):
         channels = Channels(net, spec)
         scores = channels.scores(importance.Score(self.score, own.seed))
         final = self._final(each, job, trial, channels.widths, scores, spec)
-        widths = each.widths(channels.widths, final, channels.blocks)
+        units = {name: math.lcm(self.round_to, blocks) for name, blocks in channels.blocks.items()}
+        widths = each.widths(channels.widths, final, units)
         job.say(f"  round {each.number} of {each.count}: {_steps(channels.widths, widths, net)}")
         channels.cut(widths, scores)
         return net.cpu(), spec.measured(net)
@@ -229,8 +235,8 @@ class Prune(Lesson):
         """Of the fine-tuning, at a width between the two; a teacher's answers are a third of its steps."""
         assert self.epochs is not None
         whole = seconds_per_face(before, self.precision)
-        each = (whole + seconds_per_face(after, self.precision)) / 2 + (whole / 3 if self.kd else 0.0)
-        return self.epochs * shown * each
+        asked = (2.0 if self.cache else self.epochs) if self.kd else 0.0
+        return shown * (self.epochs * (whole + seconds_per_face(after, self.precision)) / 2 + asked * whole / 3)
 
     def _told(self, job: Job, trial: Trial, net: FaceNet) -> tuple[str, ...]:
         widths = Channels(net, trial.original).widths

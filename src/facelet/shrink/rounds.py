@@ -41,12 +41,13 @@ class Round:
             return 1.0
         return 0.5 if self.number == self.count else 0.5 / (self.count - 1)
 
-    def widths(self, now: Mapping[str, int], final: Mapping[str, int], blocks: Mapping[str, int]) -> dict[str, int]:
-        """Layers' widths after this round: an equal part of what is left to cut, in whole blocks; ``final`` in the last one."""
+    def widths(self, now: Mapping[str, int], final: Mapping[str, int], units: Mapping[str, int]) -> dict[str, int]:
+        """Layers' widths after this round: an equal part of what is left to cut, in whole units; ``final`` in the last one."""
         left = self.count - self.number + 1
+        if left == 1:
+            return dict(final)
         return {
-            name: width - round((width - final[name]) / left / blocks[name]) * blocks[name]
-            for name, width in now.items()
+            name: width - round((width - final[name]) / left / units[name]) * units[name] for name, width in now.items()
         }
 
     def cut(
