@@ -9,6 +9,7 @@ The metadata is one JSON document under the ONNX metadata key ``facelet``; ``Mod
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import onnxruntime
 
 KEY = "facelet"
+NEVER = 2.0
+"""A threshold that no probability reaches: a face stops at no exit before the deepest."""
 MAX_BYTES = 1 << 30
 """A protobuf message cannot have more than 2 GB; a face model of 1 GB is a mistake or an attack."""
 
@@ -54,6 +57,50 @@ class CropInfo(_Frozen):
     margin: float = Field(0.0, ge=-0.5, le=2.0, description="share of the box added on each side")
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class ExitPoint(_Frozen):
+    """One setting of a model that stops early, as measured on validation faces.
+
+    ``speed``: share of the possible savings, in MACs; ``threshold``: confidence at which a face stops; ``macs``: mean of a face;
+    ``shares`` of the faces that stop at each exit.
+    """
+
+    speed: Share
+    threshold: Share
+    val_accuracy: Share
+    macs: int = Field(ge=0)
+    shares: tuple[Share, ...] = Field(max_length=64)
+
+
+class ExitInfo(_Frozen):
+    """The exits of a model that stops early: the threshold it was given, MACs up to each exit, and settings to choose from."""
+
+    threshold: Share
+    macs: tuple[int, ...] = Field(min_length=2, max_length=64)
+    points: tuple[ExitPoint, ...] = Field(min_length=2, max_length=64)
+
+    @model_validator(mode="after")
+    def _fits(self) -> ExitInfo:
+        speeds, thresholds = ([getattr(point, name) for point in self.points] for name in ("speed", "threshold"))
+        if speeds != sorted(speeds) or thresholds != sorted(thresholds, reverse=True):
+            raise ValueError("faster settings must have lower thresholds")
+        return self
+
+    def at(self, speed: float) -> float:
+        """Threshold for a speed of 0 (always the deepest exit) to 1 (always the first), between the points in proportion."""
+        if not 0 <= speed <= 1:
+            raise FaceletError(f"speed is {speed:g}, expected 0 (always the deepest exit) to 1 (always the first)")
+        if speed == 0:
+            return NEVER
+        for before, after in itertools.pairwise(self.points):
+            if speed <= after.speed:
+                along = (speed - before.speed) / max(after.speed - before.speed, 1e-9)
+                return before.threshold + max(0.0, along) * (after.threshold - before.threshold)
+        return self.points[-1].threshold
+
+
 class ModelInfo(_Frozen):
     """What a model file says about itself."""
 
@@ -65,6 +112,7 @@ class ModelInfo(_Frozen):
     precision: Literal["fp32", "int8"] = "fp32"
     temperature: float = Field(1.0, ge=1e-3, le=1e3, description="divides the logits before softmax")
     threshold: float | None = Field(None, description="decision threshold, where the task has one")
+    exits: ExitInfo | None = Field(None, description="of a model that stops early")
     params: int = Field(0, ge=0)
     macs: int = Field(0, ge=0, description="multiply-accumulates for one face")
     name: str = ""
@@ -126,7 +174,8 @@ def open_session(path: str | Path, threads: int = 0) -> onnxruntime.InferenceSes
 
     The file is read whole, given as bytes and refused when it keeps weights in other files, so a model cannot make the
     runtime open anything else. Raises FaceletError when it is missing, damaged, not ours, or its graph is not what its
-    metadata says: one input (N, channels, size, size), one output (N, labels).
+    metadata says: one input (N, channels, size, size), one output (N, labels); of a model that stops early, a threshold that may be
+    given, and the exit that answered.
     """
     import onnxruntime
 
@@ -174,6 +223,11 @@ def _require_fit(session: onnxruntime.InferenceSession, info: ModelInfo, path: s
     shape, expected = list(inputs[0].shape), [info.input.channels, info.input.size, info.input.size]
     if shape[1:] != expected or isinstance(shape[0], int):
         raise FaceletError(f"{path}: its metadata says faces of (N, {str(expected)[1:-1]}), its graph takes {shape}")
+    extra = {one.name for one in session.get_overridable_initializers()} | {one.name for one in outputs[1:]}
+    if extra != ({"threshold", "exit"} if info.exits else set()):
+        stops = "stops early" if info.exits else "has one answer"
+        found = ", ".join(sorted(extra)) or "nothing"
+        raise FaceletError(f"{path}: its metadata says that it {stops}, its graph has besides {found}")
     shape = list(outputs[0].shape)
     if len(shape) != 2 or (info.task == "expression" and shape[1] != len(info.labels)):
         raise FaceletError(f"{path}: its metadata has {len(info.labels)} labels, its graph answers with {shape}")

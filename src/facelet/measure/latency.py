@@ -21,12 +21,14 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 from rich import box
 from rich.table import Table
 
 from facelet import model_file
 from facelet.errors import FaceletError
 from facelet.measure.row import amount, megabytes
+from facelet.runtime.session import prepared
 
 BURST = 8
 FLAGS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimddp", "i8mm", "sve")
@@ -37,7 +39,7 @@ class Latency:
     """One model at one batch size.
 
     Attributes:
-        p50_ms, p95_ms: of one run with ``batch`` faces, in milliseconds.
+        p50_ms, p95_ms, mean_ms: of one run with ``batch`` faces, in milliseconds.
         n: runs that were timed.
         params, macs: as the model file says, for one face; 0 where it does not.
         bytes: of the file.
@@ -50,6 +52,7 @@ class Latency:
     threads: int
     p50_ms: float
     p95_ms: float
+    mean_ms: float
     n: int
     params: int
     macs: int
@@ -135,9 +138,11 @@ def bench(
     threads: int = 1,
     seconds: float = 2.0,
     rounds: int | None = None,
+    faces: NDArray[np.uint8] | None = None,
 ) -> list[Latency]:
     """Times every model at every batch size, ``seconds`` each, or ``rounds`` bursts of ``BURST`` runs each.
 
+    ``faces``: uint8 (N, H, W, C) to time with, each model with the same; noise when None. Only a model that stops early minds.
     Returns rows by batch, then in the order of ``paths``. Raises FaceletError for what is not a model file.
     """
     if not paths:
@@ -150,7 +155,7 @@ def bench(
     sessions = [model_file.open_session(path, threads) for path in paths]
     rows = []
     for batch in batches:
-        feeds = [_feed(info, batch) for info in infos]
+        feeds = [_feeds(info, batch, faces) for info in infos]
         times = _interleaved(sessions, feeds, seconds * len(paths), rounds)
         for path, info, taken in zip(paths, infos, times, strict=True):
             p50, p95 = np.percentile(np.array(taken) * 1000, (50, 95))
@@ -163,6 +168,7 @@ def bench(
                     threads,
                     float(p50),
                     float(p95),
+                    float(np.mean(taken) * 1000),
                     len(taken),
                     info.params,
                     info.macs,
@@ -170,6 +176,19 @@ def bench(
                 )
             )
     return rows
+
+
+def mean_times(
+    path: str | Path, thresholds: Sequence[float], faces: NDArray[np.uint8], seconds: float = 0.5
+) -> list[float]:
+    """Mean milliseconds of a face of a model that stops early, at each threshold, on one thread; ``seconds`` for each."""
+    session, info = model_file.open_session(path, 1), model_file.read(path)
+    feeds = [
+        [{**feed, "threshold": np.array(threshold, np.float32)} for feed in _feeds(info, 1, faces)]
+        for threshold in thresholds
+    ]
+    times = _interleaved([session] * len(feeds), feeds, seconds * len(feeds), None)
+    return [float(np.mean(taken) * 1000) for taken in times]
 
 
 def bench_table(rows: Sequence[Latency], where: Machine) -> Table:
@@ -209,29 +228,36 @@ def bench_json(rows: Sequence[Latency], where: Machine) -> dict[str, Any]:
     }
 
 
-def _feed(info: model_file.ModelInfo, batch: int) -> dict[str, np.ndarray]:
-    shape = (batch, info.input.channels, info.input.size, info.input.size)
-    return {info.input.name: np.random.default_rng(0).standard_normal(shape, np.float32)}
+def _feeds(info: model_file.ModelInfo, batch: int, faces: NDArray[np.uint8] | None) -> list[dict[str, np.ndarray]]:
+    """What the runs of a model are given in turn: batches of the faces, or one of noise."""
+    if faces is None:
+        shape = (batch, info.input.channels, info.input.size, info.input.size)
+        return [{info.input.name: np.random.default_rng(0).standard_normal(shape, np.float32)}]
+    rows = prepared(faces, info.input)
+    rows = rows[np.arange(-(-len(rows) // batch) * batch) % len(rows)]
+    return [{info.input.name: rows[start : start + batch]} for start in range(0, len(rows), batch)]
 
 
 def _interleaved(
     sessions: list[onnxruntime.InferenceSession],
-    feeds: list[dict[str, np.ndarray]],
+    feeds: list[list[dict[str, np.ndarray]]],
     seconds: float,
     rounds: int | None,
 ) -> list[list[float]]:
-    """Seconds of every timed run of every session. Who begins a round changes from round to round."""
-    for session, feed in zip(sessions, feeds, strict=True):
+    """Seconds of every timed run of every session, at least one of each feed. Who begins a round changes from round to round."""
+    for session, some in zip(sessions, feeds, strict=True):
         for _ in range(3):
-            session.run(None, feed)
+            session.run(None, some[0])
     times: list[list[float]] = [[] for _ in sessions]
     end, turn = time.perf_counter() + seconds, 0
-    while turn < rounds if rounds is not None else (time.perf_counter() < end or turn < 3):
+    least = max(3, max(-(-len(some) // BURST) for some in feeds))
+    while turn < rounds if rounds is not None else (time.perf_counter() < end or turn < least):
         for place in range(len(sessions)):
             number = (place + turn) % len(sessions)
-            session, feed = sessions[number], feeds[number]
-            session.run(None, feed)
-            for _ in range(BURST):
+            session, some = sessions[number], feeds[number]
+            session.run(None, some[turn * BURST % len(some)])
+            for run in range(turn * BURST, (turn + 1) * BURST):
+                feed = some[run % len(some)]
                 start = time.perf_counter()
                 session.run(None, feed)
                 times[number].append(time.perf_counter() - start)

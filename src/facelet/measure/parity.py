@@ -27,6 +27,7 @@ def check(
     faces: NDArray[np.uint8],
     tolerance: float = 1e-4,
     batches: tuple[int, ...] = BATCHES,
+    speed: float | None = None,
 ) -> float:
     """The largest difference between two ways to logits, as a share of the largest logit where that is above 1.
 
@@ -34,12 +35,13 @@ def check(
         reference: uint8 (N, H, W, C) faces to logits (N, K), by other code than the runtime's.
         path: model file, run by ``facelet.runtime``.
         faces: uint8 (N, H, W, C), repeated where a batch is larger than N.
+        speed: of a model that stops early, see ``Model.load``.
 
     Raises FaceletError when a difference is above ``tolerance``, shapes differ or an answer is not a number.
     """
     if not len(faces):
         raise FaceletError(f"no faces to check {path} with")
-    model = Model.load(path, threads=1)
+    model = Model.load(path, threads=1, speed=speed)
     worst = 0.0
     for batch in batches:
         some = faces[np.arange(batch) % len(faces)]

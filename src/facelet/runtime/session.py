@@ -36,20 +36,25 @@ class Model:
     Attributes:
         path: the file.
         info: what it says about itself.
+        threshold: confidence at which a model that stops early does; None for the file's own.
     """
 
     path: Path
     info: ModelInfo
     session: onnxruntime.InferenceSession = field(repr=False)
+    threshold: float | None = None
 
     @classmethod
-    def load(cls, path: str | Path, threads: int = 0) -> Model:
-        """Opens a model file; ``threads`` 0 takes all cores. Raises FaceletError for one missing, damaged or not ours."""
+    def load(cls, path: str | Path, threads: int = 0, speed: float | None = None) -> Model:
+        """Opens a model file; ``threads`` 0 takes all cores. Raises FaceletError for one missing, damaged or not ours.
+
+        ``speed``: of a model that stops early, 0 (always the deepest exit) to 1 (always the first); the file's choice when None.
+        """
         if threads < 0:
             raise FaceletError(f"threads: {threads}; expected 0 (all cores) or more")
         session = model_file.open_session(path, threads)
         info = model_file.parse(session.get_modelmeta().custom_metadata_map, str(path))
-        return cls(Path(path), info, session)
+        return cls(Path(path), info, session, None if speed is None else _threshold(info, speed, path))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -79,8 +84,11 @@ class Model:
         return answers
 
     def _answers(self, faces: NDArray[np.float32]) -> NDArray[np.float32]:
+        feed = {self.info.input.name: faces}
+        if self.threshold is not None:
+            feed["threshold"] = np.array(self.threshold, np.float32)
         try:
-            answers = np.asarray(self.session.run(None, {self.info.input.name: faces})[0])
+            answers = np.asarray(self.session.run(None, feed)[0])
         except Exception as error:  # ONNX Runtime raises its own classes, without a common base
             reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
             raise FaceletError(f"{self.path} fails on {len(faces)} faces at once: {reason}") from error
@@ -94,6 +102,12 @@ class Model:
         logits = self.logits(images, batch) / np.float32(self.info.temperature)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         return powers / powers.sum(axis=1, keepdims=True)
+
+
+def _threshold(info: ModelInfo, speed: float, path: str | Path) -> float:
+    if info.exits is None:
+        raise FaceletError(f"{path} has one speed; a model that stops early is made by the step early-exit")
+    return info.exits.at(speed)
 
 
 def prepared(images: Faces, info: InputInfo) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ import io
 import logging
 import platform
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,13 @@ def export(
 
 def to_onnx(net: nn.Module, spec: NetSpec) -> onnx.ModelProto:
     """The graph of a net on the CPU in eval mode: "images" (batch, C, H, W) float to "logits" (batch, K)."""
+    model = graph_of(net, spec, ["logits"])
+    shorten(model)
+    return model
+
+
+def graph_of(net: nn.Module, spec: NetSpec, outputs: Sequence[str]) -> onnx.ModelProto:
+    """``to_onnx`` of a module with any number of outputs, named so, and its routes as the net draws them."""
     faces = torch.zeros(2, spec.channels, spec.size, spec.size)
     batch = torch.export.Dim("batch", min=1)
     try:
@@ -120,7 +127,7 @@ def to_onnx(net: nn.Module, spec: NetSpec) -> onnx.ModelProto:
                 (faces,),
                 dynamo=True,
                 input_names=["images"],
-                output_names=["logits"],
+                output_names=list(outputs),
                 dynamic_shapes=({0: batch},),
                 opset_version=OPSET,
                 external_data=False,
@@ -134,9 +141,7 @@ def to_onnx(net: nn.Module, spec: NetSpec) -> onnx.ModelProto:
         raise FaceletError(f"{spec.name} cannot be exported to ONNX: {reason[:300]}") from error
     if program is None:
         raise FaceletError(f"{spec.name} cannot be exported to ONNX: the exporter gave nothing back")
-    model = _bare(program.model_proto)
-    shorten(model)
-    return model
+    return _bare(program.model_proto)
 
 
 def _params_read(net: nn.Module, spec: NetSpec) -> int:
