@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from facelet import nets
 from facelet.learn.batches import Batch
 from facelet.learn.self_distill import Exits
-from facelet.nets.exits import ExitHeads
+from facelet.nets.exits import ExitHeads, ExitNet
 
 
 def test_the_loss_by_its_formula():
@@ -54,4 +58,44 @@ def test_the_exits_are_left_behind(step, job, faces):
     net, spec = nets.load(made.net)
     assert sum(weight.numel() for weight in net.parameters()) == plan.params
     assert spec == specs["net"]
-    assert "exits" in made.notes[-1]
+    assert "3 exits, which are left behind" in made.notes[-2]
+
+
+@pytest.mark.parametrize("attention", ["eca", "se"])
+def test_the_exits_are_kept_when_asked(step, job, faces, attention):
+    lesson = step("self-distill", epochs=2, keep=True, attention=attention)
+    specs: dict[str, nets.NetSpec] = {}
+    plan = lesson.plan(faces, specs)
+    made = lesson.run(job())
+    net, spec = nets.load(made.net)
+    assert spec == specs["net"]
+    assert spec.exits == attention
+    assert sum(weight.numel() for weight in net.net.parameters()) == plan.params
+    assert sum(weight.numel() for module in net.heads.attentions for weight in module.parameters()) == int(
+        re.search(rf"attention \({attention}\) ([\d,]+) ", made.notes[-1])[1].replace(",", "")
+    )
+    norms = [module for module in net.heads.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert all((norm.running_mean != 0).any() for norm in norms)  # settled, with the net's
+
+
+def test_the_net_learns_the_same_whether_its_exits_are_kept_or_not():
+    spec = nets.resolve("resnet18", classes=5, size=16, width=0.0625, stem_stride=1)
+    kept = replace(spec, exits="eca").build().eval()
+    batch = Batch(torch.rand(4, 1, 16, 16), torch.zeros(4).long(), torch.arange(4), torch.zeros(4).bool(), None)
+    options = {"share": 0.3, "temperature": 3.0, "feature": 0.1}
+    mine = Exits(spec, None, **options)(kept, batch)
+    other = Exits(spec, kept.heads, **options)(kept.net, batch)
+    assert {name: value.item() for name, value in mine.items()} == {name: value.item() for name, value in other.items()}
+
+
+def test_what_follows_starts_from_the_net_alone(step, job, faces):
+    first = step("self-distill", epochs=1, keep=True)
+    specs: dict[str, nets.NetSpec] = {}
+    first.plan(faces, specs)
+    work = job()
+    work.models["net"] = first.run(work)
+    after = step("train", epochs=1, of="net")
+    after.plan(faces, specs)
+    net, spec = nets.load(after.run(job("after", models=work.models)).net)
+    assert spec.exits is None
+    assert not isinstance(net, ExitNet)

@@ -61,7 +61,7 @@ def test_a_quantized_model_is_no_net_for_later_steps():
     specs = {"tiny": tiny.SPEC}
     step().plan(tiny.faces(), specs)
     assert list(specs) == ["tiny"]
-    with pytest.raises(FaceletError, match="'small' is quantized already"):
+    with pytest.raises(FaceletError, match="'small' is a model file without a net"):
         step(of="small").plan(tiny.faces(), specs)
 
 

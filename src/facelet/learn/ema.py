@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from facelet.nets.exits import ExitNet
+
 
 class Ema:
     """A copy of ``net``, on its device, whose weights and batch statistics follow it.
@@ -60,7 +62,7 @@ def settle(net: nn.Module, inputs: Iterable[Tensor]) -> None:
         norm.momentum = None  # torch's word for a plain mean
         norm.train()
     for batch in inputs:
-        net(batch)
+        net.answers(batch) if isinstance(net, ExitNet) else net(batch)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     net.eval()

@@ -34,6 +34,7 @@ from facelet.learn.statistics import class_weights, input_statistics
 from facelet.learn.training import Training
 from facelet.measure.cost import net_cost
 from facelet.nets import FaceNet, NetSpec
+from facelet.nets.exits import without_exits
 from facelet.step import Job, Made, Plan, Step
 
 
@@ -131,7 +132,7 @@ class Lesson(Step):
                 raise FaceletError(
                     f"{self.name}: {self.before!r} sees faces of {before.channels} channels, these have {faces.channels}"
                 )
-            return replace(before, classes=classes, size=faces.size)
+            return replace(before, classes=classes, size=faces.size, exits=None)
         assert self.net is not None
         mean, std = input_statistics(train.images)
         try:
@@ -151,7 +152,7 @@ class Lesson(Step):
         train, val = self.training_faces(faces), faces.labelled("val")
         spec = self.spec_for(faces, train, self.spec_of(self.before, specs) if self.before else None)
         specs[self.name] = spec
-        cost = net_cost(spec.skeleton(), spec)
+        cost = net_cost(without_exits(spec.skeleton()), spec)
         count, unit = (self.epochs, "epoch") if self.epochs else (self.minutes, "minute")
         length = f"{count:g} {unit}{'' if count == 1 else 's'}"
         what = f"{spec.name} as narrow as {self.widths_of}, fresh" if self.widths_of else self.of or spec.name
@@ -173,8 +174,10 @@ class Lesson(Step):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(job.seed)
                 net = spec.build()
-                if self.of and before and (fresh := inherit(net, before[0], self.name, self.of)):
-                    job.say(f"  {fresh}")
+                if self.of and before:
+                    fresh = inherit(without_exits(net), without_exits(before[0]), self.name, self.of)
+                    if fresh:
+                        job.say(f"  {fresh}")
                 objective = self.objective(net, spec, faces, job)
             result = train(self._training(job, net, spec, objective, faces, folder), job, device)
         spent = {key: result[key] for key in ("epochs", "steps", "seconds")}

@@ -3,33 +3,45 @@ J. BUPT 2023(6); Zhang et al., https://arxiv.org/abs/1905.08094; T-SNet's first 
 
 >>> SelfDistill.model_validate({"do": "self-distill", "as": "teacher", "net": "resnet18-finegrained", "epochs": 60})
 
-The exits are left behind: what is kept is the net alone, of the size it would have had without them.
+The exits are left behind, and what is kept is the net alone, of the size it would have had without them; with ``keep: true`` they
+stay, for the steps ``exit`` and ``early-exit``.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from facelet import losses
+from facelet import losses, nets
 from facelet.faces import FaceSet
 from facelet.learn.batches import Batch
 from facelet.learn.lesson import Lesson
 from facelet.learn.objective import Objective
+from facelet.measure.cost import module_cost
+from facelet.measure.row import amount
 from facelet.nets import FaceNet, NetSpec
-from facelet.nets.exits import ExitHeads
+from facelet.nets.exits import Attention, ExitHeads, ExitNet
 from facelet.step import STEPS, Job
 
 
 class Exits(Objective):
     """Deepest: cross-entropy. Every exit: (1 - share) CE + share T^2 KL(deepest || exit) + feature |F_exit - F_deepest|^2.
 
-    The deepest answer and feature are targets, without gradient.
+    The deepest answer and feature are targets, without gradient. ``exits``: None for those that an ExitNet keeps.
     """
 
     def __init__(
-        self, spec: NetSpec, exits: ExitHeads, *, share: float, temperature: float, feature: float, **hard: object
+        self,
+        spec: NetSpec,
+        exits: ExitHeads | None,
+        *,
+        share: float,
+        temperature: float,
+        feature: float,
+        **hard: object,
     ) -> None:
         super().__init__(spec, **hard)  # type: ignore[arg-type]
         self.exits = exits
@@ -39,7 +51,7 @@ class Exits(Objective):
         stages = net.stages(self.normalise(batch.faces))
         embedding = net.embed(stages)
         logits = net.classify(embedding)
-        answers = self.exits(stages)
+        answers = (self.exits or net.heads)(stages)  # type: ignore[operator]
         found = {"ce": self.hard(logits, batch).mean()}
         with torch.autocast(logits.device.type, enabled=False):
             target, deep = logits.detach().float(), embedding.detach().float()
@@ -58,10 +70,14 @@ class SelfDistill(Lesson):
     share: float = Field(0.2, ge=0, le=1, description="of the deepest answer in an exit's loss; the rest is labels")
     temperature: float = Field(3.0, gt=0, le=100)
     feature: float = Field(0.05, ge=0, description="weight of the squared difference to the deepest feature")
-    attention: bool = Field(True, description="ECA before each exit")
+    attention: Attention = Field("eca", description="before each exit")
+    keep: bool = Field(False, description="whether the exits stay in the net")
+
+    def spec_for(self, faces: FaceSet, train: FaceSet, before: NetSpec | None) -> NetSpec:
+        return replace(super().spec_for(faces, train, before), exits=self.attention if self.keep else None)
 
     def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: Job) -> Objective:
-        exits = ExitHeads.of(net, spec.size, spec.channels, spec.classes, self.attention)
+        exits = None if self.keep else self._left_behind(net, spec)
         return Exits(
             spec,
             exits,
@@ -71,5 +87,19 @@ class SelfDistill(Lesson):
             **self.hard_options(train),
         )
 
+    def _left_behind(self, net: FaceNet, spec: NetSpec) -> ExitHeads:
+        return ExitHeads.of(net, spec.size, spec.channels, spec.classes, self.attention)
+
     def notes(self, job: Job) -> tuple[str, ...]:
-        return (*super().notes(job), "its own deepest answer taught exits, which are left behind")
+        net, spec = nets.load(job.folder / "net.safetensors")
+        heads = net.heads if isinstance(net, ExitNet) else self._left_behind(net, spec)
+        with torch.no_grad():
+            maps = net.stages(torch.zeros(1, spec.channels, spec.size, spec.size))
+        every = module_cost(heads, maps)
+        attention = [module_cost(each, one) for each, one in zip(heads.attentions, maps, strict=False)]
+        return (
+            *super().notes(job),
+            f"its own deepest answer taught {len(heads.exits)} exits, which are {'kept' if self.keep else 'left behind'}",
+            f"the exits have {amount(every.params)} parameters and {amount(every.macs)} MACs, their attention ({self.attention}) "
+            f"{sum(one.params for one in attention):,} and {sum(one.macs for one in attention):,}",
+        )

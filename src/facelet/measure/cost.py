@@ -48,19 +48,25 @@ class Cost:
 def net_cost(net: nn.Module, spec: NetSpec) -> Cost:
     """Of a net in torch, on any device; a skeleton on the meta device costs nothing to count."""
     import torch
-    from torch.utils.flop_counter import FlopCounterMode
 
     first = next(net.parameters())
     face = torch.zeros(1, spec.channels, spec.size, spec.size, device=first.device, dtype=first.dtype)
-    training = net.training
-    counter = FlopCounterMode(display=False)
-    net.eval()
+    return module_cost(net, face)
+
+
+def module_cost(module: nn.Module, *inputs: Any) -> Cost:
+    """Of any module, given the inputs of one face."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    training, counter = module.training, FlopCounterMode(display=False)
+    module.eval()
     try:
         with torch.no_grad(), counter:
-            net(face)
+            module(*inputs)
     finally:
-        net.train(training)
-    return Cost(sum(parameter.numel() for parameter in net.parameters()), counter.get_total_flops() // 2)
+        module.train(training)
+    return Cost(sum(parameter.numel() for parameter in module.parameters()), counter.get_total_flops() // 2)
 
 
 def file_cost(path: str | Path) -> Cost:
@@ -70,11 +76,17 @@ def file_cost(path: str | Path) -> Cost:
     try:
         model = onnx.load(str(path), load_external_data=False)
         size = Path(path).stat().st_size
-        shapes = shapes_at_one(model)
+        macs = graph_macs(model)
     except Exception as error:  # protobuf, onnx and the file system each raise their own classes
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise FaceletError(f"cannot count the cost of {path}: {reason[:200]}") from error
-    return Cost(_params(model.graph), sum(_node_macs(node, shapes) for node in model.graph.node), size)
+    return Cost(_params(model.graph), macs, size)
+
+
+def graph_macs(model: Any) -> int:
+    """Multiply-accumulates of an ``onnx.ModelProto`` for one face."""
+    shapes = shapes_at_one(model)
+    return sum(_node_macs(node, shapes) for node in model.graph.node)
 
 
 def shapes_at_one(model: Any) -> Shapes:

@@ -1,29 +1,38 @@
 """Exits: small classifiers after the shallower stages, taught by the deepest. Ni & Ma, J. BUPT 2023(6); the frame is
 Zhang et al., Be Your Own Teacher, https://arxiv.org/abs/1905.08094
 
-Optional ECA attention, depthwise-separable convolutions down to the size of the last map, pooling, a linear classifier.
+Attention, depthwise-separable convolutions down to the size of the last map, pooling, a linear classifier.
 
 >>> exits = ExitHeads.of(net, size=48, channels=1, classes=8)
 >>> for answer in exits(net.stages(images)):     # shallow to deep, the net's own answer not among them
 ...     answer.logits, answer.feature
 
-They serve training and are not part of the net: its checkpoint and model file stay as they are. ``config`` rebuilds
-them. An exit at the shallowest stage is far weaker than the net; it is there to teach the stage, not to be used.
+They can serve training alone, and be left behind; ``ExitNet`` keeps them. An exit at the shallowest stage is far weaker than
+the net.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple, cast
 
 import torch
-from timm.layers import EcaModule
+from timm.layers import EcaModule, SEModule
 from torch import Tensor, nn
 
 from facelet.errors import FaceletError
 from facelet.nets.base import FaceNet, initialise
 from facelet.nets.separable import Separable
+from facelet.nets.simam import SimAM
+
+Attention = Literal["eca", "simam", "se", "none"]
+ATTENTION: dict[Attention, Callable[[int], nn.Module]] = {
+    "eca": EcaModule,  # https://arxiv.org/abs/1910.03151
+    "simam": lambda width: SimAM(),
+    "se": SEModule,  # https://arxiv.org/abs/1709.01507
+    "none": lambda width: nn.Identity(),
+}
 
 
 class Answer(NamedTuple):
@@ -36,9 +45,9 @@ class Answer(NamedTuple):
 class Exit(nn.Module):
     """One exit. ``halvings``: how many times the map is halved, at least one convolution."""
 
-    def __init__(self, width: int, halvings: int, classes: int, embedding_width: int, attention: bool) -> None:
+    def __init__(self, width: int, halvings: int, classes: int, embedding_width: int, attention: Attention) -> None:
         super().__init__()
-        self.attention = EcaModule(width) if attention else nn.Identity()
+        self.attention = ATTENTION[attention](width)
         steps = max(1, halvings)
         # Widths double as they do from stage to stage, and end at the embedding's.
         widths = [width, *(min(width * 2**step, embedding_width) for step in range(1, steps)), embedding_width]
@@ -60,7 +69,7 @@ class ExitHeads(nn.Module):
         classes: number of outputs.
         embedding_width: of the net; the exits' features have it too, so that they can be compared.
         halvings: per exit, how often its map is halved to reach the last map's size; one less each stage when None.
-        attention: ECA before each exit.
+        attention: before each exit.
 
     Raises FaceletError for a net of one stage, which has no place for an exit.
     """
@@ -71,27 +80,20 @@ class ExitHeads(nn.Module):
         classes: int,
         embedding_width: int,
         halvings: Sequence[int] | None = None,
-        attention: bool = True,
+        attention: Attention = "eca",
     ) -> None:
         super().__init__()
         shallow = list(stage_widths)[:-1]
         if not shallow:
             raise FaceletError("a net of one stage has no place for an exit, expected two stages or more")
         steps = list(halvings) if halvings is not None else list(range(len(shallow), 0, -1))
-        self.config: dict[str, Any] = {
-            "stage_widths": list(stage_widths),
-            "classes": classes,
-            "embedding_width": embedding_width,
-            "halvings": steps,
-            "attention": attention,
-        }
         self.exits = nn.ModuleList(
             Exit(width, step, classes, embedding_width, attention) for width, step in zip(shallow, steps, strict=True)
         )
         initialise(self)
 
     @classmethod
-    def of(cls, net: FaceNet, size: int, channels: int, classes: int, attention: bool = True) -> ExitHeads:
+    def of(cls, net: FaceNet, size: int, channels: int, classes: int, attention: Attention = "eca") -> ExitHeads:
         """Exits that fit ``net``'s maps at this input size."""
         training, weight = net.training, next(net.parameters())
         net.eval()
@@ -105,3 +107,44 @@ class ExitHeads(nn.Module):
     def forward(self, stages: list[Tensor]) -> list[Answer]:
         """``net.stages(images)`` to one answer per exit, shallow to deep."""
         return [each(maps) for each, maps in zip(self.exits, stages[:-1], strict=True)]
+
+    @property
+    def attentions(self) -> list[nn.Module]:
+        """The attention of each exit."""
+        return [cast(Exit, each).attention for each in self.exits]
+
+
+class ExitNet(FaceNet):
+    """A net and its exits in one. As a FaceNet it is the net: ``forward`` gives the deepest answer; ``answers`` gives all.
+
+    Attributes:
+        net: the net itself, shared and not copied.
+        heads: its exits.
+    """
+
+    def __init__(self, net: FaceNet, heads: ExitHeads) -> None:
+        super().__init__()
+        self.net, self.heads = net, heads
+        self.stage_widths, self.embedding_width = net.stage_widths, net.embedding_width
+
+    def answers(self, images: Tensor) -> list[Tensor]:
+        """Logits (N, K) of every exit, shallow to deep, the net's own last."""
+        stages = self.stages(images)
+        return [*(answer.logits for answer in self.heads(stages)), self.classify(self.embed(stages))]
+
+    def stages(self, images: Tensor) -> list[Tensor]:
+        return self.net.stages(images)
+
+    def embed(self, stages: list[Tensor]) -> Tensor:
+        return self.net.embed(stages)
+
+    def classify(self, embedding: Tensor) -> Tensor:
+        return self.net.classify(embedding)
+
+    def uncut(self) -> list[nn.Module]:
+        return self.net.uncut()
+
+
+def without_exits(net: FaceNet) -> FaceNet:
+    """The net alone of one that keeps its exits; any other as it is."""
+    return net.net if isinstance(net, ExitNet) else net

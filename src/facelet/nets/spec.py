@@ -27,6 +27,7 @@ from facelet.errors import FaceletError
 from facelet.files import writing
 from facelet.nets import widths as cut
 from facelet.nets.base import FaceNet
+from facelet.nets.exits import Attention, ExitHeads, ExitNet
 from facelet.nets.names import builder, checked_options
 
 KEY = "facelet"
@@ -46,6 +47,7 @@ class NetSpec:
         widths: path of a tensor or attribute -> its size, for all that pruning has changed (see nets.widths); empty for
             an uncut net.
         mean, std: the input statistics the net was trained with, per channel, for pixels in [0, 1].
+        exits: attention of the exits that it keeps ("eca", ...); None without exits.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -58,6 +60,7 @@ class NetSpec:
     widths: Mapping[str, list[int]] = field(default_factory=dict)
     mean: tuple[float, ...] = (0.5,)
     std: tuple[float, ...] = (0.25,)
+    exits: Attention | None = None
 
     def __post_init__(self) -> None:
         for name, value, low, high in (
@@ -81,7 +84,7 @@ class NetSpec:
         """
         net = self._whole()
         cut.apply(net, self.widths)
-        return net
+        return net if self.exits is None else ExitNet(net, self._heads(net))
 
     def skeleton(self) -> FaceNet:
         """``build`` for shapes and counts: without memory for weights where the net allows it, and no random number."""
@@ -94,6 +97,8 @@ class NetSpec:
 
     def measured(self, net: nn.Module) -> NetSpec:
         """This spec with the widths that ``net`` has now; the net's own attributes are set right when it was cut."""
+        if isinstance(net, ExitNet):
+            return replace(replace(self, exits=None).measured(net.net), exits=self.exits)
         if cut.read(net, self) and isinstance(net, FaceNet):
             net.remeasure(self.size, self.channels)
         return replace(self, widths=cut.read(net, self))
@@ -117,6 +122,10 @@ class NetSpec:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
             raise FaceletError(f"{source}: its net spec is damaged at {where!r}: {first['msg']}") from error
+
+    def _heads(self, net: FaceNet) -> ExitHeads:
+        assert self.exits is not None
+        return ExitHeads.of(net, self.size, self.channels, self.classes, self.exits)
 
     def _whole(self) -> FaceNet:
         make = builder(self.name)

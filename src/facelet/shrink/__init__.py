@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from facelet.shrink import prune, quantize
+from facelet.shrink import exit, prune, quantize
 
-__all__ = ["prune", "quantize"]
+__all__ = ["exit", "prune", "quantize"]

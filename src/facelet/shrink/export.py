@@ -33,9 +33,10 @@ from facelet.errors import FaceletError
 from facelet.faces import FaceSet
 from facelet.files import writing
 from facelet.measure import parity
-from facelet.measure.cost import net_cost
+from facelet.measure.cost import graph_macs
 from facelet.model_file import CropInfo, InputInfo, ModelInfo
 from facelet.nets import spec as checkpoints
+from facelet.nets.exits import without_exits
 from facelet.nets.spec import NetSpec
 from facelet.shrink.routes import shorten
 
@@ -54,11 +55,10 @@ def export_checkpoint(
 ) -> ModelInfo:
     """``export`` of a checkpoint trained on ``faces``, which give labels, protocol, licence and the golden faces.
 
-    ``crop``: how faces are cut from photos, when None as wide as ``faces`` are framed. ``described``: further fields of
-    ModelInfo (name, parent, recipe, step, seed, temperature, ...).
+    A net that keeps its exits is exported without them. ``crop``: how faces are cut from photos, when None as wide as ``faces``
+    are framed. ``described``: further fields of ModelInfo (name, parent, recipe, step, seed, temperature, ...).
     """
     net, spec = checkpoints.load(checkpoint)
-    golden = faces.split("val") if faces.has("val") else faces.split("train")
     info = {
         "labels": faces.classes,
         "protocol": faces.protocol.to_json(),
@@ -66,7 +66,12 @@ def export_checkpoint(
         "crop": crop or CropInfo(margin=faces.margin),
         **(described or {}),
     }
-    return export(net, spec, path, info, golden.images[:GOLDEN])
+    return export(without_exits(net), spec, path, info, golden(faces))
+
+
+def golden(faces: FaceSet) -> NDArray[np.uint8]:
+    """Some faces to hold a file against its net with."""
+    return faces.split("val" if faces.has("val") else "train").images[:GOLDEN]
 
 
 def export(
@@ -83,19 +88,18 @@ def export(
     if not len(faces):
         raise FaceletError(f"no faces to check {path} with: the parity gate needs at least one")
     ours = copy.deepcopy(net).cpu().float().eval()
-    cost = net_cost(ours, spec)
+    model = to_onnx(ours, spec)
     complete = ModelInfo.model_validate(
         {
             **info,
             "input": InputInfo(size=spec.size, channels=spec.channels, mean=spec.mean, std=spec.std),  # type: ignore[arg-type]
             "precision": "fp32",
             "net": spec.name,
-            "params": cost.params,
-            "macs": cost.macs,
+            "params": _params_read(ours, spec),
+            "macs": graph_macs(model),
             "made_with": versions("facelet", "torch", "onnx", "onnxruntime"),
         }
     )
-    model = to_onnx(ours, spec)
     with writing(path) as beside:
         model_file.write(model, complete, beside)
         try:
@@ -133,6 +137,14 @@ def to_onnx(net: nn.Module, spec: NetSpec) -> onnx.ModelProto:
     model = _bare(program.model_proto)
     shorten(model)
     return model
+
+
+def _params_read(net: nn.Module, spec: NetSpec) -> int:
+    """Parameters that the answer depends on: a net cut at an exit still holds its deeper stages."""
+    parameters = [parameter.requires_grad_() for parameter in net.parameters()]
+    answer = net(torch.zeros(1, spec.channels, spec.size, spec.size)).sum()
+    read = torch.autograd.grad(answer, parameters, allow_unused=True)
+    return sum(one.numel() for one, gradient in zip(parameters, read, strict=True) if gradient is not None)
 
 
 def torch_logits(net: nn.Module, spec: NetSpec, faces: NDArray[np.uint8]) -> NDArray[np.float32]:

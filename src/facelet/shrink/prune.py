@@ -35,6 +35,7 @@ from facelet.learn.terms import Pair
 from facelet.measure.cost import Cost
 from facelet.measure.row import amount
 from facelet.nets import FaceNet, NetSpec
+from facelet.nets.exits import without_exits
 from facelet.shrink import importance
 from facelet.shrink.budget import KINDS, Budget
 from facelet.shrink.channels import Channels
@@ -120,6 +121,7 @@ class Prune(Lesson):
 
     def run(self, job: Job) -> Made:
         net, spec = nets.load(job.net_of(str(self.of)))
+        net = without_exits(net)
         faces = self.training_faces(job.faces)
         spec = self.spec_for(job.faces, faces, spec)
         trial = self._trial(spec)

@@ -73,7 +73,10 @@ class Quantize(Step):
     def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
         _require_faces(faces)
         if self.of not in specs:  # what this step makes has no spec either: a model file, without a net in torch
-            raise FaceletError(f"{self.name}: {self.of!r} is quantized already; quantize the model it is made from")
+            raise FaceletError(
+                f"{self.name}: {self.of!r} is a model file without a net, quantized already or cut; "
+                "quantize the model it is made from"
+            )
         taken = min(self.faces, int((faces.splits == 0).sum()))
         text = f"{self.of} to int8: ranges from {taken:,} training faces, at most {self.allowance:g} points lost"
         return Plan(text, seconds=None)

@@ -1,0 +1,68 @@
+"""The step ``exit``: a model that answers at one exit of another, and holds nothing beyond it.
+
+In a recipe: ``{do: exit, as: light-exit1, of: light, at: 1}``, where ``light`` was made by ``self-distill`` with ``keep: true``. It
+gives every exit a row of its own in the ledger: what stopping there always would cost and save.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from facelet import model_file, nets
+from facelet.errors import FaceletError
+from facelet.faces import FaceSet
+from facelet.nets import NetSpec
+from facelet.nets.exits import ExitNet
+from facelet.shrink.export import export, golden
+from facelet.step import STEPS, Job, Made, Plan, Step
+
+
+class AtExit(nn.Module):
+    """Images to the logits (N, K) of exit ``at``, 1 the shallowest. What lies deeper runs too, but no export keeps it."""
+
+    def __init__(self, net: ExitNet, at: int) -> None:
+        super().__init__()
+        self.net, self.at = net, at
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.net.stages(images)[self.at - 1]
+        return self.net.heads.exits[self.at - 1](maps).logits
+
+
+@STEPS.register("exit")
+class Exit(Step):
+    """``of``: a model with exits. ``at``: which of them, 1 the shallowest."""
+
+    of: str = Field(description="model that keeps its exits")
+    at: int = Field(ge=1, description="exit, 1 the shallowest")
+
+    def needs(self) -> list[str]:
+        return [self.of]
+
+    def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
+        net = with_exits(self.name, self.of, specs).skeleton()
+        count = len(net.stage_widths) - 1
+        if self.at > count:
+            raise FaceletError(
+                f"{self.name}: {self.of!r} has exits 1 to {count}, not {self.at}; the next is its own answer"
+            )
+        return Plan(f"{self.of} up to exit {self.at} of {count}", seconds=0.0)
+
+    def run(self, job: Job) -> Made:
+        net, spec = nets.load(job.net_of(self.of))
+        path, deepest = job.folder / f"{job.name}.onnx", job.models[self.of].onnx
+        assert deepest is not None
+        told = model_file.read(deepest).model_dump(include={"labels", "protocol", "licence", "crop"})
+        export(AtExit(cast(ExitNet, net), self.at), spec, path, told, golden(job.faces))
+        return Made(onnx=path, notes=(f"answers at exit {self.at} of {self.of}",))
+
+
+def with_exits(name: str, of: str, specs: dict[str, Any]) -> NetSpec:
+    """The spec of a model with exits. Raises FaceletError, saying how to make one, for any other."""
+    spec = specs.get(of)
+    if spec is None or spec.exits is None:
+        raise FaceletError(f"{name}: {of!r} has no exits; make it with self-distill and keep: true")
+    return spec
