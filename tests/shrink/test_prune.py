@@ -186,9 +186,12 @@ def test_what_makes_no_sense_is_refused_when_it_is_read(fields, message):
         ({"ratio": 0.95}, "5 % of its channels is at most .* channels; the smallest"),
         (
             {"params": 10_000_000},
-            r"'large' is at 176 k parameters within params 1e\+07 as it is; there is nothing to cut",
+            "small: the net costs 176 k parameters, and 10.0 M parameters are allowed; there is nothing to cut",
         ),
-        ({"ratio": 0.5, "round_to": 64}, "no layer of 'large' can be cut with round_to 64 .* widest has 64 channels"),
+        (
+            {"ratio": 0.5, "round_to": 64},
+            "small: no layer of resnet18 gets narrower with cap 0.9 and round_to 64; its widest has 64 channels",
+        ),
     ],
 )
 def test_a_budget_that_cannot_be_met_is_refused_by_the_plan(faces, large, fields, message):

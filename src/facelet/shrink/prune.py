@@ -9,9 +9,10 @@ What it gained is shown by its controls: ``score: random``, and the small net fr
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -107,7 +108,8 @@ class Prune(Lesson):
         spec = self.spec_for(faces, train, self.spec_of(str(self.of), specs))
         trial = self._trial(spec)
         known = self.budget.kind != "latency_ms"
-        widths = self._found(trial) if known else trial.uniform(GUESS)
+        with self._named():
+            widths = trial.find(trial.uniform) if known else trial.uniform(GUESS)
         specs[self.name] = trial.spec(widths)
         whole, left = trial.cost(trial.whole), trial.cost(widths)
         length = f"{self.epochs:g} epochs" if self.epochs else f"{self.minutes:g} minutes"
@@ -118,12 +120,9 @@ class Prune(Lesson):
             result = f"{_change(whole, left)} or thereabouts; all layers are ranked together when it runs"
         else:
             result = f"{_change(whole, left)}, channels −{100 * trial.share(widths):.0f} %"
-        exact = known and self.scope == "layer"
-        seconds = (
-            self.minutes * 60 if self.minutes else self._seconds(len(train) + len(val) / 3, spec, specs[self.name])
-        )
-        text = f"{self.of} to {self.budget} ({how}): {result}"
-        return Plan(text, left.params if exact else 0, left.macs if exact else 0, seconds)
+        seconds = self._seconds(len(train) + len(val) / 3, spec, specs[self.name])
+        counts = (left.params, left.macs) if known and self.scope == "layer" else (0, 0)
+        return Plan(f"{self.of} to {self.budget} ({how}): {result}", *counts, seconds)
 
     def run(self, job: Job) -> Made:
         net, spec = nets.load(job.net_of(str(self.of)))
@@ -190,7 +189,8 @@ class Prune(Lesson):
             return kept["widths"]
         if self.budget.kind == "latency_ms":
             job.say("  times nets of several widths")
-        widths = self._found(trial, trial.ranked(now, scores) if self.scope == "global" else None)
+        with self._named():
+            widths = trial.find(trial.ranked(now, scores) if self.scope == "global" else trial.uniform)
         figure = trial.figure(widths)
         files.write_json(path, {"pruning": fingerprint, "widths": widths, "figure": figure})
         limit = self.budget.figure(trial.limit)
@@ -206,33 +206,24 @@ class Prune(Lesson):
             raise FaceletError(
                 f"{self.name}: {self.of!r} is pruned already; prune the model it is made from, to the smaller budget"
             )
-        try:
+        with self._named():
             trial = Trial(spec, self.budget, Grid(self.round_to, self.cap))
-        except FaceletError as error:
-            raise FaceletError(f"{self.name}: {error}") from error
         if self.score == "bn" and not any(isinstance(module, _BatchNorm) for module in trial.skeleton.modules()):
             raise FaceletError(f"{self.name}: score bn reads batch norms, and {spec.name} has none; try l2")
-        if trial.uniform(1.0) == trial.whole:
-            raise FaceletError(
-                f"{self.name}: no layer of {self.of!r} can be cut with round_to {self.round_to} and cap {self.cap:g}; "
-                f"its widest has {max(trial.whole.values())} channels"
-            )
         return trial
 
-    def _found(self, trial: Trial, rule: Any = None) -> Widths:
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        """Errors begin with the step's name."""
         try:
-            widths = trial.find(rule or trial.uniform)
+            yield
         except FaceletError as error:
             raise FaceletError(f"{self.name}: {error}") from error
-        if widths == trial.whole:
-            raise FaceletError(
-                f"{self.name}: {self.of!r} is at {self.budget.figure(trial.figure(widths))} within "
-                f"{self.budget.kind} {self.budget.asked:g} as it is; there is nothing to cut"
-            )
-        return widths
 
     def _seconds(self, shown: float, before: NetSpec, after: NetSpec) -> float:
         """Of the fine-tuning, at a width between the two; a teacher's answers are a third of its steps."""
+        if self.minutes:
+            return self.minutes * 60
         assert self.epochs is not None
         whole = seconds_per_face(before, self.precision)
         asked = (2.0 if self.cache else self.epochs) if self.kd else 0.0

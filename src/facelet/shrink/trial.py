@@ -56,7 +56,7 @@ class Trial:
         skeleton: the uncut net, without numbers.
         limit: what the budget allows.
 
-    Raises FaceletError for a net that cannot be cut.
+    Raises FaceletError for a net that cannot be cut, at all or on this grid.
     """
 
     def __init__(self, spec: NetSpec, budget: Budget, grid: Grid) -> None:
@@ -65,6 +65,11 @@ class Trial:
         channels = Channels(copy.deepcopy(self.skeleton), spec)
         self.whole, self._blocks = channels.widths, channels.blocks
         self._figures: dict[tuple[int, ...], float] = {}
+        if self.uniform(1.0) == self.whole:
+            raise FaceletError(
+                f"no layer of {spec.name} gets narrower with cap {grid.cap:g} and round_to {grid.round_to}; "
+                f"its widest has {max(self.whole.values())} channels"
+            )
         self.limit = budget.limit(0.0 if budget.kind == "latency_ms" else self.figure(self.whole))
 
     def uniform(self, share: float) -> Widths:
@@ -98,8 +103,16 @@ class Trial:
         return rule
 
     def find(self, rule: Rule) -> Widths:
-        """The widest that the budget allows. Raises FaceletError, naming the smallest, where none is small enough."""
-        smallest = rule(1.0)
+        """The widest that the budget allows.
+
+        Raises FaceletError where the uncut net is within it already, and, naming the smallest, where none is small enough.
+        """
+        widest, smallest = rule(0.0), rule(1.0)
+        if widest == self.whole and self.figure(widest) <= self.limit:
+            raise FaceletError(
+                f"the net costs {self.budget.figure(self.figure(widest))}, and {self.budget.figure(self.limit)} are allowed; "
+                "there is nothing to cut"
+            )
         if self.figure(smallest) > self.limit:
             raise FaceletError(
                 f"{self.budget} is at most {self.budget.figure(self.limit)}; the smallest that cap {self.grid.cap:g} and "
@@ -107,7 +120,7 @@ class Trial:
             )
         if self.budget.kind != "bytes":
             return self._search(rule, lambda widths: self.figure(widths) <= self.limit)
-        best, found = smallest, rule(0.0)
+        best, found = smallest, widest
         for _ in range(CORRECTIONS):  # each export tells better what a file has beside its parameters
             beside = self.figure(found) - 4 * self._params(found)
             found = self._search(rule, lambda widths, more=beside: 4 * self._params(widths) + more <= self.limit)  # type: ignore[misc]
