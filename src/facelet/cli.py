@@ -22,6 +22,10 @@ console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Speed = Annotated[
+    float | None,
+    typer.Option(help="Of a model that stops early: 0 never does, 1 always does; as it was made when not given."),
+]
 
 
 @app.command()
@@ -106,12 +110,13 @@ def evaluate(
     faces: Annotated[str, typer.Option(help="Source of labelled faces.")],
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
     threads: Annotated[int, typer.Option(help="0: all cores.")] = 0,
+    speed: Speed = None,
     as_json: Json = False,
 ) -> None:
     """Accuracy with its interval, per class, calibration."""
     from facelet.measure import evaluation
 
-    evaluation.command(model, faces, split=split, threads=threads, as_json=as_json, console=console)
+    evaluation.command(model, faces, split=split, threads=threads, speed=speed, as_json=as_json, console=console)
 
 
 @app.command()
@@ -120,16 +125,18 @@ def bench(
     batch: Annotated[str, typer.Option(help="Batch sizes, as 1,8.")] = "1",
     threads: Annotated[int, typer.Option(help="Threads of ONNX Runtime.")] = 1,
     seconds: Annotated[float, typer.Option(help="For each model and batch size.")] = 2.0,
+    faces: Annotated[str, typer.Option(help="Source of faces to time with; noise when not given.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Latency p50/p95 of models side by side, interleaved, with the machine described."""
+    """Latency p50, p95 and mean of models side by side, interleaved, with the machine described."""
     from facelet.measure import latency
 
     try:
         batches = [int(size) for size in batch.split(",")]
     except ValueError as error:
         raise FaceletError(f"--batch {batch!r} should be numbers, as 1,8") from error
-    where, rows = latency.machine(), latency.bench(models, batches, threads, seconds)
+    some = latency.timing_faces(faces) if faces else None
+    where, rows = latency.machine(), latency.bench(models, batches, threads, seconds, faces=some)
     if as_json:
         print(json.dumps(latency.bench_json(rows, where)))
     else:
@@ -146,6 +153,7 @@ def predict(
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     threads: Annotated[int, typer.Option(help="0: all cores.")] = 0,
+    speed: Speed = None,
 ) -> None:
     """Find faces in photos and say their expression."""
     from facelet.runtime import predict as prediction
@@ -158,6 +166,7 @@ def predict(
         cropped=cropped,
         form="json" if as_json else "csv" if as_csv else "table",
         threads=threads,
+        speed=speed,
         console=console,
     )
 

@@ -12,6 +12,7 @@ norm's scale and shift have been folded into the convolution before it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -84,9 +85,9 @@ def file_cost(path: str | Path) -> Cost:
 
 
 def graph_macs(model: Any) -> int:
-    """Multiply-accumulates of an ``onnx.ModelProto`` for one face."""
+    """Multiply-accumulates of an ``onnx.ModelProto`` for one face that takes every branch to its end."""
     shapes = shapes_at_one(model)
-    return sum(_node_macs(node, shapes) for node in model.graph.node)
+    return sum(_node_macs(node, shapes) for graph in _graphs(model.graph) for node in graph.node)
 
 
 def shapes_at_one(model: Any) -> Shapes:
@@ -100,12 +101,25 @@ def shapes_at_one(model: Any) -> Shapes:
             value.type.tensor_type.shape.dim[0].dim_value = 1
     del single.graph.value_info[:]
     inferred = onnx.shape_inference.infer_shapes(single, data_prop=True)
-    shapes: Shapes = {tensor.name: tuple(tensor.dims) for tensor in inferred.graph.initializer}
-    for value in (*inferred.graph.input, *inferred.graph.value_info, *inferred.graph.output):
-        dims = value.type.tensor_type.shape.dim
-        if all(dim.HasField("dim_value") for dim in dims):
-            shapes[value.name] = tuple(dim.dim_value for dim in dims)
+    shapes: Shapes = {}
+    for graph in _graphs(inferred.graph):
+        shapes |= {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+        for value in (*graph.input, *graph.value_info, *graph.output):
+            dims = value.type.tensor_type.shape.dim
+            if all(dim.HasField("dim_value") for dim in dims):
+                shapes[value.name] = tuple(dim.dim_value for dim in dims)
+            elif graph is not inferred.graph and all(dim.HasField("dim_value") for dim in dims[1:]):
+                shapes[value.name] = (1, *(dim.dim_value for dim in dims[1:]))  # of the faces that took the branch
     return shapes
+
+
+def _graphs(graph: Any) -> Iterator[Any]:
+    """The graph and those of its branches."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _graphs(attribute.g)
 
 
 def _params(graph: Any) -> int:
@@ -113,13 +127,14 @@ def _params(graph: Any) -> int:
     from onnx import TensorProto
 
     weights = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT8, TensorProto.UINT8, TensorProto.INT32)
-    scales = {
-        node.input[place] for node in graph.node for place in _SCALES.get(node.op_type, ()) if place < len(node.input)
-    }
-    read = {name for node in graph.node for name in node.input} - scales
+    graphs = list(_graphs(graph))
+    nodes = [node for each in graphs for node in each.node]
+    scales = {node.input[place] for node in nodes for place in _SCALES.get(node.op_type, ()) if place < len(node.input)}
+    read = {name for node in nodes for name in node.input} - scales
     return sum(
         prod(tensor.dims)
-        for tensor in graph.initializer
+        for each in graphs
+        for tensor in each.initializer
         if tensor.name in read and tensor.data_type in weights and tensor.dims
     )
 

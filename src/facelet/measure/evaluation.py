@@ -35,20 +35,24 @@ def evaluate_model(model: Model, faces: FaceSet, split: str = "test") -> Classif
     )
 
 
-def evaluate_file(path: str, source: str, split: str = "test", threads: int = 0) -> Classification:
+def evaluate_file(
+    path: str, source: str, split: str = "test", threads: int = 0, speed: float | None = None
+) -> Classification:
     """``evaluate_model`` of a file on a written source. Raises FaceletError for what cannot be read or does not fit."""
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
-    model = Model.load(path, threads=threads)
+    model = Model.load(path, threads=threads, speed=speed)
     if model.info.task != "expression":
         raise FaceletError(f"{path} is a model for {model.info.task}, which facelet eval cannot measure on classes")
     size, channels = model.info.input.size, model.info.input.channels
     return evaluate_model(model, load(source, size=size, channels=channels), split)
 
 
-def command(model: str, faces: str, *, split: str, threads: int, as_json: bool, console: Console) -> None:
+def command(
+    model: str, faces: str, *, split: str, threads: int, speed: float | None, as_json: bool, console: Console
+) -> None:
     """Prints what ``evaluate_file`` finds."""
-    result = evaluate_file(model, faces, split, threads)
+    result = evaluate_file(model, faces, split, threads, speed)
     if as_json:
         print(json.dumps(result.to_json()))
         return

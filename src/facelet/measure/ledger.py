@@ -35,6 +35,7 @@ AVERAGED = (
     "val_accuracy",
     "p50_ms",
     "p95_ms",
+    "mean_ms",
     "seconds",
 )
 COUNTED = ("params", "macs", "bytes")

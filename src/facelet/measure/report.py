@@ -28,6 +28,7 @@ from facelet.faces import FaceSet, Protocol
 from facelet.measure import plots
 from facelet.measure.classification import Classification
 from facelet.measure.drawing import SERIES
+from facelet.measure.early_exit_plot import AXES, trade
 from facelet.measure.ledger import Ledger, Summary
 from facelet.measure.ledger_text import LEGEND, accuracy, change, headline
 from facelet.measure.row import amount, duration, megabytes, milliseconds, percent, points, signed
@@ -72,6 +73,7 @@ def write_report(
     evaluations: Mapping[str, Classification],
     faces: FaceSet,
     curves: Mapping[str, plots.Curve] | None = None,
+    stopping: Mapping[str, plots.Curve] | None = None,
     paper: str = "",
     about: str = "",
     machine: str = "",
@@ -85,6 +87,7 @@ def write_report(
         evaluations: by model name, on ``faces``; of one seed where there are several.
         faces: the split that was evaluated, at any size.
         curves: rows of ``curves.csv`` by model name; further seeds as "NAME-s1".
+        stopping: settings of the models that stop early, see ``early_exit_plot``.
         paper, about: whose method it is, and what is theirs and what is chosen here.
         machine: where latency was taken. recipe_text: the resolved YAML. command: what to type to make this again.
 
@@ -128,6 +131,7 @@ def write_report(
             plots.pareto(summaries, "p50_ms", "latency p50, ms per face (log)", told),
             plots.pareto(summaries, "bytes", "file size, MB (log)", told),
         ),
+        stopping=_drawn(*(trade(stopping or {}, numbers, axis) for axis in AXES)),
         learning=_drawn(
             plots.learning_curves(curves or {}, summaries, "val_accuracy", "validation accuracy, %"),
             plots.learning_curves(curves or {}, summaries, "train_loss", "training loss"),

@@ -45,6 +45,7 @@ class Row(BaseModel):
     bytes: int = Field(ge=0)
     p50_ms: float = Field(ge=0)
     p95_ms: float = Field(ge=0)
+    mean_ms: float = Field(0.0, ge=0, description="over validation faces: what a model that stops early is about")
     machine: str = ""
     allowance: float | None = Field(None, description="accuracy the step was allowed to cost, as a share")
     seconds: float = 0.0

@@ -13,7 +13,7 @@ from facelet.measure.intervals import Difference, unpaired_difference
 from facelet.measure.row import Row, percent, points, signed, times
 
 SHRINKING = ("quantize", "prune", "prune-at-init")
-ALLOWANCE = {"quantize": 0.003}
+ALLOWANCE = {"quantize": 0.003, "early-exit": 0.003}
 """Accuracy, as a share, that a step may cost before its verdict calls it too much, unless a row brings its own."""
 
 
@@ -31,8 +31,11 @@ def verdict(row: Row, parent: Row | None, difference: Difference | None = None, 
     difference = difference or from_rows(row, parent)
     if row.control:
         return _of_control(row, parent, difference)
+    allowance = ALLOWANCE.get(step) if row.allowance is None else row.allowance
+    if step == "early-exit":
+        return _of_stopping(row, parent, difference, allowance)
     if step in SHRINKING:
-        return _of_shrinking(row, parent, difference, ALLOWANCE.get(step) if row.allowance is None else row.allowance)
+        return _of_shrinking(row, parent, difference, allowance)
     sizes = compared_sizes(row, parent)
     if sizes:
         return ", ".join([*sizes, worded(difference)])
@@ -116,16 +119,31 @@ def _of_shrinking(row: Row, parent: Row, difference: Difference, allowance: floa
         missed.append(f"not smaller than {whose}")
     if speeds_compare(row, parent) and row.p50_ms >= parent.p50_ms:
         missed.append(f"slower than {whose}" if row.p50_ms > 1.03 * parent.p50_ms else f"no faster than {whose}")
-    accuracy = worded(difference)
-    costly = allowance is not None and difference.value < -allowance
-    if costly and allowance is not None:
-        accuracy += f", more than the {100 * allowance:.1f} points allowed"
+    costly, accuracy = _cost(difference, allowance)
     sizes = compared_sizes(row, parent)
     if missed:
         return "; ".join([f"no gain: {what} is {' and '.join(missed)}", ", ".join([*sizes, accuracy])])
     if costly:
         return f"{', '.join(sizes) or 'hardly smaller'}, but {accuracy}"
     return ", ".join([*sizes, accuracy]) if sizes else f"hardly smaller, hardly faster, {accuracy}"
+
+
+def _cost(difference: Difference, allowance: float | None) -> tuple[bool, str]:
+    """Whether the accuracy lost is beyond the allowance, and the words for it."""
+    if allowance is None or difference.value >= -allowance:
+        return False, worded(difference)
+    return True, f"{worded(difference)}, more than the {100 * allowance:.1f} points allowed"
+
+
+def _of_stopping(row: Row, parent: Row, difference: Difference, allowance: float | None) -> str:
+    """About mean times: a median would be that of one exit."""
+    costly, accuracy = _cost(difference, allowance)
+    if not (speeds_compare(row, parent) and row.mean_ms and parent.mean_ms):
+        return accuracy
+    times_ = f"mean time {row.mean_ms / parent.mean_ms:.2f} of {parent.name}'s"
+    if row.mean_ms >= parent.mean_ms:
+        return f"no gain: {times_}, {accuracy}"
+    return f"{times_}, {'but ' * costly}{accuracy}"
 
 
 def _of_control(row: Row, parent: Row, difference: Difference) -> str:

@@ -12,7 +12,7 @@ from facelet.faces import FaceSet
 from facelet.measure.classification import Classification
 from facelet.measure.cost import file_cost
 from facelet.measure.intervals import Difference, difference_over_seeds
-from facelet.measure.latency import Latency, Machine, bench, machine
+from facelet.measure.latency import TIMED, Latency, Machine, bench, machine
 from facelet.measure.ledger import Ledger, Row, compared
 from facelet.measure.ledger_text import markdown, show
 from facelet.measure.report import write_report
@@ -20,13 +20,14 @@ from facelet.measure.row import figures
 from facelet.measure.verdict import SHRINKING
 from facelet.recipes.measured import Measured
 from facelet.recipes.schema import Recipe, dump
+from facelet.shrink.early_exit import CURVE
 
 
 def finish(folder: Path, recipe: Recipe, faces: FaceSet, done: list[Measured], console: Console) -> Ledger:
     """Writes ledger and report of a run whose steps are all done, and prints the ledger."""
     where = machine()  # before it adds its own load
     with console.status("timing the models side by side"):
-        times = bench([_file(one) for one in done])
+        times = bench([_file(one) for one in done], faces=faces.split("val").images[:TIMED])
     pairs = sorted(zip(done, times, strict=True), key=lambda pair: pair[0].control)
     ledger = Ledger(_row(one, latency, where, recipe) for one, latency in pairs)
     tests = {(one.step.name, one.seed): one.test for one in done}
@@ -54,6 +55,7 @@ def finish(folder: Path, recipe: Recipe, faces: FaceSet, done: list[Measured], c
         protocol=faces.protocol,
         evaluations={one.label: one.test for one in done if one.seed == 0},
         curves={one.label: read_curves(one.folder / "curves.csv") for one in done},
+        stopping={one.label: files.read_json(path) for one in done if (path := one.folder / CURVE).exists()},
         faces=faces.split("test"),
         notes=notes,
         recipe_text=dump(recipe),
@@ -98,6 +100,7 @@ def _row(one: Measured, latency: Latency, where: Machine, recipe: Recipe) -> Row
         bytes=cost.bytes,
         p50_ms=latency.p50_ms,
         p95_ms=latency.p95_ms,
+        mean_ms=latency.mean_ms,
         machine=str(where),
         allowance=None if (points := getattr(one.step, "allowance", None)) is None else points / 100,
         seconds=one.made.spent.get("seconds", 0.0),

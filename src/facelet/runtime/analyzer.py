@@ -74,12 +74,19 @@ class Analyzer:
         detector: YuNet's file, a Detector, or what answers like one; found by ``yunet_file`` when empty. Opened when
             first needed: ready crops need none.
         threads: of the model, 0 takes all cores.
+        speed: of a model that stops early, see ``Model.load``; both belong to a file, not to a loaded model.
 
     Raises FaceletError when there is no model, or one of another task.
     """
 
-    def __init__(self, model: Model | str | Path = "", detector: Finder | str | Path = "", threads: int = 0) -> None:
-        self.model = model if isinstance(model, Model) else Model.load(find_model(model), threads)
+    def __init__(
+        self,
+        model: Model | str | Path = "",
+        detector: Finder | str | Path = "",
+        threads: int = 0,
+        speed: float | None = None,
+    ) -> None:
+        self.model = model if isinstance(model, Model) else Model.load(find_model(model), threads, speed)
         if self.model.info.task != "expression":
             raise FaceletError(f"{self.model.path} is a model for {self.model.info.task}; expected one for expression")
         self._detector = detector
@@ -152,16 +159,21 @@ def find_model(path: str | Path = "") -> Path:
     return Path(named)
 
 
-def analyze(photo: Photo, model: Model | str | Path = "", detector: Finder | str | Path = "") -> list[Face]:
-    """``Analyzer(model, detector).analyze(photo)``; model and detector stay open for the next call."""
+def analyze(
+    photo: Photo,
+    model: Model | str | Path = "",
+    detector: Finder | str | Path = "",
+    speed: float | None = None,
+) -> list[Face]:
+    """``Analyzer(model, detector, speed=speed).analyze(photo)``; model and detector stay open for the next call."""
     if isinstance(model, Model) or callable(detector):
-        return Analyzer(model, detector).analyze(photo)
+        return Analyzer(model, detector, speed=speed).analyze(photo)
     file = find_model(model)
     changed = file.stat().st_mtime_ns if file.exists() else 0
-    return _kept(str(file), str(detector), os.environ.get("FACELET_YUNET", ""), changed).analyze(photo)
+    return _kept(str(file), str(detector), speed, os.environ.get("FACELET_YUNET", ""), changed).analyze(photo)
 
 
 @lru_cache(maxsize=4)
-def _kept(model: str, detector: str, environment: str, changed: int) -> Analyzer:
+def _kept(model: str, detector: str, speed: float | None, environment: str, changed: int) -> Analyzer:
     """The last two arguments only tell one answer from another: a new file under the same name is opened anew."""
-    return Analyzer(model, detector)
+    return Analyzer(model, detector, speed=speed)

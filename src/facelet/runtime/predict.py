@@ -119,11 +119,12 @@ def command(
     cropped: bool = False,
     form: Literal["table", "json", "csv"] = "table",
     threads: int = 0,
+    speed: float | None = None,
     console: Console,
 ) -> None:
     """Finds, analyzes, prints and draws. Raises FaceletError when nothing can be: no model, no photo, none readable."""
     files = photos.find(places)
-    analyzer = Analyzer(model, detector, threads)
+    analyzer = Analyzer(model, detector, threads, speed)
     drawings = Drawings(save, files) if save else None
     for note in analyzer.model.info.protocol.get("notes", ()):
         print(f"the model's training faces: {note}", file=sys.stderr)

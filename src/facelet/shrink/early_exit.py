@@ -28,7 +28,7 @@ from facelet.faces import FaceSet
 from facelet.measure import parity
 from facelet.measure.cost import graph_macs
 from facelet.measure.early_exit import Point, choose, confidence, curve, stopping, thinned
-from facelet.measure.latency import mean_times
+from facelet.measure.latency import TIMED, mean_times
 from facelet.measure.row import amount, percent
 from facelet.model_file import NEVER, ExitInfo
 from facelet.nets import NetSpec
@@ -42,7 +42,8 @@ from facelet.step import STEPS, Job, Made, Plan, Step
 
 CURVE = "early-exit.json"
 """In the step's folder: its curve with measured times, for the report."""
-TIMED, TIMED_FACES = 8, 256
+SETTINGS = 8
+"""Thresholds that are timed, besides the chosen one."""
 BATCH = 64
 
 
@@ -100,7 +101,7 @@ class EarlyExit(Step):
         with files.writing(path) as beside:
             model_file.write(assemble(parts, chosen.threshold, info.temperature), described, beside)
             _check(net, spec, beside, golden(job.faces), chosen.threshold, info.temperature)
-        timed = _timed(path, points, chosen, val.images[:TIMED_FACES])
+        timed = _timed(path, points, chosen, val.images[:TIMED])
         files.write_json(job.folder / CURVE, [point.to_json() for point in timed])
         told = self._told(timed[1], timed[0], macs)
         for line in told:
@@ -165,7 +166,7 @@ class _Answer(nn.Module):
 def _timed(path: Path, points: Sequence[Point], chosen: Point, faces: NDArray[np.uint8]) -> list[Point]:
     """Never stopping, the chosen point, and a few between that and stopping at once, with measured mean times."""
     macs = np.array([point.macs for point in points])
-    wanted = np.linspace(macs[0], macs[-1], TIMED)[1:]
+    wanted = np.linspace(macs[0], macs[-1], SETTINGS)[1:]
     some = [points[0], chosen, *(points[row] for row in np.unique([np.abs(macs - each).argmin() for each in wanted]))]
     times = mean_times(path, [point.threshold for point in some], faces)
     return [replace(point, mean_ms=mean) for point, mean in zip(some, times, strict=True)]

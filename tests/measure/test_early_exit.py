@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from facelet.errors import FaceletError
+from facelet.measure.early_exit import KEPT, choose, confidence, curve, thinned
+from facelet.model_file import NEVER, ExitInfo
+
+
+@pytest.fixture(scope="module")
+def answers():
+    """Logits of three exits, the deeper the better, and labels of 90 faces of four classes; MACs up to each exit."""
+    random = np.random.default_rng(3)
+    labels = random.integers(0, 4, 90)
+    right = np.eye(4)[labels]
+    logits = np.stack([strength * right + random.normal(0, 1.5, (90, 4)) for strength in (1, 2, 4)])
+    return logits.astype(np.float32), labels, (10, 30, 100)
+
+
+@pytest.mark.parametrize("threshold", [NEVER, 1.0, 0.8, 0.5, 0.0])
+def test_a_point_is_what_face_after_face_does(answers, threshold):
+    logits, labels, macs = answers
+    right, spent, stops = 0, 0, [0, 0, 0]
+    for face, label in enumerate(labels):
+        for exit_ in range(3):
+            powers = np.exp(logits[exit_, face] / 1.5)
+            if exit_ == 2 or powers.max() / powers.sum() >= threshold:
+                right, spent = right + (powers.argmax() == label), spent + macs[exit_]
+                stops[exit_] += 1
+                break
+    (point,) = curve(logits, labels, macs, temperature=1.5, thresholds=(threshold,))
+    assert point.accuracy == pytest.approx(right / 90)
+    assert point.macs == pytest.approx(spent / 90)
+    assert point.shares == pytest.approx(np.array(stops) / 90)
+
+
+def test_the_curve_runs_from_never_to_at_once(answers):
+    points = curve(*answers)
+    assert points[0].shares == (0, 0, 1)
+    assert points[-1].shares == (1, 0, 0)
+    assert [point.macs for point in points] == sorted((point.macs for point in points), reverse=True)
+
+
+@pytest.mark.parametrize("allowance", [0.0, 0.02, 0.1, 1.0])
+def test_the_choice_is_the_least_work_within_the_allowance(answers, allowance):
+    points = curve(*answers)
+    chosen = choose(points, allowance)
+    assert chosen.accuracy >= points[0].accuracy - allowance - 1e-9
+    assert all(p.macs >= chosen.macs for p in points if p.accuracy >= points[0].accuracy - allowance)
+    assert allowance < 1 or chosen.shares == (1, 0, 0)
+
+
+def test_confidence_is_the_softmaxs_largest():
+    logits = np.array([[2.0, 1.0, 0.0], [0.0, 0.0, 0.0]], np.float32)
+    powers = np.exp(logits / 2)
+    np.testing.assert_allclose(confidence(logits, 2.0), (powers / powers.sum(1, keepdims=True)).max(1), rtol=1e-6)
+
+
+def test_a_file_keeps_a_dozen_points_between_which_speed_is_set(answers):
+    points = curve(*answers)
+    kept = thinned(points)
+    assert 2 <= len(kept) <= KEPT
+    info = ExitInfo(threshold=0.9, macs=(10, 30, 100), points=kept)
+    assert info.at(0) == NEVER
+    assert info.at(1) == 0
+    thresholds = [info.at(speed) for speed in np.linspace(0, 1, 41)]
+    assert thresholds == sorted(thresholds, reverse=True)
+    macs = [point.macs for point in points]
+    for speed in (0.25, 0.5, 0.75):  # the share of the savings, as nearly as a dozen points tell
+        (point,) = curve(*answers, thresholds=(info.at(speed),))
+        assert (macs[0] - point.macs) / (macs[0] - macs[-1]) == pytest.approx(speed, abs=0.12)
+
+
+@pytest.mark.parametrize("speed", [-0.1, 1.01, float("nan")])
+def test_a_speed_outside_is_refused(answers, speed):
+    info = ExitInfo(threshold=0.9, macs=(10, 30, 100), points=thinned(curve(*answers)))
+    with pytest.raises(FaceletError, match=r"expected 0 .* to 1"):
+        info.at(speed)
+
+
+def test_settings_that_contradict_each_other_are_refused(answers):
+    kept = thinned(curve(*answers))
+    with pytest.raises(ValueError, match="faster settings must have lower thresholds"):
+        ExitInfo(threshold=0.9, macs=(10, 30, 100), points=kept[::-1])
