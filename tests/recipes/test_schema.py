@@ -29,7 +29,7 @@ def test_a_dumped_recipe_reads_back_the_same(name, tmp_path):
     path.write_text(schema.dump(recipe))
     again = schema.load(str(path))
     assert again == recipe.model_copy(update={"profiles": {}})
-    assert "temperature: 4.0" in schema.dump(recipe)  # a default is written out too
+    assert "warmup: 0.1" in schema.dump(recipe)  # a default is written out too
 
 
 def test_all_mistakes_are_named_at_once_with_the_nearest_key():

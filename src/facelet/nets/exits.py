@@ -49,8 +49,7 @@ class Exit(nn.Module):
         super().__init__()
         self.attention = ATTENTION[attention](width)
         steps = max(1, halvings)
-        # Widths double as they do from stage to stage, and end at the embedding's.
-        widths = [width, *(min(width * 2**step, embedding_width) for step in range(1, steps)), embedding_width]
+        widths = [*[width] * steps, embedding_width]  # as narrow as its stage while the map is large
         self.body = nn.Sequential(
             *(Separable(widths[i], widths[i + 1], stride=2 if halvings else 1) for i in range(steps))
         )

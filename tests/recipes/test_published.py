@@ -1,0 +1,68 @@
+"""The recipes of published systems, whole, on a few toy faces: every row is there, and is compared with what it should be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from facelet import model_file
+from facelet.learn.lesson import Lesson
+from facelet.recipes import schema
+from facelet.recipes.runner import run
+
+FACES = "toy?faces=500&noise=0"
+
+
+def small(name: str, folder: Path, more: dict[str, object]) -> dict[str, dict]:
+    """Rows of a run of the toy profile in which every training is one epoch of batches of 25, but for ``more``."""
+    recipe = schema.load(name, profile="toy")
+    rooms = {step.name: "controls" if control else "steps" for step, control in recipe.all_steps()}
+    settings = {
+        f"{rooms[step.name]}.{step.name}.{key}": value
+        for step, _ in recipe.all_steps()
+        if isinstance(step, Lesson)
+        for key, value in (("epochs", 1), ("batch", 25))
+    }
+    settings |= {f"{rooms[key.split('.')[0]]}.{key}": value for key, value in more.items()}
+    written = [f"{key}={value}" for key, value in {"faces.size": 32, **settings}.items()]
+    out = run(name, faces=FACES, settings=written, out=folder, console=Console(quiet=True))
+    assert "<html" in (out / "report.html").read_text()
+    return {row["name"]: row for row in json.loads((out / "ledger.json").read_text())}
+
+
+def test_resvgg(tmp_path):
+    rows = small("resvgg", tmp_path / "run", {"original.epochs": 5, "pruned.epochs": 2})
+    assert rows["original"]["accuracy"] > 0.4
+    assert rows["pruned"]["params"] <= 0.19 * rows["original"]["params"]
+    assert rows["random-channels"]["params"] == rows["from-scratch"]["params"] == rows["pruned"]["params"]
+    assert {rows[name]["compare"] for name in ("random-channels", "from-scratch", "mobilenet-v2")} == {"pruned"}
+    assert rows["pruned-int8"]["bytes"] < 0.1 * rows["original"]["bytes"]
+    peers = ("mobilenet-v2", "mobilenet-v3", "squeezenet", "shufflenet-v2")
+    assert all(rows[f"{peer}-int8"]["compare"] == "pruned-int8" for peer in peers)
+    assert all("beside pruned" in rows[peer]["verdict"] for peer in peers)
+
+
+def test_light_self_distilled(tmp_path):
+    more = {"light-vgg.epochs": 6, "vgg-distilled.epochs": 3}
+    rows = small("light-self-distilled", tmp_path / "run", more)
+    assert rows["light-vgg"]["accuracy"] > 0.3
+    for light, original, exits in (("light-resnet", "resnet", 3), ("light-vgg", "vgg", 4)):
+        assert rows[light]["params"] * 5 <= rows[original]["params"]
+        assert rows[light]["compare"] == original
+        assert rows[f"{light}-alone"]["compare"] == light
+        assert rows[f"{original}-distilled"]["compare"] == original
+        macs = [rows[f"{light}-exit{number}"]["macs"] for number in range(1, exits + 1)]
+        assert macs == sorted(macs)
+        assert macs[0] < 0.6 * rows[light]["macs"]
+        info = model_file.read(tmp_path / "run" / f"{light}-early.onnx")
+        assert len(info.exits.macs) == exits + 1
+        assert rows[f"{light}-early"]["mean_ms"] > 0
+    assert "Stopping early" in (tmp_path / "run" / "report.html").read_text()
+
+
+@pytest.mark.parametrize("name", ["resvgg", "light-self-distilled"])
+def test_its_page_is_there(name):
+    assert (Path(__file__).parents[2] / "docs" / f"{name}.md").exists()
