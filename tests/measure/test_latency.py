@@ -72,7 +72,7 @@ class Sleeper:
 def test_models_take_turns_and_the_first_of_a_burst_is_not_counted():
     turns = []
     sessions = [Sleeper("a", 0, turns), Sleeper("b", 0.001, turns)]
-    times = latency._interleaved(sessions, [{}, {}], 0, rounds=2)
+    times = latency._interleaved(sessions, [[{}], [{}]], 0, rounds=2)
     burst = latency.BURST + 1
     assert turns == ["a"] * 3 + ["b"] * 3 + ["a"] * burst + ["b"] * burst + ["b"] * burst + ["a"] * burst
     assert [len(some) for some in times] == [2 * latency.BURST] * 2
@@ -134,3 +134,29 @@ def test_a_table_and_json_say_the_same(paths):
     assert value["machine"]["warning"] in text.replace("\n", " ") or "busy" in text
     assert value["models"][0]["faces_per_second"] > 0
     assert "99.0 cores busy" in text.replace("\n", " ")
+
+
+def test_every_model_is_timed_with_the_same_faces_in_turn():
+    seen = {"a": [], "b": []}
+
+    class Reader:
+        def __init__(self, name):
+            self.name = name
+
+        def run(self, outputs, feed):
+            seen[self.name].append(feed["images"])
+
+    feeds = [{"images": number} for number in range(12)]
+    latency._interleaved([Reader("a"), Reader("b")], [feeds, feeds], 0, rounds=2)
+    burst = latency.BURST
+    timed = {
+        name: got[4 : 4 + burst] + got[5 + burst :] for name, got in seen.items()
+    }  # behind three warm ups, and one a burst
+    assert timed["a"] == timed["b"] == [number % 12 for number in range(2 * burst)]
+
+
+def test_faces_make_batches_that_are_all_full():
+    info = ModelInfo(name="x", labels=("a", "b"), input=InputInfo(size=8, channels=1, mean=(0,), std=(1,)))
+    faces = np.arange(5, dtype=np.uint8)[:, None, None, None].repeat(8, 1).repeat(8, 2)
+    feeds = latency._feeds(info, 2, faces)
+    assert [np.round(feed["images"][:, 0, 0, 0] * 255).tolist() for feed in feeds] == [[0, 1], [2, 3], [4, 0]]

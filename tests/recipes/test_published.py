@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,21 @@ from rich.console import Console
 
 from facelet import model_file
 from facelet.learn.lesson import Lesson
+from facelet.measure.latency import bench, mean_times
 from facelet.recipes import schema
 from facelet.recipes.runner import run
 
-FACES = "toy?faces=500&noise=0"
+FACES = "toy?faces=400&noise=0"
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch):
+    """Times are taken all the same, but not for long: they have tests of their own."""
+    monkeypatch.setattr("facelet.recipes.finish.bench", partial(bench, rounds=3))
+    monkeypatch.setattr("facelet.shrink.quantize.bench", lambda paths, seconds: bench(paths, rounds=3))
+    monkeypatch.setattr("facelet.shrink.early_exit.mean_times", partial(mean_times, seconds=0.01))
+    for room in ("learn.lesson", "shrink.prune"):
+        monkeypatch.setattr(f"facelet.{room}.seconds_per_face", lambda *spec: 0.0)
 
 
 def small(name: str, folder: Path, more: dict[str, object]) -> dict[str, dict]:

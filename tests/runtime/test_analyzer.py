@@ -164,7 +164,7 @@ def test_the_short_call_keeps_the_model_until_it_changes(tiny, tmp_path, monkeyp
     opened = []
     load = Model.load.__func__
     monkeypatch.setattr(
-        Model, "load", classmethod(lambda cls, path, threads=0: opened.append(path) or load(cls, path, threads))
+        Model, "load", classmethod(lambda cls, path, *options: opened.append(path) or load(cls, path, *options))
     )
     monkeypatch.setattr("facelet.runtime.analyzer.Detector", lambda file: TwoFaces())
     monkeypatch.setenv("FACELET_MODEL", str(tiny))

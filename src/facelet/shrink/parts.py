@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from facelet.errors import FaceletError
 from facelet.measure.cost import shapes_at_one
+from facelet.nets.exits import ExitNet
 from facelet.nets.spec import NetSpec
 from facelet.shrink.export import graph_of
 from facelet.shrink.routes import shorten
@@ -27,17 +28,17 @@ from facelet.shrink.routes import shorten
 class _Staged(nn.Module):
     """All answers, shallow to deep, then the maps between the stages."""
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: ExitNet) -> None:
         super().__init__()
         self.net = net
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        stages = self.net.stages(images)  # type: ignore[operator]
-        shallow = [answer.logits for answer in self.net.heads(stages)]  # type: ignore[operator]
-        return (*shallow, self.net.classify(self.net.embed(stages)), *stages[:-1])  # type: ignore[operator]
+        stages = self.net.stages(images)
+        shallow = [answer.logits for answer in self.net.heads(stages)]
+        return (*shallow, self.net.classify(self.net.embed(stages)), *stages[:-1])
 
 
-def staged(net: nn.Module, spec: NetSpec) -> list[onnx.ModelProto]:
+def staged(net: ExitNet, spec: NetSpec) -> list[onnx.ModelProto]:
     """The parts of an ``ExitNet``, shallow to deep.
 
     A part's input is "images" or "before", (batch, C, H, W) float; its outputs are "logits" (batch, K) and, but for the
