@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facelet.errors import FaceletError
-from facelet.measure.early_exit import KEPT, choose, confidence, curve, thinned
+from facelet.measure.early_exit import KEPT, Work, choose, choose_exits, confidence, curve, thinned
 from facelet.model_file import NEVER, ExitInfo
 
 
@@ -49,6 +49,42 @@ def test_the_choice_is_the_least_work_within_the_allowance(answers, allowance):
     assert chosen.accuracy >= points[0].accuracy - allowance - 1e-9
     assert all(p.macs >= chosen.macs for p in points if p.accuracy >= points[0].accuracy - allowance)
     assert allowance < 1 or chosen.shares == (1, 0, 0)
+
+
+def test_work_adds_up_stage_after_stage():
+    work = Work(stages=(10, 20, 70, 5), heads=(1, 2, 3))
+    assert work.upto([0, 1, 2]) == [11, 33, 106, 111]
+    assert work.upto([1]) == [32, 107]
+
+
+@pytest.mark.parametrize("heads", [(1, 1), (1, 60), (60, 1), (9, 60)])
+@pytest.mark.parametrize("allowance", [0.0, 0.05, 0.3])
+def test_the_exits_kept_spend_least_of_all_choices(answers, heads, allowance):
+    logits, labels, _ = answers
+    work, spent = Work((10, 20, 70), heads), {}
+    least = (logits[2].argmax(1) == labels).mean() - allowance
+    for first, second in ((True, False), (False, True), (True, True)):
+        for threshold in (*(step / 200 for step in range(201)), 2.0):
+            right, macs = 0, 0
+            for face, label in enumerate(labels):
+                for k, here in ((0, first), (1, second), (2, True)):
+                    macs += work.stages[k] + (heads[k] if here and k < 2 else 0)
+                    powers = np.exp(logits[k, face])
+                    if k == 2 or (here and powers.max() / powers.sum() >= threshold):
+                        right += logits[k, face].argmax() == label
+                        break
+            if right / len(labels) >= least - 1e-9:
+                kept = tuple(np.flatnonzero([first, second]))
+                spent[kept] = min(macs / len(labels), spent.get(kept, np.inf))
+    chosen = choose_exits(logits, labels, work, allowance)
+    assert spent[chosen] == pytest.approx(min(spent.values()))
+
+
+def test_of_equal_choices_the_fewer_exits_are_kept():
+    logits = np.zeros((4, 6, 3), np.float32)
+    logits[3, :, 1] = 9  # no exit is ever sure, or right
+    labels = np.ones(6, np.int64)
+    assert choose_exits(logits, labels, Work((10, 10, 10, 10), (0, 0, 0)), 0.0) == (0,)
 
 
 def test_confidence_is_the_softmaxs_largest():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from facelet.nets.exits import ExitNet
 from facelet.runtime.session import Model, prepared
 from facelet.shrink.early_exit import CURVE, torch_answers
 from facelet.shrink.export import export_checkpoint
+from facelet.shrink.parts import staged, work_of
 from facelet.step import STEPS, Job, Made
 
 NETS = {
@@ -114,7 +116,7 @@ def test_the_file_says_what_it_is(light, faces):
     assert info.step == "early-exit"
     assert info.labels == told.labels
     assert info.exits.macs[-1] == info.macs == file_cost(made.onnx).macs
-    assert info.exits.macs[0] < info.exits.macs[1] < info.exits.macs[2] < info.exits.macs[3]
+    assert all(shallower < deeper for shallower, deeper in pairwise(info.exits.macs))
     val = faces.labelled("val")
     for speed in (0.0, 0.5, 1.0):
         right = (Model.load(made.onnx, speed=speed).logits(val.images).argmax(1) == val.labels).mean()
@@ -123,6 +125,30 @@ def test_the_file_says_what_it_is(light, faces):
     deepest, chosen = (Model.load(made.onnx, speed=speed).logits(val.images).argmax(1) for speed in (0, None))
     assert (chosen == val.labels).mean() >= (deepest == val.labels).mean() - 0.05
     assert np.array_equal(deepest, Model.load(before.onnx).logits(val.images).argmax(1))
+
+
+@pytest.mark.parametrize("exits", [[1], [3], [1, 3]])
+def test_the_exits_asked_for_are_kept_and_no_others(light, tmp_path, faces, exits):
+    before, _ = light
+    made = step(exits=exits, allowance=5).run(Job("early", tmp_path, faces, {"light": before}, say=lambda line: None))
+    net, spec = nets.load(before.net)
+    info, cost = model_file.read(made.onnx), file_cost(made.onnx)
+    heads = [sum(weight.numel() for weight in head.parameters()) for head in net.heads.exits]
+    dropped = sum(size for at, size in enumerate(heads, 1) if at not in exits)
+    assert info.params == sum(weight.numel() for weight in net.parameters()) - dropped
+    assert info.macs == cost.macs == info.exits.macs[-1]
+    assert len(info.exits.macs) == len(exits) + 1
+    for at, macs in zip(exits, info.exits.macs, strict=False):
+        alone = STEPS["exit"].model_validate({"do": "exit", "as": f"exit{at}", "of": "light", "at": at})
+        cost = file_cost(alone.run(Job(f"exit{at}", tmp_path, faces, {"light": before}, say=lambda line: None)).onnx)
+        assert macs == cost.macs + sum(work_of(staged(net, spec)).heads[k - 1] for k in exits if k < at)
+
+
+@pytest.mark.parametrize("exits", [[2, 1], [1, 1], [4]])
+def test_exits_that_are_not_there_are_refused(light, faces, exits):
+    _, spec = nets.load(light[0].net)
+    with pytest.raises(FaceletError, match=r"expected some of \[1, 2, 3\], shallow to deep"):
+        step(exits=exits).plan(faces, {"light": spec})
 
 
 def test_its_curve_is_kept_with_times(light):

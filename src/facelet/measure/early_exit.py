@@ -1,7 +1,8 @@
 """What a net that stops early would cost and answer at every confidence: from all exits' answers on some faces.
 
->>> points = curve(logits, labels, macs=(2_000_000, 9_000_000, 23_000_000))   # logits (exits, N, K)
->>> point = choose(points, allowance=0.003)
+>>> work = Work(stages=(2_000_000, 5_000_000, 9_000_000), heads=(400_000, 300_000))
+>>> kept = choose_exits(logits, labels, work, allowance=0.003)               # logits (exits, N, K), shallow to deep
+>>> point = choose(curve(logits[[*kept, -1]], labels, work.upto(kept)), allowance=0.003)
 >>> point.threshold, point.accuracy, point.macs
 
 A face stops at the first exit whose largest probability reaches the threshold. Confidence is that of faces like those it was
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,8 @@ from numpy.typing import NDArray
 from facelet.model_file import NEVER, ExitPoint
 
 GRID = (NEVER, *(step / 200 for step in range(200, -1, -1)))
+MOST = 10
+"""Exits among which every choice is tried, 1,023 of them."""
 KEPT = 12
 """Points of a curve that a model file keeps."""
 
@@ -44,6 +48,26 @@ class Point:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Work:
+    """MACs of the parts of a net with exits, for one face.
+
+    Attributes:
+        stages: the net itself, shallow to deep, each from the map before it; the last with the net's own answer.
+        heads: of each exit, one less than stages.
+    """
+
+    stages: tuple[int, ...]
+    heads: tuple[int, ...]
+
+    def upto(self, kept: Sequence[int]) -> list[int]:
+        """MACs of a face that stops at each of the exits ``kept`` (0 the shallowest), then at the deepest; all before included."""
+        return [
+            sum(self.stages[: k + 1]) + sum(self.heads[j] for j in kept if j <= k)
+            for k in (*kept, len(self.stages) - 1)
+        ]
 
 
 def curve(
@@ -87,6 +111,24 @@ def choose(points: Sequence[Point], allowance: float) -> Point:
     """The one of fewest MACs whose accuracy is at most ``allowance`` (a share) below that of never stopping, the first point."""
     least = points[0].accuracy - allowance - 1e-12
     return min((point for point in points if point.accuracy >= least), key=lambda point: point.macs)
+
+
+def choose_exits(
+    logits: NDArray[np.float32], labels: NDArray[np.int64], work: Work, allowance: float, temperature: float = 1.0
+) -> tuple[int, ...]:
+    """The exits (0 the shallowest, at least one) of which ``choose`` finds the fewest MACs; the fewer exits of equals.
+
+    An exit that faces pass without stopping costs its own MACs, so fewer exits can be the faster net. Of more than MOST, only
+    the shallowest MOST are tried.
+    """
+    shallow = range(min(len(work.heads), MOST))
+    choices = [kept for count in range(1, len(shallow) + 1) for kept in combinations(shallow, count)]
+
+    def macs(kept: tuple[int, ...]) -> float:
+        points = curve(logits[[*kept, -1]], labels, work.upto(kept), temperature)
+        return choose(points, allowance).macs
+
+    return min(choices, key=macs)
 
 
 def thinned(points: Sequence[Point]) -> tuple[ExitPoint, ...]:

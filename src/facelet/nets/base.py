@@ -24,11 +24,14 @@ class FaceNet(nn.Module):
         stage_widths: channels of the maps that ``stages`` returns, shallow to deep.
         embedding_width: length of the embedding.
 
-    ``forward(images) = classify(embed(stages(images)))`` always holds.
+    ``forward(images) = classify(embed(stages(images)))`` always holds. ``embed``, ``classify`` and ``uncut`` fit a net that pools
+    its deepest map and ends in ``dropout`` and the linear layer ``fc``; others have their own.
     """
 
     stage_widths: tuple[int, ...]
     embedding_width: int
+    dropout: nn.Dropout
+    fc: nn.Linear
 
     def stages(self, images: Tensor) -> list[Tensor]:
         """images: (N, C, H, W) normalised float. Returns maps (N, C_i, H_i, W_i), shallow to deep."""
@@ -36,18 +39,18 @@ class FaceNet(nn.Module):
 
     def embed(self, stages: list[Tensor]) -> Tensor:
         """Pooled feature (N, D) of the deepest map (nets may use others too)."""
-        raise NotImplementedError
+        return stages[-1].mean((2, 3))
 
     def classify(self, embedding: Tensor) -> Tensor:
         """(N, D) to logits (N, K)."""
-        raise NotImplementedError
+        return self.fc(self.dropout(embedding))
 
     def forward(self, images: Tensor) -> Tensor:
         return self.classify(self.embed(self.stages(images)))
 
     def uncut(self) -> list[nn.Module]:
         """Layers whose output widths pruning has to leave as they are; the first is the classifier."""
-        raise NotImplementedError
+        return [self.fc]
 
     def remeasure(self, size: int, channels: int) -> None:
         """Sets ``stage_widths`` and ``embedding_width`` anew, after layers have been cut."""

@@ -79,15 +79,6 @@ class ResNet18(FaceNet):
         third = self.layer3(second)
         return [first, second, third, self.layer4(third)]
 
-    def embed(self, stages: list[Tensor]) -> Tensor:
-        return stages[-1].mean((2, 3))
-
-    def classify(self, embedding: Tensor) -> Tensor:
-        return self.fc(self.dropout(embedding))
-
-    def uncut(self) -> list[nn.Module]:
-        return [self.fc]
-
     def _stage(self, inputs: int, width: int, stride: int) -> nn.Sequential:
         shortcut = None
         if stride != 1 or inputs != width:

@@ -124,9 +124,6 @@ class ShuffleNetV2(FaceNet):
     def embed(self, stages: list[Tensor]) -> Tensor:
         return self.head(stages[-1]).mean((2, 3))
 
-    def classify(self, embedding: Tensor) -> Tensor:
-        return self.fc(self.dropout(embedding))
-
     def uncut(self) -> list[nn.Module]:
         """Besides the classifier, all that is cut into quarters; the inner widths of the branches are free."""
         layers: list[nn.Module] = [self.fc, self.stem.conv]

@@ -75,12 +75,3 @@ class SqueezeNet(FaceNet):
         first = self.stage1(self.stem(images))
         second = self.stage2(first)
         return [first, second, self.stage3(second)]
-
-    def embed(self, stages: list[Tensor]) -> Tensor:
-        return stages[-1].mean((2, 3))
-
-    def classify(self, embedding: Tensor) -> Tensor:
-        return self.fc(self.dropout(embedding))
-
-    def uncut(self) -> list[nn.Module]:
-        return [self.fc]

@@ -108,15 +108,6 @@ class VGG11(FaceNet):
             found.append(maps)
         return found
 
-    def embed(self, stages: list[Tensor]) -> Tensor:
-        return stages[-1].mean((2, 3))
-
-    def classify(self, embedding: Tensor) -> Tensor:
-        return self.fc(self.dropout(embedding))
-
-    def uncut(self) -> list[nn.Module]:
-        return [self.fc]
-
 
 @NETS.register("vgg19")
 class VGG19(VGG11):

@@ -1,8 +1,8 @@
-"""The step ``early-exit``: one model file with all exits, which stops at the first that is sure enough.
+"""The step ``early-exit``: one model file with several exits, which stops at the first that is sure enough.
 
-In a recipe: ``{do: early-exit, as: light-early, of: light}``, where ``light`` was made by ``self-distill`` with ``keep: true``. The
-confidence that is enough is chosen on validation faces: the least work that costs no more than the allowance. Teerapittayanon et
-al., BranchyNet, https://arxiv.org/abs/1709.01686
+In a recipe: ``{do: early-exit, as: light-early, of: light}``, where ``light`` was made by ``self-distill`` with ``keep: true``.
+Which exits to keep, and the confidence that is enough, are chosen on validation faces: the least work that costs no more than
+the allowance. Teerapittayanon et al., BranchyNet, https://arxiv.org/abs/1709.01686
 
 Confidence means what it meant on faces like those of training; on others the file may stop too early, or never.
 """
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import numpy as np
 import onnx
@@ -24,10 +24,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from facelet import files, model_file, nets
+from facelet.errors import FaceletError
 from facelet.faces import FaceSet
 from facelet.measure import parity
-from facelet.measure.cost import graph_macs
-from facelet.measure.early_exit import Point, choose, confidence, curve, stopping, thinned
+from facelet.measure.early_exit import Point, Work, choose, choose_exits, confidence, curve, stopping, thinned
 from facelet.measure.latency import TIMED, mean_times
 from facelet.measure.row import amount, percent
 from facelet.model_file import NEVER, ExitInfo
@@ -37,7 +37,7 @@ from facelet.runtime.session import prepared
 from facelet.shrink.assemble import assemble
 from facelet.shrink.exit import with_exits
 from facelet.shrink.export import golden, torch_logits, versions
-from facelet.shrink.parts import staged
+from facelet.shrink.parts import staged, work_of
 from facelet.step import STEPS, Job, Made, Plan, Step
 
 CURVE = "early-exit.json"
@@ -58,19 +58,26 @@ class EarlyExit(Step):
     threshold: float | None = Field(
         None, ge=0, le=1, description="confidence to stop at; chosen on validation faces when None"
     )
+    exits: list[Annotated[int, Field(ge=1)]] | None = Field(
+        None, min_length=1, description="exits to keep, 1 the shallowest; chosen on validation faces when None"
+    )
 
     def needs(self) -> list[str]:
         return [self.of]
 
     def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
-        net = with_exits(self.name, self.of, specs).skeleton()
-        val = faces.labelled("val")
+        count = len(with_exits(self.name, self.of, specs).skeleton().stage_widths) - 1
+        if self.exits is not None and (self.exits != sorted(set(self.exits)) or self.exits[-1] > count):
+            raise FaceletError(
+                f"{self.name}: exits is {self.exits}, expected some of {list(range(1, count + 1))}, shallow to deep"
+            )
+        which = f"exits {', '.join(map(str, self.exits))} of {count}" if self.exits else f"some of its {count} exits"
         how = (
-            f"{self.allowance:g} points on {len(val):,} validation faces"
+            f"{self.allowance:g} points on {len(faces.labelled('val')):,} validation faces"
             if self.threshold is None
             else "a given confidence"
         )
-        return Plan(f"{self.of} stops at one of {len(net.stage_widths)} exits: {how}", seconds=0.0)
+        return Plan(f"{self.of} stops at {which}: {how}", seconds=0.0)
 
     def run(self, job: Job) -> Made:
         start = time.perf_counter()
@@ -78,38 +85,57 @@ class EarlyExit(Step):
         net, val, parent = cast(ExitNet, loaded), job.faces.labelled("val"), job.models[self.of].onnx
         assert parent is not None
         info = model_file.read(parent)
-        parts = staged(net, spec)
-        macs = np.cumsum([graph_macs(part) for part in parts]).tolist()
-        logits = run_parts(parts, prepared(val.images, info.input))
-        measured = partial(curve, logits, val.labels, macs, info.temperature)
+        every = staged(net, spec)
+        work, logits = work_of(every), run_parts(every, prepared(val.images, info.input))
+        kept = self._kept(logits, val.labels, work, info.temperature)
+        macs = work.upto(kept)
+        measured = partial(curve, logits[[*kept, -1]], val.labels, macs, info.temperature)
         points = measured()
-        asked = self.threshold
-        chosen = choose(points, self.allowance / 100) if asked is None else measured((asked,))[0]
-        path = job.folder / f"{job.name}.onnx"
+        chosen = choose(points, self.allowance / 100) if self.threshold is None else measured((self.threshold,))[0]
+        held = [net.net, *(net.heads.exits[k] for k in kept)]
         described = info.model_copy(
             update={
                 "name": job.name,
                 "parent": info.name or parent.stem,
                 "step": "early-exit",
-                "params": sum(weight.numel() for weight in net.parameters()),
+                "params": sum(weight.numel() for module in held for weight in module.parameters()),
                 "macs": macs[-1],
                 "exits": ExitInfo(threshold=min(1.0, chosen.threshold), macs=macs, points=thinned(points)),
                 "figures": {},
                 "made_with": {**info.made_with, **versions("facelet", "torch", "onnx", "onnxruntime")},
             }
         )
+
+        def reference(stop: float, some: NDArray[np.uint8]) -> NDArray[np.float32]:
+            answers = torch_answers(net, spec, some)[[*kept, -1]]
+            return answers[stopping(confidence(answers[:-1], info.temperature), stop), np.arange(len(some))]
+
+        path = job.folder / f"{job.name}.onnx"
         with files.writing(path) as beside:
-            model_file.write(assemble(parts, chosen.threshold, info.temperature), described, beside)
-            _check(net, spec, beside, golden(job.faces), chosen.threshold, info.temperature)
+            whole = assemble(staged(net, spec, kept), chosen.threshold, info.temperature)
+            model_file.write(whole, described, beside)
+            for speed, stop in ((None, chosen.threshold), (0.0, NEVER), (1.0, 0.0)):
+                parity.check(partial(reference, stop), beside, golden(job.faces), speed=speed)
         timed = _timed(path, points, chosen, val.images[:TIMED])
         files.write_json(job.folder / CURVE, [point.to_json() for point in timed])
-        told = self._told(timed[1], timed[0], macs)
+        told = self._told(timed[1], timed[0], macs, kept)
         for line in told:
             job.say(f"  {line}")
         return Made(onnx=path, notes=told, spent={"seconds": time.perf_counter() - start})
 
-    def _told(self, chosen: Point, deepest: Point, macs: Sequence[int]) -> tuple[str, ...]:
-        stops = ", ".join(f"{percent(share)} at {number}" for number, share in enumerate(chosen.shares, 1))
+    def _kept(
+        self, logits: NDArray[np.float32], labels: NDArray[np.int64], work: Work, temperature: float
+    ) -> Sequence[int]:
+        """Exits, 0 the shallowest: those asked for, or all at a given confidence, or the best choice."""
+        if self.exits is not None:
+            return [at - 1 for at in self.exits]
+        if self.threshold is not None:
+            return range(len(work.heads))
+        return choose_exits(logits, labels, work, self.allowance / 100, temperature)
+
+    def _told(self, chosen: Point, deepest: Point, macs: Sequence[int], kept: Sequence[int]) -> tuple[str, ...]:
+        places = [*(f"exit {k + 1}" for k in kept), "the deepest"]
+        stops = ", ".join(f"{percent(share)} at {place}" for place, share in zip(places, chosen.shares, strict=True))
         how = "as asked" if self.threshold is not None else f"for an allowance of {self.allowance:g} points"
         sure = "stops at no exit" if chosen.threshold == NEVER else f"stops at a confidence of {chosen.threshold:.3g}"
         return (
@@ -133,20 +159,6 @@ def run_parts(parts: Sequence[onnx.ModelProto], images: NDArray[np.float32]) -> 
             maps = deeper[0] if deeper else maps
         rows.append(np.stack(answers))
     return np.concatenate(rows, 1)
-
-
-def _check(
-    net: ExitNet, spec: NetSpec, path: Path, faces: NDArray[np.uint8], threshold: float, temperature: float
-) -> None:
-    """The parity gate, at the file's threshold, never stopping and stopping at once, against torch's answers of all exits."""
-
-    def reference(threshold: float, some: NDArray[np.uint8]) -> NDArray[np.float32]:
-        answers = torch_answers(net, spec, some)
-        stops = stopping(confidence(answers[:-1], temperature), threshold)
-        return answers[stops, np.arange(len(some))]
-
-    for speed, stop in ((None, threshold), (0.0, NEVER), (1.0, 0.0)):
-        parity.check(partial(reference, stop), path, faces, speed=speed)
 
 
 def torch_answers(net: ExitNet, spec: NetSpec, faces: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -1,6 +1,6 @@
-"""A net with exits as a chain of graphs, one a stage: what ``assemble`` puts into one file that stops early.
+"""A net with exits as a chain of graphs, one an exit: what ``assemble`` puts into one file that stops early.
 
->>> parts = staged(net, spec)          # images → (answer, map), map → (answer, map), ..., map → answer
+>>> parts = staged(net, spec, [0, 2])   # images → (answer, map), map → (answer, map), map → answer
 >>> [value.name for value in parts[0].graph.output]
 ['logits', 'map']
 
@@ -11,14 +11,15 @@ answer, read more than the map of the stage before them cannot be cut so, and is
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import onnx
-import torch
 from onnx import helper
 from torch import Tensor, nn
 
 from facelet.errors import FaceletError
-from facelet.measure.cost import shapes_at_one
+from facelet.measure.cost import graph_macs, shapes_at_one
+from facelet.measure.early_exit import Work
 from facelet.nets.exits import ExitNet
 from facelet.nets.spec import NetSpec
 from facelet.shrink.export import graph_of
@@ -26,40 +27,48 @@ from facelet.shrink.routes import shorten
 
 
 class _Staged(nn.Module):
-    """All answers, shallow to deep, then the maps between the stages."""
+    """The answers of the exits ``kept`` and the deepest, then the maps of the stages before those exits."""
 
-    def __init__(self, net: ExitNet) -> None:
+    def __init__(self, net: ExitNet, kept: Sequence[int]) -> None:
         super().__init__()
-        self.net = net
+        self.net, self.kept = net, kept
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         stages = self.net.stages(images)
-        shallow = [answer.logits for answer in self.net.heads(stages)]
-        return (*shallow, self.net.classify(self.net.embed(stages)), *stages[:-1])
+        shallow = [self.net.heads.exits[k](stages[k]).logits for k in self.kept]
+        return (*shallow, self.net.classify(self.net.embed(stages)), *(stages[k] for k in self.kept))
 
 
-def staged(net: ExitNet, spec: NetSpec) -> list[onnx.ModelProto]:
-    """The parts of an ``ExitNet``, shallow to deep.
+def staged(net: ExitNet, spec: NetSpec, kept: Sequence[int] | None = None) -> list[onnx.ModelProto]:
+    """The parts of an ``ExitNet``, shallow to deep: up to each of the exits ``kept`` (0 the shallowest; all when None), then
+    to the net's own answer.
 
     A part's input is "images" or "before", (batch, C, H, W) float; its outputs are "logits" (batch, K) and, but for the
     deepest, "map". Raises FaceletError when the net cannot be exported, or a part needs more than the map before it.
     """
-    ours = _Staged(copy.deepcopy(net).cpu().float().eval())
-    with torch.inference_mode():
-        count = (len(ours(torch.zeros(1, spec.channels, spec.size, spec.size))) + 1) // 2
+    kept = range(len(net.heads.exits)) if kept is None else kept
+    ours, count = _Staged(copy.deepcopy(net).cpu().float().eval(), kept), len(kept) + 1
     answers, maps = [f"logits{k}" for k in range(count)], [f"map{k}" for k in range(count - 1)]
     model = graph_of(ours, spec, [*answers, *maps])
     _broadcast(model)
     parts = []
     for k in range(count):
         source = maps[k - 1] if k else "images"
-        part = cut(model, source, [answers[k], *maps[k : k + 1]], f"stage {k + 1} of {spec.name}")
+        part = cut(model, source, [answers[k], *maps[k : k + 1]], f"part {k + 1} of {spec.name}")
         _rename(
             part,
             {source: "before" if k else "images", answers[k]: "logits", **dict.fromkeys(maps[k : k + 1], "map")},
         )
         parts.append(part)
     return parts
+
+
+def work_of(parts: Sequence[onnx.ModelProto]) -> Work:
+    """MACs of the parts' stages and heads, of all exits."""
+    whole = [graph_macs(part) for part in parts]
+    stages = [graph_macs(cut(part, part.graph.input[0].name, ["map"], "a stage")) for part in parts[:-1]]
+    heads = [both - stage for both, stage in zip(whole, stages, strict=False)]
+    return Work((*stages, whole[-1]), tuple(heads))
 
 
 def cut(model: onnx.ModelProto, source: str, targets: list[str], what: str) -> onnx.ModelProto:
