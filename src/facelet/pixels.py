@@ -66,6 +66,16 @@ def read(path: str | Path) -> Image:
     return decode(read_bytes(path, MAX_BYTES), str(path))
 
 
+def of_array(array: Any, what: str, expected: str = "uint8 of (height, width, 1) or (height, width, 3)") -> Image:
+    """uint8 (H, W, C) of an array of (H, W) or (H, W, C). Raises FaceletError, naming ``what``, for any other."""
+    image = np.asarray(array)
+    if image.ndim == 2:
+        image = image[:, :, None]
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3) or not image.size:
+        raise FaceletError(f"{what} is {image.dtype} {image.shape}; expected {expected}")
+    return image
+
+
 def to_channels(image: Image, channels: int) -> Image:
     """(H, W, 1 or 3) to (H, W, ``channels``); grey is ITU-R BT.601 luma."""
     if image.shape[2] == channels:

@@ -140,13 +140,7 @@ def opened(photo: Photo) -> Image:
         return pixels.read(photo)
     if isinstance(photo, bytes | bytearray | memoryview):
         return pixels.decode(bytes(photo), "photo")
-    image = np.asarray(photo)
-    if image.ndim == 2:
-        image = image[:, :, None]
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3) or not image.size:
-        found = f"{image.dtype} {image.shape}"
-        raise FaceletError(f"the photo is {found}; expected uint8 RGB (height, width, 3), a path or bytes")
-    return image
+    return pixels.of_array(photo, "the photo", "uint8 RGB (height, width, 3), a path or bytes")
 
 
 def find_model(path: str | Path = "") -> Path:

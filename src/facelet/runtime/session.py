@@ -121,7 +121,8 @@ def prepared(images: Faces, info: InputInfo) -> NDArray[np.float32]:
     else:
         ready = np.empty(shape, np.uint8)
         for position, image in enumerate(images):
-            ready[position] = pixels.resize(pixels.to_channels(_crop(image, position), info.channels), info.size)
+            crop = pixels.of_array(image, f"crop {position}")
+            ready[position] = pixels.resize(pixels.to_channels(crop, info.channels), info.size)
     scale = 1 / (255 * np.asarray(info.std, np.float32))
     shift = -np.asarray(info.mean, np.float32) / np.asarray(info.std, np.float32)
     planes = np.empty((shape[0], info.channels, info.size, info.size), np.float32)
@@ -129,13 +130,3 @@ def prepared(images: Faces, info: InputInfo) -> NDArray[np.float32]:
         np.multiply(ready[..., channel], scale[channel], out=planes[:, channel], dtype=np.float32)
         planes[:, channel] += shift[channel]
     return planes
-
-
-def _crop(image: NDArray[np.uint8], position: int) -> NDArray[np.uint8]:
-    crop = np.asarray(image)
-    if crop.ndim == 2:
-        crop = crop[:, :, None]
-    if crop.dtype != np.uint8 or crop.ndim != 3 or crop.shape[2] not in (1, 3) or not crop.size:
-        found = f"{crop.dtype} {crop.shape}"
-        raise FaceletError(f"crop {position} is {found}; expected uint8 of (height, width, 1) or (height, width, 3)")
-    return crop
