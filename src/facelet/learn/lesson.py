@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from pydantic import Field, field_validator, model_validator
 
-from facelet import nets
-from facelet.errors import FaceletError
+from facelet import losses, nets
+from facelet.errors import FaceletError, unknown
 from facelet.faces import FaceSet
 from facelet.faces.augment import augmentation
 from facelet.learn import precision as precisions
@@ -55,6 +55,7 @@ class Lesson(Step):
     weight_decay: float | None = Field(None, ge=0, le=10, description="0.05 for adamw, 0.0005 for sgd")
     warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the learning rate rises")
     clip: float = Field(5.0, ge=0, description="largest norm of the gradient, 0 for no limit")
+    loss: str = Field("ce", description="on labels or votes: ce, or margin for nets of capsules")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     targets: Literal["labels", "votes"] = "labels"
     balance: Literal["none", "class-weights", "sampler"] = "none"
@@ -62,6 +63,13 @@ class Lesson(Step):
     augment: float | dict[str, float] = Field(1.0, description="strength, 0 for none; or fields of Augmentation")
     precision: precisions.Wish = "auto"
     tensorboard: bool = False
+
+    @field_validator("loss")
+    @classmethod
+    def _check_loss(cls, value: str) -> str:
+        if value != "ce" and value not in losses.HARD:
+            raise ValueError(str(unknown("loss", value, ["ce", *losses.HARD])))
+        return value
 
     @field_validator("augment")
     @classmethod
@@ -121,6 +129,7 @@ class Lesson(Step):
         return {
             "votes": self.targets == "votes",
             "smoothing": self.label_smoothing,
+            "loss": self.loss,
             "weights": class_weights(train.labels, len(train.classes)).tolist() if weighted else None,
         }
 

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, one_hot
 
+from facelet import losses
 from facelet.learn.batches import Batch
 from facelet.nets import FaceNet, NetSpec
 
@@ -51,16 +52,23 @@ class Objective(nn.Module):
         votes: train on annotators' shares instead of labels.
         smoothing: label smoothing.
         weights: per class (K,), or None.
+        loss: "ce", or a name in losses.HARD.
     """
 
     weights: Tensor | None
 
     def __init__(
-        self, spec: NetSpec, *, votes: bool = False, smoothing: float = 0.0, weights: Sequence[float] | None = None
+        self,
+        spec: NetSpec,
+        *,
+        votes: bool = False,
+        smoothing: float = 0.0,
+        weights: Sequence[float] | None = None,
+        loss: str = "ce",
     ) -> None:
         super().__init__()
         self.normalise = Normalise(spec)
-        self.votes, self.smoothing = votes, smoothing
+        self.votes, self.smoothing, self.loss = votes, smoothing, loss
         self.register_buffer("weights", None if weights is None else torch.tensor(weights), persistent=False)
 
     def place(self, device: torch.device) -> None:
@@ -71,8 +79,10 @@ class Objective(nn.Module):
         raise NotImplementedError
 
     def hard(self, logits: Tensor, batch: Batch) -> Tensor:
-        """Cross-entropy with labels or votes, (N,); 0 for a face without label."""
+        """The loss on labels or votes, (N,); 0 for a face without label."""
         logits = logits.float()
+        if self.loss != "ce":
+            return self._other(logits, batch)
         if self.votes:
             assert batch.votes is not None
             return cross_entropy(logits, batch.votes, self.weights, reduction="none", label_smoothing=self.smoothing)
@@ -80,12 +90,22 @@ class Objective(nn.Module):
             logits, batch.labels, self.weights, ignore_index=-1, reduction="none", label_smoothing=self.smoothing
         )
 
+    def _other(self, logits: Tensor, batch: Batch) -> Tensor:
+        """A face counts as much as its targets' classes do."""
+        classes = logits.shape[1]
+        targets = batch.votes if self.votes else one_hot(batch.labels.clamp(min=0), classes).to(logits)
+        assert targets is not None
+        counts = (batch.labels >= 0).to(logits) if not self.votes else torch.ones_like(logits[:, 0])
+        if self.weights is not None:
+            counts = counts * (targets * self.weights).sum(1)
+        return counts * losses.HARD[self.loss](logits, (1 - self.smoothing) * targets + self.smoothing / classes)
+
 
 class Labels(Objective):
-    """Cross-entropy alone."""
+    """The loss on labels or votes alone."""
 
     def forward(self, net: FaceNet, batch: Batch) -> dict[str, Tensor]:
-        return {"ce": self.hard(net(self.normalise(batch.faces)), batch).mean()}
+        return {self.loss: self.hard(net(self.normalise(batch.faces)), batch).mean()}
 
 
 def _luma(faces: Tensor) -> Tensor:

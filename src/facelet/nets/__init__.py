@@ -1,6 +1,6 @@
 """Nets: what learns. Importing this registers those of the package; any "timm/NAME" resolves too."""
 
-from facelet.nets import light, resnet, shufflenet, squeezenet, vgg  # noqa: F401  (register)
+from facelet.nets import cbam, light, rescaps, resnet, shufflenet, squeezenet, vgg  # noqa: F401  (register)
 from facelet.nets.base import NETS, FaceNet
 from facelet.nets.spec import NetSpec, load, resolve, save
 

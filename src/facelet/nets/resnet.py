@@ -10,7 +10,8 @@ A strong and plain teacher. Its 11 M parameters are mostly in the last stage, wh
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
@@ -36,6 +37,8 @@ class ResNet18(FaceNet):
     """
 
     block: type[BasicBlock] = BasicBlock
+    widths: ClassVar[tuple[int, ...]] = (64, 128, 256, 512)
+    strides: ClassVar[tuple[int, ...]] = (1, 2, 2, 2)
 
     def __init__(
         self,
@@ -52,13 +55,13 @@ class ResNet18(FaceNet):
         if not 0.0625 <= width <= 4:
             raise FaceletError(f"width is {width}, expected a factor of 0.0625 to 4")
         stride = stem_stride or default_stride(size)
-        require_size(size, stride * 8)
-        self.stage_widths = tuple(max(8, round(base * width / 8) * 8) for base in (64, 128, 256, 512))
+        require_size(size, stride * math.prod(self.strides))
+        self.stage_widths = tuple(max(8, round(base * width / 8) * 8) for base in self.widths)
         self.embedding_width = self.stage_widths[-1]
         self.stem = Stem(channels, self.stage_widths[0], stride, wide=7)
         inputs = (self.stage_widths[0], *self.stage_widths[:-1])
         self.layer1, self.layer2, self.layer3, self.layer4 = (
-            self._stage(inputs[i], self.stage_widths[i], stride=1 if i == 0 else 2) for i in range(4)
+            self._stage(inputs[i], self.stage_widths[i], self.strides[i]) for i in range(4)
         )
         self.local = LocalPatches(self.stage_widths[0], self.stage_widths[1]) if local else None
         self.dropout = nn.Dropout(dropout)

@@ -9,27 +9,25 @@ Fang et al., DepGraph, https://arxiv.org/abs/2301.12900
 [40]
 
 A layer stands for all that must be cut with it (its batch norm, depthwise convolutions, everything joined by a sum) and is named
-for one of them. Where grouped convolutions or a fine-grained block divide it into equal blocks, the same channels of all blocks are
-cut. What a split or slice divides stays as it is: torch-pruning 1.6 does not know the order of a split's parts.
+for one of them. Where grouped convolutions, a fine-grained block or capsules divide it into equal blocks, the same channels of all
+blocks are cut. What a split or slice divides stays as it is: torch-pruning 1.6 does not know the order of a split's parts.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 import torch_pruning
-from torch import Tensor, nn
+from torch import Tensor
 from torch_pruning.ops import OPTYPE
-from torch_pruning.pruner.function import BasePruningFunc
 
 from facelet.errors import FaceletError
 from facelet.nets import FaceNet, NetSpec
-from facelet.nets.fine_grained import MultiScaleConv
+from facelet.shrink import pruners
 from facelet.shrink.importance import Score
 
 OPAQUE = (OPTYPE.SPLIT, OPTYPE.SLICE, OPTYPE.UNBIND, OPTYPE.EXPAND)
@@ -89,11 +87,11 @@ def _graph(net: FaceNet, spec: NetSpec) -> torch_pruning.DependencyGraph:
     first = next(net.parameters())
     net.eval()
     try:
-        with torch.enable_grad(), warnings.catch_warnings(), _whole(net):
+        with torch.enable_grad(), warnings.catch_warnings(), pruners.hidden(net):
             warnings.simplefilter("ignore")
             face = torch.zeros(1, spec.channels, spec.size, spec.size, device=first.device)
             graph = torch_pruning.DependencyGraph().build_dependency(
-                net, face, customized_pruners={MultiScaleConv: MultiScalePruner()}, verbose=False
+                net, face, customized_pruners=pruners.PRUNERS, verbose=False
             )
     except Exception as error:  # torch-pruning raises whatever goes wrong in its tracing
         raise _refused(spec, error) from error
@@ -104,19 +102,6 @@ def _graph(net: FaceNet, spec: NetSpec) -> torch_pruning.DependencyGraph:
     return graph
 
 
-@contextlib.contextmanager
-def _whole(net: nn.Module) -> Iterator[None]:
-    """Hides the inside of MultiScaleConv from tracing: the graph sees one layer."""
-    found = [module for module in net.modules() if isinstance(module, MultiScaleConv)]
-    for module in found:
-        module.forward = torch.clone  # type: ignore[method-assign, assignment]
-    try:
-        yield
-    finally:
-        for module in found:
-            del module.forward
-
-
 def _blocks(group: Any, width: int) -> int | None:
     """Into how many equal blocks a layer's channels are divided, or None where that is not known."""
     found = 1
@@ -124,35 +109,13 @@ def _blocks(group: Any, width: int) -> int | None:
         module, kind = item.dep.target.module, item.dep.target.type
         if kind in OPAQUE and getattr(module, "dim", 1) in (1, None):
             return None
-        count = len(module.convs) if isinstance(module, MultiScaleConv) else getattr(module, "groups", 1)
-        if isinstance(module, nn.GroupNorm):
-            count = module.num_groups
+        count = pruners.blocks(module)
         depthwise = kind == OPTYPE.DEPTHWISE_CONV
         if count > 1 and not depthwise:
             if len(item.idxs) != width:
                 return None
             found = math.lcm(found, count)
     return found if width % found == 0 else None
-
-
-class MultiScalePruner(BasePruningFunc):
-    """How torch-pruning cuts a MultiScaleConv: like a depthwise convolution, what comes out is what goes in."""
-
-    def prune_out_channels(self, layer: MultiScaleConv, idxs: Sequence[int]) -> nn.Module:
-        """``idxs``: the same channels of every part."""
-        mine = sorted({index % layer.convs[0].in_channels for index in idxs})  # type: ignore[operator]
-        for conv, norm in zip(layer.convs, layer.norms, strict=True):
-            torch_pruning.prune_conv_out_channels(conv, mine)
-            torch_pruning.prune_conv_in_channels(conv, mine)
-            torch_pruning.prune_batchnorm_out_channels(norm, mine)
-        return layer
-
-    prune_in_channels = prune_out_channels
-
-    def get_out_channels(self, layer: MultiScaleConv) -> int:
-        return sum(conv.in_channels for conv in layer.convs)  # type: ignore[misc]
-
-    get_in_channels = get_out_channels
 
 
 def _refused(spec: NetSpec, error: Exception) -> FaceletError:
