@@ -12,6 +12,7 @@ from timm.layers.cbam import CbamModule
 
 from facelet import nets
 from facelet.errors import FaceletError
+from facelet.measure.cost import net_cost
 from facelet.nets.capsule import LENGTH, ClassCapsules, route, squash
 from facelet.shrink.export import export
 
@@ -106,6 +107,7 @@ def test_shapes_of_rescaps(size, side):
     embedding = net.embed(stages)
     assert embedding.shape == (2, net.embedding_width) == (2, 128)
     torch.testing.assert_close(net(faces), net.classify(embedding))
+    assert net_cost(spec.skeleton(), spec) == net_cost(net, spec)
 
 
 def test_a_logit_is_the_log_odds_of_the_capsules_length():

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import tiny
 from pydantic import ValidationError
 
-from facelet import model_file
+from facelet import model_file, nets
 from facelet.errors import FaceletError
 from facelet.runtime.session import Model, prepared
 from facelet.shrink import int8
 from facelet.shrink import quantize as room
+from facelet.shrink.export import export
 from facelet.shrink.int8 import Calibrated, Choice
 from facelet.shrink.quantize import Quantize, Score
 from facelet.step import STEPS, Job, Made
@@ -189,7 +191,7 @@ def test_with_every_layer_in_float_nothing_is_quantized(graph, fp32):
 
 
 def test_a_failure_without_words_is_told_by_its_kind(fp32, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise AssertionError
 
     monkeypatch.setattr(int8, "quant_pre_process", fail)
@@ -203,6 +205,20 @@ def test_the_plan_counts_what_is_done(graph):
     assert "3 Conv and 1 Gemm in int8" in some
     assert "7-bit weights" in some
     assert f"2 left in float: {graph.computing[0]}, {graph.computing[1]}" in some
+
+
+def test_attention_and_capsules_can_be_quantized(tmp_path):
+    faces = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 1), np.uint8)
+    spec, path = nets.resolve("rescaps", classes=3, size=16, width=0.0625, types=4), tmp_path / "caps.onnx"
+    inputs = prepared(faces, export(spec.build().eval(), spec, path, {"labels": ("a", "b", "c")}, faces).input)
+    graph = Calibrated(path, inputs)
+    onnx.save(graph.quantized(Choice("u8s8")), tmp_path / "int8.onnx")
+    assert " 6 MatMul " in graph.plan(Choice("u8s8"))  # the votes, and what routing computes
+    answers = [
+        onnxruntime.InferenceSession(each, providers=["CPUExecutionProvider"]).run(["logits"], {"images": inputs})[0]
+        for each in (path, tmp_path / "int8.onnx")
+    ]
+    assert np.abs(answers[0] - answers[1]).mean() < 0.1 * np.abs(answers[0]).mean()
 
 
 def test_seven_bit_weights_stay_in_seven_bits(graph):

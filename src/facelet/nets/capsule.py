@@ -73,7 +73,7 @@ class ClassCapsules(nn.Module):
         self.weight = nn.Parameter(torch.randn(types, places, dims, classes * LENGTH) * spread)
 
     def forward(self, maps: Tensor) -> Tensor:
-        with torch.autocast(maps.device.type, enabled=False):
+        with torch.autocast("cpu" if maps.is_meta else maps.device.type, enabled=False):
             vectors = squash(maps.float().unflatten(1, (self.dims, -1)).flatten(2).permute(2, 0, 1))  # (I, N, dims)
             votes = (vectors @ self.weight.float().flatten(0, 1)).unflatten(2, (self.classes, -1))  # (I, N, K, LENGTH)
             return route(votes.permute(1, 2, 0, 3), self.iterations)

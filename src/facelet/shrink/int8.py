@@ -86,7 +86,8 @@ class Calibrated:
         with tempfile.TemporaryDirectory(prefix="facelet-") as folder, quiet():
             ready = Path(folder) / "ready.onnx"
             try:
-                quant_pre_process(str(path), str(ready))
+                # Symbolic shapes are for sequences; all shapes are known here, and it stumbles over ReduceMax.
+                quant_pre_process(str(path), str(ready), skip_symbolic_shape=True)
                 self._model = onnx.load(str(ready))
                 calibrator = create_calibrator(
                     ready,
@@ -155,8 +156,8 @@ class Calibrated:
         spans = {name: tuple(float(np.ravel(end)[0]) for end in ends) for name, ends in ranges.items()}
         groups: list[set[str]] = []
         for node in self._model.graph.node:
-            if node.op_type in ("Concat", "Split"):
-                group = {name for name in (*node.input, *node.output) if name in spans}
+            group = {name for name in (*node.input, *node.output) if name in spans}
+            if group and node.op_type in ("Concat", "Split"):
                 touched = [other for other in groups if other & group]
                 groups = [other for other in groups if not other & group] + [group.union(*touched)]
         shared = {}
