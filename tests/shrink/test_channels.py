@@ -96,7 +96,7 @@ def lively(spec):
 
 def silence(net, channels, scores, widths):
     """Zeros in every filter and batch norm of the channels that are to go."""
-    for name, group in channels._groups.items():
+    for name, group in channels.groups.items():
         blocks = channels.blocks[name]
         part = channels.widths[name] // blocks
         dead = scores[name].argsort(stable=True)[: part - widths[name] // blocks].tolist()

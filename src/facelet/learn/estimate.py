@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import statistics
 import time
+from collections.abc import Sequence
 
 import torch
 
@@ -19,23 +21,40 @@ SAMPLE = 32
 
 def seconds_per_face(spec: NetSpec, wish: precisions.Wish = "auto", device: str = "auto") -> float:
     """Of training, from one small batch here and now: an order of magnitude, and too much where larger batches are faster."""
-    where = precisions.pick_device(device)
-    with torch.random.fork_rng(devices=[]):
-        net = spec.build().to(where)
-    choice = precisions.choose(net, where, wish)
-    net.to(memory_format=choice.memory_format)
-    optimizer = make_optimizer([net], Optimization("adamw", 1e-3, 0.0))
-    faces = torch.zeros(SAMPLE, spec.channels, spec.size, spec.size, device=where)
-    faces = faces.contiguous(memory_format=choice.memory_format)
-    times = []
-    for _ in range(3):
+    one = _Bare(spec, SAMPLE, wish, device)
+    return min(one.step() for _ in range(3)) / SAMPLE
+
+
+def steps_in_turn(
+    specs: Sequence[NetSpec], batch: int, wish: precisions.Wish = "auto", device: str = "auto", rounds: int = 5
+) -> list[float]:
+    """Seconds of a training step of each, the median of ``rounds``, taken in turn so that all meet the same machine."""
+    all_ = [_Bare(spec, batch, wish, device) for spec in specs]
+    times = [[one.step() for one in all_] for _ in range(rounds + 1)][1:]
+    return [statistics.median(column) for column in zip(*times, strict=True)]
+
+
+class _Bare:
+    """A training without faces, augmentation or validation."""
+
+    def __init__(self, spec: NetSpec, batch: int, wish: precisions.Wish, device: str) -> None:
+        self.where = precisions.pick_device(device)
+        with torch.random.fork_rng(devices=[]):
+            self.net = spec.build().to(self.where)
+        self.choice = precisions.choose(self.net, self.where, wish)
+        self.net.to(memory_format=self.choice.memory_format)
+        self.optimizer = make_optimizer([self.net], Optimization("adamw", 1e-3, 0.0))
+        faces = torch.zeros(batch, spec.channels, spec.size, spec.size, device=self.where)
+        self.faces = faces.contiguous(memory_format=self.choice.memory_format)
+
+    def step(self) -> float:
+        """Seconds of one."""
         start = time.perf_counter()
-        with torch.autocast(where.type, torch.bfloat16, enabled=choice.bf16):
-            loss = net(faces).float().square().mean()
+        with torch.autocast(self.where.type, torch.bfloat16, enabled=self.choice.bf16):
+            loss = self.net(self.faces).float().square().mean()
         loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        if where.type == "cuda":
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self.where.type == "cuda":
             torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    return min(times) / SAMPLE
+        return time.perf_counter() - start

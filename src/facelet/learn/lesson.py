@@ -182,15 +182,22 @@ class Lesson(Step):
         if result is None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(job.seed)
-                net = spec.build()
-                if self.of and before:
-                    fresh = inherit(without_exits(net), without_exits(before[0]), self.name, self.of)
-                    if fresh:
-                        job.say(f"  {fresh}")
+                net, spec = self.start(job, spec, before, faces)
                 objective = self.objective(net, spec, faces, job)
             result = train(self._training(job, net, spec, objective, faces, folder), job, device)
         spent = {key: result[key] for key in ("epochs", "steps", "seconds")}
         return Made(net=folder.net_path, notes=self.notes(job), spent=spent)
+
+    def start(
+        self, job: Job, spec: NetSpec, before: tuple[FaceNet, NetSpec] | None, faces: FaceSet
+    ) -> tuple[FaceNet, NetSpec]:
+        """The net that is trained, with the weights it starts from; ``before``: the model that is named by ``of``."""
+        net = spec.build()
+        if self.of and before:
+            fresh = inherit(without_exits(net), without_exits(before[0]), self.name, self.of)
+            if fresh:
+                job.say(f"  {fresh}")
+        return net, spec
 
     def _training(
         self, job: Job, net: FaceNet, spec: NetSpec, objective: Objective, train: FaceSet, folder: TrainingFolder

@@ -49,7 +49,6 @@ class PrimaryCapsules(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(inputs, dims * types, 3, stride, 1)
         nn.init.kaiming_normal_(self.conv.weight, nonlinearity="linear")  # torch's own is so small that squash hides it
-        nn.init.zeros_(self.conv.bias)
 
     def forward(self, maps: Tensor) -> Tensor:
         return self.conv(maps)

@@ -39,6 +39,7 @@ class Channels:
     Attributes:
         widths: name of a layer -> its channels.
         blocks: name of a layer -> blocks that are cut alike; its width stays a multiple of it.
+        groups: name of a layer -> torch-pruning's group of all that is cut with it.
 
     Raises FaceletError, with the reason, for a net that cannot be cut.
     """
@@ -48,13 +49,13 @@ class Channels:
         self._graph = _graph(net, spec)
         self.widths: dict[str, int] = {}
         self.blocks: dict[str, int] = {}
-        self._groups: dict[str, Any] = {}
+        self.groups: dict[str, Any] = {}
         names = {module: name for name, module in net.named_modules()}
         for group in self._graph.get_all_groups(ignored_layers=net.uncut()):
             name, width = names[group[0].dep.target.module], len(group[0].idxs)
             blocks = _blocks(group, width)
             if blocks is not None and width > blocks:
-                self.widths[name], self.blocks[name], self._groups[name] = width, blocks, group
+                self.widths[name], self.blocks[name], self.groups[name] = width, blocks, group
         if not self.widths:
             raise FaceletError(
                 f"{spec.name} cannot be pruned: all of its layers meet in splits or shuffles, or are to stay"
@@ -62,7 +63,7 @@ class Channels:
 
     def scores(self, score: Score) -> dict[str, Tensor]:
         """Name of a layer -> what each of its channels matters, float64 (width / blocks,): blocks are summed."""
-        return {name: score(group).view(self.blocks[name], -1).sum(0) for name, group in self._groups.items()}
+        return {name: score(group).view(self.blocks[name], -1).sum(0) for name, group in self.groups.items()}
 
     def cut(self, widths: Mapping[str, int], scores: Mapping[str, Tensor] | None = None) -> None:
         """Narrows the net in place to ``widths``; this object is of no use afterwards.
@@ -75,7 +76,7 @@ class Channels:
                 blocks, part = self.blocks[name], self.widths[name] // self.blocks[name]
                 order = torch.arange(part).flip(0) if scores is None else scores[name].argsort(stable=True)
                 cut = order[: part - width // blocks].tolist()
-                root = self._groups[name][0].dep
+                root = self.groups[name][0].dep
                 everywhere = [block * part + channel for block in range(blocks) for channel in cut]
                 if everywhere:
                     self._graph.get_pruning_group(root.target.module, root.handler, everywhere).prune()

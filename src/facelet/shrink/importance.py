@@ -69,7 +69,7 @@ class Score(torch_pruning.importance.Importance):
         total = torch.zeros(len(group[0].idxs), dtype=torch.float64)
         if self.kind == "random":
             return total + random(len(total), self._generator)
-        found = [(item, weights) for item in group if _makes(item) for weights in filters(item.dep.target.module)]
+        found = [(item, weights) for item in makers(group) for weights in filters(item.dep.target.module)]
         norms = [each for each in found if each[1].weight.ndim == 1]
         for item, weights in norms if self.kind == "bn" and norms else found:
             each = self._of(weights)[item.idxs].double().cpu()
@@ -107,5 +107,7 @@ def _joined(parts: nn.ModuleList) -> Filters:
     return Filters(torch.cat([each.weight for each in found]), torch.cat(gradients) if gradients else None)
 
 
-def _makes(item: Any) -> bool:
-    return item.dep.handler.__name__ == "prune_out_channels"
+def makers(group: Any) -> list[Any]:
+    """The items of a dependency group that make its channels: layers with filters, and batch norms."""
+    items = [item for item in group if item.dep.handler.__name__ == "prune_out_channels"]
+    return [item for item in items if filters(item.dep.target.module)]

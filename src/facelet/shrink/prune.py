@@ -9,15 +9,13 @@ What it gained is shown by its controls: ``score: random``, and the small net fr
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from facelet import files, nets
@@ -29,21 +27,19 @@ from facelet.learn.batches import FaceBatches, Faces, seed_of
 from facelet.learn.distill import taught_by
 from facelet.learn.distillation import Distillation
 from facelet.learn.estimate import seconds_per_face
-from facelet.learn.lesson import Lesson
 from facelet.learn.objective import Labels, Objective
 from facelet.learn.optimizer import Optimization
 from facelet.learn.state import TrainingFolder
 from facelet.learn.terms import Pair
-from facelet.measure.cost import Cost
 from facelet.measure.row import amount
 from facelet.nets import FaceNet, NetSpec
 from facelet.nets.exits import without_exits
 from facelet.shrink import importance
-from facelet.shrink.budget import KINDS, Budget
+from facelet.shrink.budgeted import Budgeted, change, steps
 from facelet.shrink.channels import Channels
 from facelet.shrink.gradients import leave_gradients
 from facelet.shrink.rounds import Round, join_curves
-from facelet.shrink.trial import Grid, Trial, Widths
+from facelet.shrink.trial import Trial, Widths
 from facelet.step import STEPS, Job, Made, Plan
 
 GENTLE = 0.25
@@ -54,42 +50,22 @@ GUESS = 0.5
 
 
 @STEPS.register("prune")
-class Prune(Lesson):
-    """Fields of Lesson, for the fine-tuning of all rounds together, and these."""
+class Prune(Budgeted):
+    """Fields of Budgeted; those of Lesson are for the fine-tuning of all rounds together."""
 
-    ratio: float | None = Field(None, gt=0, lt=1, description="share of the channels that is removed")
-    params: float | None = Field(
-        None, gt=0, description="parameters that may be left; below 1 the share of the original's"
-    )
-    macs: float | None = Field(None, gt=0, description="multiply-accumulates that may be left, likewise")
-    bytes: float | None = Field(None, gt=0, description="size of the fp32 file, likewise")
-    latency_ms: float | None = Field(None, gt=0, description="of one face on one thread of this machine, in fp32")
     score: importance.Kind = "l2"
     rounds: int = Field(3, ge=1, le=100)
     scope: Literal["layer", "global"] = "layer"
-    round_to: int = Field(8, ge=1, le=1024, description="widths are multiples of this where the layer allows")
-    cap: float = Field(0.9, gt=0, lt=1, description="largest share that one layer may lose")
     kd: float = Field(0.0, ge=0, le=1, description="weight of distillation from the unpruned net; the rest is labels")
     cache: bool = Field(
         False, description="ask the unpruned net once about plain and mirrored faces, not at every step"
     )
 
     @model_validator(mode="after")
-    def _check_budget(self) -> Prune:
+    def _check_of(self) -> Prune:
         if not self.of:
             raise ValueError("prune needs `of`, the earlier model that is cut")
-        given = [kind for kind in KINDS if getattr(self, kind) is not None]
-        if len(given) != 1:
-            raise ValueError(
-                f"give exactly one budget of {', '.join(KINDS)}; here {' and '.join(given) or 'none'} is given"
-            )
-        if given[0] != "latency_ms" and getattr(self, given[0]) == 1:
-            raise ValueError(f"{given[0]}: 1 is neither a share below 1 nor a number above it")
         return self
-
-    @property
-    def budget(self) -> Budget:
-        return next(Budget(kind, getattr(self, kind)) for kind in KINDS if getattr(self, kind) is not None)
 
     def optimization(self) -> Optimization:
         usual = super().optimization()
@@ -108,7 +84,7 @@ class Prune(Lesson):
         spec = self.spec_for(faces, train, self.spec_of(str(self.of), specs))
         trial = self._trial(spec)
         known = self.budget.kind != "latency_ms"
-        with self._named():
+        with self.named():
             widths = trial.find(trial.uniform) if known else trial.uniform(GUESS)
         specs[self.name] = trial.spec(widths)
         whole, left = trial.cost(trial.whole), trial.cost(widths)
@@ -117,9 +93,9 @@ class Prune(Lesson):
         if not known:
             result = f"{amount(whole.params)} parameters; what is left is found by timing when it runs"
         elif self.scope == "global":
-            result = f"{_change(whole, left)} or thereabouts; all layers are ranked together when it runs"
+            result = f"{change(whole, left)} or thereabouts; all layers are ranked together when it runs"
         else:
-            result = f"{_change(whole, left)}, channels −{100 * trial.share(widths):.0f} %"
+            result = f"{change(whole, left)}, channels −{100 * trial.share(widths):.0f} %"
         seconds = self._seconds(len(train) + len(val) / 3, spec, specs[self.name])
         counts = (left.params, left.macs) if known and self.scope == "layer" else (0, 0)
         return Plan(f"{self.of} to {self.budget} ({how}): {result}", *counts, seconds)
@@ -175,7 +151,7 @@ class Prune(Lesson):
         final = self._final(each, job, trial, channels.widths, scores, spec)
         units = {name: math.lcm(self.round_to, blocks) for name, blocks in channels.blocks.items()}
         widths = each.widths(channels.widths, final, units)
-        job.say(f"  round {each.number} of {each.count}: {_steps(channels.widths, widths, net)}")
+        job.say(f"  round {each.number} of {each.count}: {steps(channels.widths, widths, net)}")
         channels.cut(widths, scores)
         return net.cpu(), spec.measured(net)
 
@@ -189,15 +165,15 @@ class Prune(Lesson):
             return kept["widths"]
         if self.budget.kind == "latency_ms":
             job.say("  times nets of several widths")
-        with self._named():
+        with self.named():
             widths = trial.find(trial.ranked(now, scores) if self.scope == "global" else trial.uniform)
         figure = trial.figure(widths)
         files.write_json(path, {"pruning": fingerprint, "widths": widths, "figure": figure})
         limit = self.budget.figure(trial.limit)
         job.say(
-            f"  plan: {_change(trial.cost(trial.whole), trial.cost(widths))}; {self.budget.figure(figure)} of {limit}"
+            f"  plan: {change(trial.cost(trial.whole), trial.cost(widths))}; {self.budget.figure(figure)} of {limit}"
         )
-        job.say(f"  channels −{100 * trial.share(widths):.0f} %: {_steps(trial.whole, widths, trial.skeleton)}")
+        job.say(f"  channels −{100 * trial.share(widths):.0f} %: {steps(trial.whole, widths, trial.skeleton)}")
         return widths
 
     def _trial(self, spec: NetSpec) -> Trial:
@@ -206,19 +182,10 @@ class Prune(Lesson):
             raise FaceletError(
                 f"{self.name}: {self.of!r} is pruned already; prune the model it is made from, to the smaller budget"
             )
-        with self._named():
-            trial = Trial(spec, self.budget, Grid(self.round_to, self.cap))
+        trial = self.trial(spec)
         if self.score == "bn" and not any(isinstance(module, _BatchNorm) for module in trial.skeleton.modules()):
             raise FaceletError(f"{self.name}: score bn reads batch norms, and {spec.name} has none; try l2")
         return trial
-
-    @contextlib.contextmanager
-    def _named(self) -> Iterator[None]:
-        """Errors begin with the step's name."""
-        try:
-            yield
-        except FaceletError as error:
-            raise FaceletError(f"{self.name}: {error}") from error
 
     def _seconds(self, shown: float, before: NetSpec, after: NetSpec) -> float:
         """Of the fine-tuning, at a width between the two; a teacher's answers are a third of its steps."""
@@ -238,18 +205,7 @@ class Prune(Lesson):
         taught = f", {self.kd:g} of the loss taught by it unpruned" if self.kd else ""
         return (
             f"{self.of} pruned to {self.budget} by {self.score}, scope {self.scope}, in {self.rounds} rounds{taught}",
-            f"asked {asked}, reached {reached}; {_change(whole, left)}, MACs {amount(whole.macs)} → {amount(left.macs)}",
+            f"asked {asked}, reached {reached}; {change(whole, left)}, MACs {amount(whole.macs)} → {amount(left.macs)}",
             f"{100 * share:.0f} % of the channels are {100 * lost:.0f} % of the parameters (1 − (1 − p)² "
             f"would be {100 * (1 - (1 - share) ** 2):.0f} %)",
         )
-
-
-def _change(whole: Cost, left: Cost) -> str:
-    return f"{amount(whole.params)} → {amount(left.params)} parameters"
-
-
-def _steps(before: Mapping[str, int], after: Mapping[str, int], net: nn.Module) -> str:
-    """Widths from the input on: "64→32 ×4, 128→56, ..."."""
-    pairs = [f"{before[name]}→{after[name]}" for name, _ in net.named_modules() if name in before]
-    runs = [(pair, len(list(same))) for pair, same in itertools.groupby(pairs)]
-    return ", ".join(pair + (f" ×{count}" if count > 1 else "") for pair, count in runs)

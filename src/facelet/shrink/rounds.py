@@ -54,17 +54,21 @@ class Round:
         self, fingerprint: str, leads: bool, make: Callable[[], tuple[FaceNet, NetSpec]]
     ) -> tuple[FaceNet, NetSpec]:
         """The net as this round cut it: by ``make``, once, in the process that leads; the others wait for its file."""
-        path = self.folder / f"cut-{fingerprint}.safetensors"
-        if leads and not path.exists():
-            nets.save(*make(), path)
-        while not path.exists():
-            time.sleep(POLL)
-        return nets.load(path)
+        return once(self.folder / f"cut-{fingerprint}.safetensors", leads, make)
 
     def clear(self) -> None:
         """Removes what only a resume would need."""
         for path in self.folder.glob("cut-*.safetensors"):
             path.unlink(missing_ok=True)
+
+
+def once(path: Path, leads: bool, make: Callable[[], tuple[FaceNet, NetSpec]]) -> tuple[FaceNet, NetSpec]:
+    """The net in ``path``, made by the process that leads where it is not there yet; the others wait for it."""
+    if leads and not path.exists():
+        nets.save(*make(), path)
+    while not path.exists():
+        time.sleep(POLL)
+    return nets.load(path)
 
 
 def join_curves(rounds: Sequence[Round], target: Path) -> None:
