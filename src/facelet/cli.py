@@ -35,7 +35,9 @@ def run(
     out: Annotated[str, typer.Option(help="Folder of the run; runs/RECIPE when not given.")] = "",
     set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, as steps.teacher.epochs=10.")] = None,
     profile: Annotated[str, typer.Option(help="A profile of the recipe, such as cpu.")] = "",
-    seeds: Annotated[int, typer.Option(help="Run every step with this many seeds.")] = 0,
+    seeds: Annotated[
+        int, typer.Option(help="Run every step with this many seeds, but for steps with a number of their own.")
+    ] = 0,
     resume: Annotated[str, typer.Option(help="Continue the run in this folder.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     devices: Annotated[int, typer.Option(help="Processes or GPUs on this machine.")] = 1,

@@ -102,6 +102,9 @@ class Step(BaseModel):
     do: str
     name: str = Field(alias="as", description="name of the model this step makes")
     against: str | None = Field(None, description="model that its row is compared with, instead of its parent")
+    seeds: int | None = Field(
+        None, ge=1, le=100, description="how often it is taken, if not as often as the recipe says"
+    )
 
     @field_validator("name")
     @classmethod

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from facelet.errors import FaceletError
+from facelet.measure.ledger import Ledger
 from facelet.recipes import finish as room
 from facelet.recipes.runner import run
 from facelet.recipes.schema import check
@@ -73,3 +74,25 @@ def test_a_run_of_several_seeds_tells_notes_once_and_draws_all_curves(tmp_path, 
     assert [line.split(":")[0] for line in notes] == ["- small", "- small-s1"]
     assert said["ledger"].lead().paired
     assert all("load" not in row["machine"] for row in json.loads((folder / "ledger.json").read_text()))
+
+
+def test_a_step_with_seeds_of_its_own(tmp_path):
+    """Its mean stands beside the one seed of the other, also when that comes later."""
+    path = tmp_path / "seeds.yaml"
+    text = RECIPE.replace("seeds: 2", "seeds: 1").replace(
+        "distill, as: small", "train, as: small, seeds: 3, against: other"
+    )
+    control = "controls:\n  - {do: quantize, as: other, of: large}\n"
+    path.write_text(text.replace("from: large, ", "") + control)
+    folder = run(str(path), out=tmp_path / "run", console=Console(quiet=True))
+    ledger = Ledger.load(folder / "ledger.json")
+    assert [row.label for row in ledger.rows] == ["large", "small", "small-s1", "small-s2", "other"]
+    small = next(summary for summary in ledger.summaries() if summary.row.name == "small")
+    assert small.seeds == 3
+    assert small.row.change == pytest.approx(small.row.accuracy - ledger.find("other").accuracy)
+
+
+def test_a_step_has_no_more_seeds_than_what_it_needs():
+    steps = [{"do": "train", "as": "large", **NET}, {"do": "quantize", "as": "small", "of": "large", "seeds": 2}]
+    with pytest.raises(FaceletError, match="small has 2 seeds, and 'large', which it needs, has 1"):
+        check({"title": "x", "steps": steps})

@@ -58,7 +58,7 @@ def test_resvgg(tmp_path):
 
 
 def test_light_self_distilled(tmp_path):
-    more = {"light-vgg.epochs": 6, "vgg-distilled.epochs": 3}
+    more = {"light-vgg.epochs": 6, "vgg-distilled.epochs": 3, "light-vgg-early.exits": "[1, 2, 3, 4]"}
     rows = small("light-self-distilled", tmp_path / "run", more)
     assert rows["light-vgg"]["accuracy"] > 0.3
     for light, original, exits in (("light-resnet", "resnet", 3), ("light-vgg", "vgg", 4)):
@@ -70,7 +70,7 @@ def test_light_self_distilled(tmp_path):
         assert macs == sorted(macs)
         assert macs[0] < 0.6 * rows[light]["macs"]
         info = model_file.read(tmp_path / "run" / f"{light}-early.onnx")
-        assert len(info.exits.macs) == exits + 1
+        assert len(info.exits.macs) == exits + 1 if light == "light-vgg" else 1 < len(info.exits.macs) <= exits + 1
         assert rows[f"{light}-early"]["mean_ms"] > 0
     assert "Stopping early" in (tmp_path / "run" / "report.html").read_text()
 

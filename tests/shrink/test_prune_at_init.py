@@ -46,7 +46,7 @@ def job(faces, tmp_path):
 
 
 def cut_of(step, job, faces):
-    """Scores, the net before it is cut, and after."""
+    """The net before it is cut, the cut one, and its spec."""
     spec = step.spec_for(faces, step.training_faces(faces), None)
     torch.manual_seed(3)
     whole = spec.build()

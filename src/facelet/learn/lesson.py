@@ -252,7 +252,7 @@ class Lesson(Step):
 
     def fingerprint(self, job: Job, spec: NetSpec) -> str:
         """Of everything that decides the result, hardware aside."""
-        said = self.model_dump_json(exclude={"tensorboard", "against"})
+        said = self.model_dump_json(exclude={"tensorboard", "against", "seeds"})
         parents = [digest(job.net_of(name)) for name in self.needs()]
         faces = [job.faces.protocol.split_hash, job.faces.pixels_hash]
         whole = "\n".join([said, spec.to_json(), *faces, str(job.seed), *parents])

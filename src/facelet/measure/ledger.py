@@ -87,12 +87,13 @@ class Ledger:
 
     def summaries(self) -> list[Summary]:
         """One per name, in the order of first rows."""
-        found: dict[str, Summary] = {}
-        for name in dict.fromkeys(row.name for row in self.rows):
-            rows = [row for row in self.rows if row.name == name]
-            mean = rows[0] if len(rows) == 1 else _mean(rows, found)
-            found[name] = Summary(mean, over_seeds([row.accuracy for row in rows]))
-        return list(found.values())
+        names = dict.fromkeys(row.name for row in self.rows)
+        seeds = {name: [row for row in self.rows if row.name == name] for name in names}
+        means = {name: _mean(rows) for name, rows in seeds.items()}
+        return [
+            Summary(_judged(means[name], rows, means), over_seeds([row.accuracy for row in rows]))
+            for name, rows in seeds.items()
+        ]
 
     def ends(self) -> tuple[Summary, Summary] | None:
         """The first model and the smallest, controls aside; None when nothing has been measured."""
@@ -131,21 +132,24 @@ class Ledger:
             raise FaceletError(f"{path} is not a ledger: {where or 'a row'}: {first['msg']}") from error
 
 
-def _mean(rows: list[Row], earlier: dict[str, Summary]) -> Row:
-    """The mean of one model's rows over seeds. One whose parent comes later keeps the verdict of its first seed."""
-    first = rows[0]
+def _mean(rows: list[Row]) -> Row:
+    """The first row with the mean figures of all seeds."""
     update: dict[str, object] = {}
     for name in AVERAGED:
         values = [getattr(row, name) for row in rows if getattr(row, name) is not None]
         update[name] = fmean(values) if values else None
     for name in COUNTED:
         update[name] = round(fmean(getattr(row, name) for row in rows))
-    mean = first.model_copy(update=update)
+    return rows[0].model_copy(update=update)
+
+
+def _judged(mean: Row, rows: list[Row], means: dict[str, Row]) -> Row:
+    """``mean`` of one model's ``rows`` with its change and verdict over all their seeds."""
     differences = [
         Difference(row.change, row.change_low, row.change_high, row.n)
         for row in rows
         if row.change is not None and row.change_low is not None and row.change_high is not None
     ]
-    if differences and first.against in earlier:
-        return compared(mean, earlier[first.against].row, difference_over_seeds(differences))
+    if len(rows) > 1 and differences and mean.against in means:
+        return compared(mean, means[mean.against], difference_over_seeds(differences))
     return mean

@@ -6,12 +6,12 @@ stage neither halves the maps nor widens them, so that 48 px faces end in 256 ma
 
 >>> net = facelet.nets.resolve("resnet18-cbam", classes=8, size=48).build()
 
-With its linear head it is the control of ``rescaps``. The maxima and the products of CBAM take more time than their MACs say.
+With its linear head it is the control of ``rescaps``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 from timm.layers.cbam import CbamModule
 from torch import Tensor, nn
@@ -24,18 +24,8 @@ from facelet.nets.resnet import ResNet18
 class CbamBlock(BasicBlock):
     """torchvision's BasicBlock with a CBAM before the sum."""
 
-    def __init__(
-        self,
-        inplanes: int,
-        planes: int,
-        stride: int = 1,
-        downsample: nn.Module | None = None,
-        groups: int = 1,
-        base_width: int = 64,
-        dilation: int = 1,
-        norm_layer: Callable[..., nn.Module] | None = None,
-    ) -> None:
-        super().__init__(inplanes, planes, stride, downsample, groups, base_width, dilation, norm_layer)
+    def __init__(self, inplanes: int, planes: int, *more: Any) -> None:
+        super().__init__(inplanes, planes, *more)
         self.cbam = CbamModule(planes)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ same channel of all four.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -48,17 +48,7 @@ class MultiScaleConv(nn.Module):
 class FineGrainedBlock(BasicBlock):
     """torchvision's BasicBlock, its second convolution a ``MultiScaleConv``; the first strides and mixes channels."""
 
-    def __init__(
-        self,
-        inplanes: int,
-        planes: int,
-        stride: int = 1,
-        downsample: nn.Module | None = None,
-        groups: int = 1,
-        base_width: int = 64,
-        dilation: int = 1,
-        norm_layer: Callable[..., nn.Module] | None = None,
-    ) -> None:
-        super().__init__(inplanes, planes, stride, downsample, groups, base_width, dilation, norm_layer)
+    def __init__(self, inplanes: int, planes: int, *more: Any) -> None:
+        super().__init__(inplanes, planes, *more)
         self.conv2 = MultiScaleConv(planes)
         self.bn2 = nn.Identity()

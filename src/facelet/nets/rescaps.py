@@ -7,8 +7,6 @@ place of a capsule network's one convolution, and that primary capsules learn an
 Our reading: 32 types of 8-D capsules at each of 6 x 6 places (at 48 px), 16-D class capsules, three iterations. A capsule's length
 l says whether its class is there; the logit is log(l / (1 - l)), which is the logarithm of its squared length before squashing, and
 the softmax over these is each class's share of all squared lengths. So the rest of the house reads it as any net's.
-
-Routing is a third of its time on a CPU and hardly any of its MACs.
 """
 
 from __future__ import annotations

@@ -32,8 +32,9 @@ def finish(folder: Path, recipe: Recipe, faces: FaceSet, done: list[Measured], c
     ledger = Ledger(_row(one, latency, where, recipe) for one, latency in pairs)
     tests = {(one.step.name, one.seed): one.test for one in done}
     for row in list(ledger.rows):
-        other = (row.against, row.seed)
-        if other in tests:
+        # A model of fewer seeds stands beside all seeds of the other with its last.
+        other = next((key for seed in range(row.seed, -1, -1) if (key := (row.against, seed)) in tests), None)
+        if other:
             difference = tests[row.name, row.seed].against(tests[other])
             ledger.add(compared(row, ledger.find(*other), difference))
         else:
@@ -131,4 +132,5 @@ def _paired(ledger: Ledger, tests: dict[tuple[str, int], Classification]) -> Dif
     if ends is None:
         return None
     first, small = (end.row.name for end in ends)
-    return difference_over_seeds([tests[small, s].against(tests[first, s]) for name, s in tests if name == first])
+    both = [seed for name, seed in tests if name == first and (small, seed) in tests]
+    return difference_over_seeds([tests[small, seed].against(tests[first, seed]) for seed in both])

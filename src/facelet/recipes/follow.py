@@ -49,9 +49,9 @@ def follow(folder: Path, hardware: Hardware, started: Launch) -> None:
     _wait(lambda: _begun(folder, started), folder, started)
     recipe = schema.load(str(folder / "recipe.yaml"))
     work = Work(recipe, read_faces(recipe.faces), folder, hardware, say=lambda line: None, leads=False)
-    for seed in range(recipe.seeds):
+    for seed, steps in enumerate(recipe.rounds()):
         models: dict[str, Made] = {}
-        for step, control in recipe.all_steps():
+        for step, control in steps:
             done = work.place(step, seed) / "done.json"
             if not done.exists() and isinstance(step, Lesson):
                 try:

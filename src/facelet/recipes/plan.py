@@ -24,11 +24,13 @@ def show_plan(recipe: Recipe, faces: FaceSet, folder: Path, console: Console) ->
     total, unknown_times = 0.0, 0
     for step, control in recipe.all_steps():
         plan = step.plan(faces, specs)
-        total += (plan.seconds or 0.0) * recipe.seeds
+        seeds = recipe.seeds_of(step)
+        total += (plan.seconds or 0.0) * seeds
         unknown_times += plan.seconds is None
+        several = f", {seeds} seeds" if seeds != recipe.seeds else ""
         table.add_row(
             escape(step.name),
-            escape(f"{'control: ' if control else ''}{step.do} {plan.text}"),
+            escape(f"{'control: ' if control else ''}{step.do} {plan.text}{several}"),
             amount(plan.params) if plan.params else "",
             amount(plan.macs) if plan.macs else "",
             duration(plan.seconds) if plan.seconds is not None else "",

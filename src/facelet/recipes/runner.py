@@ -73,9 +73,9 @@ def run(
                 _begin(work, recipe)
             begin()
             done: list[Measured] = []
-            for seed in range(chosen.seeds):
+            for seed, steps in enumerate(chosen.rounds()):
                 models: dict[str, Made] = {}
-                for step, control in chosen.all_steps():
+                for step, control in steps:
                     result = _take(work, step, control, seed, models, console)
                     models[step.name] = result.made
                     done.append(result)

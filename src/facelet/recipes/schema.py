@@ -67,6 +67,16 @@ class Recipe(_Keys):
         """Steps, then controls, each with whether it is a control."""
         return [(step, False) for step in self.steps] + [(step, True) for step in self.controls]
 
+    def seeds_of(self, step: Step) -> int:
+        """How many seeds ``step`` is taken with: its own number, or else the recipe's."""
+        return step.seeds or self.seeds
+
+    def rounds(self) -> list[list[tuple[Step, bool]]]:
+        """``all_steps`` of every seed, those left out that are taken with fewer seeds."""
+        steps = self.all_steps()
+        count = max(self.seeds_of(step) for step, _ in steps)
+        return [[(step, control) for step, control in steps if seed < self.seeds_of(step)] for seed in range(count)]
+
 
 def load(name: str, *, profile: str = "", settings: list[str] | tuple[str, ...] = ()) -> Recipe:
     """The recipe ``name``, with a profile's and then ``KEY=VALUE`` settings laid over it, and every step checked."""
@@ -128,7 +138,21 @@ def check(raw: dict[str, Any], name: str = "recipe") -> Recipe:
     if problems:
         raise FaceletError(f"recipe {name!r} cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
     assert recipe is not None
-    return recipe.model_copy(update=parsed)
+    recipe = recipe.model_copy(update=parsed)
+    _require_seeds(recipe, name)
+    return recipe
+
+
+def _require_seeds(recipe: Recipe, name: str) -> None:
+    """Raises FaceletError for a step that is taken with more seeds than a model that it needs."""
+    counts = {step.name: recipe.seeds_of(step) for step, _ in recipe.all_steps()}
+    for step, _ in recipe.all_steps():
+        for need in step.needs():
+            if counts[need] < counts[step.name]:
+                raise FaceletError(
+                    f"recipe {name!r} cannot be used: {step.name} has {counts[step.name]} seeds, and {need!r}, which it "
+                    f"needs, has {counts[need]}"
+                )
 
 
 def override(raw: dict[str, Any], key: str, value: Any) -> None:
