@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from timm.layers.cbam import CbamModule
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision.models.resnet import BasicBlock
 
 from facelet.nets.base import NETS
