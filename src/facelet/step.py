@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -30,12 +30,14 @@ class Made:
     Attributes:
         onnx: model file to measure, or None when ``net`` is to be exported by the runner.
         net: checkpoint (spec + safetensors), or None when the step works on model files only.
+        faces: a pack of synthetic training faces, of a step that makes faces and no model.
         notes: lines for the ledger and the report: what was chosen, what was left in float, which teacher.
         spent: what it cost, for the ledger: {"epochs": 20, "steps": 3900, "seconds": 812.0}.
     """
 
     onnx: Path | None = None
     net: Path | None = None
+    faces: Path | None = None
     notes: tuple[str, ...] = ()
     spent: dict[str, float] = field(default_factory=dict)
 
@@ -93,11 +95,21 @@ class Job:
             )
         return made.net
 
+    def faces_of(self, name: str) -> Path:
+        """Pack of the faces that an earlier step made."""
+        faces = self.models[name].faces
+        assert faces is not None, name
+        return faces
+
 
 class Step(BaseModel):
-    """One line of a recipe. Subclasses add their own fields; unknown keys are refused with the nearest one named."""
+    """One line of a recipe. Subclasses add their own fields; unknown keys are refused with the nearest one named.
+
+    ``makes``: what it leaves; a step that makes faces has no row in the ledger.
+    """
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    makes: ClassVar[Literal["model", "faces"]] = "model"
 
     do: str
     name: str = Field(alias="as", description="name of the model this step makes")
@@ -115,6 +127,10 @@ class Step(BaseModel):
 
     def needs(self) -> list[str]:
         """Names of earlier models that this step reads; the first is its parent in the ledger."""
+        return []
+
+    def needs_faces(self) -> list[str]:
+        """Names of earlier steps whose made faces this one trains on."""
         return []
 
     def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:

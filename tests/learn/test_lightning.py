@@ -14,7 +14,7 @@ class Missing:
         if name.split(".")[0] == "lightning":
             raise ModuleNotFoundError(name=name)
 sys.meta_path.insert(0, Missing())
-from facelet.learn.trainer import Trainer
+from facelet.learn.lightning import Trainer
 print(Trainer.__module__)
 """
 

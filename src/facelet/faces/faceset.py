@@ -21,7 +21,7 @@ from facelet.errors import FaceletError
 from facelet.faces.protocol import Protocol
 
 SPLITS = ("train", "val", "test")
-PER_FACE = ("images", "labels", "splits", "names", "votes", "identities", "groups", "agreement")
+PER_FACE = ("images", "labels", "splits", "names", "votes", "identities", "groups", "agreement", "synthetic")
 """The fields of a FaceSet that have one entry a face."""
 HASHED = 1024
 """Faces that are hashed at once."""
@@ -43,6 +43,7 @@ class FaceSet:
             class at all count here ("unknown"), not in ``votes``.
         identities: int64 (N,), who it is, -1 unknown, or None.
         groups: int64 (N,), faces of one group never belong in two splits (subject, clip), or None.
+        synthetic: bool (N,), which faces a net made, or None for none. They are training faces, or this raises.
         rule, notes: see Protocol.
         licence: of the data, one line, carried into model files.
         margin: share of YuNet's box around these faces, added on each side: how a model trained on them cuts photos.
@@ -58,6 +59,7 @@ class FaceSet:
     identities: NDArray[np.int64] | None = None
     groups: NDArray[np.int64] | None = None
     agreement: NDArray[np.float32] | None = None
+    synthetic: NDArray[np.bool_] | None = None
     rule: str = ""
     notes: tuple[str, ...] = ()
     licence: str = "unknown"
@@ -77,6 +79,10 @@ class FaceSet:
             raise FaceletError(f"{self.source}: a label is outside 0..{len(self.classes) - 1}")
         if n and not 0 <= self.splits.min() <= self.splits.max() < len(SPLITS):
             raise FaceletError(f"{self.source}: a split is outside 0..{len(SPLITS) - 1}")
+        if self.synthetic is not None and self.splits[self.synthetic].any():
+            raise FaceletError(
+                f"{self.source}: synthetic faces are in val or test, where nothing can be measured with them"
+            )
 
     def __len__(self) -> int:
         return len(self.images)

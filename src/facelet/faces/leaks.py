@@ -89,6 +89,18 @@ def identical_to_train(faces: FaceSet, split: str) -> NDArray[np.bool_]:
     return np.array([digest in train for digest in _digests(faces.images[faces.splits == SPLITS.index(split)])], bool)
 
 
+def likeness(images: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """How much each of ``images`` looks like the nearest of ``others``, (N,) up to 1; from NEAR on they are near duplicates.
+
+    Both uint8 (N, H, W, C) of any size and colour, and not empty.
+    """
+    thumbnails = np.concatenate([_raw_thumbnails(images), _raw_thumbnails(others)])
+    thumbnails = _unit(thumbnails - thumbnails[len(images) :].mean(axis=0))
+    mine, there = thumbnails[: len(images)], np.ascontiguousarray(thumbnails[len(images) :].T)
+    blocks = range(0, len(images), BLOCK)
+    return np.concatenate([(mine[start : start + BLOCK] @ there).max(axis=1) for start in blocks])
+
+
 def groups_in_two_splits(faces: FaceSet) -> int:
     """How many groups have faces in more than one split; faces of unknown group (-1) do not count."""
     if faces.groups is None:
@@ -104,11 +116,16 @@ def _digests(images: NDArray[np.uint8]) -> list[bytes]:
 
 def _thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(N, 256) of unit length: their products are correlations of what sets a face apart from the mean face."""
+    small = _raw_thumbnails(images)
+    return _unit(small - small.mean(axis=0))
+
+
+def _raw_thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(N, 256), each of mean 0 and unit length."""
     small = np.empty((len(images), THUMBNAIL * THUMBNAIL), np.float32)
     for number, image in enumerate(images):
         small[number] = pixels.resize(pixels.to_channels(image, 1), THUMBNAIL).ravel()
-    small = _unit(small - small.mean(axis=1, keepdims=True))
-    return _unit(small - small.mean(axis=0))
+    return _unit(small - small.mean(axis=1, keepdims=True))
 
 
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -32,7 +32,15 @@ from facelet.files import writing
 
 HEADER, NAMES = "pack.json", "names.json"
 RAW = "images.npy"
-DTYPES = {"labels": "<i8", "splits": "|i1", "votes": "<f4", "identities": "<i8", "groups": "<i8", "agreement": "<f4"}
+DTYPES = {
+    "labels": "<i8",
+    "splits": "|i1",
+    "votes": "<f4",
+    "identities": "<i8",
+    "groups": "<i8",
+    "agreement": "<f4",
+    "synthetic": "|b1",
+}
 STRIP_PIXELS = 1 << 20
 WEBP_SIDE = 16383
 

@@ -56,13 +56,18 @@ def contact_sheet(faces: FaceSet, columns: int = 14) -> NDArray[np.uint8]:
         chosen = members[hash_order(faces.names[members].tolist())[:columns]]
         for column, face in enumerate(chosen):
             x, y = left + column * (CELL + GAP), top + row * (CELL + GAP)
-            sheet[y : y + CELL, x : x + CELL] = pixels.to_channels(_enlarged(faces.images[face]), 3)
+            sheet[y : y + CELL, x : x + CELL] = pixels.to_channels(enlarged(faces.images[face]), 3)
     return sheet
 
 
 def save_sheet(faces: FaceSet, path: str | Path) -> None:
     """Writes the contact sheet as a PNG. Raises FaceletError when there is nothing to show or nowhere to write."""
-    done, data = cv2.imencode(".png", cv2.cvtColor(contact_sheet(faces), cv2.COLOR_RGB2BGR))
+    write_png(contact_sheet(faces), path)
+
+
+def write_png(image: NDArray[np.uint8], path: str | Path) -> None:
+    """RGB (H, W, 3), beside and renamed."""
+    done, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     if not done:
         raise FaceletError(f"cannot write {path}: OpenCV refuses to encode PNG")
     with writing(path) as beside:
@@ -73,7 +78,7 @@ def _shrunk(sheet: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uin
     return cv2.resize(sheet, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
-def _enlarged(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def enlarged(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A face at CELL px; small ones grow by cubic interpolation, which looks better than what networks are given."""
     if max(image.shape[:2]) >= CELL:
         return pixels.resize(image, CELL)

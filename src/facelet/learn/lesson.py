@@ -21,6 +21,8 @@ from facelet import losses, nets
 from facelet.errors import FaceletError, unknown
 from facelet.faces import FaceSet
 from facelet.faces.augment import augmentation
+from facelet.faces.synthetic import joined
+from facelet.faces.unpack import pack
 from facelet.learn import precision as precisions
 from facelet.learn.answers import digest
 from facelet.learn.batches import FaceBatches, Faces
@@ -59,6 +61,7 @@ class Lesson(Step):
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     targets: Literal["labels", "votes"] = "labels"
     balance: Literal["none", "class-weights", "sampler"] = "none"
+    synthetic: str | None = Field(None, description="earlier step balance, whose made faces are trained on, too")
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the running mean of the weights, 0 for none")
     augment: float | dict[str, float] = Field(1.0, description="strength, 0 for none; or fields of Augmentation")
     precision: precisions.Wish = "auto"
@@ -100,6 +103,9 @@ class Lesson(Step):
     def needs(self) -> list[str]:
         return [self.before] if self.before else []
 
+    def needs_faces(self) -> list[str]:
+        return [self.synthetic] if self.synthetic else []
+
     def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: Job) -> Objective:
         """What is minimised. ``train``: the training faces, in the order of the batches' ``rows``."""
         raise NotImplementedError
@@ -116,6 +122,11 @@ class Lesson(Step):
                 f"{self.name}: all labelled training faces of {faces.source} are {only!r}; two classes are the least"
             )
         return train
+
+    def all_faces(self, job: Job) -> FaceSet:
+        """``training_faces``, and behind them the synthetic ones that were asked for."""
+        train = self.training_faces(job.faces)
+        return joined(train, pack(str(job.faces_of(self.synthetic)))) if self.synthetic else train
 
     def spec_of(self, name: str, specs: dict[str, Any]) -> NetSpec:
         """Of an earlier model. Raises FaceletError when it will have no net in torch."""
@@ -165,7 +176,8 @@ class Lesson(Step):
         count, unit = (self.epochs, "epoch") if self.epochs else (self.minutes, "minute")
         length = f"{count:g} {unit}{'' if count == 1 else 's'}"
         what = f"{spec.name} as narrow as {self.widths_of}, fresh" if self.widths_of else self.of or spec.name
-        text = f"{what}, {length} of {len(train):,} faces"
+        more = f" and those of {self.synthetic}" if self.synthetic else ""
+        text = f"{what}, {length} of {len(train):,} faces{more}"
         shown = (self.epochs or 0) * (len(train) + len(val) / 3)
         seconds = self.minutes * 60 if self.minutes else shown * seconds_per_face(spec, self.precision)
         return Plan(text, cost.params, cost.macs, seconds)
@@ -174,12 +186,12 @@ class Lesson(Step):
         from facelet.learn.trainer import train  # Lightning takes seconds to import: not before it is needed
 
         device = precisions.pick_device(job.device)
-        faces = self.training_faces(job.faces)
         before = nets.load(job.net_of(self.before)) if self.before else None
-        spec = self.spec_for(job.faces, faces, before[1] if before else None)
+        spec = self.spec_for(job.faces, self.training_faces(job.faces), before[1] if before else None)
         folder = TrainingFolder(job.folder, self.fingerprint(job, spec))
         result = folder.result()
         if result is None:
+            faces = self.all_faces(job)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(job.seed)
                 net, spec = self.start(job, spec, before, faces)
@@ -243,8 +255,10 @@ class Lesson(Step):
 
     def notes(self, job: Job) -> tuple[str, ...]:
         """Lines for the ledger."""
-        shape = (f"fresh weights in the shape of {self.widths_of}",) if self.widths_of else ()
-        return (f"weights start from {self.of}",) if self.of else shape
+        start = [f"weights start from {self.of}"] if self.of else []
+        shape = [f"fresh weights in the shape of {self.widths_of}"] if self.widths_of else []
+        more = [f"trained on the faces of {self.synthetic}, too"] if self.synthetic else []
+        return (*start, *shape, *more)
 
     def optimization(self) -> Optimization:
         decay = WEIGHT_DECAY[self.optimizer] if self.weight_decay is None else self.weight_decay
@@ -254,6 +268,7 @@ class Lesson(Step):
         """Of everything that decides the result, hardware aside."""
         said = self.model_dump_json(exclude={"tensorboard", "against", "seeds"})
         parents = [digest(job.net_of(name)) for name in self.needs()]
+        parents += [digest(job.faces_of(name)) for name in self.needs_faces()]
         faces = [job.faces.protocol.split_hash, job.faces.pixels_hash]
         whole = "\n".join([said, spec.to_json(), *faces, str(job.seed), *parents])
         return hashlib.sha256(whole.encode()).hexdigest()[:16]

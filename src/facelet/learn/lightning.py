@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import logging
 import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
 
 try:
     from lightning.fabric.plugins.environments import (
@@ -36,9 +40,29 @@ __all__ = [
     "SLURMEnvironment",
     "TorchElasticEnvironment",
     "Trainer",
+    "quiet_trainer",
 ]
 
 _LOUD = ("lightning", "lightning.pytorch", "lightning.fabric", "pytorch_lightning", "lightning_fabric")
 for _name in (*_LOUD, "torch.multiprocessing.spawn"):
     logging.getLogger(_name).setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", module=r"(lightning|pytorch_lightning|lightning_fabric)\..*")
+
+
+def quiet_trainer(device: torch.device, folder: Path, *, bf16: bool, **more: Any) -> Trainer:
+    """A Trainer that runs until it is told to stop, and leaves bars, logs, checkpoints and validation to us."""
+    return Trainer(
+        accelerator="gpu" if device.type == "cuda" else "cpu",
+        precision="bf16-mixed" if bf16 else "32-true",
+        max_epochs=-1,
+        benchmark=device.type == "cuda",
+        default_root_dir=folder,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        limit_val_batches=0,
+        **more,
+    )

@@ -25,7 +25,7 @@ from facelet.learn.lightning import (
     LightningEnvironment,
     SLURMEnvironment,
     TorchElasticEnvironment,
-    Trainer,
+    quiet_trainer,
 )
 from facelet.learn.training import Training
 from facelet.step import Job
@@ -65,23 +65,14 @@ def train(training: Training, job: Job, device: torch.device) -> dict[str, Any]:
     if job.leads:
         folder.stopped_path.unlink(missing_ok=True)
     with torch.random.fork_rng(devices=[]), interrupt:
-        trainer = Trainer(
-            accelerator="gpu" if device.type == "cuda" else "cpu",
+        trainer = quiet_trainer(
+            device,
+            folder.folder,
+            bf16=training.precision.bf16,
             devices=job.devices,
             num_nodes=job.nodes,
             strategy=DDPStrategy(start_method="spawn" if apart else "popen") if processes > 1 else "auto",
             plugins=[_environment(launched)],
-            precision="bf16-mixed" if training.precision.bf16 else "32-true",
-            max_epochs=-1,
-            benchmark=device.type == "cuda",
-            default_root_dir=folder.folder,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            use_distributed_sampler=False,
-            num_sanity_val_steps=0,
-            limit_val_batches=0,
         )
         try:
             trainer.fit(learner, train_dataloaders=training.batches)

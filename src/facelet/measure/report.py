@@ -74,6 +74,7 @@ def write_report(
     faces: FaceSet,
     curves: Mapping[str, plots.Curve] | None = None,
     stopping: Mapping[str, plots.Curve] | None = None,
+    made: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     paper: str = "",
     about: str = "",
     machine: str = "",
@@ -88,6 +89,7 @@ def write_report(
         faces: the split that was evaluated, at any size.
         curves: rows of ``curves.csv`` by model name; further seeds as "NAME-s1".
         stopping: settings of the models that stop early, see ``early_exit_plot``.
+        made: by step, what its synthetic faces are worth: for each class ``Quality.to_json`` with a ``picture``, a PNG's path.
         paper, about: whose method it is, and what is theirs and what is chosen here.
         machine: where latency was taken. recipe_text: the resolved YAML. command: what to type to make this again.
 
@@ -132,6 +134,9 @@ def write_report(
             plots.pareto(summaries, "bytes", "file size, MB (log)", told),
         ),
         stopping=_drawn(*(trade(stopping or {}, numbers, axis) for axis in AXES)),
+        made={
+            name: [{**row, "picture": _embedded(row["picture"])} for row in rows] for name, rows in (made or {}).items()
+        },
         learning=_drawn(
             plots.learning_curves(curves or {}, summaries, "val_accuracy", "validation accuracy, %"),
             plots.learning_curves(curves or {}, summaries, "train_loss", "training loss"),
@@ -219,4 +224,12 @@ def _picture(image: NDArray[np.uint8]) -> str:
         image = pixels.resize(image, THUMBNAIL)
     plain = image if image.shape[2] == 1 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".png", plain)
-    return "data:image/png;base64," + base64.b64encode(data.tobytes()).decode()
+    return _uri(data.tobytes())
+
+
+def _embedded(path: Path) -> str:
+    return _uri(path.read_bytes())
+
+
+def _uri(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from facelet.errors import FaceletError
@@ -162,14 +162,26 @@ def save(net: nn.Module, spec: NetSpec, path: str | Path) -> None:
 
     Raises FaceletError when ``net`` is not a (cut) net of ``spec``, or the file cannot be written.
     """
-    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in net.state_dict().items()}
-    text = spec.measured(net).to_json()
+    save_weights(net, path, {KEY: spec.measured(net).to_json()})
+
+
+def save_weights(module: nn.Module, path: str | Path, metadata: dict[str, str] | None = None) -> None:
+    """Writes a module's weights to a ``.safetensors`` file. Raises FaceletError when it cannot be written."""
+    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in module.state_dict().items()}
     with writing(path) as beside:
         try:
-            save_file(state, beside, metadata={KEY: text})
+            save_file(state, beside, metadata=metadata)
         except SafetensorError as error:  # its only word on a full disk is "os error 28" in the text
             code = re.search(r"os error (\d+)", str(error))
             raise OSError(int(code[1]) if code else errno.EIO, str(error)) from error
+
+
+def load_weights(module: nn.Module, path: str | Path) -> None:
+    """Reads what ``save_weights`` wrote into a module of the same shape. Raises FaceletError when it does not fit or is damaged."""
+    try:
+        module.load_state_dict(load_file(path))
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise FaceletError(f"{path} is damaged, or holds the weights of another net: {error}") from error
 
 
 def load(path: str | Path) -> tuple[FaceNet, NetSpec]:

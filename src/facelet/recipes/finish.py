@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from facelet import files
 from facelet.faces import FaceSet
+from facelet.learn.balance import QUALITY
 from facelet.measure.classification import Classification
 from facelet.measure.cost import file_cost
 from facelet.measure.intervals import Difference, difference_over_seeds
@@ -18,9 +20,10 @@ from facelet.measure.ledger_text import markdown, show
 from facelet.measure.report import write_report
 from facelet.measure.row import figures
 from facelet.measure.verdict import SHRINKING
-from facelet.recipes.measured import Measured
+from facelet.recipes.measured import Measured, read_done
 from facelet.recipes.schema import Recipe, dump
 from facelet.shrink.early_exit import CURVE
+from facelet.step import Made
 
 
 def finish(folder: Path, recipe: Recipe, faces: FaceSet, done: list[Measured], console: Console) -> Ledger:
@@ -42,6 +45,8 @@ def finish(folder: Path, recipe: Recipe, faces: FaceSet, done: list[Measured], c
     ledger.save(folder / "ledger.json")
     ledger.paired = _paired(ledger, tests)
     notes = [f"latency: {where.warning}"] if where.warning else []
+    made = _made_faces(folder, recipe)
+    notes += [f"{label}: {note}" for label, (told, _) in made.items() for note in told.notes]
     files.write_text(
         folder / "ledger.md",
         markdown(ledger, title=recipe.title, protocol=str(faces.protocol), machine=str(where), notes=notes),
@@ -57,6 +62,7 @@ def finish(folder: Path, recipe: Recipe, faces: FaceSet, done: list[Measured], c
         evaluations={one.label: one.test for one in done if one.seed == 0},
         curves={one.label: read_curves(one.folder / "curves.csv") for one in done},
         stopping={one.label: files.read_json(path) for one in done if (path := one.folder / CURVE).exists()},
+        made={label: rows for label, (_, rows) in made.items()},
         faces=faces.split("test"),
         notes=notes,
         recipe_text=dump(recipe),
@@ -70,6 +76,16 @@ def finish(folder: Path, recipe: Recipe, faces: FaceSet, done: list[Measured], c
         f"\nreport  {folder / 'report.html'}\nledger  {folder / 'ledger.md'}, {folder / 'ledger.json'}", soft_wrap=True
     )
     return ledger
+
+
+def _made_faces(folder: Path, recipe: Recipe) -> dict[str, tuple[Made, list[dict[str, Any]]]]:
+    """Of each step that made faces what it left, and what they are worth, class by class, with a picture."""
+    found = {}
+    for step in (step for step, _ in recipe.all_steps() if step.makes == "faces"):
+        place = folder / "steps" / step.name
+        rows = [{**row, "picture": place / row["picture"]} for row in files.read_json(place / QUALITY)]
+        found[step.name] = (read_done(place)[2], rows)
+    return found
 
 
 def read_curves(path: Path) -> list[dict[str, float]]:

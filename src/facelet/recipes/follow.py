@@ -19,7 +19,7 @@ from facelet.errors import FaceletError
 from facelet.learn.launch import Launch
 from facelet.learn.lesson import Lesson
 from facelet.recipes import schema
-from facelet.recipes.measured import Measured
+from facelet.recipes.measured import read_done
 from facelet.recipes.work import Hardware, Work, read_faces
 from facelet.step import Made
 
@@ -51,7 +51,7 @@ def follow(folder: Path, hardware: Hardware, started: Launch) -> None:
     work = Work(recipe, read_faces(recipe.faces), folder, hardware, say=lambda line: None, leads=False)
     for seed, steps in enumerate(recipe.rounds()):
         models: dict[str, Made] = {}
-        for step, control in steps:
+        for step, _ in steps:
             done = work.place(step, seed) / "done.json"
             if not done.exists() and isinstance(step, Lesson):
                 try:
@@ -60,7 +60,7 @@ def follow(folder: Path, hardware: Hardware, started: Launch) -> None:
                     _wait(lambda: False, folder, started, PATIENCE)  # raises the leader's error, if it has one
                     raise
             _wait(done.exists, folder, started)
-            models[step.name] = Measured.read(done.parent, step, control).made
+            models[step.name] = read_done(done.parent)[2]
 
 
 def _begun(folder: Path, started: Launch) -> bool:

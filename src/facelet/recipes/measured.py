@@ -49,16 +49,27 @@ class Measured:
     @classmethod
     def read(cls, folder: Path, step: Step, control: bool) -> Measured:
         """A step that was finished before. Raises FaceletError when its files are damaged."""
-        done = files.read_json(folder / "done.json")
-        run = folder.parent.parent
-        made = Made(
-            onnx=run / done["onnx"],
-            net=run / done["net"] if done["net"] else None,
-            notes=tuple(done["notes"]),
-            spent=done["spent"],
-        )
+        label, seed, made = read_done(folder)
         val, test = (Classification.load(folder / f"answers-{split}.npz") for split in ("val", "test"))
-        return cls(done["label"], step, control, done["seed"], folder, made, val, test)
+        return cls(label, step, control, seed, folder, made, val, test)
+
+
+def write_done(folder: Path, label: str, seed: int, made: Made) -> None:
+    """The marker that says that a step is finished, written when all else is."""
+    run = folder.parent.parent
+    paths = {name: getattr(made, name) for name in ("onnx", "net", "faces")}
+    written = {name: path.relative_to(run).as_posix() if path else "" for name, path in paths.items()}
+    files.write_json(
+        folder / "done.json",
+        {"label": label, "seed": seed, **written, "notes": list(made.notes), "spent": made.spent},
+    )
+
+
+def read_done(folder: Path) -> tuple[str, int, Made]:
+    """Label and seed of a finished step, and what it left."""
+    done, run = files.read_json(folder / "done.json"), folder.parent.parent
+    paths = {name: run / done[name] if done[name] else None for name in ("onnx", "net", "faces")}
+    return done["label"], done["seed"], Made(**paths, notes=tuple(done["notes"]), spent=done["spent"])
 
 
 def measure(step: Step, control: bool, made: Made, folder: Path, faces: FaceSet, described: dict[str, Any]) -> Measured:
@@ -73,18 +84,7 @@ def measure(step: Step, control: bool, made: Made, folder: Path, faces: FaceSet,
         result.save(folder / f"answers-{split}.npz")
     _write_figures(made.onnx, model.info.model_copy(update=described), results)
     label, seed = described["name"], described["seed"]
-    run = folder.parent.parent
-    files.write_json(
-        folder / "done.json",
-        {
-            "label": label,
-            "seed": seed,
-            "onnx": made.onnx.relative_to(run).as_posix(),
-            "net": made.net.relative_to(run).as_posix() if made.net else "",
-            "notes": list(made.notes),
-            "spent": made.spent,
-        },
-    )
+    write_done(folder, label, seed, made)
     return Measured(label, step, control, seed, folder, made, results["val"], results["test"])
 
 

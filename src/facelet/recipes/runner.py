@@ -29,7 +29,7 @@ from facelet.recipes import schema
 from facelet.recipes.finish import finish
 from facelet.recipes.follow import follow, leading
 from facelet.recipes.lock import locked
-from facelet.recipes.measured import Measured, measure
+from facelet.recipes.measured import Measured, measure, read_done, write_done
 from facelet.recipes.plan import show_plan
 from facelet.recipes.work import Hardware, Work, read_faces
 from facelet.shrink.export import export_checkpoint
@@ -77,8 +77,11 @@ def run(
                 models: dict[str, Made] = {}
                 for step, control in steps:
                     result = _take(work, step, control, seed, models, console)
-                    models[step.name] = result.made
-                    done.append(result)
+                    if isinstance(result, Measured):
+                        done.append(result)
+                        models[step.name] = result.made
+                    else:
+                        models[step.name] = result
             finish(folder, chosen, work.faces, done, console)
     return folder
 
@@ -156,17 +159,23 @@ def _begin(work: Work, name: str) -> None:
     )
 
 
-def _take(work: Work, step: Step, control: bool, seed: int, models: dict[str, Made], console: Console) -> Measured:
-    """One step of one seed: done already, or run, exported, measured and marked as done."""
+def _take(
+    work: Work, step: Step, control: bool, seed: int, models: dict[str, Made], console: Console
+) -> Measured | Made:
+    """One step of one seed: done already, or run, exported, measured and marked as done. Made faces are not measured."""
     label, place, recipe = work.label(step, seed), work.place(step, seed), work.recipe
     if (place / "done.json").exists():
         console.print(f"[dim]{label}: done before[/dim]")
-        return Measured.read(place, step, control)
+        return read_done(place)[2] if step.makes == "faces" else Measured.read(place, step, control)
     place.mkdir(parents=True, exist_ok=True)
     console.rule(f"[bold]{label}[/bold]  {step.do}", align="left", style="dim")
     start = time.perf_counter()
     made = step.run(work.job(step, seed, models))
     spent = {"seconds": time.perf_counter() - start, **made.spent}
+    if step.makes == "faces":
+        made = replace(made, spent=spent)
+        write_done(place, label, seed, made)
+        return made
     target = work.folder / f"{label}.onnx"
     described: dict[str, Any] = {
         "name": label,

@@ -108,6 +108,7 @@ def check(raw: dict[str, Any], name: str = "recipe") -> Recipe:
     except ValidationError as error:
         problems += _explain(error, Recipe, "")
     seen: dict[str, str] = {}
+    made: dict[str, str] = {}
     parsed: dict[str, list[Step]] = {"steps": [], "controls": []}
     for room, found in parsed.items():
         values = raw.get(room)
@@ -119,18 +120,22 @@ def check(raw: dict[str, Any], name: str = "recipe") -> Recipe:
                     seen.setdefault(str(value.get("as")), where)
                 continue
             found.append(step)
-            problems += [
-                f"{where}: there is no model {need!r} before it"
-                + (f", did you mean {near!r}?" if (near := nearest(need, seen)) else "")
-                for need in step.needs()
-                if need not in seen
-            ]
+            for kind, needed in (("model", step.needs()), ("faces", step.needs_faces())):
+                what = "model" if kind == "model" else "step that makes faces,"
+                before = [name for name in seen if made.get(name, kind) == kind]
+                problems += [
+                    f"{where}: there is no {what} {need!r} before it"
+                    + (f", did you mean {near!r}?" if (near := nearest(need, before)) else "")
+                    for need in needed
+                    if need not in before
+                ]
             if step.name in seen:
                 problems.append(f"{where}: {seen[step.name]} makes a model of that name already")
-            seen[step.name] = where
+            seen[step.name], made[step.name] = where, step.makes
     for step in (*parsed["steps"], *parsed["controls"]):
-        if step.against == step.name or (step.against and step.against not in seen):
-            near = nearest(step.against, [name for name in seen if name != step.name])
+        others = [name for name in seen if name != step.name and made.get(name, "model") == "model"]
+        if step.against and step.against not in others:
+            near = nearest(step.against, others)
             problems.append(
                 f"{seen[step.name]}.against: there is no other model {step.against!r}"
                 + (f", did you mean {near!r}?" if near else "")
@@ -147,7 +152,7 @@ def _require_seeds(recipe: Recipe, name: str) -> None:
     """Raises FaceletError for a step that is taken with more seeds than a model that it needs."""
     counts = {step.name: recipe.seeds_of(step) for step, _ in recipe.all_steps()}
     for step, _ in recipe.all_steps():
-        for need in step.needs():
+        for need in (*step.needs(), *step.needs_faces()):
             if counts[need] < counts[step.name]:
                 raise FaceletError(
                     f"recipe {name!r} cannot be used: {step.name} has {counts[step.name]} seeds, and {need!r}, which it "

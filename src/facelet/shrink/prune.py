@@ -103,7 +103,7 @@ class Prune(Budgeted):
     def run(self, job: Job) -> Made:
         net, spec = nets.load(job.net_of(str(self.of)))
         net = without_exits(net)
-        faces = self.training_faces(job.faces)
+        faces = self.all_faces(job)
         spec = self.spec_for(job.faces, faces, spec)
         trial = self._trial(spec)
         rounds = [Round(number, self.rounds, job.folder) for number in range(1, self.rounds + 1)]

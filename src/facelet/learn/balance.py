@@ -1,0 +1,253 @@
+"""The step ``balance``: faces of the largest class are translated to every other class, until these have as many. Liu, master's
+thesis, 2024: one CycleGAN from happiness to each other class; how large, how long and what is let in is our reading.
+
+In a recipe: ``{do: balance, as: made, teacher: plain, judge: linear, minutes: 60}``, later ``{do: train, ..., synthetic: made}``.
+It makes faces and no model: a pack of training faces, each named for the face it was made from. Only training faces are seen; the
+teacher lets in those that it takes for the class, and the judge, who had no part in it, says how many it recognises.
+
+A class of a few dozen faces has little to learn a translation from: look at the contact sheets before you believe in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from facelet import files
+from facelet.errors import FaceletError, unknown
+from facelet.faces import FaceSet
+from facelet.faces.pack import write_pack
+from facelet.faces.splitting import hash_order
+from facelet.faces.synthetic import synthetic_faces
+from facelet.faces.translations import save_translations
+from facelet.learn import precision as precisions
+from facelet.learn.appraisal import Appraiser
+from facelet.learn.batches import seed_of
+from facelet.learn.pairs import Pairs
+from facelet.learn.state import TrainingFolder
+from facelet.learn.translation import Choice, Translation, seconds_per_step, translated
+from facelet.nets.cyclegan import STRIDE
+from facelet.runtime.session import Model
+from facelet.step import STEPS, Job, Made, Plan, Step
+
+QUALITY = "quality.json"
+"""In the step's folder: what its faces are worth, class by class, for the report."""
+ASKED = 512
+"""Faces that are translated at once, before the teacher is asked about them."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A class that gets faces: its label and name, how many real ones it has, and how many it should get."""
+
+    label: int
+    name: str
+    real: int
+    more: int
+
+
+@STEPS.register("balance")
+class Balance(Step):
+    """``teacher``: an earlier model that lets faces in. See the fields for the rest."""
+
+    makes: ClassVar[Literal["model", "faces"]] = "faces"
+
+    teacher: str = Field(description="earlier model: a made face is kept when it gives it the class that was meant")
+    judge: str | None = Field(None, description="another earlier model, which says how many of the kept it recognises")
+    source: str | None = Field(None, description="class that is translated; the largest when None")
+    classes: list[str] | None = Field(None, min_length=1, description="to which; all others when None")
+    to: Literal["largest", "median"] | int = Field(
+        "largest", description="faces that a class should have, real ones included"
+    )
+    limit: float = Field(10.0, gt=0, le=1000, description="most synthetic faces for each real one")
+    accept: float = Field(0.5, ge=0, le=1, description="least probability that the teacher must give the class")
+    steps: int | None = Field(None, ge=1, le=10_000_000, description="of training, for each class")
+    minutes: float | None = Field(
+        None, gt=0, le=100_000, description="instead of steps: of training, all classes together"
+    )
+    batch: int = Field(16, ge=2, le=4096, description="faces of each class a step")
+    width: int = Field(32, ge=4, le=512, description="channels of the generators at full size")
+    blocks: int = Field(6, ge=1, le=32, description="residual blocks")
+    layers: int = Field(2, ge=1, le=4, description="of the discriminators")
+    cycle: float = Field(10.0, ge=0)
+    identity: float = Field(5.0, ge=0)
+    pool: int = Field(50, ge=0, le=10_000)
+    lr: float = Field(2e-4, gt=0, le=1)
+    precision: precisions.Wish = "auto"
+
+    @model_validator(mode="after")
+    def _check(self) -> Balance:
+        if (self.steps is None) == (self.minutes is None):
+            raise ValueError("give either steps (of each class) or minutes (of all together)")
+        if self.judge == self.teacher:
+            raise ValueError("the judge should be another model than the teacher, which has let in what it likes")
+        if isinstance(self.to, int) and self.to < 1:
+            raise ValueError("to: at least 1 face")
+        return self
+
+    def needs(self) -> list[str]:
+        return [self.teacher] + ([self.judge] if self.judge else [])
+
+    @property
+    def choice(self) -> Choice:
+        return Choice(self.width, self.blocks, self.layers, self.cycle, self.identity, self.pool, self.lr)
+
+    def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
+        train = faces.labelled("train")
+        source, wanted = self.wanted(train)
+        most = sum(each.more for each in wanted)
+        length = f"{self.minutes:g} minutes" if self.minutes else f"{self.steps:,} steps each"
+        text = f"{train.classes[source]} to {len(wanted)} classes, {length}; up to {most:,} faces that {self.teacher} lets in"
+        if self.minutes:
+            return Plan(text, seconds=60 * self.minutes)
+        assert self.steps is not None
+        each = seconds_per_step(faces.channels, faces.size, self.choice, self.batch, self.precision)
+        return Plan(text, seconds=each * self.steps * len(wanted))
+
+    def wanted(self, train: FaceSet) -> tuple[int, list[Wanted]]:
+        """Label of the source class, and the classes that get faces. Raises FaceletError where that cannot be learned."""
+        counts = np.bincount(train.labels, minlength=len(train.classes))
+        present = np.flatnonzero(counts)
+        if len(present) < 2:
+            raise FaceletError(
+                f"{self.name}: all training faces are {train.classes[present[0]]!r}; there is nothing to balance"
+            )
+        if train.size % STRIDE:
+            raise FaceletError(
+                f"{self.name}: faces of {train.size} px cannot be translated, a multiple of {STRIDE} is expected: "
+                f"--set faces.size={train.size + -train.size % STRIDE}"
+            )
+        for name in (*([self.source] if self.source else []), *(self.classes or [])):
+            if name not in train.classes:
+                raise unknown(f"class in {self.name}", name, train.classes)
+        source = train.classes.index(self.source) if self.source else int(counts.argmax())
+        goal = {"largest": int(counts.max()), "median": int(statistics.median(counts[present].tolist()))}.get(
+            str(self.to), self.to
+        )
+        chosen = [train.classes.index(name) for name in self.classes] if self.classes else present.tolist()
+        found = []
+        for label in sorted(set(chosen) - {source}):
+            more = min(int(goal) - int(counts[label]), int(self.limit * counts[label]), int(counts[source]))
+            if more > 0:
+                found.append(Wanted(label, train.classes[label], int(counts[label]), more))
+        few = [label for label in (source, *(each.label for each in found)) if counts[label] < self.batch]
+        if few:
+            raise FaceletError(
+                f"{self.name}: {train.classes[few[0]]!r} has {counts[few[0]]} training faces, fewer than a batch of {self.batch}; "
+                "lower batch, or name the classes to translate to without it"
+            )
+        if not found:
+            raise FaceletError(f"{self.name}: every class has {goal:,} faces or more already")
+        return source, found
+
+    def run(self, job: Job) -> Made:
+        train = job.faces.labelled("train")
+        source, wanted = self.wanted(train)
+        pack = job.folder / "faces.pack"
+        spent, parts, lines, qualities = {"steps": 0.0, "seconds": 0.0}, [], [], []
+        teacher = Model.load(self._file_of(job, self.teacher))
+        appraiser = Appraiser(job, train, source, self.judge)
+        for each in wanted:
+            folder, result = self._translate(job, train, source, each, len(wanted))
+            made, tried = self._made(job, train, source, each, folder, teacher)
+            parts.append(made)
+            qualities.append(appraiser.quality(each.label, made, tried))
+            lines.append(qualities[-1].line())
+            save_translations(train, made, folder.with_suffix(".png"))
+            job.say(f"  {lines[-1]}")
+            spent = {key: spent[key] + float(result[key]) for key in spent}
+        whole = synthetic_faces(
+            np.concatenate([part.images for part in parts]),
+            np.concatenate([part.labels for part in parts]),
+            [str(name).removeprefix("synthetic/") for part in parts for name in part.names],
+            like=train,
+            rule=f"CycleGAN, {train.classes[source]} to each other class",
+        )
+        if not len(whole):
+            raise FaceletError(
+                f"{self.name}: {self.teacher} takes none of the made faces for what it should be; train longer"
+            )
+        pictures = {each.name: f"{each.label:02d}.png" for each in wanted}
+        files.write_json(job.folder / QUALITY, [{**q.to_json(), "picture": pictures[q.name]} for q in qualities])
+        write_pack(whole, pack)
+        notes = (
+            f"{len(whole):,} faces made from {train.classes[source]}, let in by {self.teacher} at {self.accept:g} or more",
+            *lines,
+        )
+        return Made(faces=pack, notes=notes, spent=spent)
+
+    def _translate(
+        self, job: Job, train: FaceSet, source: int, each: Wanted, classes: int
+    ) -> tuple[Path, dict[str, Any]]:
+        """Trains the translation to one class, or what is left to do of it; its folder and result."""
+        from facelet.learn.translator import TranslationPlan, translate  # Lightning takes seconds to import
+
+        folder, seed = job.folder / f"{each.label:02d}", seed_of(job.seed, each.label)
+        kept = TrainingFolder(folder, self._fingerprint(job, each, classes))
+        device = precisions.pick_device(job.device)
+        wish: precisions.Wish = self.precision if self.precision != "auto" else job.precision  # type: ignore[assignment]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            translation = Translation(train.channels, self.choice)
+        images = [np.asarray(train.images[train.labels == label]) for label in (source, each.label)]
+        plan = TranslationPlan(
+            name=f"{self.name}, {each.name}",
+            translation=translation,
+            pairs=Pairs(images[0], images[1], self.batch, seed),
+            steps=self.steps,
+            seconds=60 * self.minutes / classes if self.minutes else None,
+            precision=kept.load_plan()[1] or precisions.choose(translation, device, wish),
+            seed=seed,
+            folder=kept,
+        )
+        return folder, translate(plan, job, device)
+
+    def _made(
+        self, job: Job, train: FaceSet, source: int, each: Wanted, folder: Path, teacher: Model
+    ) -> tuple[FaceSet, int]:
+        """The faces of one class that the teacher lets in, in the order of their sources' hashes, and how many were tried."""
+        sources = np.flatnonzero(train.labels == source)
+        sources = sources[hash_order([f"{each.name}/{name}" for name in train.names[sources]])]
+        column = teacher.labels.index(each.name)
+        generator, device = Translation(train.channels, self.choice).forth, precisions.pick_device(job.device)
+        images: list[NDArray[np.uint8]] = []
+        names: list[str] = []
+        tried = 0
+        for start in range(0, len(sources), ASKED):
+            rows = sources[start : start + ASKED]
+            made = translated(generator, folder / "net.safetensors", np.asarray(train.images[rows]), device)
+            shares = teacher.probabilities(made)
+            for row, face, share in zip(rows, made, shares, strict=True):
+                tried += 1
+                if share.argmax() == column and share[column] >= self.accept:
+                    images.append(face)
+                    names.append(f"{each.name}/{train.names[row]}")
+                    if len(names) == each.more:
+                        break
+            if len(names) == each.more:
+                break
+        shape = (0, *train.images.shape[1:])
+        faces = np.stack(images) if images else np.empty(shape, np.uint8)
+        labels = np.full(len(names), each.label, np.int64)
+        return synthetic_faces(faces, labels, names, like=train, rule="CycleGAN"), tried
+
+    def _file_of(self, job: Job, name: str) -> Path:
+        path = job.models[name].onnx
+        assert path is not None
+        return path
+
+    def _fingerprint(self, job: Job, each: Wanted, classes: int) -> str:
+        """Of everything that decides a translation; what is let in is decided anew when it is made."""
+        names = ("source", "steps", "minutes", "batch", "precision", *Choice.__dataclass_fields__)
+        said = json.dumps([{name: getattr(self, name) for name in names}, each.name, classes, job.seed])
+        faces = [job.faces.protocol.split_hash, job.faces.pixels_hash]
+        return hashlib.sha256("\n".join([said, *faces]).encode()).hexdigest()[:16]

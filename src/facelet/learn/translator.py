@@ -1,0 +1,250 @@
+"""Trains one translation between two classes: a lesson without labels, which resumes at any step and undoes a divergence.
+
+>>> generator = translate(TranslationPlan(name="sadness", translation=..., source=happy, target=sad, ...), job, device)
+
+The learning rate is held for half of the steps and falls to nothing over the rest, as the paper does. Every so often the faces
+that came back are compared with blank ones: when those are closer, or a loss is not finite, the last good state is restored,
+the rate halved, and other faces are drawn. That only tells a broken training; whether the faces are any good is measured later.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from facelet.errors import FaceletError
+from facelet.learn.batches import seed_of
+from facelet.learn.checkpoints import Checkpoints, Stateful
+from facelet.learn.divergence import SETBACKS, Divergence
+from facelet.learn.interrupt import Interrupt
+from facelet.learn.lightning import LightningEnvironment, LightningModule, quiet_trainer
+from facelet.learn.pairs import Pairs
+from facelet.learn.precision import Precision
+from facelet.learn.probe import Probe
+from facelet.learn.progress import Bar
+from facelet.learn.schedule import Schedule
+from facelet.learn.state import TrainingFolder
+from facelet.learn.translation import Translation
+from facelet.learn.watch import Watch
+from facelet.nets.spec import save_weights
+from facelet.step import Job
+
+LAP = 50
+"""Steps between looks."""
+
+
+@dataclass
+class TranslationPlan:
+    """One translation as data.
+
+    Attributes:
+        name: of what is made, for messages.
+        translation: with fresh weights. pairs: what it sees.
+        steps: how many, or None when ``seconds`` are given.
+        precision, seed, folder: as of a Training.
+    """
+
+    name: str
+    translation: Translation
+    pairs: Pairs
+    steps: int | None
+    seconds: float | None
+    precision: Precision
+    seed: int
+    folder: TrainingFolder
+
+
+class Translator(LightningModule):
+    """Trains ``plan.translation`` in place. Raises FaceletError from ``fit`` when it diverges for good, or is asked to stop."""
+
+    def __init__(
+        self, plan: TranslationPlan, interrupt: Interrupt, console: Console | None, say: Callable[[str], None]
+    ):
+        super().__init__()
+        self.automatic_optimization = False
+        self.plan, self.interrupt, self.console, self.say = plan, interrupt, console, say
+        self.translation = plan.translation
+        self.schedule, _ = plan.folder.load_plan()
+        self.done = 0
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        self.makers, self.judges = self.translation.optimizers()
+        return [self.makers, self.judges]
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        return batch
+
+    def on_fit_start(self) -> None:
+        plan, net = self.plan, self.translation
+        self.divergence, self._watch = Divergence(self.device), Watch(self.device)
+        pools = {f"pool-{name}": pool for name, pool in net.pools.items()}
+        parts: dict[str, Stateful] = {
+            "net": net,
+            "makers": self.makers,
+            "judges": self.judges,
+            "divergence": self.divergence,
+            **pools,
+        }
+        self._checkpoints = Checkpoints(plan.folder, parts)
+        self._before, self._probe, self._bar = 0.0, Probe(plan.seconds or 0.0), Bar(plan.name, self.console)
+        self._bar.__enter__()
+        if plan.steps and self.schedule is None:
+            self._fix(plan.steps)
+        if self.schedule is not None:
+            self._restore()
+            if self.done:
+                self.say(f"  {plan.name}: continues after step {self.done} of {self.schedule.total}")
+        self._start = time.monotonic()
+
+    def training_step(self, batch: Any, index: int) -> None:
+        net, step = self.translation, (self.done, self.divergence.setbacks)
+        for optimizer in (self.makers, self.judges):
+            for group in optimizer.param_groups:
+                group["lr"] = net.choice.lr * self._rate()
+        source, target = self.plan.pairs.at(*step, self.device)
+        generator = torch.Generator().manual_seed(seed_of(self.plan.seed, 2, *step))
+        net.freeze_judges(True)
+        losses, made, remade = net.making(source, target)
+        making = torch.stack(list(losses.values())).sum()
+        self._descend(self.makers, making)
+        net.freeze_judges(False)
+        judging = net.judging(source, target, made, remade, generator)
+        self._descend(self.judges, judging)
+        self.done += 1
+        self._watch.add(making.detach() + judging.detach())
+        self.divergence.add(losses["cycle"].detach() / net.choice.cycle, source, target)
+
+    def _descend(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        self.manual_backward(loss)
+        optimizer.step()
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self.schedule is None:
+            self._time_probe()
+            return
+        ended = self.done >= self.schedule.total
+        stopping = self.interrupt.asked
+        due = ended or stopping or self._checkpoints.due
+        if (self._watch.due or due) and (trouble := self._trouble(due)):
+            self._recover(trouble)
+            return
+        if due and not ended:
+            self._checkpoints.save(self.done, self._seconds(), [])
+        if ended:
+            self.trainer.should_stop = True
+        elif stopping:
+            raise FaceletError(
+                f"{self.plan.name}: stopped after step {self.done} of {self.schedule.total}; "
+                "`facelet run --resume RUN` continues there"
+            )
+        elif self._bar.due():
+            self._bar.update(
+                step=self.done, total=self.schedule.total, epoch=self._epochs(), loss=self._watch.mean.item()
+            )
+
+    def on_train_end(self) -> None:
+        assert self.schedule is not None
+        seconds = round(self._seconds(), 2)
+        spent = {"steps": self.done, "epochs": round(self._epochs(), 3), "seconds": seconds}
+        self.plan.folder.write_result({**spent, "setbacks": self.divergence.setbacks})
+        save_weights(self.translation.forth, self.plan.folder.net_path)
+        self.plan.folder.clear_state()
+
+    def close(self) -> None:
+        """Gives back the terminal."""
+        if hasattr(self, "_bar"):
+            self._bar.__exit__(None, None, None)
+
+    def _trouble(self, look: bool) -> str:
+        """What is wrong with the training, or ""."""
+        try:
+            self._watch.check(self.done, self.plan.pairs.steps_per_epoch)
+        except FaceletError as error:
+            return str(error)
+        return self.divergence.found(self.done) if look or self.done % LAP == 0 else ""
+
+    def _recover(self, trouble: str) -> None:
+        """Restores the last good state, with half the rate and other faces, or gives up."""
+        plan, count = self.plan, self.divergence.setbacks + 1
+        if count > SETBACKS:
+            raise FaceletError(
+                f"{plan.name}: diverged {count} times ({trouble}); its last good state is kept in "
+                f"{plan.folder.folder}. Try a lower lr than {plan.translation.choice.lr:g}, or a narrower net, with a new --out"
+            )
+        self._restore()
+        self.divergence.setbacks = count
+        self._checkpoints.save(self.done, self._seconds(), [])
+        self.say(f"  {plan.name}: {trouble}; restored step {self.done}, learning rate halved ({count} of {SETBACKS})")
+
+    def _restore(self) -> None:
+        """The last checkpoint; the fresh nets become the first, so that there always is one."""
+        if not self.plan.folder.state_path.exists():
+            self._checkpoints.save(0, 0.0, [])
+        self.done, self._before, _ = self._checkpoints.load()
+        self._start = time.monotonic()
+        self._watch.restart()
+        self.divergence.forget()
+
+    def _time_probe(self) -> None:
+        """Times first steps until it is known how many fit; they count."""
+        self._probe.tick()
+        if self._probe.enough():
+            left = self._probe.seconds - self._seconds()
+            self._fix(self.done + max(1, int(left / self._probe.step_seconds)))
+            self._checkpoints.save(self.done, self._seconds(), [])
+
+    def _fix(self, total: int) -> None:
+        self.schedule = Schedule(total, self.plan.pairs.steps_per_epoch, lap=LAP)
+        self.plan.folder.save_plan(self.schedule, self.plan.precision)
+
+    def _rate(self) -> float:
+        """Factor of the learning rate: 1 for half of the steps, then down to nothing; halved by every setback."""
+        along = self.done / self.schedule.total if self.schedule else 0.0
+        return min(1.0, 2 * (1 - along)) * self.divergence.factor
+
+    def _epochs(self) -> float:
+        return self.done / self.plan.pairs.steps_per_epoch
+
+    def _seconds(self) -> float:
+        return self._before + time.monotonic() - self._start
+
+
+def translate(plan: TranslationPlan, job: Job, device: torch.device) -> dict[str, Any]:
+    """Trains, or goes on where an earlier call in the same folder was killed; returns ``result.json``'s content.
+
+    Leaves the generator's weights in ``net.safetensors``. Raises FaceletError when it diverges for good, or is stopped.
+    """
+    if (result := plan.folder.result()) is not None:
+        return result
+    console = getattr(job.say, "__self__", None)
+    if plan.precision.channels_last:
+        plan.translation.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    with torch.random.fork_rng(devices=[]), Interrupt() as interrupt:
+        translator = Translator(plan, interrupt, console if isinstance(console, Console) else None, job.say)
+        trainer = quiet_trainer(
+            device, plan.folder.folder, bf16=plan.precision.bf16, devices=1, plugins=[LightningEnvironment()]
+        )
+        try:
+            trainer.fit(translator, train_dataloaders=_Endless())
+        except torch.OutOfMemoryError as error:
+            raise FaceletError(f"{plan.name}: out of memory with batches of {plan.pairs.batch}; try half") from error
+        finally:
+            translator.close()
+    result = plan.folder.result()
+    assert result is not None
+    return result
+
+
+class _Endless:
+    """Lightning wants to be given something; the faces of a step follow from its number."""
+
+    def __iter__(self) -> Any:
+        return itertools.count()

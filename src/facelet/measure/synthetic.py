@@ -1,0 +1,89 @@
+"""How good the synthetic faces of one class are, said so that small numbers do not flatter.
+
+>>> quality = Quality(name="sadness", tried=900, kept=410, recognised=0.71, recognised_real=0.64, ...)
+>>> print(quality.line())
+
+Three questions: does a net that had no part in making them recognise the class; are they among the class's real faces rather than
+among those they were made from; and are they new, or copies of training faces? None of the answers says that they help: only the
+model that was trained on them does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facelet.measure.row import percent
+
+MOST = 2000
+"""Features of a set that are compared, evenly spaced."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Of one class.
+
+    Attributes:
+        name: of the class. real: its training faces. tried, kept: faces translated, and those that the teacher let in.
+        recognised: share of the kept that the judge gives this class; recognised_real: of its real validation faces.
+        distance: kernel distance of the kept to the class's real training faces, in the judge's features; from_source: of the
+            faces they were made from; real_distance: of its real validation faces. None without faces enough.
+        near: share of the kept that are near duplicates of a real training face; near_real: of its validation faces.
+    """
+
+    name: str
+    real: int
+    tried: int
+    kept: int
+    recognised: float | None = None
+    recognised_real: float | None = None
+    distance: float | None = None
+    from_source: float | None = None
+    real_distance: float | None = None
+    near: float | None = None
+    near_real: float | None = None
+
+    @property
+    def share(self) -> float:
+        """Of the tried, how many were kept."""
+        return self.kept / max(1, self.tried)
+
+    def line(self) -> str:
+        """ "sadness: 410 of 900 made faces kept (45.6 %) beside 3,019 real ones; ..."."""
+        said = [
+            f"{self.name}: {self.kept:,} of {self.tried:,} made faces kept ({percent(self.share)}) beside {self.real:,} real"
+        ]
+        if self.recognised is not None and self.recognised_real is not None:
+            said.append(f"judge recognises {percent(self.recognised)}, of real ones {percent(self.recognised_real)}")
+        if self.distance is not None and self.from_source is not None:
+            real = "" if self.real_distance is None else f", real validation faces {self.real_distance:.2f}"
+            said.append(f"distance {self.distance:.2f} (their sources {self.from_source:.2f}{real})")
+        if self.near is not None and self.near_real is not None:
+            said.append(f"near duplicates {percent(self.near)}, of real ones {percent(self.near_real)}")
+        return "; ".join(said)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def kernel_distance(features: NDArray[Any], others: NDArray[Any]) -> float | None:
+    """Squared maximum mean discrepancy of two sets of features (N, D) and (M, D) under the kernel (x.y / D + 1)^3, unbiased.
+
+    Bińkowski et al., https://arxiv.org/abs/1801.01401: unlike the Fréchet distance its expectation does not depend on how many
+    faces there are; it may be below 0 where the sets are alike. None for sets of fewer than two.
+    """
+    first, second = (np.asarray(some[:: -(-len(some) // MOST) or 1], np.float64) for some in (features, others))
+    n, m = len(first), len(second)
+    if min(n, m) < 2:
+        return None
+    inside, across = _kernel(first, first), _kernel(first, second)
+    outside = _kernel(second, second)
+    within = (inside.sum() - np.trace(inside)) / (n * (n - 1)) + (outside.sum() - np.trace(outside)) / (m * (m - 1))
+    return float(within - 2 * across.mean())
+
+
+def _kernel(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    return (first @ second.T / first.shape[1] + 1) ** 3
