@@ -139,10 +139,10 @@ class Balance(Step):
             more = min(int(goal) - int(counts[label]), int(self.limit * counts[label]), int(counts[source]))
             if more > 0:
                 found.append(Wanted(label, train.classes[label], int(counts[label]), more))
-        few = [label for label in (source, *(each.label for each in found)) if counts[label] < self.batch]
-        if few:
+        least = min((source, *(each.label for each in found)), key=lambda label: counts[label])
+        if counts[least] < self.batch:
             raise FaceletError(
-                f"{self.name}: {train.classes[few[0]]!r} has {counts[few[0]]} training faces, fewer than a batch of {self.batch}; "
+                f"{self.name}: {train.classes[least]!r} has {counts[least]} training faces, fewer than a batch of {self.batch}; "
                 "lower batch, or name the classes to translate to without it"
             )
         if not found:

@@ -1,0 +1,247 @@
+"""The step ``balance``: who gets how many faces, what is let in, where they come from, and what is refused."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from facelet import model_file
+from facelet.errors import FaceletError
+from facelet.faces import load
+from facelet.faces.leaks import likeness
+from facelet.faces.unpack import pack
+from facelet.learn import balance as room
+from facelet.learn import translator
+from facelet.shrink.export import export_checkpoint
+from facelet.step import STEPS, Made
+
+SMALL = {"teacher": "plain", "steps": 2, "batch": 4, "width": 4, "blocks": 1, "layers": 1}
+
+
+def balance(**fields):
+    return STEPS["balance"].model_validate({"do": "balance", "as": "made", **SMALL, **fields})
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return load("toy?faces=500&noise=0.2", size=24)
+
+
+@pytest.fixture(scope="module")
+def models(faces, tmp_path_factory):
+    """A teacher and a judge that know a little."""
+    from facelet.learn import supervised
+    from facelet.step import Job
+
+    made = {}
+    for seed, name in enumerate(("plain", "judge")):
+        folder = tmp_path_factory.mktemp(name)
+        step = supervised.Train.model_validate(
+            {"do": "train", "as": name, "net": "resnet18", "net_options": {"width": 0.0625, "stem_stride": 1}}
+            | {"batch": 32, "precision": "fp32", "epochs": 12, "lr": 0.01, "augment": 0.3}
+        )
+        net = step.run(Job(name, folder, faces, {}, seed=seed, device="cpu", say=lambda line: None)).net
+        export_checkpoint(net, folder / "model.onnx", faces)
+        made[name] = Made(onnx=folder / "model.onnx", net=net)
+    return made
+
+
+@pytest.fixture
+def work(job, faces, models):
+    return job("made", faces=faces, models=models)
+
+
+def counts(faces):
+    train = faces.labelled("train")
+    return np.bincount(train.labels, minlength=len(faces.classes))
+
+
+def test_who_gets_how_many(faces):
+    have, train = counts(faces), faces.labelled("train")
+    source, wanted = balance().wanted(train)
+    assert source == have.argmax()
+    for each in wanted:
+        assert each.real == have[each.label]
+        assert each.more == min(have.max() - each.real, 10 * each.real)
+    assert {each.label for each in wanted} == set(range(8)) - {source}
+    _, limited = balance(limit=0.5).wanted(train)
+    assert all(each.more == min(have.max() - each.real, each.real // 2) for each in limited)
+    _, few = balance(to=int(have.min()) + 3, classes=[faces.classes[have.argmin()], faces.classes[source]]).wanted(
+        train
+    )
+    assert [(each.label, each.more) for each in few] == [(have.argmin(), 3)]
+    half = int(np.median(have))
+    assert all(each.real + each.more <= half for each in balance(to="median").wanted(train)[1])
+    named = faces.classes[1]
+    source, wanted = balance(source=named).wanted(train)
+    assert source == 1
+    assert all(each.more <= have[1] for each in wanted)
+
+
+def test_its_faces_say_where_they_come_from(work, faces, monkeypatch):
+    """A generator that draws the class: a real face of it stands for every source."""
+    train = faces.labelled("train")
+    target = next(iter(balance().wanted(train)[1]))
+    real = train.images[train.labels == target.label]
+    monkeypatch.setattr(room, "translated", lambda net, path, some, device: real[np.arange(len(some)) % len(real)])
+    made = balance(classes=[target.name], judge="judge", accept=0.2).run(work)
+    found, row = pack(str(made.faces)), json.loads((work.folder / "quality.json").read_text())[0]
+    assert found.synthetic.all()
+    assert (found.labels == target.label).all()
+    assert not found.splits.any()
+    assert 0 < len(found) == row["kept"] <= target.more
+    sources = [name.removeprefix(f"synthetic/{target.name}/") for name in found.names.tolist()]
+    assert set(sources) <= set(train.names[train.labels == counts(faces).argmax()])
+    assert len(set(sources)) == len(sources)
+    assert (found.source, found.rule) == (
+        "synthetic",
+        f"CycleGAN, {faces.classes[counts(faces).argmax()]} to each other class",
+    )
+    assert found.licence == faces.licence
+    assert row["tried"] >= row["kept"]
+    assert row["near"] == 1.0, "copies of training faces are found out"
+    assert row["distance"] < row["from_source"], "they are among the faces of their class"
+    assert row["recognised"] > row["recognised_real"] - 0.3
+    assert (work.folder / row["picture"]).exists()
+    assert made.notes[0].startswith(f"{len(found)} faces made from")
+    assert made.onnx is made.net is None
+
+
+def test_only_what_the_teacher_takes_for_the_class_gets_in(work, faces, models, monkeypatch):
+    train = faces.labelled("train")
+    target = next(iter(balance().wanted(train)[1]))
+    from facelet.runtime.session import Model
+
+    everything = np.asarray(train.images)
+    teacher = Model.load(models["plain"].onnx)
+    monkeypatch.setattr(room, "translated", lambda net, path, some, device: everything[: len(some)])
+    made = balance(classes=[target.name], accept=0.4, limit=1000).run(work)
+    shares = teacher.probabilities(pack(str(made.faces)).images)
+    assert (shares.argmax(1) == target.label).all()
+    assert (shares.max(1) >= 0.4).all()
+    tried = everything[: (train.labels == counts(faces).argmax()).sum()]
+    known = teacher.probabilities(tried)
+    wanted = ((known.argmax(1) == target.label) & (known.max(1) >= 0.4)).sum()
+    assert len(pack(str(made.faces))) == min(wanted, target.more)
+
+
+def test_when_none_gets_in_it_says_so(work, faces, monkeypatch):
+    monkeypatch.setattr(room, "translated", lambda net, path, some, device: np.zeros_like(some))
+    with pytest.raises(FaceletError, match="plain takes none of the made faces for what it should be; train longer"):
+        balance(accept=1.0).run(work)
+
+
+def test_killed_between_classes_it_goes_on_at_the_class(work, monkeypatch, faces):
+    monkeypatch.setattr(room, "translated", lambda net, path, some, device: np.asarray(some))
+    real, trained = translator.translate, []
+
+    def torn(plan, job, device):
+        if len(trained) == 2:
+            raise RuntimeError("the machine goes down")
+        trained.append(plan.name)
+        return real(plan, job, device)
+
+    monkeypatch.setattr(translator, "translate", torn)
+    with pytest.raises(RuntimeError):
+        balance(accept=0.0).run(work)
+    fits: list[str] = []
+    monkeypatch.setattr(translator, "translate", real)
+    monkeypatch.setattr(translator, "Translator", _counting(translator.Translator, fits))
+    with contextlib.suppress(FaceletError):  # faces as they were may be nobody's idea of another class
+        balance(accept=0.0).run(work)
+    assert len(fits) == len(balance().wanted(faces.labelled("train"))[1]) - 2
+    assert not set(fits) & set(trained)
+
+
+def _counting(real, fits):
+    def make(plan, *more):
+        fits.append(plan.name)
+        return real(plan, *more)
+
+    return make
+
+
+def test_a_training_takes_them_too(work, faces, step, job, monkeypatch):
+    train = faces.labelled("train")
+    target = balance().wanted(train)[1][0]
+    real = train.images[train.labels == target.label]
+    monkeypatch.setattr(room, "translated", lambda net, path, some, device: real[np.arange(len(some)) % len(real)])
+    made = balance(classes=[target.name], accept=0.2).run(work)
+    lesson = step(epochs=1, synthetic="made")
+    other = job(faces=faces, models={"made": made})
+    both = lesson.all_faces(other)
+    assert len(both) == len(train) + len(pack(str(made.faces)))
+    assert lesson.needs() == []
+    assert lesson.needs_faces() == ["made"]
+    result = lesson.run(other)
+    assert result.spent["steps"] == len(both) // 32
+    assert result.notes == ("trained on the faces of made, too",)
+    assert likeness(both.images[-1:], real)[0] > 0.999
+    assert lesson.plan(faces, {}).text.endswith("faces and those of made")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"minutes": 1.0}, "either steps"),
+        ({"judge": "plain"}, "another model than the teacher"),
+        ({"to": 0}, "at least 1 face"),
+        ({"accept": 1.5}, "less than or equal to 1"),
+        ({"to": "most"}, "largest"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(fields, said):
+    with pytest.raises(ValidationError, match=said):
+        balance(**fields)
+
+
+def test_what_cannot_be_learned_is_refused_before_anything_is_spent(faces):
+    have = counts(faces)
+    rare = faces.classes[have.argmin()]
+    with pytest.raises(FaceletError, match=f"{rare!r} has {have.min()} training faces, fewer than a batch of 64"):
+        balance(batch=64).plan(faces, {})
+    with pytest.raises(FaceletError, match=r"unknown class in made 'sadnes', did you mean 'sadness'\?"):
+        balance(classes=["sadnes"]).plan(faces, {})
+    with pytest.raises(FaceletError, match=r"every class has 1 faces or more already"):
+        balance(to=1).plan(faces, {})
+    same = replace(faces, labels=np.zeros(len(faces), np.int64))
+    with pytest.raises(FaceletError, match="all training faces are 'neutral'; there is nothing to balance"):
+        balance().plan(same, {})
+    with pytest.raises(FaceletError, match=r"a multiple of 4 is expected: --set faces.size=24"):
+        balance().plan(load("toy?faces=60", size=22), {})
+
+
+def test_its_plan_is_a_sentence(faces):
+    plan = balance(minutes=3.0, steps=None).plan(faces, {})
+    most = sum(each.more for each in balance().wanted(faces.labelled("train"))[1])
+    assert plan.text == f"neutral to 7 classes, 3 minutes; up to {most:,} faces that plain lets in"
+    assert plan.seconds == 180
+    assert balance().plan(faces, {}).seconds > 0
+
+
+def test_a_full_disk_loses_nothing(work, faces, monkeypatch):
+    monkeypatch.setattr(room, "translated", lambda net, path, some, device: np.asarray(some))
+    target = balance().wanted(faces.labelled("train"))[1][0]
+
+    def full(*_):
+        raise FaceletError(
+            "the disk is full: could not write faces.pack; free some space, then run the same command again"
+        )
+
+    monkeypatch.setattr(room, "write_pack", full)
+    monkeypatch.setattr(
+        room.Model, "probabilities", lambda self, some: np.eye(8, dtype=np.float32)[[target.label] * len(some)]
+    )
+    with pytest.raises(FaceletError, match="the disk is full"):
+        balance(classes=[target.name]).run(work)
+    assert (work.folder / f"{target.label:02d}" / "net.safetensors").exists()
+    assert not (work.folder / "faces.pack").exists()
+
+
+def test_the_teachers_file_is_one(models):
+    assert model_file.read(models["plain"].onnx).labels[0] == "neutral"

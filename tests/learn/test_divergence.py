@@ -1,0 +1,29 @@
+"""When a translation is called broken."""
+
+from __future__ import annotations
+
+import torch
+
+from facelet.learn.divergence import GRACE, Divergence
+
+FACES = torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1)
+
+
+def test_faces_that_come_back_worse_than_blank_ones_are_trouble():
+    watch = Divergence(torch.device("cpu"))
+    blank = 2.0  # both classes are 1 away from their mean
+    watch.add(torch.tensor(blank + 0.1), FACES, FACES)
+    assert watch.found(GRACE) == "", "not so early"
+    watch.add(torch.tensor(blank + 0.1), FACES, FACES)
+    watch.add(torch.tensor(blank - 0.2), FACES, FACES)
+    assert watch.found(GRACE + 1) == "", "on average they come back nearer"
+    watch.add(torch.tensor(blank + 0.1), FACES, FACES)
+    assert "further from what they were than blank ones" in watch.found(GRACE + 50)
+    assert watch.found(GRACE + 100) == "", "every look begins anew"
+
+
+def test_setbacks_halve_the_rate_and_are_remembered():
+    watch, other = Divergence(torch.device("cpu")), Divergence(torch.device("cpu"))
+    watch.setbacks = 2
+    other.load_state_dict(watch.state_dict())
+    assert (other.setbacks, other.factor) == (2, 0.25)

@@ -1,0 +1,149 @@
+"""The training of a translation: it resumes exactly, undoes a divergence, keeps to its time, and stops when asked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from facelet.errors import FaceletError
+from facelet.learn import checkpoints, probe, translator
+from facelet.learn.pairs import Pairs
+from facelet.learn.precision import Precision
+from facelet.learn.state import TrainingFolder
+from facelet.learn.translation import Choice, Translation
+from facelet.learn.translator import TranslationPlan, Translator, translate
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def always(monkeypatch):
+    """A checkpoint after every step."""
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "COST", 0.0)
+
+
+@pytest.fixture
+def plan(faces):
+    train = faces.labelled("train")
+
+    def make(job, steps=12, **more):
+        torch.manual_seed(0)
+        return TranslationPlan(
+            name="made, sadness",
+            translation=Translation(1, Choice(width=4, blocks=1, layers=1, pool=6)),
+            pairs=Pairs(train.images[train.labels == 0], train.images[train.labels == 1], 4, 1),
+            **{"steps": steps, "seconds": None, "precision": Precision(False, True), "seed": 1, **more},
+            folder=TrainingFolder(job.folder, "it"),
+        )
+
+    return make
+
+
+def weights(job):
+    return load_file(job.folder / "net.safetensors")
+
+
+def test_broken_off_and_resumed_it_ends_with_the_same_weights(plan, job, always, monkeypatch):
+    whole, broken = job("whole"), job("broken")
+    assert translate(plan(whole), whole, CPU)["steps"] == 12
+    real = Translator.training_step
+
+    def torn(self, batch, index):
+        if self.done == 7:
+            raise RuntimeError("the machine goes down")
+        real(self, batch, index)
+
+    monkeypatch.setattr(Translator, "training_step", torn)
+    with pytest.raises(RuntimeError, match="goes down"):
+        translate(plan(broken), broken, CPU)
+    monkeypatch.setattr(Translator, "training_step", real)
+    said: list[str] = []
+    broken.say = said.append
+    translate(plan(broken), broken, CPU)
+    assert said == ["  made, sadness: continues after step 7 of 12"]
+    first, second = weights(whole), weights(broken)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert sorted(path.name for path in broken.folder.iterdir()) == ["net.safetensors", "plan.json", "result.json"]
+    monkeypatch.setattr(translator, "quiet_trainer", lambda *_, **__: pytest.fail("it trains again"))
+    assert translate(plan(broken), broken, CPU)["steps"] == 12
+
+
+def spoil(monkeypatch, spoilt):
+    """Losses of the steps for which ``spoilt(step, setbacks)`` are no numbers."""
+    real = Translator.training_step
+
+    def step(self, batch, index):
+        bad = spoilt(self.done, self.divergence.setbacks)
+        real(self, batch, index)
+        if bad:
+            self._watch.add(torch.tensor(float("nan")))
+            with torch.no_grad():
+                next(self.translation.parameters()).fill_(float("nan"))
+
+    monkeypatch.setattr(Translator, "training_step", step)
+
+
+def test_a_divergence_is_undone(plan, job, always, monkeypatch):
+    spoil(monkeypatch, lambda step, setbacks: step == 5 and setbacks == 0)
+    said: list[str] = []
+    work = job(say=said.append)
+    result = translate(plan(work), work, CPU)
+    assert (result["steps"], result["setbacks"]) == (12, 1)
+    assert "is nan at step 6" in said[0]
+    assert "restored step 5, learning rate halved (1 of 3)" in said[0]
+    assert all(torch.isfinite(weight).all() for weight in weights(work).values())
+
+
+def test_one_that_always_diverges_is_given_up(plan, job, always, monkeypatch):
+    spoil(monkeypatch, lambda step, setbacks: step == 2)
+    work = job()
+    with pytest.raises(
+        FaceletError, match=r"made, sadness: diverged 4 times .*good state is kept.*lower lr than 0.0002"
+    ):
+        translate(plan(work), work, CPU)
+    assert (work.folder / "state.pt").exists()
+    assert not (work.folder / "net.safetensors").exists()
+
+
+def test_without_any_checkpoint_it_goes_back_to_the_start(plan, job, monkeypatch):
+    spoil(monkeypatch, lambda step, setbacks: step == 3 and setbacks == 0)
+    said: list[str] = []
+    work = job(say=said.append)
+    translate(plan(work), work, CPU)
+    assert "restored step 0" in said[0]
+
+
+def test_minutes_are_kept_to(plan, job, monkeypatch):
+    monkeypatch.setattr(probe, "SECONDS", 0.1)
+    work = job()
+    result = translate(plan(work, steps=None, seconds=1.5), work, CPU)
+    assert result["steps"] > 6
+    assert 0.5 < result["seconds"] < 4
+
+
+def test_it_stops_when_it_is_asked(plan, job, monkeypatch):
+    real = Translator.training_step
+
+    def step(self, batch, index):
+        real(self, batch, index)
+        self.interrupt.asked = self.done == 4
+
+    monkeypatch.setattr(Translator, "training_step", step)
+    work = job()
+    with pytest.raises(FaceletError, match=r"stopped after step 4 of 12; `facelet run --resume RUN` continues there"):
+        translate(plan(work), work, CPU)
+    assert int(torch.load(work.folder / "state.pt", weights_only=True)["done"]) == 4
+
+
+def test_the_learning_rate_is_held_and_then_falls(plan, job):
+    work = job()
+    learner = Translator(plan(work), None, None, print)
+    learner.divergence = translator.Divergence(CPU)
+    learner.schedule = translator.Schedule(100, 10, 50)
+    rates = []
+    for learner.done in (0, 49, 50, 75, 99):
+        rates.append(learner._rate())
+    np.testing.assert_allclose(rates, [1, 1, 1, 0.5, 0.02])
