@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facelet.faces.leaks import find_leaks, identical_to_train
+from facelet.faces.leaks import NEAR, find_leaks, identical_to_train, likeness
 
 
 @pytest.fixture
@@ -81,3 +81,14 @@ def test_groups_in_two_splits(faces):
     faces.groups[rows(faces, 0)[1:3]] = 8
     assert find_leaks(faces, near=False).groups == 1
     assert find_leaks(replace(faces, groups=None), near=False).groups == 0
+
+
+def test_likeness_is_of_the_nearest_face(faces):
+    train, others = faces.images[rows(faces, 0)], faces.images[rows(faces, 1)].copy()
+    others[0] = train[3]
+    others[1] = cv2.GaussianBlur(train[5], (3, 3), 0)[..., None]
+    found = likeness(others, train)
+    assert found[0] == pytest.approx(1.0, abs=1e-5)
+    assert found[1] >= NEAR
+    assert (found[2:] < NEAR).all()
+    assert found.shape == (len(others),)

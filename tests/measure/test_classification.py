@@ -59,6 +59,7 @@ def test_figures_are_scikit_learns(answers):
     scores = result.all
     assert scores.accuracy == pytest.approx(metrics.accuracy_score(labels, predicted))
     assert scores.balanced_accuracy == pytest.approx(metrics.balanced_accuracy_score(labels, predicted))
+    assert scores.recall_spread == pytest.approx(np.std(recall[support > 0]))
     assert np.array_equal(scores.confusion, metrics.confusion_matrix(labels, predicted))
     assert [row.recall for row in scores.per_class] == pytest.approx(recall)
     assert [row.precision for row in scores.per_class] == pytest.approx(precision)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import time
 from dataclasses import replace
@@ -19,6 +20,7 @@ from facelet.measure.ledger import Ledger, Row, compared
 from facelet.measure.plots import learning_curves, pareto
 from facelet.measure.report import write_report
 from facelet.measure.row import figures, signed
+from facelet.measure.synthetic import Quality
 
 CLASSES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 SHARES = (0.346, 0.283, 0.126, 0.122, 0.087, 0.006, 0.026, 0.004)
@@ -274,3 +276,21 @@ def test_drawing_leaves_matplotlibs_settings_alone():
     assert dict(matplotlib.rcParams) == before
     assert sheet.svg.startswith("<svg viewBox=")
     assert "var(--c1)" in sheet.svg
+
+
+def test_made_faces_are_shown_with_what_they_are_worth(tmp_path):
+    assert "Synthetic faces" not in written(tmp_path / "plain.html")
+    sheet = tmp_path / "00.png"
+    sheet.write_bytes(b"\x89PNG of a sheet")
+    quality = Quality("<b>fear</b>", 532, 1200, 400, 0.71, 0.64, 0.12, 0.9, None, 0.015, None)
+    text = written(tmp_path / "made.html", made={"made": [{**quality.to_json(), "picture": sheet}]})
+    assert "Synthetic faces of made" in text
+    assert base64.b64encode(sheet.read_bytes()).decode() in text
+    assert "&lt;b&gt;fear&lt;/b&gt;" in text
+    for figure in (
+        "400 of 1,200 kept",
+        "recognised 71.0 % (real 64.0 %)",
+        "distance 0.12 (sources 0.90)",
+        "near duplicates 1.5 %",
+    ):
+        assert figure in text

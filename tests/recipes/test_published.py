@@ -75,6 +75,29 @@ def test_light_self_distilled(tmp_path):
     assert "Stopping early" in (tmp_path / "run" / "report.html").read_text()
 
 
-@pytest.mark.parametrize("name", ["resvgg", "light-self-distilled"])
+def test_rescaps(tmp_path):
+    """Made faces of the one class that is asked for here; its quality, its row and every control are there."""
+    more = {"plain.epochs": 4, "linear.epochs": 4, "balanced.epochs": 2}
+    made = {"classes": "[happiness, surprise]", "steps": 120, "batch": 4, "to": "200", "accept": 0}
+    probes = {f"early-{kind}.probe": 4 for kind in ("pruned", "shuffled")}
+    more |= {f"made.{key}": value for key, value in made.items()} | probes
+    rows = small("rescaps", tmp_path / "run", more)
+    assert "made" not in rows
+    assert rows["plain"]["accuracy"] > 0.3
+    quality = json.loads((tmp_path / "run/steps/made/quality.json").read_text())[0]
+    assert quality["kept"] > 0
+    assert {rows[name]["compare"] for name in ("oversampled", "class-weights")} == {"balanced"}
+    assert rows["pruned"]["params"] <= 0.5 * rows["balanced"]["params"]
+    assert rows["random-channels"]["params"] == rows["from-scratch"]["params"] == rows["pruned"]["params"]
+    assert rows["early-pruned"]["macs"] <= 0.5 * rows["plain"]["macs"]
+    for kind in ("random", "uniform", "shuffled"):
+        assert rows[f"early-{kind}"]["compare"] == "early-pruned"
+        assert rows[f"early-{kind}"]["macs"] == pytest.approx(rows["early-pruned"]["macs"], rel=0.15)
+    report = (tmp_path / "run" / "report.html").read_text()
+    assert "Synthetic faces of made" in report
+    assert "trained on the faces of made, too" in (tmp_path / "run" / "ledger.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["resvgg", "light-self-distilled", "rescaps"])
 def test_its_page_is_there(name):
     assert (Path(__file__).parents[2] / "docs" / f"{name}.md").exists()

@@ -48,6 +48,27 @@ def test_a_step_must_name_a_model_that_stands_before_it():
         schema.check(raw)
 
 
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ({"do": "quantize", "as": "small", "of": "made"}, "there is no model 'made' before it"),
+        (
+            {"do": "train", "as": "b", "net": "vgg11", "epochs": 1, "synthetic": "mad"},
+            "step that makes faces, 'mad' .*'made'",
+        ),
+        (
+            {"do": "train", "as": "b", "net": "vgg11", "epochs": 1, "synthetic": "net"},
+            "step that makes faces, 'net' before",
+        ),
+        ({"do": "train", "as": "b", "net": "vgg11", "epochs": 1, "against": "made"}, "no other model 'made'"),
+    ],
+)
+def test_faces_and_models_are_not_taken_for_each_other(step, said):
+    made = {"do": "balance", "as": "made", "teacher": "net", "steps": 1}
+    with pytest.raises(FaceletError, match=said):
+        schema.check({**PLAIN, "steps": [*PLAIN["steps"], made, step]})
+
+
 def test_a_mistake_in_a_step_is_not_told_again_by_those_after_it():
     with pytest.raises(FaceletError) as caught:
         schema.load("tsnet", settings=["steps.teacher.epoch=3"])

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import statistics
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -23,7 +21,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from facelet import files
-from facelet.errors import FaceletError, unknown
+from facelet.errors import FaceletError
 from facelet.faces import FaceSet
 from facelet.faces.pack import write_pack
 from facelet.faces.splitting import hash_order
@@ -33,6 +31,7 @@ from facelet.learn import precision as precisions
 from facelet.learn.appraisal import Appraiser
 from facelet.learn.batches import seed_of
 from facelet.learn.pairs import Pairs
+from facelet.learn.shortage import Shortage, Terms, shortages
 from facelet.learn.state import TrainingFolder
 from facelet.learn.translation import Choice, Translation, seconds_per_step, translated
 from facelet.nets.cyclegan import STRIDE
@@ -43,16 +42,6 @@ QUALITY = "quality.json"
 """In the step's folder: what its faces are worth, class by class, for the report."""
 ASKED = 512
 """Faces that are translated at once, before the teacher is asked about them."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A class that gets faces: its label and name, how many real ones it has, and how many it should get."""
-
-    label: int
-    name: str
-    real: int
-    more: int
 
 
 @STEPS.register("balance")
@@ -113,41 +102,18 @@ class Balance(Step):
         each = seconds_per_step(faces.channels, faces.size, self.choice, self.batch, self.precision)
         return Plan(text, seconds=each * self.steps * len(wanted))
 
-    def wanted(self, train: FaceSet) -> tuple[int, list[Wanted]]:
+    def wanted(self, train: FaceSet) -> tuple[int, list[Shortage]]:
         """Label of the source class, and the classes that get faces. Raises FaceletError where that cannot be learned."""
-        counts = np.bincount(train.labels, minlength=len(train.classes))
-        present = np.flatnonzero(counts)
-        if len(present) < 2:
-            raise FaceletError(
-                f"{self.name}: all training faces are {train.classes[present[0]]!r}; there is nothing to balance"
-            )
         if train.size % STRIDE:
             raise FaceletError(
                 f"{self.name}: faces of {train.size} px cannot be translated, a multiple of {STRIDE} is expected: "
                 f"--set faces.size={train.size + -train.size % STRIDE}"
             )
-        for name in (*([self.source] if self.source else []), *(self.classes or [])):
-            if name not in train.classes:
-                raise unknown(f"class in {self.name}", name, train.classes)
-        source = train.classes.index(self.source) if self.source else int(counts.argmax())
-        goal = {"largest": int(counts.max()), "median": int(statistics.median(counts[present].tolist()))}.get(
-            str(self.to), self.to
-        )
-        chosen = [train.classes.index(name) for name in self.classes] if self.classes else present.tolist()
-        found = []
-        for label in sorted(set(chosen) - {source}):
-            more = min(int(goal) - int(counts[label]), int(self.limit * counts[label]), int(counts[source]))
-            if more > 0:
-                found.append(Wanted(label, train.classes[label], int(counts[label]), more))
-        least = min((source, *(each.label for each in found)), key=lambda label: counts[label])
-        if counts[least] < self.batch:
-            raise FaceletError(
-                f"{self.name}: {train.classes[least]!r} has {counts[least]} training faces, fewer than a batch of {self.batch}; "
-                "lower batch, or name the classes to translate to without it"
-            )
-        if not found:
-            raise FaceletError(f"{self.name}: every class has {goal:,} faces or more already")
-        return source, found
+        classes = tuple(self.classes) if self.classes else None
+        try:
+            return shortages(train, Terms(self.to, self.limit, self.batch, self.source, classes))
+        except FaceletError as error:
+            raise FaceletError(f"{self.name}: {error}") from error
 
     def run(self, job: Job) -> Made:
         train = job.faces.labelled("train")
@@ -186,7 +152,7 @@ class Balance(Step):
         return Made(faces=pack, notes=notes, spent=spent)
 
     def _translate(
-        self, job: Job, train: FaceSet, source: int, each: Wanted, classes: int
+        self, job: Job, train: FaceSet, source: int, each: Shortage, classes: int
     ) -> tuple[Path, dict[str, Any]]:
         """Trains the translation to one class, or what is left to do of it; its folder and result."""
         from facelet.learn.translator import TranslationPlan, translate  # Lightning takes seconds to import
@@ -212,13 +178,15 @@ class Balance(Step):
         return folder, translate(plan, job, device)
 
     def _made(
-        self, job: Job, train: FaceSet, source: int, each: Wanted, folder: Path, teacher: Model
+        self, job: Job, train: FaceSet, source: int, each: Shortage, folder: Path, teacher: Model
     ) -> tuple[FaceSet, int]:
         """The faces of one class that the teacher lets in, in the order of their sources' hashes, and how many were tried."""
         sources = np.flatnonzero(train.labels == source)
         sources = sources[hash_order([f"{each.name}/{name}" for name in train.names[sources]])]
         column = teacher.labels.index(each.name)
-        generator, device = Translation(train.channels, self.choice).forth, precisions.pick_device(job.device)
+        device = precisions.pick_device(job.device)
+        with torch.random.fork_rng(devices=[]):
+            generator = Translation(train.channels, self.choice).forth
         images: list[NDArray[np.uint8]] = []
         names: list[str] = []
         tried = 0
@@ -245,7 +213,7 @@ class Balance(Step):
         assert path is not None
         return path
 
-    def _fingerprint(self, job: Job, each: Wanted, classes: int) -> str:
+    def _fingerprint(self, job: Job, each: Shortage, classes: int) -> str:
         """Of everything that decides a translation; what is let in is decided anew when it is made."""
         names = ("source", "steps", "minutes", "batch", "precision", *Choice.__dataclass_fields__)
         said = json.dumps([{name: getattr(self, name) for name in names}, each.name, classes, job.seed])

@@ -70,7 +70,11 @@ def show(result: Classification, console: Console, name: str = "model") -> None:
     console.print(f"[bold]{escape(name)}[/] on {scores.n:,} {result.split} faces \\[protocol {result.protocol}]")
     figures = Table.grid(padding=(0, 2))
     figures.add_row("accuracy", f"[bold]{_interval(scores)}[/]", f"of {scores.n:,}, 95 % interval")
-    figures.add_row("balanced accuracy", f"{scores.balanced_accuracy:.1%}", "mean recall over the classes")
+    figures.add_row(
+        "balanced accuracy",
+        f"{scores.balanced_accuracy:.1%}",
+        f"mean recall of the classes, which spread by {scores.recall_spread:.1%}",
+    )
     figures.add_row("calibration error", f"{scores.ece:.1%}", f"ECE, {BINS} bins")
     if not result.same_labels:
         missing = [c for c, column in zip(result.classes, result.columns, strict=True) if column < 0]

@@ -30,6 +30,7 @@ AVERAGED = (
     "accuracy_low",
     "accuracy_high",
     "balanced_accuracy",
+    "recall_spread",
     "ece",
     "fresh_accuracy",
     "val_accuracy",

@@ -37,6 +37,7 @@ class Row(BaseModel):
     accuracy_low: float = Field(ge=0, le=1)
     accuracy_high: float = Field(ge=0, le=1)
     balanced_accuracy: float = Field(ge=0, le=1)
+    recall_spread: float = Field(0.0, ge=0, le=1, description="standard deviation of recall over the classes")
     ece: float = 0.0
     fresh_accuracy: float | None = Field(None, description="without the faces identical to a training face")
     val_accuracy: float | None = None
@@ -77,6 +78,7 @@ def figures(result: Classification) -> dict[str, object]:
         "accuracy_low": scores.accuracy_low,
         "accuracy_high": scores.accuracy_high,
         "balanced_accuracy": scores.balanced_accuracy,
+        "recall_spread": scores.recall_spread,
         "ece": scores.ece,
         "fresh_accuracy": result.fresh.accuracy if result.fresh else None,
     }

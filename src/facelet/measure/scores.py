@@ -54,7 +54,7 @@ class Scores:
     Attributes:
         classes: rows of ``confusion``. labels: its columns: the classes, then labels that only the model has.
         confusion: int64 (classes, labels), rows truth, columns answers.
-        balanced_accuracy: mean recall over the classes that have faces.
+        balanced_accuracy: mean recall over the classes that have faces; recall_spread: its standard deviation over them.
         ece: expected calibration error over 15 equally wide bins of confidence. bins: those bins.
     """
 
@@ -63,6 +63,7 @@ class Scores:
     accuracy_low: float
     accuracy_high: float
     balanced_accuracy: float
+    recall_spread: float
     ece: float
     classes: tuple[str, ...]
     labels: tuple[str, ...]
@@ -74,6 +75,7 @@ class Scores:
         return {
             **{name: getattr(self, name) for name in ("n", "accuracy", "accuracy_low", "accuracy_high")},
             "balanced_accuracy": self.balanced_accuracy,
+            "recall_spread": self.recall_spread,
             "ece": self.ece,
             "per_class": [vars(row) for row in self.per_class],
             "confusion": {"rows": self.classes, "columns": self.labels, "counts": self.confusion.tolist()},
@@ -101,6 +103,7 @@ def score(
         precision = float(right[k] / answered[k]) if answered[k] else None
         f1 = 2 * right[k] / (of_class[k] + answered[k]) if of_class[k] + answered[k] else 0.0
         rows.append(ClassScore(name, int(of_class[k]), float(recall), low, high, precision, float(f1)))
+    recalls = [row.recall for row in rows if row.n]
     n, correct = len(truth), int(right.sum())
     low, high = wilson(correct, n)
     bins = reliability(probabilities.max(1), answers == truth)
@@ -109,7 +112,8 @@ def score(
         accuracy=correct / n,
         accuracy_low=low,
         accuracy_high=high,
-        balanced_accuracy=float(np.mean([row.recall for row in rows if row.n])),
+        balanced_accuracy=float(np.mean(recalls)),
+        recall_spread=float(np.std(recalls)),
         ece=sum(b.n / n * abs(b.confidence - b.accuracy) for b in bins),
         classes=classes,
         labels=(*classes, *(labels[e] for e in extra)),

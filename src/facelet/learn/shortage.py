@@ -1,0 +1,75 @@
+"""Which classes are short of faces, and of how many: what the step ``balance`` makes up for.
+
+>>> source, found = shortages(train, Terms(to="largest", limit=10, least=16))
+>>> found[0]
+Shortage(label=3, name='sadness', real=3019, more=5714)
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from facelet.errors import FaceletError, unknown
+from facelet.faces import FaceSet
+
+
+@dataclass(frozen=True)
+class Shortage:
+    """A class that gets faces: its label and name, how many real ones it has, and how many more it should get at most."""
+
+    label: int
+    name: str
+    real: int
+    more: int
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What was asked for.
+
+    Attributes:
+        to: faces that a class should have, or as many as the largest class, or the median one.
+        limit: most made faces for each real one.
+        least: fewest real faces to learn from.
+        source: class whose faces are translated; the largest when None.
+        classes: those that get faces; all others when None.
+    """
+
+    to: Literal["largest", "median"] | int
+    limit: float
+    least: int
+    source: str | None = None
+    classes: tuple[str, ...] | None = None
+
+
+def shortages(train: FaceSet, terms: Terms) -> tuple[int, list[Shortage]]:
+    """Label of the source class, and the classes that are short of faces. No class gets more than the source has.
+
+    Raises FaceletError for one class only, an unknown one, one with too few faces to learn from, and where none is short.
+    """
+    counts = np.bincount(train.labels, minlength=len(train.classes)).tolist()
+    present = [label for label, count in enumerate(counts) if count]
+    if len(present) < 2:
+        raise FaceletError(f"all training faces are {train.classes[present[0]]!r}; there is nothing to balance")
+    for name in (*((terms.source,) if terms.source else ()), *(terms.classes or ())):
+        if name not in train.classes:
+            raise unknown("class", name, train.classes)
+    source = train.classes.index(terms.source) if terms.source else counts.index(max(counts))
+    chosen = [train.classes.index(name) for name in terms.classes] if terms.classes else present
+    goals = {"largest": max(counts), "median": int(statistics.median(counts[label] for label in present))}
+    goal = terms.to if isinstance(terms.to, int) else goals[terms.to]
+    short = [label for label in sorted(set(chosen) - {source}) if counts[label] < goal]
+    if not short:
+        raise FaceletError(f"every class has {goal:,} faces or more already")
+    fewest = min((source, *short), key=lambda label: counts[label])
+    if counts[fewest] < terms.least:
+        raise FaceletError(
+            f"{train.classes[fewest]!r} has {counts[fewest]} training faces, fewer than a batch of {terms.least}; "
+            "lower batch, or name the classes to translate to without it"
+        )
+    rooms = {label: min(goal - counts[label], int(terms.limit * counts[label]), counts[source]) for label in short}
+    return source, [Shortage(label, train.classes[label], counts[label], max(1, more)) for label, more in rooms.items()]
