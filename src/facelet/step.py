@@ -66,7 +66,7 @@ class Job:
         name: of the model it makes ("student").
         folder: its own folder, kept between a kill and a resume.
         faces: all splits; a step reads train and val, never test.
-        models: finished models by name -> Made.
+        models: what finished steps left, by name.
         seed, device ("cpu", "cuda", "auto"), devices, nodes, precision ("auto", "fp32", "bf16").
         say: prints one line to the user (above a progress bar, when one runs).
         recipe: its title, for metadata.

@@ -29,7 +29,7 @@ def test_they_stand_behind_the_real_ones(faces, made):
     both = joined(train, made)
     assert len(both) == len(train) + 3
     assert both.labels[-3:].tolist() == [1, 2, 2]
-    assert both.names[-1] == "synthetic/c"
+    assert both.names[-3:].tolist() == ["synthetic/happiness/a", "synthetic/surprise/b", "synthetic/surprise/c"]
     assert both.synthetic.sum() == 3
     assert not both.synthetic[:-3].any()
     assert both.votes[-1].tolist() == [0, 0, 1, 0, 0, 0, 0, 0]

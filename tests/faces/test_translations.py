@@ -13,8 +13,9 @@ from facelet.faces.translations import COLUMNS, save_translations, translation_s
 
 def test_each_face_stands_below_its_source(tmp_path):
     train = load("toy?faces=60", size=16).labelled("train")
-    names = [f"sadness/{train.names[5]}", f"sadness/{train.names[2]}"]
-    made = synthetic_faces(np.full((2, 16, 16, 1), 9, np.uint8), np.array([3, 3]), names, like=train, rule="")
+    train.classes = (*train.classes[:3], "sad/ness", *train.classes[4:])
+    sources = [train.names[5], train.names[2]]
+    made = synthetic_faces(np.full((2, 16, 16, 1), 9, np.uint8), np.array([3, 3]), sources, like=train, rule="")
     sheet = translation_sheet(train, made)
     assert sheet.shape == (2 * CELL + GAP, COLUMNS * (CELL + GAP) - GAP, 3)
     large = cv2.resize(train.images[2], (CELL, CELL), interpolation=cv2.INTER_CUBIC)

@@ -71,9 +71,7 @@ def test_who_gets_how_many(faces):
     assert {each.label for each in wanted} == set(range(8)) - {source}
     _, limited = balance(limit=0.5).wanted(train)
     assert all(each.more == min(have.max() - each.real, each.real // 2) for each in limited)
-    _, few = balance(to=int(have.min()) + 3, classes=[faces.classes[have.argmin()], faces.classes[source]]).wanted(
-        train
-    )
+    _, few = balance(to=int(have.min()) + 3, classes=[faces.classes[have.argmin()]]).wanted(train)
     assert [(each.label, each.more) for each in few] == [(have.argmin(), 3)]
     half = int(np.median(have))
     assert all(each.real + each.more <= half for each in balance(to="median").wanted(train)[1])
@@ -187,14 +185,15 @@ def test_a_training_takes_them_too(work, faces, step, job, monkeypatch):
     lesson = step(epochs=1, synthetic="made")
     other = job(faces=faces, models={"made": made})
     both = lesson.all_faces(other)
+    assert len(both) > len(train)
     assert len(both) == len(train) + len(pack(str(made.faces)))
     assert lesson.needs() == []
     assert lesson.needs_faces() == ["made"]
     result = lesson.run(other)
-    assert result.spent["steps"] == len(both) // 32
+    assert result.spent["steps"] == len(train) // 32, "an epoch is as long as without them"
     assert result.notes == ("trained on the faces of made, too",)
     assert likeness(both.images[-1:], real)[0] > 0.999
-    assert lesson.plan(faces, {}).text.endswith("faces and those of made")
+    assert lesson.plan(faces, {}).text.endswith("faces out of them and those of made")
 
 
 @pytest.mark.parametrize(
@@ -203,6 +202,8 @@ def test_a_training_takes_them_too(work, faces, step, job, monkeypatch):
         ({"minutes": 1.0}, "either steps"),
         ({"judge": "plain"}, "another model than the teacher"),
         ({"to": 0}, "at least 1 face"),
+        ({"to": True}, "valid integer"),
+        ({"cycle": 0}, "greater than 0"),
         ({"accept": 1.5}, "less than or equal to 1"),
         ({"to": "most"}, "largest"),
     ],
@@ -219,6 +220,15 @@ def test_what_cannot_be_learned_is_refused_before_anything_is_spent(faces):
         balance(batch=64).plan(faces, {})
     with pytest.raises(FaceletError, match=r"made: unknown class 'sadnes', did you mean 'sadness'\?"):
         balance(classes=["sadnes"]).plan(faces, {})
+    with pytest.raises(FaceletError, match="'neutral' is the class that is translated"):
+        balance(classes=["neutral"]).plan(faces, {})
+    with pytest.raises(FaceletError, match="24 px are too small for 4 layers"):
+        balance(layers=4).plan(faces, {})
+    with pytest.raises(FaceletError, match="the judge 'int8' is a model file without weights"):
+        balance(judge="int8").plan(faces, {})
+    made = replace(faces, synthetic=faces.splits == 0)
+    with pytest.raises(FaceletError, match="synthetic already"):
+        balance().plan(made, {})
     with pytest.raises(FaceletError, match=r"every class has 1 faces or more already"):
         balance(to=1).plan(faces, {})
     same = replace(faces, labels=np.zeros(len(faces), np.int64))

@@ -41,6 +41,13 @@ def test_none_is_kept_when_none_is_asked_for():
     assert pool.state_dict() == {}
 
 
+def test_a_restored_one_follows_the_faces_to_their_device():
+    pool = Pool(5)
+    pool.load_state_dict({"faces": faces(1, 2)})
+    pool.mixed(faces(3).to("meta"), torch.Generator())
+    assert pool.faces.device.type == "meta"
+
+
 def test_its_state_is_what_it_keeps():
     pool, other, generator = Pool(2), Pool(2), torch.Generator().manual_seed(3)
     pool.mixed(faces(1, 2, 3), generator)

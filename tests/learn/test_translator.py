@@ -87,17 +87,19 @@ def spoil(monkeypatch, spoilt):
 
 
 def test_a_divergence_is_undone(plan, job, always, monkeypatch):
+    monkeypatch.setattr(translator, "KEEP", 4)
     spoil(monkeypatch, lambda step, setbacks: step == 5 and setbacks == 0)
     said: list[str] = []
     work = job(say=said.append)
     result = translate(plan(work), work, CPU)
     assert (result["steps"], result["setbacks"]) == (12, 1)
     assert "is nan at step 6" in said[0]
-    assert "restored step 5, learning rate halved (1 of 3)" in said[0]
+    assert "restored step 4, learning rate halved (1 of 3)" in said[0]
     assert all(torch.isfinite(weight).all() for weight in weights(work).values())
 
 
 def test_one_that_always_diverges_is_given_up(plan, job, always, monkeypatch):
+    monkeypatch.setattr(translator, "KEEP", 1)
     spoil(monkeypatch, lambda step, setbacks: step == 2)
     work = job()
     with pytest.raises(
@@ -106,6 +108,43 @@ def test_one_that_always_diverges_is_given_up(plan, job, always, monkeypatch):
         translate(plan(work), work, CPU)
     assert (work.folder / "state.pt").exists()
     assert not (work.folder / "net.safetensors").exists()
+
+
+def test_where_a_divergence_goes_back_to_is_no_matter_of_the_clock(plan, job, monkeypatch):
+    """A checkpoint after every step, or none: the same state is restored, and the same weights come out."""
+    monkeypatch.setattr(translator, "KEEP", 3)
+    spoil(monkeypatch, lambda step, setbacks: step == 8 and setbacks == 0)
+    slow, quick = job("slow"), job("quick")
+    translate(plan(slow), slow, CPU)
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "COST", 0.0)
+    translate(plan(quick), quick, CPU)
+    first, second = weights(slow), weights(quick)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_broken_probe_begins_anew(plan, job, monkeypatch):
+    monkeypatch.setattr(probe, "SECONDS", 0.05)
+    spoil(monkeypatch, lambda step, setbacks: step == 1 and setbacks == 0)
+    said: list[str] = []
+    work = job(say=said.append)
+    translate(plan(work, steps=None, seconds=0.5), work, CPU)
+    assert "restored step 0" in said[0]
+    assert all(torch.isfinite(weight).all() for weight in weights(work).values())
+
+
+def test_asked_to_stop_at_its_end_it_keeps_what_it_has(plan, job, monkeypatch):
+    real = Translator.on_train_end
+
+    def end(self):
+        real(self)
+        self.interrupt.asked = True
+
+    monkeypatch.setattr(Translator, "on_train_end", end)
+    work = job()
+    with pytest.raises(FaceletError, match="stopped at its end"):
+        translate(plan(work), work, CPU)
+    assert translate(plan(work), work, CPU)["steps"] == 12
 
 
 def test_without_any_checkpoint_it_goes_back_to_the_start(plan, job, monkeypatch):

@@ -48,6 +48,18 @@ def test_a_step_must_name_a_model_that_stands_before_it():
         schema.check(raw)
 
 
+def test_what_makes_faces_has_no_row_to_compare():
+    made = {"do": "balance", "as": "made", "teacher": "net", "steps": 1, "against": "net"}
+    with pytest.raises(FaceletError, match=r"steps.made.against: it makes faces, and has no row"):
+        schema.check({**PLAIN, "steps": [*PLAIN["steps"], made]})
+
+
+def test_minutes_take_the_place_of_steps():
+    recipe = schema.load("rescaps", settings=["steps.made.minutes=3"])
+    made = next(step for step in recipe.steps if step.name == "made")
+    assert (made.minutes, made.steps) == (3, None)
+
+
 @pytest.mark.parametrize(
     ("step", "said"),
     [

@@ -1,6 +1,8 @@
 """Synthetic faces: made by a net from training faces, for training alone.
 
->>> made = synthetic_faces(images, labels, names, like=train, rule="CycleGAN from happiness")
+>>> made = synthetic_faces(images, labels, sources, like=train, rule="CycleGAN from happiness")
+>>> made.names[0]
+'synthetic/sadness/fer0012345.png'
 >>> more = joined(train, made)
 
 A FaceSet refuses them in val and test, and a pack remembers which they are: nothing can be measured with faces that a net drew.
@@ -20,16 +22,19 @@ from facelet.faces.faceset import FaceSet
 
 
 def synthetic_faces(
-    images: NDArray[np.uint8], labels: NDArray[np.int64], names: Sequence[str], *, like: FaceSet, rule: str
+    images: NDArray[np.uint8], labels: NDArray[np.int64], sources: Sequence[str], *, like: FaceSet, rule: str
 ) -> FaceSet:
-    """Training faces (N, H, W, C) of the classes and licence of ``like``; all votes, where it has them, are for the label."""
-    count = len(images)
+    """Training faces (N, H, W, C) of the classes and licence of ``like``, named for the faces they were made from.
+
+    All votes, where ``like`` has them, are for the label.
+    """
+    count, classes = len(images), like.classes
     return FaceSet(
         images=images,
         labels=np.asarray(labels, np.int64),
         splits=np.zeros(count, np.int8),
-        names=np.array([f"synthetic/{name}" for name in names], np.str_),
-        classes=like.classes,
+        names=np.array([f"synthetic/{classes[k]}/{name}" for k, name in zip(labels, sources, strict=True)], np.str_),
+        classes=classes,
         source="synthetic",
         votes=None if like.votes is None else np.eye(len(like.classes), dtype=np.float32)[labels],
         synthetic=np.ones(count, bool),
@@ -42,7 +47,7 @@ def synthetic_faces(
 def joined(train: FaceSet, made: FaceSet) -> FaceSet:
     """Training faces and, behind them, synthetic ones. Who these are, and of which group, is not known.
 
-    Raises FaceletError when ``made`` is not of the same kind, or has faces that are not synthetic.
+    All pixels are brought into memory. Raises FaceletError when ``made`` is of another kind, or has faces that are not synthetic.
     """
     kinds = [(faces.images.shape[1:], faces.classes) for faces in (train, made)]
     if kinds[0] != kinds[1]:

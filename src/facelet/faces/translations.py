@@ -21,8 +21,9 @@ def translation_sheet(train: FaceSet, made: FaceSet) -> NDArray[np.uint8]:
     """RGB of two rows. ``made``: synthetic faces whose names end in those of their sources, see ``learn.balance``."""
     row_of = {name: row for row, name in enumerate(train.names.tolist())}
     sheet: NDArray[np.uint8] = np.full((2 * CELL + GAP, COLUMNS * (CELL + GAP) - GAP, 3), PAPER, np.uint8)
-    for column, (name, face) in enumerate(zip(made.names.tolist()[:COLUMNS], made.images, strict=False)):
-        source = train.images[row_of[name.split("/", 2)[2]]]
+    for column, name in enumerate(made.names.tolist()[:COLUMNS]):
+        face, label = made.images[column], made.classes[made.labels[column]]
+        source = train.images[row_of[name.removeprefix(f"synthetic/{label}/")]]
         x = column * (CELL + GAP)
         for y, image in ((0, source), (CELL + GAP, face)):
             sheet[y : y + CELL, x : x + CELL] = pixels.to_channels(enlarged(np.asarray(image)), 3)

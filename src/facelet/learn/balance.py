@@ -1,5 +1,5 @@
 """The step ``balance``: faces of the largest class are translated to every other class, until these have as many. Liu, master's
-thesis, 2024: one CycleGAN from happiness to each other class; how large, how long and what is let in is our reading.
+thesis, 2024: one CycleGAN from happiness, the largest, to each other class; how large, how long and what is let in is our reading.
 
 In a recipe: ``{do: balance, as: made, teacher: plain, judge: linear, minutes: 60}``, later ``{do: train, ..., synthetic: made}``.
 It makes faces and no model: a pack of training faces, each named for the face it was made from. Only training faces are seen; the
@@ -10,22 +10,24 @@ A class of a few dozen faces has little to learn a translation from: look at the
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
+from rich.markup import escape
 
 from facelet import files
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
 from facelet.faces.pack import write_pack
 from facelet.faces.splitting import hash_order
-from facelet.faces.synthetic import synthetic_faces
+from facelet.faces.synthetic import joined, synthetic_faces
 from facelet.faces.translations import save_translations
 from facelet.learn import precision as precisions
 from facelet.learn.appraisal import Appraiser
@@ -54,7 +56,7 @@ class Balance(Step):
     judge: str | None = Field(None, description="another earlier model, which says how many of the kept it recognises")
     source: str | None = Field(None, description="class that is translated; the largest when None")
     classes: list[str] | None = Field(None, min_length=1, description="to which; all others when None")
-    to: Literal["largest", "median"] | int = Field(
+    to: Literal["largest", "median"] | Annotated[int, Field(strict=True)] = Field(
         "largest", description="faces that a class should have, real ones included"
     )
     limit: float = Field(10.0, gt=0, le=1000, description="most synthetic faces for each real one")
@@ -67,8 +69,8 @@ class Balance(Step):
     width: int = Field(32, ge=4, le=512, description="channels of the generators at full size")
     blocks: int = Field(6, ge=1, le=32, description="residual blocks")
     layers: int = Field(2, ge=1, le=4, description="of the discriminators")
-    cycle: float = Field(10.0, ge=0)
-    identity: float = Field(5.0, ge=0)
+    cycle: float = Field(10.0, gt=0, le=1000)
+    identity: float = Field(5.0, ge=0, le=1000)
     pool: int = Field(50, ge=0, le=10_000)
     lr: float = Field(2e-4, gt=0, le=1)
     precision: precisions.Wish = "auto"
@@ -92,6 +94,10 @@ class Balance(Step):
 
     def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
         train = faces.labelled("train")
+        if self.judge and self.judge not in specs:
+            raise FaceletError(
+                f"{self.name}: the judge {self.judge!r} is a model file without weights; name one that was trained"
+            )
         source, wanted = self.wanted(train)
         most = sum(each.more for each in wanted)
         length = f"{self.minutes:g} minutes" if self.minutes else f"{self.steps:,} steps each"
@@ -104,6 +110,12 @@ class Balance(Step):
 
     def wanted(self, train: FaceSet) -> tuple[int, list[Shortage]]:
         """Label of the source class, and the classes that get faces. Raises FaceletError where that cannot be learned."""
+        if train.synthetic is not None and train.synthetic.any():
+            raise FaceletError(f"{self.name}: some training faces are synthetic already; balance real ones")
+        if train.size < 2 ** (self.layers + 1):
+            raise FaceletError(
+                f"{self.name}: faces of {train.size} px are too small for {self.layers} layers of the discriminators"
+            )
         if train.size % STRIDE:
             raise FaceletError(
                 f"{self.name}: faces of {train.size} px cannot be translated, a multiple of {STRIDE} is expected: "
@@ -120,7 +132,9 @@ class Balance(Step):
         source, wanted = self.wanted(train)
         pack = job.folder / "faces.pack"
         spent, parts, lines, qualities = {"steps": 0.0, "seconds": 0.0}, [], [], []
-        teacher = Model.load(self._file_of(job, self.teacher))
+        model = job.models[self.teacher].onnx
+        assert model is not None
+        teacher = Model.load(model)
         appraiser = Appraiser(job, train, source, self.judge)
         for each in wanted:
             folder, result = self._translate(job, train, source, each, len(wanted))
@@ -129,15 +143,9 @@ class Balance(Step):
             qualities.append(appraiser.quality(each.label, made, tried))
             lines.append(qualities[-1].line())
             save_translations(train, made, folder.with_suffix(".png"))
-            job.say(f"  {lines[-1]}")
+            job.say(f"  {escape(lines[-1])}")
             spent = {key: spent[key] + float(result[key]) for key in spent}
-        whole = synthetic_faces(
-            np.concatenate([part.images for part in parts]),
-            np.concatenate([part.labels for part in parts]),
-            [str(name).removeprefix("synthetic/") for part in parts for name in part.names],
-            like=train,
-            rule=f"CycleGAN, {train.classes[source]} to each other class",
-        )
+        whole = functools.reduce(joined, parts)
         if not len(whole):
             raise FaceletError(
                 f"{self.name}: {self.teacher} takes none of the made faces for what it should be; train longer"
@@ -159,12 +167,14 @@ class Balance(Step):
 
         folder, seed = job.folder / f"{each.label:02d}", seed_of(job.seed, each.label)
         kept = TrainingFolder(folder, self._fingerprint(job, each, classes))
+        if (done := kept.result()) is not None:
+            return folder, done
         device = precisions.pick_device(job.device)
         wish: precisions.Wish = self.precision if self.precision != "auto" else job.precision  # type: ignore[assignment]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             translation = Translation(train.channels, self.choice)
-        images = [np.asarray(train.images[train.labels == label]) for label in (source, each.label)]
+        images = [np.asarray(train.images[train.labels == label]) for label in (source, each.label)]  # copies
         plan = TranslationPlan(
             name=f"{self.name}, {each.name}",
             translation=translation,
@@ -198,7 +208,7 @@ class Balance(Step):
                 tried += 1
                 if share.argmax() == column and share[column] >= self.accept:
                     images.append(face)
-                    names.append(f"{each.name}/{train.names[row]}")
+                    names.append(str(train.names[row]))
                     if len(names) == each.more:
                         break
             if len(names) == each.more:
@@ -206,12 +216,8 @@ class Balance(Step):
         shape = (0, *train.images.shape[1:])
         faces = np.stack(images) if images else np.empty(shape, np.uint8)
         labels = np.full(len(names), each.label, np.int64)
-        return synthetic_faces(faces, labels, names, like=train, rule="CycleGAN"), tried
-
-    def _file_of(self, job: Job, name: str) -> Path:
-        path = job.models[name].onnx
-        assert path is not None
-        return path
+        rule = f"CycleGAN, {train.classes[source]} to each other class"
+        return synthetic_faces(faces, labels, names, like=train, rule=rule), tried
 
     def _fingerprint(self, job: Job, each: Shortage, classes: int) -> str:
         """Of everything that decides a translation; what is let in is decided anew when it is made."""

@@ -155,14 +155,25 @@ class FaceBatches:
         size: faces of one step over all processes; at most the number of faces is used.
         balanced: draw classes evenly, with replacement, instead of every face once. What does not fill a last batch of
             an epoch is left out, other faces each time.
+        epoch: how many faces it has, if fewer than there are: so many of them, other ones each time.
         rank, world: this process, and how many there are.
 
     Raises FaceletError when ``size`` does not divide by the processes.
     """
 
-    def __init__(self, faces: Faces, *, size: int, seed: int, augment: Augmentation, balanced: bool = False) -> None:
+    def __init__(
+        self,
+        faces: Faces,
+        *,
+        size: int,
+        seed: int,
+        augment: Augmentation,
+        balanced: bool = False,
+        epoch: int | None = None,
+    ) -> None:
         self.faces, self.seed, self.augment, self.balanced = faces, seed, augment, balanced
-        self.size = min(size, len(faces))
+        self.epoch = len(faces) if epoch is None else min(epoch, len(faces))
+        self.size = min(size, self.epoch)
         self.step = 0
         self.total: int | None = None
         self.device = torch.device("cpu")
@@ -170,7 +181,7 @@ class FaceBatches:
 
     @property
     def steps_per_epoch(self) -> int:
-        return len(self.faces) // self.size
+        return self.epoch // self.size
 
     def place(self, device: torch.device, rank: int = 0, world: int = 1) -> None:
         """Moves the faces to ``device`` and takes the share of process ``rank`` of ``world``."""

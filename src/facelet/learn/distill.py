@@ -58,6 +58,8 @@ class Distill(Lesson):
     def _check_teacher(self) -> Distill:
         if (self.teacher is None) == (self.answers is None):
             raise ValueError("give either from (an earlier model) or answers (a file of a teacher's answers)")
+        if self.synthetic and self.answers is not None:
+            raise ValueError("kept answers know nothing of synthetic faces; let a model teach, by `from`")
         if self.cache and self.answers is not None:
             raise ValueError("cache belongs to `from`: answers are kept already")
         if self.cache and self.losses.get("attention"):

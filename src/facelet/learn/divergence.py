@@ -3,7 +3,8 @@
 >>> divergence.add(cycle, source, target)                # each step
 >>> trouble = divergence.found(done=250)                 # "" while all is well
 
-Faces that come back well can still be bad translations; this tells only a training that is broken.
+Worse than blank is where a training may begin, so that it counts once it has been better. Faces that come back well can still be
+bad translations; this tells only a training that is broken.
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-GRACE, SETBACKS = 200, 3
-"""Steps before the first look; and how often a state is restored before the training is given up."""
+LAP, SETBACKS = 50, 3
+"""Steps between looks; and how often a state is restored before the training is given up."""
 
 
 class Divergence:
     """``setbacks``: how often the training has been restored, part of its state."""
 
     def __init__(self, device: torch.device) -> None:
-        self.setbacks = 0
+        self.setbacks, self._better = 0, False
         self._cycled, self._blank = (torch.zeros((), dtype=torch.float64, device=device) for _ in range(2))
 
     @torch.no_grad()
@@ -33,8 +34,9 @@ class Divergence:
         """What is wrong since the last look, after ``done`` steps, or ""."""
         cycled, blank = float(self._cycled), float(self._blank)
         self.forget()
-        if done > GRACE and cycled > blank:
+        if self._better and cycled > blank:
             return f"at step {done} faces come back further from what they were than blank ones"
+        self._better = self._better or cycled < blank
         return ""
 
     def forget(self) -> None:
@@ -47,8 +49,11 @@ class Divergence:
         """Of the learning rate: halved by every setback."""
         return 0.5**self.setbacks
 
-    def state_dict(self) -> dict[str, int]:
-        return {"setbacks": self.setbacks}
+    def state_dict(self) -> dict[str, float]:
+        sums = {"cycled": float(self._cycled), "blank": float(self._blank)}
+        return {"setbacks": self.setbacks, "better": self._better, **sums}
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        self.setbacks = int(state["setbacks"])
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        self.setbacks, self._better = int(state["setbacks"]), bool(state["better"])
+        self._cycled.fill_(state["cycled"])
+        self._blank.fill_(state["blank"])

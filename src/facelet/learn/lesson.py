@@ -176,7 +176,7 @@ class Lesson(Step):
         count, unit = (self.epochs, "epoch") if self.epochs else (self.minutes, "minute")
         length = f"{count:g} {unit}{'' if count == 1 else 's'}"
         what = f"{spec.name} as narrow as {self.widths_of}, fresh" if self.widths_of else self.of or spec.name
-        more = f" and those of {self.synthetic}" if self.synthetic else ""
+        more = f" out of them and those of {self.synthetic}" if self.synthetic else ""
         text = f"{what}, {length} of {len(train):,} faces{more}"
         shown = (self.epochs or 0) * (len(train) + len(val) / 3)
         seconds = self.minutes * 60 if self.minutes else shown * seconds_per_face(spec, self.precision)
@@ -222,10 +222,11 @@ class Lesson(Step):
             seed=job.seed,
             augment=augmentation(self.augment),
             balanced=self.balance == "sampler",
+            epoch=len(self.training_faces(job.faces)),  # with synthetic faces as many steps as without
         )
         schedule, precision = folder.load_plan()
         if self.epochs and schedule is None:
-            counts = {"steps_per_epoch": batches.steps_per_epoch, "train": len(train), "val": len(val)}
+            counts = {"steps_per_epoch": batches.steps_per_epoch, "train": batches.epoch, "val": len(val)}
             schedule = by_epochs(self.epochs, **counts, warmup=self.warmup)
         precision = precision or precisions.choose(net, device, self.wish(job))
         if job.leads:

@@ -24,8 +24,9 @@ class Pairs:
     """Batches of two classes, drawn for each step from its number: faces uint8 (N, H, W, C) and (M, H, W, C)."""
 
     def __init__(self, source: NDArray[np.uint8], target: NDArray[np.uint8], batch: int, seed: int) -> None:
-        self.classes = tuple(torch.from_numpy(np.array(faces)) for faces in (source, target))
+        self.classes = [torch.from_numpy(faces) for faces in (source, target)]
         self.batch, self.seed = batch, seed
+        self._orders: dict[int, tuple[tuple[int, int], torch.Tensor]] = {}
 
     @property
     def steps_per_epoch(self) -> int:
@@ -34,14 +35,15 @@ class Pairs:
 
     def at(self, step: int, again: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """(batch, C, S, S) of each class in -1..1; ``again`` gives others of the same step."""
-        source, target = (
-            self._some(number, faces, step, again).to(device) for number, faces in enumerate(self.classes)
-        )
+        self.classes = [faces.to(device) for faces in self.classes]
+        source, target = (self._some(number, faces, step, again) for number, faces in enumerate(self.classes))
         return source, target
 
     def _some(self, number: int, faces: Tensor, step: int, again: int) -> Tensor:
         epoch, within = divmod(step, len(faces) // self.batch)
-        order = np.random.default_rng([self.seed, number, again, epoch]).permutation(len(faces))
-        rows = torch.from_numpy(order[within * self.batch : (within + 1) * self.batch])
+        if self._orders.get(number, ((-1, -1),))[0] != (again, epoch):
+            order = np.random.default_rng([self.seed, number, again, epoch]).permutation(len(faces))
+            self._orders[number] = (again, epoch), torch.from_numpy(order).to(faces.device)
+        rows = self._orders[number][1][within * self.batch : (within + 1) * self.batch]
         generator = torch.Generator().manual_seed(seed_of(self.seed, number, again, 1, step))
         return apply(faces[rows], draw(self.batch, AUGMENTATION, generator)) * 2 - 1

@@ -23,15 +23,13 @@ class Pool:
         fresh = fresh.detach()
         if not self.size:
             return fresh
-        held = fresh[:0] if self.faces is None else self.faces
+        held = fresh[:0] if self.faces is None else self.faces.to(fresh.device)  # a restored one is on the CPU
         taken = fresh[: self.size - len(held)]
-        if len(taken):
-            self.faces = torch.cat([held, taken])
+        self.faces = torch.cat([held, taken]) if len(taken) else held
         rest = fresh[len(taken) :].clone()
         for number in range(len(rest)):
             swap, place = torch.rand((), generator=generator), torch.randint(self.size, (), generator=generator)
             if swap < 0.5:
-                assert self.faces is not None
                 old = self.faces[place].clone()
                 self.faces[place] = rest[number]
                 rest[number] = old

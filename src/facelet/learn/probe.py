@@ -49,7 +49,7 @@ class Probe:
             settle=settle,
             validation=validation,
             steps_per_epoch=training.batches.steps_per_epoch,
-            train=len(training.batches.faces),
+            train=training.batches.epoch,
             val=len(training.val),
             warmup=training.warmup,
         )

@@ -10,6 +10,7 @@ import time
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 SECONDS = 0.5
@@ -41,7 +42,7 @@ class Bar:
                 transient=True,
             )
             self._progress.start()
-            self._task = self._progress.add_task(self._name, total=None, figures="")
+            self._task = self._progress.add_task(escape(self._name), total=None, figures="")
         return self
 
     def __exit__(

@@ -59,6 +59,10 @@ def shortages(train: FaceSet, terms: Terms) -> tuple[int, list[Shortage]]:
         if name not in train.classes:
             raise unknown("class", name, train.classes)
     source = train.classes.index(terms.source) if terms.source else counts.index(max(counts))
+    if train.classes[source] in (terms.classes or ()):
+        raise FaceletError(
+            f"{train.classes[source]!r} is the class that is translated, and cannot be among those that get faces"
+        )
     chosen = [train.classes.index(name) for name in terms.classes] if terms.classes else present
     goals = {"largest": max(counts), "median": int(statistics.median(counts[label] for label in present))}
     goal = terms.to if isinstance(terms.to, int) else goals[terms.to]

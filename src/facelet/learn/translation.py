@@ -61,7 +61,7 @@ class Translation(nn.Module):
 
     def optimizers(self) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
         """Of the generators, and of the discriminators."""
-        makers, judges = [*self.forth.parameters(), *self.back.parameters()], list(self._judging())
+        makers, judges = [*self.forth.parameters(), *self.back.parameters()], self._judging()
         first, second = (torch.optim.Adam(some, self.choice.lr, (0.5, 0.999), fused=True) for some in (makers, judges))
         return first, second
 

@@ -2,14 +2,16 @@
 
 >>> generator = translate(TranslationPlan(name="sadness", translation=..., source=happy, target=sad, ...), job, device)
 
-The learning rate is held for half of the steps and falls to nothing over the rest, as the paper does. Every so often the faces
-that came back are compared with blank ones: when those are closer, or a loss is not finite, the last good state is restored,
-the rate halved, and other faces are drawn. That only tells a broken training; whether the faces are any good is measured later.
+The learning rate is held for half of the steps and falls to nothing over the rest, as the paper does. Every LAP steps the faces
+that came back are compared with blank ones: when those are closer, or a loss is not finite, the last good state is restored, the
+rate halved, and other faces are drawn. Good states are kept at every KEEP-th step and not by the clock, so that a killed training
+and an unbroken one go back to the same. Whether the faces are any good is measured later.
 """
 
 from __future__ import annotations
 
 import itertools
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,12 +19,13 @@ from typing import Any
 
 import torch
 from rich.console import Console
+from rich.markup import escape
 from torch import Tensor
 
 from facelet.errors import FaceletError
 from facelet.learn.batches import seed_of
 from facelet.learn.checkpoints import Checkpoints, Stateful
-from facelet.learn.divergence import SETBACKS, Divergence
+from facelet.learn.divergence import LAP, SETBACKS, Divergence
 from facelet.learn.interrupt import Interrupt
 from facelet.learn.lightning import LightningEnvironment, LightningModule, quiet_trainer
 from facelet.learn.pairs import Pairs
@@ -36,8 +39,8 @@ from facelet.learn.watch import Watch
 from facelet.nets.spec import save_weights
 from facelet.step import Job
 
-LAP = 50
-"""Steps between looks."""
+GOOD, KEEP = "good", 500
+"""Folder of the state to go back to, and steps between such states."""
 
 
 @dataclass
@@ -93,14 +96,16 @@ class Translator(LightningModule):
             **pools,
         }
         self._checkpoints = Checkpoints(plan.folder, parts)
+        self._good = Checkpoints(TrainingFolder(plan.folder.folder / GOOD, plan.folder.fingerprint), parts)
         self._before, self._probe, self._bar = 0.0, Probe(plan.seconds or 0.0), Bar(plan.name, self.console)
         self._bar.__enter__()
         if plan.steps and self.schedule is None:
             self._fix(plan.steps)
-        if self.schedule is not None:
-            self._restore()
-            if self.done:
-                self.say(f"  {plan.name}: continues after step {self.done} of {self.schedule.total}")
+        if self.schedule is not None and plan.folder.state_path.exists():
+            self.done, self._before, _ = self._checkpoints.load()
+            self.say(f"  {escape(plan.name)}: continues after step {self.done} of {self.schedule.total}")
+        else:
+            self._good.save(0, 0.0, [])
         self._start = time.monotonic()
 
     def training_step(self, batch: Any, index: int) -> None:
@@ -129,13 +134,16 @@ class Translator(LightningModule):
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         if self.schedule is None:
             self._time_probe()
+        if self.schedule is None:
             return
-        ended = self.done >= self.schedule.total
-        stopping = self.interrupt.asked
+        ended, stopping = self.done >= self.schedule.total, self.interrupt.asked
         due = ended or stopping or self._checkpoints.due
-        if (self._watch.due or due) and (trouble := self._trouble(due)):
+        lap, keep = self.done % LAP == 0, self.done % KEEP == 0
+        if (self._watch.due or due or lap) and (trouble := self._trouble(lap)):
             self._recover(trouble)
             return
+        if keep:
+            self._good.save(self.done, self._seconds(), [])
         if due and not ended:
             self._checkpoints.save(self.done, self._seconds(), [])
         if ended:
@@ -157,19 +165,20 @@ class Translator(LightningModule):
         self.plan.folder.write_result({**spent, "setbacks": self.divergence.setbacks})
         save_weights(self.translation.forth, self.plan.folder.net_path)
         self.plan.folder.clear_state()
+        shutil.rmtree(self.plan.folder.folder / GOOD, ignore_errors=True)
 
     def close(self) -> None:
         """Gives back the terminal."""
         if hasattr(self, "_bar"):
             self._bar.__exit__(None, None, None)
 
-    def _trouble(self, look: bool) -> str:
-        """What is wrong with the training, or ""."""
+    def _trouble(self, lap: bool) -> str:
+        """What is wrong with the training, or ""; at the end of a ``lap`` the faces that came back are looked at, too."""
         try:
             self._watch.check(self.done, self.plan.pairs.steps_per_epoch)
         except FaceletError as error:
             return str(error)
-        return self.divergence.found(self.done) if look or self.done % LAP == 0 else ""
+        return self.divergence.found(self.done) if lap else ""
 
     def _recover(self, trouble: str) -> None:
         """Restores the last good state, with half the rate and other faces, or gives up."""
@@ -179,19 +188,15 @@ class Translator(LightningModule):
                 f"{plan.name}: diverged {count} times ({trouble}); its last good state is kept in "
                 f"{plan.folder.folder}. Try a lower lr than {plan.translation.choice.lr:g}, or a narrower net, with a new --out"
             )
-        self._restore()
-        self.divergence.setbacks = count
-        self._checkpoints.save(self.done, self._seconds(), [])
-        self.say(f"  {plan.name}: {trouble}; restored step {self.done}, learning rate halved ({count} of {SETBACKS})")
-
-    def _restore(self) -> None:
-        """The last checkpoint; the fresh nets become the first, so that there always is one."""
-        if not self.plan.folder.state_path.exists():
-            self._checkpoints.save(0, 0.0, [])
-        self.done, self._before, _ = self._checkpoints.load()
+        self.done, self._before, _ = self._good.load()
         self._start = time.monotonic()
         self._watch.restart()
-        self.divergence.forget()
+        self.divergence.setbacks = count
+        for kept in (self._good, self._checkpoints):
+            kept.save(self.done, self._before, [])
+        self.say(
+            f"  {escape(plan.name)}: {trouble}; restored step {self.done}, learning rate halved ({count} of {SETBACKS})"
+        )
 
     def _time_probe(self) -> None:
         """Times first steps until it is known how many fit; they count."""
@@ -199,7 +204,6 @@ class Translator(LightningModule):
         if self._probe.enough():
             left = self._probe.seconds - self._seconds()
             self._fix(self.done + max(1, int(left / self._probe.step_seconds)))
-            self._checkpoints.save(self.done, self._seconds(), [])
 
     def _fix(self, total: int) -> None:
         self.schedule = Schedule(total, self.plan.pairs.steps_per_epoch, lap=LAP)
@@ -238,6 +242,8 @@ def translate(plan: TranslationPlan, job: Job, device: torch.device) -> dict[str
             raise FaceletError(f"{plan.name}: out of memory with batches of {plan.pairs.batch}; try half") from error
         finally:
             translator.close()
+        if interrupt.asked:
+            raise FaceletError(f"{plan.name}: stopped at its end; `facelet run --resume RUN` goes on from there")
     result = plan.folder.result()
     assert result is not None
     return result

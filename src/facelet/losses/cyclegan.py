@@ -13,7 +13,7 @@ from torch import Tensor
 
 def adversarial(scores: Tensor, real: bool) -> Tensor:
     """Mean squared difference of a face's patch scores (N, 1, H, W) to 1 (``real``) or 0. Returns (N,)."""
-    return (scores - float(real)).square().flatten(1).mean(1)
+    return (scores.float() - float(real)).square().flatten(1).mean(1)
 
 
 def distance(faces: Tensor, others: Tensor) -> Tensor:

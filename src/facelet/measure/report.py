@@ -74,6 +74,7 @@ def write_report(
     faces: FaceSet,
     curves: Mapping[str, plots.Curve] | None = None,
     stopping: Mapping[str, plots.Curve] | None = None,
+    trained: float = 0.0,
     made: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     paper: str = "",
     about: str = "",
@@ -89,6 +90,7 @@ def write_report(
         faces: the split that was evaluated, at any size.
         curves: rows of ``curves.csv`` by model name; further seeds as "NAME-s1".
         stopping: settings of the models that stop early, see ``early_exit_plot``.
+        trained: seconds of training in all; those of the ledger's rows when 0.
         made: by step, what its synthetic faces are worth: for each class ``Quality.to_json`` with a ``picture``, a PNG's path.
         paper, about: whose method it is, and what is theirs and what is chosen here.
         machine: where latency was taken. recipe_text: the resolved YAML. command: what to type to make this again.
@@ -127,7 +129,7 @@ def write_report(
         recipe=recipe_text,
         command=command,
         notes=[*notes, *ledger.notes()],
-        trained=sum(row.seconds for row in ledger.rows),
+        trained=trained or sum(row.seconds for row in ledger.rows),
         annotator=told,
         pareto=_drawn(
             plots.pareto(summaries, "p50_ms", "latency p50, ms per face (log)", told),

@@ -29,9 +29,9 @@ class Quality:
     Attributes:
         name: of the class. real: its training faces. tried, kept: faces translated, and those that the teacher let in.
         recognised: share of the kept that the judge gives this class; recognised_real: of its real validation faces.
-        distance: kernel distance of the kept to the class's real training faces, in the judge's features; from_source: of the
-            faces they were made from; real_distance: of its real validation faces. None without faces enough.
-        near: share of the kept that are near duplicates of a real training face; near_real: of its validation faces.
+        distance: kernel distance of the kept to the class's real training faces, in the judge's features; from_source: of faces
+            of the class that is translated; real_distance: of its real validation faces. None without faces enough.
+        near: share of the kept that are near duplicates of a training face of either class; near_real: of its validation faces.
     """
 
     name: str

@@ -18,7 +18,7 @@ from facelet.measure.latency import TIMED, Latency, Machine, bench, machine
 from facelet.measure.ledger import Ledger, Row, compared
 from facelet.measure.ledger_text import markdown, show
 from facelet.measure.report import write_report
-from facelet.measure.row import figures
+from facelet.measure.row import duration, figures
 from facelet.measure.verdict import SHRINKING
 from facelet.recipes.measured import Measured, read_done
 from facelet.recipes.schema import Recipe, dump
@@ -46,10 +46,18 @@ def finish(folder: Path, recipe: Recipe, faces: FaceSet, done: list[Measured], c
     ledger.paired = _paired(ledger, tests)
     notes = [f"latency: {where.warning}"] if where.warning else []
     made = _made_faces(folder, recipe)
+    trained = sum(row.seconds for row in ledger.rows) + sum(told.spent["seconds"] for told, _ in made.values())
     notes += [f"{label}: {note}" for label, (told, _) in made.items() for note in told.notes]
     files.write_text(
         folder / "ledger.md",
-        markdown(ledger, title=recipe.title, protocol=str(faces.protocol), machine=str(where), notes=notes),
+        markdown(
+            ledger,
+            title=recipe.title,
+            protocol=str(faces.protocol),
+            machine=str(where),
+            budget=f"{duration(trained)} of training in all",
+            notes=notes,
+        ),
     )
     write_report(
         folder / "report.html",
@@ -62,6 +70,7 @@ def finish(folder: Path, recipe: Recipe, faces: FaceSet, done: list[Measured], c
         evaluations={one.label: one.test for one in done if one.seed == 0},
         curves={one.label: read_curves(one.folder / "curves.csv") for one in done},
         stopping={one.label: files.read_json(path) for one in done if (path := one.folder / CURVE).exists()},
+        trained=trained,
         made={label: rows for label, (_, rows) in made.items()},
         faces=faces.split("test"),
         notes=notes,

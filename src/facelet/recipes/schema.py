@@ -133,6 +133,9 @@ def check(raw: dict[str, Any], name: str = "recipe") -> Recipe:
                 problems.append(f"{where}: {seen[step.name]} makes a model of that name already")
             seen[step.name], made[step.name] = where, step.makes
     for step in (*parsed["steps"], *parsed["controls"]):
+        if step.against and step.makes == "faces":
+            problems.append(f"{seen[step.name]}.against: it makes faces, and has no row to compare")
+            continue
         others = [name for name in seen if name != step.name and made.get(name, "model") == "model"]
         if step.against and step.against not in others:
             near = nearest(step.against, others)
@@ -163,7 +166,7 @@ def _require_seeds(recipe: Recipe, name: str) -> None:
 def override(raw: dict[str, Any], key: str, value: Any) -> None:
     """Sets a dotted key: ``faces.size``, ``steps.teacher.epochs`` (steps and controls by their ``as``), ``seeds``.
 
-    ``epochs`` and ``minutes`` replace each other, since a step takes one of them.
+    ``epochs`` or ``steps`` and ``minutes`` replace each other, since a step takes one of them.
     """
     place: Any = raw
     parts = key.split(".")
@@ -181,7 +184,8 @@ def override(raw: dict[str, Any], key: str, value: Any) -> None:
             raise FaceletError(f"--set {key}: {'.'.join(parts[:depth])} has no parts")
     if not isinstance(place, dict):
         raise FaceletError(f"--set {key}: name a step and one of its keys, such as steps.teacher.epochs=10")
-    place.pop({"epochs": "minutes", "minutes": "epochs"}.get(parts[-1], ""), None)
+    for other in {"minutes": ("epochs", "steps"), "epochs": ("minutes",), "steps": ("minutes",)}.get(parts[-1], ()):
+        place.pop(other, None)
     place[parts[-1]] = value
 
 
