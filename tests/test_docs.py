@@ -21,6 +21,7 @@ from facelet.faces import SOURCES, load
 from facelet.learn.terms import TERMS
 from facelet.nets import NETS
 from facelet.recipes import schema
+from facelet.runtime.gallery import Match
 from facelet.step import STEPS
 
 ROOT = Path(__file__).parents[1]
@@ -72,6 +73,10 @@ def test_every_python_block_runs(name, text, monkeypatch):
     analyzer = create_autospec(facelet.runtime.analyzer.Analyzer)
     analyzer.return_value.cropped.return_value = [face]
     monkeypatch.setattr(facelet.runtime.analyzer, "Analyzer", analyzer)
+    monkeypatch.setattr(facelet, "verify", create_autospec(facelet.verify))
+    gallery = create_autospec(facelet.Gallery)
+    gallery.return_value.__enter__.return_value.identify.return_value = [Match(face, "Anna", 0.7)]
+    monkeypatch.setattr(facelet, "Gallery", gallery)
     for registry in (NETS, SOURCES, STEPS, TERMS):
         monkeypatch.setattr(registry, "_things", dict(registry._things))
     exec(compile(text, name, "exec"), {"__name__": "page"})

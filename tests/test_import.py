@@ -27,7 +27,8 @@ def test_import_facelet_brings_nothing():
     "code",
     [
         "import facelet; facelet.analyze, facelet.load, facelet.Face, facelet.Model, facelet.Analyzer",
-        "from facelet.runtime import draw, predict, photos, yunet_file",
+        "import facelet; facelet.verify, facelet.Gallery, facelet.Verification",
+        "from facelet.runtime import draw, predict, photos, yunet_file, identify, gallery_commands",
         "import facelet.cli",
     ],
 )
@@ -41,9 +42,13 @@ def test_ready_crops_do_not_need_the_downloader():
 
 def test_public_names():
     from facelet.runtime.analyzer import Face
+    from facelet.runtime.gallery import Gallery
     from facelet.runtime.session import Model
+    from facelet.runtime.verify import verify
 
     assert facelet.Face is Face
+    assert facelet.Gallery is Gallery
+    assert facelet.verify is verify
     assert facelet.load == Model.load
     assert set(facelet.__all__) <= set(dir(facelet))
     with pytest.raises(AttributeError, match="'facelet' has no attribute 'analyse'"):

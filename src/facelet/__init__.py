@@ -5,8 +5,10 @@
 ...     print(face.box, face.expression, face.probabilities[face.expression])
 
 - ``load(file, threads=0)``: an open model file, a ``Model``.
-- ``analyze(photo, model="", detector="")``: the ``Face`` s of a photo.
+- ``analyze(photo, model="", detector="", identity="")``: the ``Face`` s of a photo.
 - ``Analyzer(model, detector)``: the same, kept open, for many photos or ready crops.
+- ``verify(a, b, model="", threshold=None)``: a ``Verification``: whether two photos show the same person.
+- ``Gallery(file, model)``: people enrolled under names, and found again in other photos.
 - ``run(recipe, ...)``: make a model; needs ``facelet[train]``.
 
 Names are imported when they are first used, so ``import facelet`` costs next to nothing and never brings torch, OpenCV or
@@ -23,20 +25,36 @@ from facelet.errors import FaceletError
 if TYPE_CHECKING:
     from facelet.recipes.runner import run
     from facelet.runtime.analyzer import Analyzer, Face, analyze
+    from facelet.runtime.gallery import Gallery
     from facelet.runtime.session import Model
+    from facelet.runtime.verify import Verification, verify
 
     load = Model.load
 
 __version__ = "0.1.0"
-__all__ = ["Analyzer", "Face", "FaceletError", "Model", "analyze", "load", "run"]
+__all__ = [
+    "Analyzer",
+    "Face",
+    "FaceletError",
+    "Gallery",
+    "Model",
+    "Verification",
+    "analyze",
+    "load",
+    "run",
+    "verify",
+]
 
 _HOME = {
     "Analyzer": "facelet.runtime.analyzer",
     "Face": "facelet.runtime.analyzer",
+    "Gallery": "facelet.runtime.gallery",
     "Model": "facelet.runtime.session",
+    "Verification": "facelet.runtime.verify",
     "analyze": "facelet.runtime.analyzer",
     "load": "facelet.runtime.session:Model.load",
     "run": "facelet.recipes.runner",
+    "verify": "facelet.runtime.verify",
 }
 
 

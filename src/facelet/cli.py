@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from facelet import cli_people
 from facelet.errors import FaceletError
 
 app = typer.Typer(
@@ -171,6 +172,11 @@ def predict(
         speed=speed,
         console=console,
     )
+
+
+for verb in (cli_people.verify, cli_people.enroll, cli_people.identify):
+    app.command()(verb)
+app.add_typer(cli_people.gallery_app, name="gallery")
 
 
 @app.command()

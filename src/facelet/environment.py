@@ -19,7 +19,15 @@ PACKAGES = (
     "onnxscript",
     "torch-pruning",
 )
-VARIABLES = ("FACELET_MODEL", "FACELET_YUNET", "FACELET_DATA", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
+VARIABLES = (
+    "FACELET_MODEL",
+    "FACELET_IDENTITY_MODEL",
+    "FACELET_GALLERY",
+    "FACELET_YUNET",
+    "FACELET_DATA",
+    "OMP_NUM_THREADS",
+    "CUDA_VISIBLE_DEVICES",
+)
 
 
 def describe() -> str:

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from facelet import model_file, pixels
 from facelet.model_file import CropInfo, InputInfo, ModelInfo
+from facelet.runtime.detect import Detection
 
 NAME = "face_detection_yunet_2023mar_int8bq.onnx"
 
@@ -88,3 +89,72 @@ def make_info():
 @pytest.fixture(scope="session")
 def make_model():
     return tiny_model
+
+
+def tiny_identity(path: Path, seed: int = 0, **changes) -> Path:
+    """An identity model file: a fixed random projection of 24 x 24 grey pixels to 64 numbers; threshold 0.5."""
+    fields = {"task": "identity", "labels": (), "threshold": 0.5, "name": "tiny-identity"}
+    info = tiny_info(**{**fields, **changes})
+    weights = np.random.default_rng(seed).normal(size=(info.input.size**2, 64)).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Flatten", ["images"], ["flat"]),
+            helper.make_node("MatMul", ["flat", "weights"], ["embedding"]),
+        ],
+        "tiny",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 1, info.input.size, info.input.size])],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", 64])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    model_file.write(model, info, path)
+    return path
+
+
+def faces_in_a_row(photo: np.ndarray) -> list[Detection]:
+    """Finds a face in each square of a row of squares, the first one largest by a hair; none in a black photo."""
+    side = photo.shape[0]
+    corners = side * np.array([(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)], np.float32)
+    lefts = range(0, photo.shape[1], side) if photo.any() else ()
+    return [
+        Detection((float(left), 0.0, float(side), float(side)), 0.9, corners + np.float32((left, 0))) for left in lefts
+    ]
+
+
+class Studio:
+    """Takes photos of people, who are patterns of 24 x 24 pixels told apart by a number; each photo has noise of its own."""
+
+    def __init__(self, folder: Path, model: Path) -> None:
+        self.folder, self.model, self.taken = folder, model, 0
+
+    def shot(self, *people: int) -> np.ndarray:
+        """RGB, the people side by side; black without any."""
+        self.taken += 1
+        noise = np.random.default_rng(1000 + self.taken)
+        looks = [np.random.default_rng(person).integers(40, 216, (24, 24)) for person in people]
+        seen = [np.clip(look + noise.normal(0, 20, look.shape), 0, 255) for look in looks] or [np.zeros((24, 24))]
+        return np.repeat(np.hstack(seen).astype(np.uint8)[:, :, None], 3, axis=2)
+
+    def photo(self, name: str, *people: int) -> str:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(pixels.cv2.imencode(path.suffix, self.shot(*people))[1].tobytes())
+        return name
+
+
+@pytest.fixture
+def studio(tmp_path, monkeypatch) -> Studio:
+    """In an empty folder, with an identity model and a gallery named by the environment and a detector of its people."""
+    folder = tmp_path / "studio"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    model = tiny_identity(tmp_path / "identity.onnx")
+    monkeypatch.setenv("FACELET_IDENTITY_MODEL", str(model))
+    monkeypatch.setenv("FACELET_GALLERY", str(tmp_path / "people.db"))
+    monkeypatch.setattr("facelet.runtime.analyzer.Detector", lambda file: faces_in_a_row)
+    return Studio(folder, model)
+
+
+@pytest.fixture(scope="session")
+def make_identity():
+    return tiny_identity

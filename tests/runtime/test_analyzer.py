@@ -154,10 +154,44 @@ def test_without_a_model(monkeypatch, photo):
             call()
 
 
-def test_an_identity_model_is_refused(tmp_path, make_model, make_info):
-    model = make_model(tmp_path / "id.onnx", make_info(task="identity", labels=()))
+def test_an_identity_model_alone(make_identity, tmp_path):
+    model = Model.load(make_identity(tmp_path / "id.onnx", crop=CropInfo(align="five-points")))
+    photo = np.random.default_rng(0).integers(0, 256, (120, 200, 3), dtype=np.uint8)
+    faces = Analyzer(model, lambda photo: FACES).analyze(photo)
+    crops = [align.cut(photo, face.box, face.landmarks, model.info.crop, 24) for face in FACES]
+    raw = model.logits(crops).astype(float)
+    for face, vector in zip(faces, raw, strict=True):
+        np.testing.assert_allclose(face.identity, vector / np.linalg.norm(vector), atol=1e-6)
+        assert (face.expression, face.probabilities) == (None, {})
+        assert len(face.to_json()["identity"]) == 64
+    (ready,) = Analyzer(model).cropped(crops[:1])
+    np.testing.assert_allclose(ready.identity, faces[0].identity, atol=1e-6)
+
+
+def test_expression_and_identity_together(tiny, make_identity, tmp_path, photo):
+    identity = make_identity(tmp_path / "id.onnx", crop=CropInfo(margin=0.3))
+    both = facelet.analyze(photo, tiny, lambda photo: FACES, identity=identity)
+    alone = facelet.analyze(photo, identity, lambda photo: FACES)
+    assert [face.expression for face in both] == ["bright", "dark"]
+    for one, other in zip(both, alone, strict=True):
+        np.testing.assert_array_equal(one.identity, other.identity)
+    crop = np.zeros((24, 24, 3), np.uint8)
+    (ready,) = Analyzer(tiny, identity=identity).cropped([crop])
+    assert (ready.expression, ready.identity.shape) == ("dark", (64,))
+
+
+def test_models_that_do_not_go_together(tiny, make_identity, tmp_path):
+    identity = make_identity(tmp_path / "id.onnx")
     with pytest.raises(FaceletError, match=r"id.onnx is a model for identity; expected one for expression"):
-        Analyzer(model)
+        Analyzer(identity, identity=identity)
+    with pytest.raises(FaceletError, match=r"tiny.onnx is a model for expression; expected one for identity"):
+        Analyzer(tiny, identity=tiny)
+
+
+def test_no_faces_of_an_identity_model(make_identity, tmp_path, photo):
+    analyzer = Analyzer(make_identity(tmp_path / "id.onnx"), lambda photo: [])
+    assert analyzer.analyze(photo) == []
+    assert list(analyzer.cropped([])) == []
 
 
 def test_the_short_call_keeps_the_model_until_it_changes(tiny, tmp_path, monkeypatch, photo, make_model):

@@ -49,6 +49,14 @@ def test_box_chip_and_bars_are_where_they_belong():
     assert columns.max() < 720
 
 
+def test_captions_instead_of_expressions(monkeypatch):
+    written = []
+    monkeypatch.setattr("facelet.runtime.draw.put", lambda image, text, *rest: written.append(text))
+    people = [Face((100.0 * place, 300.0, 80.0, 90.0), 1.0) for place in (1, 3, 5)]
+    draw(np.full((900, 900, 3), 120, np.uint8), people, ["Anna 0.71", "unknown 0.12", "x" * 400])
+    assert sorted(written) == ["Anna 0.71", "unknown 0.12", "x" * 400]
+
+
 @pytest.mark.parametrize("best", range(len(LABELS)))
 def test_one_colour_a_label(best):
     assert colour_of(face((0.0, 0.0, 9.0, 9.0), best)) == COLOURS[best]

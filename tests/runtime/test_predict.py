@@ -150,6 +150,12 @@ def test_no_model_is_said_before_anything_is_read(album, monkeypatch):
         said("bright.jpg")
 
 
+def test_an_identity_model_is_refused(album, make_model, make_info):
+    model = make_model(album / "id.onnx", make_info(task="identity", labels=()))
+    with pytest.raises(FaceletError, match=r"id.onnx is a model for identity; expected one for expression"):
+        said("bright.jpg", model=str(model))
+
+
 def test_one_failing_photo_does_not_end_the_others(album, capsys, monkeypatch):
     def picky(photo):
         if photo.mean() < 100:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -104,6 +105,28 @@ def test_many_threads_one_model(colour):
     with ThreadPoolExecutor(4) as pool:
         for one, other in zip(alone, pool.map(model.logits, images), strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+def test_embeddings_are_logits_at_length_1(tmp_path, make_identity):
+    model = Model.load(make_identity(tmp_path / "id.onnx"))
+    images = crops(5, (24, 24, 1))
+    raw, made = model.logits(images), model.embeddings(images)
+    assert made.dtype == np.float32
+    assert raw.shape == made.shape == (5, 64)
+    for vector, one in zip(raw, made, strict=True):
+        np.testing.assert_allclose(one, vector / np.sqrt(sum(float(value) ** 2 for value in vector)), atol=1e-6)
+    assert model.embeddings([]).shape == (0, 64)
+
+
+def test_an_embedding_of_length_0_is_no_answer(tmp_path, make_model, make_info):
+    info = make_info(task="identity", labels=())
+    model = Model.load(make_model(tmp_path / "zero.onnx", info, np.zeros((1, 4))))
+    with pytest.raises(FaceletError, match=r"zero.onnx answered with an embedding of length 0"):
+        model.embeddings(crops(2))
+
+
+def test_the_hash_is_the_files(tiny):
+    assert Model.load(tiny).sha256 == hashlib.sha256(tiny.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
-"""Photo in, faces out: detect, crop as the model file says, classify all faces at once.
+"""Photo in, faces out: detect, crop as the model file says, answer for all faces at once.
 
 >>> for face in analyze("photo.jpg", model="student-int8.onnx"):
 ...     print(face.box, face.expression, face.probabilities[face.expression])
+>>> analyze("photo.jpg", model="student-int8.onnx", identity="mobileface.onnx")[0].identity  # unit vector, float32 (D,)
 
 An expression is what a face shows to the annotators of one data set; it is not what the person feels.
 """
@@ -23,7 +24,7 @@ from facelet.errors import FaceletError
 from facelet.pixels import Image
 from facelet.runtime import align
 from facelet.runtime.detect import Detection, Detector
-from facelet.runtime.session import Model
+from facelet.runtime.session import Model, require_task
 
 Finder = Callable[[Image], list[Detection]]
 Photo = str | Path | bytes | NDArray[np.uint8]
@@ -70,13 +71,14 @@ class Analyzer:
     """A detector and a model, kept open. May be used by several threads.
 
     Args:
-        model: an expression model file, or one loaded; $FACELET_MODEL when empty.
+        model: a model file for expression or identity, or one loaded; $FACELET_MODEL when empty.
         detector: YuNet's file, a Detector, or what answers like one; found by ``yunet_file`` when empty. Opened when
             first needed: ready crops need none.
-        threads: of the model, 0 takes all cores.
+        threads: of the models, 0 takes all cores.
         speed: of a model that stops early, see ``Model.load``; both belong to a file, not to a loaded model.
+        identity: an identity model beside an expression model, so that faces have both.
 
-    Raises FaceletError when there is no model, or one of another task.
+    Raises FaceletError when there is no model, and when two are of tasks that do not go together.
     """
 
     def __init__(
@@ -85,10 +87,15 @@ class Analyzer:
         detector: Finder | str | Path = "",
         threads: int = 0,
         speed: float | None = None,
+        identity: Model | str | Path = "",
     ) -> None:
         self.model = model if isinstance(model, Model) else Model.load(find_model(model), threads, speed)
-        if self.model.info.task != "expression":
-            raise FaceletError(f"{self.model.path} is a model for {self.model.info.task}; expected one for expression")
+        self.models: tuple[Model, ...] = (self.model,)
+        if identity:
+            second = identity if isinstance(identity, Model) else Model.load(identity, threads)
+            require_task(self.model, "expression")
+            require_task(second, "identity")
+            self.models = (self.model, second)
         self._detector = detector
 
     @property
@@ -107,12 +114,12 @@ class Analyzer:
         """
         image = opened(photo)
         found = self.detector(pixels.to_channels(image, 3))
-        info = self.model.info
-        crops = [align.cut(image, face.box, face.landmarks, info.crop, info.input.size) for face in found]
-        rows = self.model.probabilities(crops)
-        return [
-            Face(face.box, face.score, face.landmarks, *self._read(row)) for face, row in zip(found, rows, strict=True)
-        ]
+        known: list[dict[str, Any]] = [{} for _ in found]
+        for model in self.models:
+            info = model.info
+            crops = [align.cut(image, face.box, face.landmarks, info.crop, info.input.size) for face in found]
+            _answer(known, model, crops)
+        return [Face(face.box, face.score, face.landmarks, **more) for face, more in zip(found, known, strict=True)]
 
     def cropped(self, images: Iterable[Photo]) -> Iterator[Face]:
         """A Face for each image that is a face already, in order, its box the whole image. Raises as ``analyze`` does."""
@@ -125,13 +132,24 @@ class Analyzer:
         yield from self._ready(waiting)
 
     def _ready(self, images: list[Image]) -> Iterator[Face]:
-        for image, row in zip(images, self.model.probabilities(images), strict=True):
+        known: list[dict[str, Any]] = [{} for _ in images]
+        for model in self.models:
+            _answer(known, model, images)
+        for image, more in zip(images, known, strict=True):
             height, width = image.shape[:2]
-            yield Face((0.0, 0.0, float(width), float(height)), 1.0, None, *self._read(row))
+            yield Face((0.0, 0.0, float(width), float(height)), 1.0, None, **more)
 
-    def _read(self, row: NDArray[np.float32]) -> tuple[str, dict[str, float]]:
-        labels = self.model.labels
-        return labels[int(row.argmax())], dict(zip(labels, row.tolist(), strict=True))
+
+def _answer(known: list[dict[str, Any]], model: Model, crops: list[Image]) -> None:
+    """Adds what a model says of each crop to the fields that are known of its face."""
+    if model.info.task == "identity":
+        for face, vector in zip(known, model.embeddings(crops), strict=True):
+            face["identity"] = vector
+        return
+    labels = model.labels
+    for face, row in zip(known, model.probabilities(crops), strict=True):
+        face["expression"] = labels[int(row.argmax())]
+        face["probabilities"] = dict(zip(labels, row.tolist(), strict=True))
 
 
 def opened(photo: Photo) -> Image:
@@ -158,16 +176,28 @@ def analyze(
     model: Model | str | Path = "",
     detector: Finder | str | Path = "",
     speed: float | None = None,
+    identity: Model | str | Path = "",
 ) -> list[Face]:
-    """``Analyzer(model, detector, speed=speed).analyze(photo)``; model and detector stay open for the next call."""
-    if isinstance(model, Model) or callable(detector):
-        return Analyzer(model, detector, speed=speed).analyze(photo)
-    file = find_model(model)
-    changed = file.stat().st_mtime_ns if file.exists() else 0
-    return _kept(str(file), str(detector), speed, os.environ.get("FACELET_YUNET", ""), changed).analyze(photo)
+    """``Analyzer(...).analyze(photo)``; models and detector named by their files stay open for the next call."""
+    if isinstance(model, Model) or isinstance(identity, Model) or callable(detector):
+        return Analyzer(model, detector, speed=speed, identity=identity).analyze(photo)
+    return kept(find_model(model), detector, speed, identity).analyze(photo)
+
+
+def kept(
+    model: Path, detector: str | Path = "", speed: float | None = None, identity: str | Path = "", threads: int = 0
+) -> Analyzer:
+    """An Analyzer that stays open: the same one for the same files, a new one when they have changed."""
+    files = [Path(file) for file in (model, identity) if file]
+    changed = tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
+    return _kept(
+        str(model), str(detector), threads, speed, str(identity), (os.environ.get("FACELET_YUNET", ""), *changed)
+    )
 
 
 @lru_cache(maxsize=4)
-def _kept(model: str, detector: str, speed: float | None, environment: str, changed: int) -> Analyzer:
-    """The last two arguments only tell one answer from another: a new file under the same name is opened anew."""
-    return Analyzer(model, detector, speed=speed)
+def _kept(
+    model: str, detector: str, threads: int, speed: float | None, identity: str, state: tuple[str | int, ...]
+) -> Analyzer:
+    """``state`` only tells one answer from another: a new file under the same name is opened anew."""
+    return Analyzer(model, detector, threads, speed, identity)

@@ -39,8 +39,11 @@ BARS = 3
 Area = tuple[int, int, int, int]  # left, top, right, bottom
 
 
-def draw(photo: Image, faces: Sequence[Face]) -> Image:
-    """A new RGB uint8 image, at least SMALLEST pixels long, with ``faces`` of ``photo`` (RGB or grey) drawn on it."""
+def draw(photo: Image, faces: Sequence[Face], captions: Sequence[str] = ()) -> Image:
+    """A new RGB uint8 image, at least SMALLEST pixels long, with ``faces`` of ``photo`` (RGB or grey) drawn on it.
+
+    ``captions``: what to write on each face instead of its expression.
+    """
     picture = pixels.to_channels(photo, 3)
     scale = max(1.0, SMALLEST / max(picture.shape[:2]))
     height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
@@ -52,18 +55,19 @@ def draw(photo: Image, faces: Sequence[Face]) -> Image:
     taken = list(areas)
     chips = []
     # The large ones choose their places first, and are drawn last, on top.
-    for face, area in zip(scaled, areas, strict=True):
+    for number, (face, area) in enumerate(zip(scaled, areas, strict=True)):
         size = _letters(area, (height, width))
-        chip = _chip_area(face, area, size, (height, width))
-        chips.append((face, chip, size))
+        words = captions[number] if captions else _words(face, area, size)
+        chip = _chip_area(words, area, size, (height, width))
+        chips.append((face, words, chip, size))
         taken.append(chip)
-    for face, area, (_, _, size) in zip(scaled, areas, chips, strict=True):
+    for face, area, (*_, size) in zip(scaled, areas, chips, strict=True):
         panel = _panel_area(face, area, size, taken, (height, width))
         if panel:
             taken.append(panel)
             _bars(picture, face, panel, size)
-    for face, chip, size in reversed(chips):
-        _chip(picture, face, chip, size)
+    for face, words, chip, size in reversed(chips):
+        _chip(picture, words, colour_of(face), chip, size)
     return picture
 
 
@@ -114,9 +118,9 @@ def _words(face: Face, area: Area, size: float) -> str:
     return whole if measure(whole, size)[0] + size <= 1.8 * (area[2] - area[0]) else face.expression
 
 
-def _chip_area(face: Face, area: Area, size: float, shape: tuple[int, int]) -> Area:
+def _chip_area(words: str, area: Area, size: float, shape: tuple[int, int]) -> Area:
     """Above the box; inside its upper edge when there is no room above."""
-    width = measure(_words(face, area, size), size)[0] + round(0.8 * size)
+    width = measure(words, size)[0] + round(0.8 * size)
     height = round(1.5 * size)
     left = min(max(0, area[0]), max(0, shape[1] - width))
     top = area[1] - height - round(0.15 * size)
@@ -124,10 +128,9 @@ def _chip_area(face: Face, area: Area, size: float, shape: tuple[int, int]) -> A
     return left, top, left + width, top + height
 
 
-def _chip(picture: Image, face: Face, chip: Area, size: float) -> None:
+def _chip(picture: Image, words: str, colour: Colour, chip: Area, size: float) -> None:
     left, top, _, bottom = chip
-    _rounded(picture, chip, colour_of(face), round(0.35 * size), 1.0)
-    words = _words(face, _area(face), size)
+    _rounded(picture, chip, colour, round(0.35 * size), 1.0)
     _, capital = measure(words, size)
     put(picture, words, (left + round(0.4 * size), (top + bottom + capital) // 2), size, DARK)
 

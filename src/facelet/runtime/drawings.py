@@ -37,12 +37,15 @@ class Drawings:
         self._taken = {os.path.realpath(file).casefold() for file in inputs}
         self._numbers: Counter[str] = Counter()
 
-    def save(self, name: str, photo: Image, faces: Sequence[Face]) -> None:
-        """Draws ``faces`` into the photo that came as ``name``. Raises FaceletError when it cannot be written."""
+    def save(self, name: str, photo: Image, faces: Sequence[Face], captions: Sequence[str] = ()) -> None:
+        """Draws ``faces`` into the photo that came as ``name``. Raises FaceletError when it cannot be written.
+
+        ``captions``: as ``draw`` takes them.
+        """
         from facelet.runtime.draw import draw
 
         suffix = ".jpg" if Path(name).suffix.lower() in JPEGS else ".png"
-        picture = cv2.cvtColor(draw(photo, faces), cv2.COLOR_RGB2BGR)
+        picture = cv2.cvtColor(draw(photo, faces, captions), cv2.COLOR_RGB2BGR)
         options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix == ".jpg" else []
         _, encoded = cv2.imencode(suffix, picture, options)
         with writing(self._free(name, suffix)) as beside:

@@ -26,6 +26,8 @@ from facelet.pixels import Image
 from facelet.runtime import photos
 from facelet.runtime.analyzer import AT_ONCE, AT_ONCE_PIXELS, Analyzer, Face
 from facelet.runtime.drawings import Drawings
+from facelet.runtime.session import require_task
+from facelet.runtime.telling import plain, say_notes, short_names, with_progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,17 +48,13 @@ class Prediction:
     @property
     def name(self) -> str:
         """The path as text that every terminal and file takes (a name may be no valid UTF-8)."""
-        return _plain(str(self.file))
+        return plain(str(self.file))
 
     def to_json(self) -> dict[str, Any]:
         if self.error:
             return {"file": self.name, "error": self.error}
         width, height = self.size
         return {"file": self.name, "width": width, "height": height, "faces": [face.to_json() for face in self.faces]}
-
-
-def _plain(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def predictions(analyzer: Analyzer, files: Iterable[Path], cropped: bool = False) -> Iterator[Prediction]:
@@ -93,21 +91,28 @@ def _ready(analyzer: Analyzer, waiting: Sequence[tuple[Path, Image | FaceletErro
 
 def _predicted(file: Path, photo: Image | FaceletError, analyze: Callable[[Image], list[Face]]) -> Prediction:
     if isinstance(photo, FaceletError):
-        return Prediction(file, error=_plain(str(photo)))
+        return Prediction(file, error=plain(str(photo)))
     try:
         return Prediction(file, photo, analyze(photo), size=photo.shape[1::-1])
     except FaceletError as error:
-        return Prediction(file, error=_plain(f"{file}: {error}"))
+        return Prediction(file, error=plain(f"{file}: {error}"))
 
 
-def _drawn(result: Prediction, drawings: Drawings) -> Prediction:
-    """The result, or why it could not be drawn."""
+def drawn(result: Prediction, drawings: Drawings, captions: Sequence[str] = ()) -> Prediction:
+    """The result, or why it could not be drawn; ``captions`` as ``draw`` takes them."""
     assert result.photo is not None
     try:
-        drawings.save(result.name, result.photo, result.faces)
+        drawings.save(result.name, result.photo, result.faces, captions)
     except FaceletError as error:
-        return Prediction(result.file, error=_plain(f"{result.file}: {error}"))
+        return Prediction(result.file, error=plain(f"{result.file}: {error}"))
     return result
+
+
+def require_one(results: Sequence[Prediction]) -> None:
+    """Raises FaceletError when none of the photos could be read."""
+    if all(result.error for result in results):
+        first = results[0].error
+        raise FaceletError(first if len(results) == 1 else f"none of the {len(results)} photos can be read; {first}")
 
 
 def command(
@@ -125,26 +130,24 @@ def command(
     """Finds, analyzes, prints and draws. Raises FaceletError when nothing can be: no model, no photo, none readable."""
     files = photos.find(places)
     analyzer = Analyzer(model, detector, threads, speed)
+    require_task(analyzer.model, "expression")
     drawings = Drawings(save, files) if save else None
-    for note in analyzer.model.info.protocol.get("notes", ()):
-        print(f"the model's training faces: {note}", file=sys.stderr)
+    say_notes(analyzer.model.info)
     results: list[Prediction] = []
     start = time.perf_counter()
     if form == "csv":
         _write_rows([_csv_head(analyzer)])
     found = predictions(analyzer, files, cropped)
-    for result in found if form == "csv" else _with_progress(found, len(files)):
+    for result in found if form == "csv" else with_progress(found, len(files)):
         if drawings and not result.error:
-            result = _drawn(result, drawings)
+            result = drawn(result, drawings)
         if result.error and len(files) > 1:
             print(f"passed over: {result.error}", file=sys.stderr)
         if form == "csv":
             _write_rows(_csv_rows(analyzer, result))
         results.append(replace(result, photo=None))  # a thousand photos' pixels do not fit in memory
     seconds = time.perf_counter() - start
-    if all(result.error for result in results):
-        first = results[0].error
-        raise FaceletError(first if len(results) == 1 else f"none of the {len(results)} photos can be read; {first}")
+    require_one(results)
     if form == "json":
         print(json.dumps(_document(analyzer, results)))
     elif form == "table":
@@ -183,7 +186,7 @@ def _show(results: list[Prediction], seconds: float, folder: str, console: Conso
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("photo", "face", "expression", "", "left, top, w x h"):
         table.add_column(title, overflow="fold", no_wrap=title != "photo")
-    names = _short_names(results)
+    names = short_names([result.name for result in results])
     for name, result in zip(names, results, strict=True):
         if result.error:
             table.add_row(Text(name), "", Text("cannot be read", "red"))
@@ -210,23 +213,3 @@ def _show(results: list[Prediction], seconds: float, folder: str, console: Conso
     console.print(Text(", ".join(parts), "dim"))
     if folder:
         console.print(Text(f"drawn: {folder}{os.sep}", "dim"))
-
-
-def _short_names(results: list[Prediction]) -> list[str]:
-    """Names without the folders that all photos lie in."""
-    folders = {os.path.dirname(result.name) for result in results}
-    if len(folders) == 1:
-        return [os.path.basename(result.name) for result in results]
-    try:
-        top = os.path.commonpath(folders)
-    except ValueError:  # some are absolute, or on another drive
-        return [result.name for result in results]
-    return [os.path.relpath(result.name, top) if top else result.name for result in results]
-
-
-def _with_progress(results: Iterator[Prediction], total: int) -> Iterable[Prediction]:
-    if total < 2 or not sys.stderr.isatty():
-        return results
-    from rich.progress import track
-
-    return track(results, "photos", total, console=Console(stderr=True), transient=True)

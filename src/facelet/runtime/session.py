@@ -1,15 +1,18 @@
-"""A model file at work: faces in, logits or probabilities out.
+"""A model file at work: faces in, logits, probabilities or embeddings out.
 
 >>> model = Model.load("student-int8.onnx")
 >>> model.probabilities(crops)  # uint8 (N, H, W, C), or a list of (H, W, C) of any size and colour -> float32 (N, K)
+>>> Model.load("mobileface.onnx").embeddings(crops)  # of an identity model: unit vectors, float32 (N, D)
 
 Probabilities are as calibrated as the temperature in the file; a model without one is usually too sure of itself.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +21,7 @@ from numpy.typing import NDArray
 
 from facelet import model_file, pixels
 from facelet.errors import FaceletError
+from facelet.files import read_bytes
 from facelet.model_file import InputInfo, ModelInfo
 
 if TYPE_CHECKING:
@@ -60,6 +64,11 @@ class Model:
     def labels(self) -> tuple[str, ...]:
         return self.info.labels
 
+    @cached_property
+    def sha256(self) -> str:
+        """Of the file, in hex: embeddings of two models cannot be compared, and a gallery tells them apart by this."""
+        return hashlib.sha256(read_bytes(self.path, model_file.MAX_BYTES)).hexdigest()
+
     def logits(self, images: Faces, batch: int = BATCH) -> NDArray[np.float32]:
         """Scores before softmax (embeddings, for an identity model).
 
@@ -77,7 +86,8 @@ class Model:
             for start in range(0, len(images), batch)
         ]
         if not rows:
-            return np.zeros((0, len(self.labels)), np.float32)
+            width = self.session.get_outputs()[0].shape[1]
+            return np.zeros((0, width if isinstance(width, int) else len(self.labels)), np.float32)
         answers = np.concatenate(rows)
         if not np.isfinite(answers).all():
             raise FaceletError(f"{self.path} answered with NaN or infinity; its weights are damaged")
@@ -102,6 +112,20 @@ class Model:
         logits = self.logits(images, batch) / np.float32(self.info.temperature)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         return powers / powers.sum(axis=1, keepdims=True)
+
+    def embeddings(self, images: Faces, batch: int = BATCH) -> NDArray[np.float32]:
+        """``logits`` of an identity model at length 1: float32 (N, D); the product of two is the cosine of their angle."""
+        vectors = self.logits(images, batch).astype(np.float64)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        if not lengths.all():
+            raise FaceletError(f"{self.path} answered with an embedding of length 0; its weights are damaged")
+        return (vectors / lengths).astype(np.float32)
+
+
+def require_task(model: Model, task: str) -> None:
+    """Raises FaceletError, naming the file, for a model of another task."""
+    if model.info.task != task:
+        raise FaceletError(f"{model.path} is a model for {model.info.task}; expected one for {task}")
 
 
 def _threshold(info: ModelInfo, speed: float, path: str | Path) -> float:

@@ -1,0 +1,126 @@
+"""What ``facelet identify`` does: photos and a gallery in; a table, JSON and drawn photos with names out.
+
+>>> with Gallery("people.db", model="mobileface.onnx") as gallery:
+...     command(["party.jpg"], gallery, console=Console())
+
+A face that is like nobody enrolled is "unknown": the nearest name below the threshold is not told.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rich.console import Console
+
+from facelet.runtime import photos
+from facelet.runtime.drawings import Drawings
+from facelet.runtime.gallery import Gallery, Match
+from facelet.runtime.predict import Prediction, drawn, predictions, require_one
+from facelet.runtime.telling import say_notes, short_names, with_progress
+
+UNKNOWN = "unknown"
+DRAWN = 32
+"""Characters of a name that are drawn into a photo."""
+
+
+@dataclass(frozen=True, eq=False)
+class Identified:
+    """One photo, or why it could not be read, and who is in it."""
+
+    photo: Prediction
+    matches: Sequence[Match]
+
+    def to_json(self) -> dict[str, Any]:
+        """The identity vectors are left out."""
+        document = self.photo.to_json()
+        if not self.photo.error:
+            document["faces"] = [
+                {
+                    "box": [round(value, 1) for value in match.face.box],
+                    "name": match.name,
+                    "score": round(match.score, 5),
+                }
+                for match in self.matches
+            ]
+        return document
+
+
+def caption(match: Match) -> str:
+    """What is drawn on a face."""
+    name = UNKNOWN if match.name is None else match.name
+    return f"{name if len(name) <= DRAWN else name[: DRAWN - 3] + '...'} {match.score:.2f}"
+
+
+def command(
+    places: Sequence[str],
+    gallery: Gallery,
+    *,
+    save: str = "",
+    as_json: bool = False,
+    console: Console,
+) -> None:
+    """Finds, names, prints and draws. Raises FaceletError when nothing can be: no model, no gallery, no photo readable."""
+    files = photos.find(places)
+    gallery.ready()
+    drawings = Drawings(save, files) if save else None
+    say_notes(gallery.analyzer.model.info)
+    found: list[Identified] = []
+    for result in with_progress(predictions(gallery.analyzer, files), len(files)):
+        matches = gallery.matches(result.faces)
+        if drawings and not result.error:
+            result = drawn(result, drawings, [caption(match) for match in matches])
+        if result.error and len(files) > 1:
+            print(f"passed over: {result.error}", file=sys.stderr)
+        found.append(Identified(replace(result, photo=None), matches))
+    require_one([one.photo for one in found])
+    if as_json:
+        print(json.dumps(_document(gallery, found)))
+    else:
+        _show(found, gallery, save, console)
+
+
+def _document(gallery: Gallery, found: list[Identified]) -> dict[str, Any]:
+    model = gallery.analyzer.model
+    return {
+        "model": {"file": str(model.path), "name": model.info.name, "sha256": model.sha256},
+        "gallery": str(gallery.file),
+        "threshold": gallery.threshold,
+        "photos": [one.to_json() for one in found],
+    }
+
+
+def _show(found: list[Identified], gallery: Gallery, folder: str, console: Console) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("photo", "face", "name", "score", "left, top, w x h"):
+        table.add_column(title, overflow="fold", no_wrap=title not in ("photo", "name"))
+    names = short_names([one.photo.name for one in found])
+    for name, one in zip(names, found, strict=True):
+        if one.photo.error:
+            table.add_row(Text(name), "", Text("cannot be read", "red"))
+        elif not one.matches:
+            table.add_row(Text(name), "", Text("no face found", "dim"))
+        for number, match in enumerate(one.matches, 1):
+            left, top, width, height = (round(value) for value in match.face.box)
+            table.add_row(
+                Text(name if number == 1 else ""),
+                str(number),
+                Text(UNKNOWN, "dim") if match.name is None else Text(match.name),
+                f"{match.score:.3f}",
+                f"{left}, {top}, {width} x {height}",
+            )
+    console.print(table)
+    matches = [match for one in found for match in one.matches]
+    known = sum(match.name is not None for match in matches)
+    parts = [f"{len(found)} photo{'s' * (len(found) != 1)}", f"{len(matches)} face{'s' * (len(matches) != 1)}"]
+    parts += [f"{known} known", f"threshold {gallery.threshold:.3f}"]
+    console.print(Text(", ".join(parts), "dim"))
+    if folder:
+        console.print(Text(f"drawn: {folder}{os.sep}", "dim"))

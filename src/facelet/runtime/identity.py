@@ -1,0 +1,106 @@
+"""One person a photo: the identity model, its threshold, and the face that a photo is about.
+
+>>> analyzer = opened("mobileface.onnx")
+>>> only_face(analyzer, "anna.jpg").vector  # unit vector, float32 (D,)
+
+A photo with several faces is refused, unless the largest is asked for: the largest need not be the one who was meant.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facelet.errors import FaceletError
+from facelet.runtime import photos
+from facelet.runtime.analyzer import Analyzer, Face, Finder, Photo, kept
+from facelet.runtime.session import Model, require_task
+from facelet.runtime.telling import plain
+
+VARIABLE = "FACELET_IDENTITY_MODEL"
+
+
+@dataclass(frozen=True, eq=False)
+class Sitter:
+    """The face that a photo is about.
+
+    Attributes:
+        photo: name of its file without folders; empty for bytes and arrays.
+        note: what the user should know of the choice; empty when there was none.
+    """
+
+    face: Face
+    photo: str = ""
+    note: str = ""
+
+    @property
+    def vector(self) -> NDArray[np.float32]:
+        assert self.face.identity is not None
+        return self.face.identity
+
+
+def find_model(path: str | Path = "") -> Path:
+    """The identity model's file: ``path``, else $FACELET_IDENTITY_MODEL. Raises FaceletError without either."""
+    named = path or os.environ.get(VARIABLE, "")
+    if not named:
+        raise FaceletError(
+            f"no identity model: give one (--model FILE, model=) or set {VARIABLE}; "
+            "make one with: facelet run mobileface"
+        )
+    return Path(named)
+
+
+def opened(model: Model | str | Path = "", detector: Finder | str | Path = "", threads: int = 0) -> Analyzer:
+    """An Analyzer with an identity model, kept open for the next call when both are named by their files.
+
+    Raises FaceletError when there is no model, and for one of another task.
+    """
+    if isinstance(model, Model) or callable(detector):
+        whole = model if isinstance(model, Model) else find_model(model)
+        analyzer = Analyzer(whole, detector, threads)
+    else:
+        analyzer = kept(find_model(model), detector, threads=threads)
+    require_task(analyzer.model, "identity")
+    return analyzer
+
+
+def threshold_of(model: Model, given: float | None = None) -> float:
+    """The cosine from which two faces count as one person's: ``given``, else the model file's own.
+
+    Raises FaceletError when there is neither, and for one that is no cosine.
+    """
+    threshold = model.info.threshold if given is None else given
+    if threshold is None:
+        raise FaceletError(
+            f"{model.path} has no threshold of its own; give one (--threshold, threshold=) from -1 to 1, "
+            "chosen on pairs of photos like yours"
+        )
+    if not -1 <= threshold <= 1:
+        raise FaceletError(f"threshold: {threshold:g}; expected a cosine, -1 to 1")
+    return threshold
+
+
+def only_face(analyzer: Analyzer, photo: Photo, largest: bool = False) -> Sitter:
+    """The one face of a photo; of several the largest, when ``largest``.
+
+    Raises FaceletError, naming the photo, for one that cannot be read, without a face, or with several.
+    """
+    name = "the photo"
+    if isinstance(photo, str | os.PathLike):
+        files = photos.find([photo])
+        if len(files) > 1:
+            raise FaceletError(f"{photo}: {len(files)} photos where one is expected")
+        photo, name = files[0], plain(str(files[0]))
+    faces = analyzer.analyze(photo)
+    if not faces:
+        raise FaceletError(f"{name}: no face found")
+    if len(faces) > 1 and not largest:
+        raise FaceletError(
+            f"{name}: {len(faces)} faces where one is expected; crop it, or take the largest (--largest, largest=True)"
+        )
+    note = f"{name}: {len(faces)} faces, the largest is taken" if len(faces) > 1 else ""
+    return Sitter(faces[0], plain(photo.name) if isinstance(photo, Path) else "", note)

@@ -1,0 +1,95 @@
+"""``facelet identify``: table, JSON and drawn photos; broken files and odd names among them."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from facelet import pixels
+from facelet.errors import FaceletError
+from facelet.runtime import identify
+from facelet.runtime.gallery import Gallery, Match
+
+
+@pytest.fixture
+def gallery(studio):
+    with Gallery() as opened:
+        opened.enroll("Anna", studio.shot(1))
+        opened.enroll("[bold]B[/]", studio.shot(2))
+        for name, people in (("day/party.png", (1, 3, 2)), ("day/anna.jpg", (1,)), ("day/black.png", ())):
+            studio.photo(name, *people)
+        yield opened
+
+
+def said(gallery, *places, **options):
+    console = Console(file=io.StringIO(), width=120)
+    identify.command(places, gallery, console=console, **options)
+    return console.file.getvalue()
+
+
+def test_table(gallery):
+    lines = [line for line in said(gallery, "day").splitlines() if line.strip()]
+    head, anna, black, one, two, three, summary = lines
+    assert head.split()[:4] == ["photo", "face", "name", "score"]
+    assert anna.split()[:3] == ["anna.jpg", "1", "Anna"]
+    assert "no face found" in black
+    assert one.split()[:3] == ["party.png", "1", "Anna"]
+    assert two.split()[:2] == ["2", "unknown"]
+    assert "[bold]B[/]" in three
+    assert "48, 0, 24 x 24" in three
+    assert summary == "3 photos, 4 faces, 3 known, threshold 0.500"
+
+
+def test_json(gallery, studio, capsys):
+    assert said(gallery, "day", as_json=True) == ""
+    document = json.loads(capsys.readouterr().out)
+    assert document["model"]["name"] == "tiny-identity"
+    assert len(document["model"]["sha256"]) == 64
+    assert document["threshold"] == 0.5
+    party = document["photos"][2]
+    assert party["file"] == "day/party.png"
+    assert [face["name"] for face in party["faces"]] == ["Anna", None, "[bold]B[/]"]
+    assert party["faces"][0].keys() == {"box", "name", "score"}
+    assert document["photos"][1]["faces"] == []
+
+
+def test_drawn_photos(gallery, studio, monkeypatch):
+    written = []
+    monkeypatch.setattr("facelet.runtime.draw.put", lambda image, text, *rest: written.append(text))
+    text = said(gallery, "day", save="out")
+    assert "drawn: out" in text
+    assert sorted(file.name for file in (studio.folder / "out").iterdir()) == [
+        "anna.faces.jpg",
+        "black.faces.png",
+        "party.faces.png",
+    ]
+    assert pixels.read(studio.folder / "out" / "party.faces.png").shape == (213, 640, 3)
+    assert sorted(words.rsplit(" ", 1)[0] for words in written) == ["Anna", "Anna", "[bold]B[/]", "unknown"]
+
+
+def test_a_long_name_is_cut_where_it_is_drawn():
+    words = identify.caption(Match(None, "x" * 200, 0.5))
+    assert words == "x" * 29 + "... 0.50"
+
+
+def test_broken_files_are_passed_over(gallery, studio, capsys):
+    (studio.folder / "day" / "torn.png").write_bytes(b"torn")
+    assert "cannot be read" in said(gallery, "day")
+    assert "passed over: day/torn.png: not a readable image" in capsys.readouterr().err
+    with pytest.raises(FaceletError, match=r"^day/torn.png: not a readable image"):
+        said(gallery, "day/torn.png")
+
+
+@pytest.mark.parametrize(("place", "says"), [("clip.mp4", "video is not read yet"), ("0", "webcam is not read yet")])
+def test_video_is_refused_as_by_predict(gallery, place, says):
+    with pytest.raises(FaceletError, match=says):
+        said(gallery, place)
+
+
+def test_the_folder_is_made_after_the_gallery_is_found(gallery, studio, tmp_path):
+    with Gallery(tmp_path / "other.db") as other, pytest.raises(FaceletError, match="no gallery"):
+        said(other, "day", save="out")
+    assert not (studio.folder / "out").exists()

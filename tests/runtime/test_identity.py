@@ -1,0 +1,81 @@
+"""The identity model, its threshold, and photos with no face, one and several."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from facelet.errors import FaceletError
+from facelet.runtime import identity
+from facelet.runtime.session import Model
+
+
+def test_one_face(studio):
+    analyzer = identity.opened()
+    sitter = identity.only_face(analyzer, studio.photo("a/anna.png", 1))
+    assert (sitter.photo, sitter.note) == ("anna.png", "")
+    assert sitter.vector.dtype == np.float32
+    assert np.linalg.norm(sitter.vector) == pytest.approx(1, abs=1e-6)
+    picture = studio.shot(1)
+    encoded = cv2.imencode(".png", picture[:, :, ::-1])[1].tobytes()
+    alone = [identity.only_face(analyzer, kind) for kind in (picture, encoded)]
+    np.testing.assert_array_equal(alone[0].vector, alone[1].vector)
+    assert alone[0].photo == ""
+
+
+def test_several_faces_are_refused_or_the_largest_taken_as_told(studio):
+    analyzer = identity.opened()
+    name = studio.photo("two.png", 1, 2)
+    with pytest.raises(FaceletError, match=r"^two.png: 2 faces where one is expected; .*--largest"):
+        identity.only_face(analyzer, name)
+    sitter = identity.only_face(analyzer, name, largest=True)
+    assert sitter.note == "two.png: 2 faces, the largest is taken"
+    assert sitter.face.box[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("black.png", "^black.png: no face found"),
+        ("gone.png", "no photo or folder 'gone.png', did you mean 'one.png'"),
+        ("torn.png", "torn.png: not a readable image"),
+        ("clip.mp4", "clip.mp4: video is not read yet"),
+        ("0", "0: the webcam is not read yet"),
+        (".", "4 photos where one is expected"),
+    ],
+)
+def test_what_is_no_photo_of_one_face(studio, name, says):
+    for file, people in (("black.png", ()), ("one.png", (1,)), ("two.png", (1, 2))):
+        studio.photo(file, *people)
+    (studio.folder / "torn.png").write_bytes(b"torn")
+    with pytest.raises(FaceletError, match=says):
+        identity.only_face(identity.opened(), name)
+
+
+def test_without_a_model_or_with_one_of_another_task(studio, tiny, monkeypatch):
+    with pytest.raises(FaceletError, match=r"tiny.onnx is a model for expression; expected one for identity"):
+        identity.opened(tiny)
+    monkeypatch.delenv("FACELET_IDENTITY_MODEL")
+    with pytest.raises(
+        FaceletError, match=r"no identity model: give one \(--model FILE, model=\) or set FACELET_IDENTITY"
+    ):
+        identity.opened()
+
+
+def test_the_analyzer_stays_open(studio):
+    assert identity.opened() is identity.opened(str(studio.model))
+    loaded = Model.load(studio.model)
+    assert identity.opened(loaded).model is loaded
+
+
+def test_threshold(studio, make_identity, tmp_path):
+    model = Model.load(studio.model)
+    assert identity.threshold_of(model) == 0.5
+    assert identity.threshold_of(model, 0.0) == 0.0
+    for wrong in (1.5, -2, float("nan")):
+        with pytest.raises(FaceletError, match="expected a cosine, -1 to 1"):
+            identity.threshold_of(model, wrong)
+    bare = Model.load(make_identity(tmp_path / "bare.onnx", threshold=None))
+    with pytest.raises(FaceletError, match=r"bare.onnx has no threshold of its own; give one"):
+        identity.threshold_of(bare)
