@@ -24,3 +24,30 @@ def real_data(name: str) -> Path:
 def real():
     """``real("ferplus.zip")`` is a path, or skips the test."""
     return real_data
+
+
+@pytest.fixture
+def small_lfw(tmp_path):
+    """``small_lfw(folds=2, each=3)`` is a folder laid out as LFW: two photos of one colour for each person, and pairs.txt."""
+    import cv2
+    import numpy as np
+
+    def make(folds: int = 2, each: int = 3, size: int = 112, name: str = "lfw") -> Path:
+        people = [f"Person_{chr(65 + number // 26)}{chr(97 + number % 26)}" for number in range(folds * each)]
+        rng = np.random.default_rng(0)
+        lines = [f"{folds}\t{each}"]
+        for fold in range(folds):
+            here = people[fold * each : (fold + 1) * each]
+            lines += [f"{person}\t1\t2" for person in here]
+            lines += [f"{person}\t1\t{here[(at + 1) % each]}\t2" for at, person in enumerate(here)]
+        for person in people:
+            colour = rng.integers(20, 230, 3)
+            for number in (1, 2):
+                photo = np.clip(colour + rng.normal(0, 8, (size, size, 3)), 0, 255).astype(np.uint8)
+                path = tmp_path / name / person / f"{person}_{number:04d}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(cv2.imencode(".png", photo[..., ::-1])[1].tobytes())
+        (tmp_path / name / "pairs.txt").write_text("\n".join(lines) + "\n")
+        return tmp_path / name
+
+    return make

@@ -80,11 +80,12 @@ def recipes(name: Annotated[str, typer.Argument(help="Show this one.")] = "") ->
 
 @app.command()
 def faces(
-    source: Annotated[str, typer.Argument(help="toy, ferplus:PATH, rafdb:PATH, ckplus:PATH, folder:PATH, pack:FILE")],
+    source: Annotated[str, typer.Argument(help="toy, ferplus:PATH, folder:PATH, identities:PATH, pack:FILE ...")],
     size: Annotated[int, typer.Option(help="Side in pixels; the source's own when not given.")] = 0,
     sheet: Annotated[str, typer.Option(help="Where to draw the contact sheet (PNG).")] = "",
     pack: Annotated[str, typer.Option(help="Write the faces into this file.")] = "",
     raw: Annotated[bool, typer.Option("--raw", help="With --pack: uncompressed, memory-mapped when read.")] = False,
+    against: Annotated[str, typer.Option(help="Pairs, as lfw:PATH: are their people among these, by name?")] = "",
     as_json: Json = False,
 ) -> None:
     """Look before training: counts, protocol, leaks, contact sheet; pack into one file."""
@@ -94,7 +95,7 @@ def faces(
     from facelet.faces.sheet import save_sheet
 
     found = load(source, size=size or None)
-    description = describe(found)
+    description = describe(found, against=against)
     if as_json:
         print(json.dumps(description.to_json()))
     else:
@@ -110,16 +111,21 @@ def faces(
 @app.command(name="eval")
 def evaluate(
     model: Annotated[str, typer.Argument(help="A model file.")],
-    faces: Annotated[str, typer.Option(help="Source of labelled faces.")],
+    faces: Annotated[str, typer.Option(help="Source of labelled faces; lfw:PATH for an identity model.")],
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    mirror: Annotated[
+        bool, typer.Option("--mirror", help="On pairs: also with mirror images' embeddings added, shown apart.")
+    ] = False,
     threads: Annotated[int, typer.Option(help="0: all cores.")] = 0,
     speed: Speed = None,
     as_json: Json = False,
 ) -> None:
-    """Accuracy with its interval, per class, calibration."""
+    """Accuracy with its interval, per class, calibration; of an identity model LFW's protocol, TAR at FAR, threshold."""
     from facelet.measure import evaluation
 
-    evaluation.command(model, faces, split=split, threads=threads, speed=speed, as_json=as_json, console=console)
+    evaluation.command(
+        model, faces, split=split, threads=threads, speed=speed, mirror=mirror, as_json=as_json, console=console
+    )
 
 
 @app.command()

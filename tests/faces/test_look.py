@@ -5,6 +5,7 @@ import json
 
 from rich.console import Console
 
+from facelet.faces import load
 from facelet.faces.look import describe, show
 
 
@@ -52,3 +53,14 @@ def test_as_json(face_set):
     value = json.loads(json.dumps(describe(face_set()).to_json()))
     assert value["protocol"]["hash"] == face_set().protocol.hash
     assert value["leaks"]["shared"][0]["first"] == "train"
+
+
+def test_people_who_are_among_the_pairs(lay_out, small_lfw):
+    folder = lay_out([f"{person}/{n}.png" for person in ("Person_Aa", "Ann", "Bo", "Cy") for n in range(3)])
+    description = describe(load(f"identities:{folder}"), against=f"lfw:{small_lfw()}")
+    assert description.overlap == "1 of 4 training people are among LFW's by name: Person_Aa"
+    console = Console(file=io.StringIO(), width=100)
+    show(description, console)
+    text = console.file.getvalue()
+    assert description.overlap in text
+    assert "12 faces, 48 x 48 px, grey, 4 people, 4 groups, 12 without label" in text

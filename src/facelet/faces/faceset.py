@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from facelet import pixels
 from facelet.errors import FaceletError
-from facelet.faces.protocol import Protocol
+from facelet.faces.protocol import FACES, Protocol
 
 SPLITS = ("train", "val", "test")
 PER_FACE = ("images", "labels", "splits", "names", "votes", "identities", "groups", "agreement", "synthetic")
@@ -36,7 +36,7 @@ class FaceSet:
         labels: int64 (N,), index into ``classes``; -1 where a face has no label.
         splits: int8 (N,), index into SPLITS.
         names: str (N,), unique, stable between machines: a relative path or a row id.
-        classes: label names in label order.
+        classes: label names in label order; () where faces have no labels but identities, or nothing.
         source: name of the source that made it.
         votes: float32 (N, K), annotators' votes as shares that sum to 1, or None.
         agreement: float32 (N,), share of all the annotators of a face who chose its label, or None. Votes for no
@@ -137,8 +137,11 @@ class FaceSet:
 
     @property
     def protocol(self) -> Protocol:
-        counts = {}
+        counts: dict[str, dict[str, int]] = {}
         for number, split in enumerate(SPLITS):
+            if not self.classes:
+                counts |= {split: {FACES: int((self.splits == number).sum())}} if self.has(split) else {}
+                continue
             labels = self.labels[(self.splits == number) & (self.labels >= 0)]
             if len(labels):
                 totals = np.bincount(labels, minlength=len(self.classes))

@@ -110,16 +110,22 @@ def label_set(archive: Archive, labels: Sequence[str], classes: str) -> tuple[st
     return given
 
 
-def shared_top(files: Sequence[str]) -> str:
-    """The folders, "a/b/", that all ``files`` lie in, as far as two more levels (class and file) remain below them."""
+def common_top(files: Sequence[str], below: int = 2) -> str:
+    """The folders, "a/b/", that all ``files`` lie in, as far as ``below`` levels (folder and file) remain below them."""
     parts = [file.split("/") for file in files]
-    depth = min((len(part) for part in parts), default=0) - 2
+    depth = min((len(part) for part in parts), default=0) - below
     top: list[str] = []
     for level in range(max(depth, 0)):
         names = {part[level] for part in parts}
         if len(names) > 1:
             break
         top.append(names.pop())
+    return "".join(f"{name}/" for name in top)
+
+
+def shared_top(files: Sequence[str]) -> str:
+    """``common_top`` of folders of classes: a folder named for a split is not passed through."""
+    top = common_top(files).split("/")[:-1]
     while top and top[-1].lower() in ALIASES:
         top.pop()
     return "".join(f"{name}/" for name in top)

@@ -17,7 +17,9 @@ from rich.text import Text
 
 from facelet.faces.faceset import SPLITS, FaceSet, annotator_agreement
 from facelet.faces.leaks import Leaks, Shared, find_leaks
+from facelet.faces.overlap import overlap
 from facelet.faces.protocol import Protocol
+from facelet.faces.sources import load_pairs
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Description:
         agreement: split -> share of annotators who chose the label, empty where a set has no votes.
         flat: faces of one single value, which show nothing.
         leaks: what stands in two splits.
+        overlap: a sentence on the people of pairs that are among these, "" when not asked.
         licence: of the data.
     """
 
@@ -46,13 +49,14 @@ class Description:
     flat: int
     leaks: Leaks
     licence: str
+    overlap: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "protocol": {**self.protocol.to_json(), "hash": self.protocol.hash}}
 
 
-def describe(faces: FaceSet, near: bool = True) -> Description:
-    """Looks a set over. ``near=False`` leaves out the search for near duplicates."""
+def describe(faces: FaceSet, near: bool = True, against: str = "") -> Description:
+    """Looks a set over. ``near=False`` leaves out the search for near duplicates; ``against`` is a written source of pairs."""
     agreement = {}
     for number, split in enumerate(SPLITS):
         share = annotator_agreement(faces.take(np.flatnonzero(faces.splits == number)))
@@ -70,6 +74,7 @@ def describe(faces: FaceSet, near: bool = True) -> Description:
         flat=sum(int(image.min() == image.max()) for image in faces.images),
         leaks=find_leaks(faces, near),
         licence=faces.licence,
+        overlap=str(overlap(faces, load_pairs(against, size=faces.size, channels=faces.channels))) if against else "",
     )
 
 
@@ -87,6 +92,8 @@ def show(description: Description, console: Console) -> None:
     console.print(f"split hash {protocol.split_hash}; licence: {escape(description.licence)}")
     for split, share in description.agreement.items():
         console.print(f"An annotator agrees with the label on {share:.1%} of the {split} faces.")
+    if description.overlap:
+        console.print(Text(description.overlap))
     warnings = [*protocol.notes, *_warnings(description)]
     for warning in warnings:
         console.print(Text(f"! {warning}", style="yellow"))

@@ -13,16 +13,19 @@ from typing import Any
 
 from facelet.errors import FaceletError
 
+FACES = "faces"
+"""What faces without classes are counted under."""
+
 
 @dataclass(frozen=True)
 class Protocol:
-    """Where labelled faces came from and how they were split.
+    """Where faces came from and how they were split.
 
     Attributes:
         source: name of the face source, "ferplus".
         rule: how labels were decided, "majority"; "" when the source has only one way.
         classes: label names in label order.
-        counts: split -> class -> number of faces; splits without faces are absent.
+        counts: split -> class -> number of faces; splits without faces are absent. Without classes: split -> FACES -> number.
         split_hash: SHA-256 over the sorted "split/name/label" lines, first 16 hex digits.
         notes: warnings that belong to every number made with it, such as "leaky: ...".
     """
@@ -45,7 +48,8 @@ class Protocol:
     def __str__(self) -> str:
         sizes = " / ".join(f"{split} {self.total(split):,}" for split in self.counts)
         rule = f" ({self.rule})" if self.rule else ""
-        return f"{self.source}{rule}, {len(self.classes)} classes, {sizes} [{self.hash}]"
+        classes = f", {len(self.classes)} classes" if self.classes else ""
+        return f"{self.source}{rule}{classes}, {sizes} [{self.hash}]"
 
     def require_same(self, other: Protocol) -> None:
         """Raises FaceletError, naming what differs, unless both protocols are the same."""

@@ -7,6 +7,7 @@ The faces are chosen by their names' hashes, so the sheet shows the set as it is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -29,13 +30,15 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 def contact_sheet(faces: FaceSet, columns: int = 14) -> NDArray[np.uint8]:
     """RGB (H, W, 3): a row of ``columns`` faces for each class, with its name and count. At most 40 classes are shown.
 
-    A class with fewer faces than columns shows them all. Raises FaceletError when there are no labelled faces.
+    A class with fewer faces than columns shows them all. Faces without classes have a row for each person, or one row in
+    all. Raises FaceletError when there are no labelled faces.
     """
-    totals = np.bincount(faces.labels[faces.labels >= 0], minlength=len(faces.classes))
-    shown = [label for label in range(len(faces.classes)) if totals[label]][:MAX_ROWS]
+    labels, classes = _rows(faces)
+    totals = np.bincount(labels[labels >= 0], minlength=len(classes))
+    shown = [label for label in range(len(classes)) if totals[label]][:MAX_ROWS]
     if not shown:
         raise FaceletError(f"{faces.source} has no labelled faces to show")
-    texts = [(faces.classes[label], f"{totals[label]:,}") for label in shown]
+    texts = [(classes[label], f"{totals[label]:,}") for label in shown]
     left = MARGIN + max(max(_width(name, 0.52), _width(count, 0.42)) for name, count in texts) + 20
     title = f"{faces.source}{f' ({faces.rule})' if faces.rule else ''}"
     detail = f"{len(faces):,} faces, {faces.size} px, {'grey' if faces.channels == 1 else 'RGB'}"
@@ -52,12 +55,22 @@ def contact_sheet(faces: FaceSet, columns: int = 14) -> NDArray[np.uint8]:
         _write(sheet, count, MARGIN, middle + 16, 0.42, FAINT, 1)
     sheet = _shrunk(sheet, width, height)
     for row, label in enumerate(shown):
-        members = np.flatnonzero(faces.labels == label)
+        members = np.flatnonzero(labels == label)
         chosen = members[hash_order(faces.names[members].tolist())[:columns]]
         for column, face in enumerate(chosen):
             x, y = left + column * (CELL + GAP), top + row * (CELL + GAP)
             sheet[y : y + CELL, x : x + CELL] = pixels.to_channels(enlarged(faces.images[face]), 3)
     return sheet
+
+
+def _rows(faces: FaceSet) -> tuple[NDArray[np.int64], Sequence[str]]:
+    """Row (N,) of each face, -1 for none, and what the rows are called."""
+    if faces.classes:
+        return faces.labels, faces.classes
+    if faces.identities is None:
+        return np.zeros(len(faces), np.int64), ("all",)
+    people, row = np.unique(faces.identities, return_inverse=True)
+    return np.where(faces.identities < 0, -1, row), [f"person {number}" for number in people]
 
 
 def save_sheet(faces: FaceSet, path: str | Path) -> None:

@@ -1,7 +1,8 @@
-"""Where faces come from: the registry of sources, and ``load``, which reads one by its written form.
+"""Where faces come from: the registries of sources, and ``load``, which reads one by its written form.
 
 >>> load("ferplus:ferplus.zip?rule=majority", size=48)
 >>> load({"source": "ferplus", "path": "ferplus.zip", "rule": "majority", "size": 48})  # as a recipe writes it
+>>> load_pairs("lfw:lfw_112.zip")  # pairs of faces, to measure verification on
 
 A ``?`` in a path would be taken for the start of the options: rename such a file.
 """
@@ -9,20 +10,25 @@ A ``?`` in a path would be taken for the start of the options: rename such a fil
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from facelet.errors import FaceletError, unknown
 from facelet.faces.faceset import FaceSet, Source
+from facelet.faces.pairs import PairSet, PairSource
 from facelet.registry import Registry
 
 SOURCES: Registry[Source] = Registry("face source")
 """``source(path, *, size=None, channels=None, **options) -> FaceSet``; options come in the types of their defaults."""
 
+PAIRS: Registry[PairSource] = Registry("source of pairs")
+"""``source(path, *, size=None, channels=None, **options) -> PairSet``, likewise."""
+
 WITHOUT_PATH = ("toy",)
 MAX_SIZE = 4096
+Made = TypeVar("Made", FaceSet, PairSet)
 
 
 def parse_source(text: str) -> tuple[str, str, dict[str, str]]:
@@ -50,14 +56,36 @@ def load(
 
     Raises FaceletError for an unknown source or option, and for whatever the source finds wrong with its files.
     """
-    if isinstance(source, Mapping):
-        rest = dict(source)
-        name, path, written = parse_source(str(rest.pop("source", "")))
-        path, given = str(rest.pop("path", None) or path), {**rest, **written}
-    else:
-        name, path, given = parse_source(source)
-    given = {"size": size, "channels": channels, **options, **given}
-    reader = _reader(name, source)
+    name, path, given = _taken_apart(source)
+    if name in PAIRS and name not in SOURCES:
+        raise FaceletError(
+            f"{name!r} has pairs of faces, which an identity model is measured on: facelet eval MODEL --faces {name}:PATH"
+        )
+    return _read(_reader(name, source), name, path, {"size": size, "channels": channels, **options, **given})
+
+
+def load_pairs(source: str | Mapping[str, Any], *, size: int | None = None, channels: int | None = None) -> PairSet:
+    """The pairs of a source, written as ``load`` takes it. Raises FaceletError likewise."""
+    name, path, given = _taken_apart(source)
+    return _read(PAIRS[name], name, path, {"size": size, "channels": channels, **given})
+
+
+def has_pairs(source: str) -> bool:
+    """Whether a written source is one of pairs, by its name."""
+    return parse_source(source)[0] in PAIRS
+
+
+def _taken_apart(source: str | Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    """Name, path and options of a source as it is typed or as a recipe writes it."""
+    if not isinstance(source, Mapping):
+        return parse_source(source)
+    rest = dict(source)
+    name, path, written = parse_source(str(rest.pop("source", "")))
+    return name, str(rest.pop("path", None) or path), {**rest, **written}
+
+
+def _read(reader: Callable[..., Made], name: str, path: str, given: dict[str, Any]) -> Made:
+    """What ``reader`` makes of ``path`` under the options ``given``, which are looked through first."""
     valid = [p.name for p in inspect.signature(reader).parameters.values() if p.kind is p.KEYWORD_ONLY]
     for option in given:
         if option not in valid:
@@ -69,8 +97,8 @@ def load(
         raise FaceletError(f"size={size} should be 8 to {MAX_SIZE} pixels")
     if channels not in (None, 1, 3):
         raise FaceletError(f"channels={channels} should be 1 (grey) or 3 (RGB)")
-    faces = reader(path, **{**_typed(reader, given), "size": size, "channels": channels})
-    return faces.fitted(size or faces.size, channels or faces.channels)
+    made = reader(path, **{**_typed(reader, given), "size": size, "channels": channels})
+    return made.fitted(size or made.size, channels or made.channels)
 
 
 def _reader(name: str, source: str | Mapping[str, Any]) -> Source:
@@ -90,7 +118,7 @@ def _whole_number(given: Mapping[str, Any], name: str) -> int | None:
         raise FaceletError(f"option {name}={value!r} should be a whole number") from error
 
 
-def _typed(reader: Source, given: Mapping[str, Any]) -> dict[str, Any]:
+def _typed(reader: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Options as what the source's defaults are (int, float, bool or str), whether typed as text or in a recipe."""
     defaults = {p.name: p.default for p in inspect.signature(reader).parameters.values()}
     return {name: _converted(name, value, defaults[name]) for name, value in given.items()}

@@ -51,6 +51,24 @@ def split_by_name(
     return _by_group(names, labels, shares, np.where(groups < 0, alone, groups))
 
 
+def split_people(people: Sequence[str], who: NDArray[np.int64], *, val: float) -> NDArray[np.int8]:
+    """Splits int8 (N,) for an open set: a share ``val`` of the people, decided by their names' hashes, is validation.
+
+    ``who`` (N,) is whose each face is, index into ``people``. Nobody is in two splits. Raises FaceletError for a share
+    outside 0..1 and when a split would have fewer than two people, among whom nobody can be told from another.
+    """
+    if not 0 <= val < 1:
+        raise FaceletError(f"share val={val} should be at least 0 and less than 1")
+    count = max(2, round(val * len(people))) if val else 0
+    if len(people) - count < 2:
+        raise FaceletError(
+            f"{len(people)} people are too few: {'train and val need two each' if val else 'train needs two'}"
+        )
+    splits = np.zeros(len(people), np.int8)
+    splits[hash_order(people)[:count]] = SPLITS.index("val")
+    return splits[who]
+
+
 def hash_order(names: Sequence[str]) -> NDArray[np.int64]:
     """The order (N,) of ``names`` by their SHA-256: random to the eye, equal everywhere."""
     return np.argsort([hashlib.sha256(name.encode()).hexdigest() for name in names], kind="stable")

@@ -17,6 +17,8 @@ from facelet.errors import FaceletError, unknown
 from facelet.faces import SPLITS, FaceSet, Protocol, load
 from facelet.faces.faceset import annotator_agreement
 from facelet.faces.leaks import identical_to_train
+from facelet.faces.sources import has_pairs
+from facelet.measure import pair_evaluation
 from facelet.measure.classification import Classification, evaluate
 from facelet.measure.scores import BINS, Scores
 from facelet.runtime.session import Model
@@ -43,15 +45,32 @@ def evaluate_file(
         raise unknown("split", split, SPLITS)
     model = Model.load(path, threads=threads, speed=speed)
     if model.info.task != "expression":
-        raise FaceletError(f"{path} is a model for {model.info.task}, which facelet eval cannot measure on classes")
+        raise FaceletError(
+            f"{path} is a model for {model.info.task}, which is measured on pairs of faces, not on classes: --faces lfw:PATH"
+        )
     size, channels = model.info.input.size, model.info.input.channels
     return evaluate_model(model, load(source, size=size, channels=channels), split)
 
 
 def command(
-    model: str, faces: str, *, split: str, threads: int, speed: float | None, as_json: bool, console: Console
+    model: str,
+    faces: str,
+    *,
+    split: str,
+    threads: int,
+    speed: float | None,
+    mirror: bool,
+    as_json: bool,
+    console: Console,
 ) -> None:
-    """Prints what ``evaluate_file`` finds."""
+    """Prints what ``evaluate_file`` finds; ``pair_evaluation.command`` where the faces are pairs."""
+    if has_pairs(faces):
+        pair_evaluation.command(
+            model, faces, split=split, threads=threads, speed=speed, mirror=mirror, as_json=as_json, console=console
+        )
+        return
+    if mirror:
+        raise FaceletError("--mirror is for identity models on pairs of faces, as lfw:PATH")
     result = evaluate_file(model, faces, split, threads, speed)
     if as_json:
         print(json.dumps(result.to_json()))

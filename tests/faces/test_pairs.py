@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from facelet.errors import FaceletError
+from facelet.faces import PairSet
+
+
+def made() -> PairSet:
+    return PairSet(
+        images=np.arange(4 * 64, dtype=np.uint8).reshape(4, 8, 8, 1),
+        names=np.array(["Ann/1", "Ann/2", "Bo/1", "Bo/2"]),
+        pairs=np.array([[0, 1], [0, 2], [2, 3], [1, 3]]),
+        same=np.array([True, False, True, False]),
+        folds=np.array([0, 0, 1, 1]),
+        source="mine",
+    )
+
+
+def test_its_protocol_says_which_pairs_in_which_fold():
+    pairs = made()
+    assert pairs.protocol.counts == {"test": {"different": 2, "same": 2}}
+    moved = replace(pairs, folds=np.array([1, 1, 0, 0]))
+    assert moved.protocol.hash != pairs.protocol.hash
+    turned = np.array([2, 3, 0, 1])
+    again = replace(pairs, pairs=pairs.pairs[turned], same=pairs.same[turned], folds=pairs.folds[turned])
+    assert again.protocol == pairs.protocol
+
+
+def test_other_sizes_and_colours():
+    fitted = made().fitted(16, 3)
+    assert fitted.images.shape == (4, 16, 16, 3)
+    assert fitted.protocol == made().protocol
+    assert (fitted.size, fitted.channels, len(fitted), fitted.fold_count) == (16, 3, 4, 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"images": np.zeros((4, 8, 8), np.uint8)}, "images must be uint8"),
+        ({"names": np.array(["a"])}, "1 names for 4 images"),
+        ({"pairs": np.array([[0, 1], [0, 2], [2, 3], [1, 4]])}, r"outside 0\.\.3"),
+        ({"same": np.array([True])}, r"same \(1,\)"),
+        ({"same": np.array([True, True, True, False])}, "pairs of both kinds in each"),
+        ({"folds": np.array([0, 0, 2, 2])}, "numbered from 0"),
+        ({"folds": np.array([0, 0, 0, 0])}, "two folds or more"),
+    ],
+)
+def test_what_does_not_fit_is_refused(changes, message):
+    with pytest.raises(FaceletError, match=message):
+        replace(made(), **changes)
