@@ -6,7 +6,20 @@ import torch
 from scipy.ndimage import map_coordinates
 
 from facelet.errors import FaceletError
-from facelet.faces.augment import COLUMNS, NONE, Augmentation, apply, augment, augmentation, draw, plain
+from facelet.faces.augment import (
+    BLURRED,
+    COLUMNS,
+    DOWNSCALED,
+    NONE,
+    WORSE,
+    Augmentation,
+    apply,
+    augment,
+    augmentation,
+    draw,
+    plain,
+)
+from facelet.faces.degrade import compress, greyed, soften
 
 
 def faces(n=6, side=32, channels=1, seed=0):
@@ -171,3 +184,59 @@ def test_strength_scales_every_range():
     assert augmentation(2.0).shift == pytest.approx(2 * augmentation(1.0).shift)
     assert augmentation(4.0).erase == 1
     assert augmentation(0.5).flip == augmentation(1.0).flip
+
+
+WORST = {"blur": 0.3, "downscale": 0.4, "grey": 0.2, "jpeg": 0.5}
+
+
+def test_worse_pictures_leave_all_other_columns_as_they_were():
+    plain_rows = draw(500, Augmentation(), seeded())
+    assert plain_rows.shape == (500, len(COLUMNS))
+    for name in WORSE:
+        rows = draw(500, Augmentation(**{name: 0.5}), seeded())
+        assert rows.shape == (500, len(COLUMNS) + len(WORSE))
+        assert torch.equal(rows[:, : len(COLUMNS)], plain_rows)
+    whole = draw(500, Augmentation(**WORST), seeded())
+    assert torch.equal(draw(20, Augmentation(**WORST), seeded()), whole[:20])
+
+
+def test_worse_pictures_are_as_many_and_as_bad_as_asked_for():
+    drawn = draw(20_000, Augmentation(**WORST), seeded())
+    blur, downscale, grey, jpeg = drawn[:, len(COLUMNS) :].unbind(1)
+    for has, share in ((blur > 0, 0.3), (downscale < 1, 0.4), (grey > 0, 0.2), (jpeg > 0, 0.5)):
+        assert abs(has.float().mean() - share) < 0.015
+    assert BLURRED[0] <= blur[blur > 0].min() <= blur.max() <= BLURRED[1]
+    assert DOWNSCALED[0] <= downscale.min() < 0.26
+    assert downscale.max() == 1
+    assert jpeg[jpeg > 0].min() == pytest.approx(0.2, abs=0.01)
+    assert jpeg.max() == pytest.approx(2.5, abs=0.01)
+    table = torch.corrcoef(drawn[:, [0, 1, 2, 3, 4, 12, 13, 14, 15]].T)
+    assert (table - torch.eye(9)).abs().max() < 0.03, "nothing goes with anything else"
+
+
+def test_worse_pictures_come_after_the_move_and_before_what_is_erased():
+    images, rows = faces(channels=3), draw(6, Augmentation(**dict.fromkeys(WORSE, 1.0), erase=1), seeded())
+    moved, lit, erased = rows[:, :12].clone(), rows[:, :12].clone(), rows[:, :12].clone()
+    nothing = params()
+    moved[:, 5:12] = nothing[:, 5:12]
+    worse = greyed(soften(apply(images, moved) * 255, rows[:, 12], rows[:, 13]), rows[:, 14])
+    gain, offset = (lit[:, column].view(-1, 1, 1, 1) for column in (10, 11))
+    expected = compress((worse / 255 * gain + offset).clamp(0, 1), rows[:, 15])
+    erased[:, :5], erased[:, 10:] = nothing[:, :5], nothing[:, 10:]
+    hidden = apply(torch.zeros_like(images), erased.index_fill(1, torch.tensor([9]), 1.0)) > 0.5
+    expected = torch.where(hidden, rows[:, 9].view(-1, 1, 1, 1), expected)
+    assert (apply(images, rows) - expected).abs().mean() < 1e-3  # a coefficient at a half may be rounded either way
+
+
+def test_two_processes_see_the_same_worse_pictures():
+    images, rows = faces(16, channels=3), draw(16, Augmentation(**WORST), seeded())
+    whole = apply(images, rows)
+    for rank in (0, 1):
+        assert (apply(images[rank::2], rows[rank::2]) - whole[rank::2]).abs().mean() < 1e-4
+
+
+def test_strength_does_not_make_pictures_worse():
+    assert [getattr(augmentation(4.0), name) for name in WORSE] == [0, 0, 0, 0]
+    assert augmentation({"blur": 0.3}).blur == 0.3
+    with pytest.raises(FaceletError, match="jpeg=2 should be between 0 and 1"):
+        augmentation({"jpeg": 2})

@@ -118,3 +118,16 @@ def test_anything_that_can_be_called_answers(faces):
     assert found.embeddings.shape == (len(faces), 3)
     assert found.mirrored_embeddings is None
     assert found.classes == ()
+
+
+def test_a_net_without_classes_answers_with_its_embedding_alone(faces, tmp_path):
+    spec = nets.resolve("mobilefacenet", classes=0, size=16, width=0.125, embedding=64)
+    net = spec.build().eval()
+    nets.save(net, spec, tmp_path / "net.safetensors")
+    found = answer(tmp_path / "net.safetensors", faces, device="cpu", wish="fp32")
+    pixels = torch.from_numpy(faces.images).permute(0, 3, 1, 2) / 255
+    with torch.no_grad():
+        expected = net((pixels - 0.5) / 0.25).numpy()
+    assert found.logits is None
+    np.testing.assert_allclose(found.embeddings, expected, atol=0.02)
+    assert found.classes == ()

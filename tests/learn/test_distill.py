@@ -15,7 +15,7 @@ from facelet.errors import FaceletError
 from facelet.faces import load
 from facelet.learn.answers import Answers, answer
 from facelet.learn.batches import Batch
-from facelet.learn.distillation import KeptTeacher, LiveTeacher
+from facelet.learn.distillation import Distillation, KeptTeacher, LiveTeacher
 from facelet.learn.terms import TERMS, Hint, Pair, Seen, standardised
 from facelet.step import Made
 
@@ -211,3 +211,17 @@ def test_the_teacher_answers_in_the_precision_asked_for(step, job, faces, teache
 def test_fields_that_cannot_be_meant(step, fields, message):
     with pytest.raises(ValidationError, match=message):
         step("distill", epochs=1, **fields)
+
+
+def test_a_teacher_without_classes_has_no_logits_to_give():
+    spec = nets.resolve("mobilefacenet", classes=0, size=16, width=0.125, embedding=64)
+    live = LiveTeacher(spec.build(), spec, "fp32")
+    live.place(torch.device("cpu"))
+    rows = torch.arange(3)
+    told = live(Batch(torch.rand(3, 1, 16, 16), rows, rows, rows > 5, None))
+    assert told.logits is None
+    assert told.embedding.shape == (3, 64)
+    pair = Pair((8, 8), 8, live.embedding_width, temperature=4.0, alpha=1.0, beta=1.0, mix=0.0)
+    assert "hint" in Distillation(spec, live, {"hint": 1.0}, pair).terms
+    with pytest.raises(FaceletError, match="needs the teacher's logits, and it gives only embedding and stages"):
+        Distillation(spec, live, {"kd": 1.0}, pair)

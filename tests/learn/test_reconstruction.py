@@ -28,11 +28,14 @@ def test_labels_votes_weights_and_smoothing_of_another_loss():
     weights, eye = torch.tensor([0.5, 1.0, 2.0]), torch.eye(3)
     hard = Labels(spec, loss="margin", smoothing=0.3, weights=weights.tolist()).hard(logits, batch([2, 0, -1]))
     smooth = 0.7 * eye + 0.1
-    expected = [2 * losses.margin(logits[:1], smooth[[2]]), 0.5 * losses.margin(logits[1:2], smooth[[0]])]
+    expected = [
+        2 * losses.capsule.margin(logits[:1], smooth[[2]]),
+        0.5 * losses.capsule.margin(logits[1:2], smooth[[0]]),
+    ]
     torch.testing.assert_close(hard, torch.cat([*expected, torch.zeros(1)]))
     votes = torch.tensor([[0.2, 0.8, 0.0], [1.0, 0.0, 0.0], [0.0, 0.5, 0.5]])
     soft = Labels(spec, loss="margin", votes=True, weights=weights.tolist()).hard(logits, batch([1, 0, 1], votes=votes))
-    torch.testing.assert_close(soft, losses.margin(logits, votes) * torch.tensor([0.9, 0.5, 1.5]))
+    torch.testing.assert_close(soft, losses.capsule.margin(logits, votes) * torch.tensor([0.9, 0.5, 1.5]))
 
 
 def test_a_loss_that_is_not_there_is_refused(step):

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from facelet.losses import margin
+from facelet.losses.capsule import margin
 
 
 def by_hand(logits: list[float], targets: list[float]) -> float:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -71,3 +72,20 @@ def test_other_shapes_and_no_faces_are_refused(path):
         check(lambda faces: reference(faces)[:, :2], path, FACES)
     with pytest.raises(FaceletError, match="no faces"):
         check(reference, path, FACES[:0])
+
+
+def test_small_embeddings_are_held_to_their_own_size(path):
+    """Logits of a thousandth hardly matter; embeddings are divided by their length."""
+
+    def nearly(faces):
+        return reference(faces) * 1e-3 * (1 + 1e-2 * np.arange(3))
+
+    model = onnx.load(path)
+    info = model_file.read(path)
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(1e-3 * WEIGHT, "w"))
+    model_file.write(model, info, path)
+    assert check(nearly, path, FACES, tolerance=1e-3) > 0
+    model_file.write(model, info.model_copy(update={"task": "identity", "labels": ()}), path)
+    assert check(lambda faces: reference(faces) * 1e-3, path, FACES) < 1e-5
+    with pytest.raises(FaceletError, match="does not answer as its net does"):
+        check(nearly, path, FACES, tolerance=1e-3)

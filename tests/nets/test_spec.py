@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from facelet import nets
 from facelet.errors import FaceletError
+from facelet.measure.cost import net_cost
 from facelet.nets.spec import KEY, NetSpec
 
 SMALL = {"classes": 8, "size": 48, "width": 0.125}
@@ -66,7 +67,7 @@ def test_loading_and_resolving_leave_the_random_state_alone(saved):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"classes": 0}, "classes is 0"),
+        ({"classes": -1}, "classes is -1"),
         ({"classes": 8, "size": 4}, "size is 4"),
         ({"classes": 8, "channels": 2}, "channels is 2"),
         ({"classes": 8, "channels": 3, "mean": (0.5, 0.5)}, "mean has 2 values for 3 channels"),
@@ -131,3 +132,38 @@ def test_a_net_of_another_spec_is_not_saved(saved, tmp_path):
 def test_a_wider_classifier_is_not_taken_for_a_cut(saved, tmp_path):
     with pytest.raises(FaceletError, match="'fc' has 8 outputs, its spec names 7 classes"):
         nets.save(saved[0], replace(saved[1], classes=7), tmp_path / "wrong.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "width"),
+    [
+        ("resnet18", {"width": 0.125}, 64),
+        ("vgg11", {"width": 0.125}, 64),
+        ("squeezenet", {}, 512),
+        ("shufflenet-v2-x0.5", {}, 1024),
+        ("mobilefacenet", {"width": 0.25, "embedding": 96}, 96),
+        ("timm/mobilenetv3_small_050", {}, 1024),
+        ("timm/mobilenetv3_small_050", {"embedding": 64}, 64),
+        ("timm/vit_tiny_patch16_224", {}, 192),
+    ],
+)
+def test_without_classes_any_net_answers_with_its_embedding_and_returns_from_its_file(
+    name, options, width, faces, tmp_path
+):
+    spec = nets.resolve(name, classes=0, size=48, **options)
+    net = spec.build().eval()
+    answer = net(faces)
+    assert torch.equal(answer, net.embed(net.stages(faces)))
+    assert answer.shape == (2, width) == (2, net.embedding_width)
+    assert net_cost(net, spec).params == net_cost(spec.skeleton(), spec).params
+    nets.save(net, spec, tmp_path / "net.safetensors")
+    again, found = nets.load(tmp_path / "net.safetensors")
+    assert found == spec
+    assert torch.equal(again(faces), answer)
+
+
+def test_what_needs_classes_says_so():
+    with pytest.raises(FaceletError, match="rescaps needs classes"):
+        nets.resolve("rescaps", classes=0)
+    with pytest.raises(FaceletError, match="exits need classes"):
+        replace(nets.resolve("resnet18", classes=0, width=0.125), exits="eca")

@@ -26,6 +26,23 @@ def test_contract(name, size):
     torch.testing.assert_close(net(images), net.model(images))
 
 
+@pytest.mark.parametrize("name", ["mobilenetv3_small_050", "swin_tiny_patch4_window7_224"])
+def test_an_embedding_behind_the_models_own_feature(name, faces):
+    size = 32 if name.startswith("swin") else 48
+    faces = faces[:, :, :size, :size]
+    net = nets.resolve(f"timm/{name}", classes=8, size=size, embedding=64).build().eval()
+    stages = net.stages(faces)
+    assert tuple(each.shape[1] for each in stages) == net.stage_widths
+    embedding = net.embed(stages)
+    linear, norm = net.neck
+    feature = net.model(faces)
+    by_hand = (feature @ linear.weight.T + linear.bias) / (1 + norm.eps) ** 0.5
+    torch.testing.assert_close(embedding, by_hand)
+    assert embedding.shape == (2, net.embedding_width) == (2, 64)
+    torch.testing.assert_close(net(faces), embedding @ net.fc.weight.T + net.fc.bias)
+    assert net.uncut() == [net.fc, linear]
+
+
 def test_stem_stride_doubles_the_maps():
     coarse, fine = (
         nets.resolve("timm/lcnet_050", classes=8, size=48, **options).build().eval()
@@ -46,6 +63,7 @@ def test_stem_stride_doubles_the_maps():
         ("timm/inception_v3", {}, "too small for net 'timm/inception_v3'; 96 px"),
         ("timm/vit_tiny_patch16_224", {"stem_stride": 1}, "stem_stride"),
         ("timm/levit_128s", {}, "several classifiers"),
+        ("timm/lcnet_050", {"embedding": 32}, "option 'embedding' .* is 32"),
     ],
 )
 def test_what_cannot_be_used_is_named(name, options, said):

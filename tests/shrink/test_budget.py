@@ -127,3 +127,8 @@ def test_a_latency_is_met_by_what_was_timed(monkeypatch):
     assert 0.9 < trial.figure(widths) <= 1.0
     with pytest.raises(FaceletError, match=r"0.01 ms is at most 0.01 ms; the smallest .* is 0\.\d+ ms"):
         (late := Trial(SPEC, Budget("latency_ms", 0.01), Grid())).find(late.uniform)
+
+
+def test_a_net_without_classes_has_a_file_too():
+    spec = nets.resolve("mobilefacenet", classes=0, size=32, width=0.125, embedding=64)
+    assert 4 * counted(spec) < room.file_bytes(spec) < 4 * counted(spec) + 200_000

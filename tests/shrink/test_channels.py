@@ -27,6 +27,9 @@ ALL = (
     ("resvgg19", {"width": 0.125}),
     ("rescaps", {"width": 0.25, "types": 8}),
     ("mini-mobile", {}),
+    ("mobilefacenet", {"width": 0.25}),
+    ("seresnet18", {"width": 0.125, "embedding": 64}),
+    ("timm/mobilenetv3_small_050", {"embedding": 64}),
     ("timm/mobilenetv2_050", {}),
     ("timm/mobilenetv3_small_050", {}),
     ("timm/regnetx_002", {}),
@@ -179,3 +182,20 @@ def test_the_quarters_of_a_shuffle_net_stay():
     net = spec.build()
     names = {module: name for name, module in net.named_modules()}
     assert not {names[layer] for layer in net.uncut()} & Channels(net, spec).widths.keys()
+
+
+@pytest.mark.parametrize("name", ["mobilefacenet", "seresnet18", "timm/mobilenetv3_small_050"])
+def test_the_length_of_an_embedding_stays(name, tmp_path):
+    options = {"embedding": 64} | ({} if name.startswith("timm/") else {"width": 0.125})
+    spec = nets.resolve(name, classes=0, size=48, **options)
+    net = lively(spec)
+    channels = Channels(net, spec)
+    channels.cut(
+        {name: width // channels.blocks[name] // 2 * channels.blocks[name] for name, width in channels.widths.items()}
+    )
+    nets.save(net, spec, tmp_path / "cut.safetensors")
+    again, cut = nets.load(tmp_path / "cut.safetensors")
+    faces = torch.randn(2, 1, 48, 48)
+    assert cut.widths
+    assert again(faces).shape == (2, 64) == (2, again.embedding_width)
+    assert torch.equal(again(faces), net(faces))

@@ -14,6 +14,7 @@ from facelet import model_file
 from facelet.errors import FaceletError
 from facelet.measure.cost import file_cost
 from facelet.nets import spec as checkpoints
+from facelet.runtime.session import Model
 from facelet.shrink.export import export, export_checkpoint, torch_logits
 
 INFO = {"labels": tiny.LABELS}
@@ -105,3 +106,40 @@ def test_a_checkpoint_of_a_real_net_takes_its_description_from_the_faces(tmp_pat
     nodes = [node.op_type for node in onnx.load(tmp_path / "s.onnx").graph.node]
     assert nodes.count("Concat") <= 16
     assert nodes.count("Slice") == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "options"),
+    [
+        ("mobilefacenet", 112, {"width": 0.25, "embedding": 64}),
+        ("mobilefacenet", 48, {"width": 0.25, "activation": "relu"}),
+        ("seresnet18", 48, {"width": 0.125, "embedding": 64}),
+        ("timm/mobilenetv3_small_050", 48, {"embedding": 64}),
+        ("resnet18", 48, {"width": 0.125}),
+    ],
+)
+def test_a_net_without_classes_becomes_a_file_that_answers_with_its_embedding(name, size, options, tmp_path):
+    torch.manual_seed(0)
+    spec = checkpoints.resolve(name, classes=0, size=size, channels=3, **options)
+    net, faces = spec.build(), np.random.default_rng(0).integers(0, 256, (4, size, size, 3), np.uint8)
+    with torch.no_grad():
+        for _ in range(10):  # batch norms as after training
+            net(torch.randn(8, 3, size, size))
+    net.eval()
+    info = export(net, spec, tmp_path / "identity.onnx", {"task": "identity", "labels": ()}, faces)
+    assert info == model_file.read(tmp_path / "identity.onnx")
+    assert (info.task, info.labels, info.net) == ("identity", (), name)
+    assert info.params == sum(parameter.numel() for parameter in net.parameters())
+    session = model_file.open_session(tmp_path / "identity.onnx")
+    assert [output.name for output in session.get_outputs()] == ["embedding"]
+    embedding = Model.load(tmp_path / "identity.onnx").logits(faces)
+    assert embedding.shape == (4, net.embedding_width)
+    np.testing.assert_allclose(embedding, torch_logits(net, spec, faces), atol=1e-3)
+    assert (np.linalg.norm(embedding, axis=1) > 0.1).all()
+
+
+def test_a_net_without_classes_is_no_expression_model(tmp_path):
+    spec = checkpoints.resolve("resnet18", classes=0, size=16, width=0.0625, stem_stride=1)
+    with pytest.raises(FaceletError, match="its metadata has 3 labels, its graph answers with"):
+        export(spec.build().eval(), spec, tmp_path / "wrong.onnx", INFO, tiny.faces().images[:2])
+    assert not list(tmp_path.iterdir())

@@ -5,6 +5,7 @@ import onnx
 import onnxruntime
 import pytest
 import tiny
+import torch
 from pydantic import ValidationError
 
 from facelet import model_file, nets
@@ -233,3 +234,23 @@ def _quantized(path):
     return sum(
         node.op_type in int8.COMPUTING and made_by.get(node.input[1]) == "DequantizeLinear" for node in model.graph.node
     )
+
+
+@pytest.mark.parametrize("activation", ["prelu", "relu"])
+def test_an_identity_net_in_int8_keeps_its_embeddings(activation, tmp_path):
+    """The runtime has an int8 ReLU, which the convolution before it takes in, and no int8 PReLU."""
+    torch.manual_seed(0)
+    spec = nets.resolve("mobilefacenet", classes=0, size=48, width=0.25, embedding=64, activation=activation)
+    net, faces = spec.build(), tiny.faces().images[:64].repeat(3, 1).repeat(3, 2)
+    with torch.no_grad():
+        for _ in range(20):  # batch norms as after training
+            net((torch.from_numpy(faces).permute(0, 3, 1, 2) / 255 - 0.5) / 0.25)
+    info = export(net.eval(), spec, tmp_path / "fp32.onnx", {"task": "identity", "labels": ()}, faces[:4])
+    graph = Calibrated(tmp_path / "fp32.onnx", prepared(faces, info.input))
+    model = graph.quantized(Choice("u8s8"))
+    assert "80 Conv in int8" in graph.plan(Choice("u8s8"))
+    assert sum(node.op_type == "PRelu" for node in model.graph.node) == (33 if activation == "prelu" else 0)
+    model_file.write(model, info.model_copy(update={"precision": "int8"}), tmp_path / "int8.onnx")
+    a, b = (Model.load(tmp_path / f"{name}.onnx").logits(faces) for name in ("fp32", "int8"))
+    cosines = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    assert cosines.min() > 0.97

@@ -154,8 +154,8 @@ def answer(
     """Asks ``model`` about every face, plain and (``mirrored``) as its mirror image.
 
     Args:
-        model: a checkpoint (.safetensors), a model file (.onnx, logits only), or a callable from uint8 (N, H, W, C) to
-            (logits or None, embeddings or None).
+        model: a checkpoint (.safetensors), a model file (.onnx: logits, or an identity model's embeddings), or a callable from
+            uint8 (N, H, W, C) to (logits or None, embeddings or None).
         teacher: what to call it; a file's hash when left out.
         protocol: split hash of the set that ``faces`` are of, which ``Answers.aligned`` holds others to.
         device, wish: where a checkpoint is asked, and in which precision.
@@ -192,14 +192,15 @@ def _ask(path: Path, device: str, wish: precision.Wish) -> Callable[[Images], Gi
         from facelet.runtime.session import Model
 
         model = Model.load(path)
+        if model.info.task == "identity":
+            return lambda images: (None, model.logits(images))
         return lambda images: (model.logits(images), None)
     net, where = FrozenNet(*nets.load(path), wish), precision.pick_device(device)
     net.place(where)
 
     def ask(images: Images) -> Given:
         seen = net(plain(torch.from_numpy(images).to(where)))
-        assert seen.logits is not None
         assert seen.embedding is not None
-        return seen.logits.cpu().numpy(), seen.embedding.cpu().numpy()
+        return None if seen.logits is None else seen.logits.cpu().numpy(), seen.embedding.cpu().numpy()
 
     return ask

@@ -37,11 +37,10 @@ class Teacher(Protocol):
 class LiveTeacher:
     """A frozen net that sees the same augmented faces."""
 
-    knows: tuple[str, ...] = ("logits", "embedding", "stages")
-
     def __init__(self, net: FaceNet, spec: NetSpec, wish: Wish = "auto") -> None:
         self.net = FrozenNet(net, spec, wish)
-        self.classes: int | None = spec.classes
+        self.knows: tuple[str, ...] = ("logits", "embedding", "stages") if spec.classes else ("embedding", "stages")
+        self.classes: int | None = spec.classes or None
         self.embedding_width: int | None = net.embedding_width
 
     def place(self, device: torch.device) -> None:

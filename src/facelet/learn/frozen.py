@@ -21,6 +21,7 @@ class FrozenNet:
 
     def __init__(self, net: FaceNet, spec: NetSpec, wish: precision.Wish = "auto") -> None:
         self.net, self.normalise, self.wish = net.eval().requires_grad_(False), Normalise(spec), wish
+        self.classes = spec.classes
 
     def place(self, device: torch.device) -> None:
         choice = precision.choose(self.net, device, self.wish)
@@ -29,10 +30,10 @@ class FrozenNet:
         self.normalise.channels_last, self.bf16 = choice.channels_last, choice.bf16
 
     def __call__(self, faces: Tensor) -> Seen:
-        """Logits and embedding in float32, stages as they are."""
+        """Logits (None of a net without classes) and embedding in float32, stages as they are."""
         faces = self.normalise(faces)
         with torch.no_grad(), torch.autocast(faces.device.type, torch.bfloat16, enabled=self.bf16):
             stages = self.net.stages(faces)
             embedding = self.net.embed(stages)
-            logits = self.net.classify(embedding)
-        return Seen(logits.float(), embedding.float(), stages)
+            logits = self.net.classify(embedding).float() if self.classes else None
+        return Seen(logits, embedding.float(), stages)

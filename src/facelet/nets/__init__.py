@@ -1,6 +1,16 @@
 """Nets: what learns. Importing this registers those of the package; any "timm/NAME" resolves too."""
 
-from facelet.nets import cbam, light, rescaps, resnet, shufflenet, squeezenet, vgg  # noqa: F401  (register)
+from facelet.nets import (  # noqa: F401  (register)
+    cbam,
+    light,
+    mobilefacenet,
+    rescaps,
+    resnet,
+    seresnet,
+    shufflenet,
+    squeezenet,
+    vgg,
+)
 from facelet.nets.base import NETS, FaceNet
 from facelet.nets.spec import NetSpec, load, resolve, save
 

@@ -25,13 +25,14 @@ class FaceNet(nn.Module):
         embedding_width: length of the embedding.
 
     ``forward(images) = classify(embed(stages(images)))`` always holds. ``embed``, ``classify`` and ``uncut`` fit a net that pools
-    its deepest map and ends in ``dropout`` and the linear layer ``fc``; others have their own.
+    its deepest map and ends in ``dropout`` and the layer ``fc``; others have their own. Without classes a net answers with its
+    embedding.
     """
 
     stage_widths: tuple[int, ...]
     embedding_width: int
     dropout: nn.Dropout
-    fc: nn.Linear
+    fc: nn.Module
 
     def stages(self, images: Tensor) -> list[Tensor]:
         """images: (N, C, H, W) normalised float. Returns maps (N, C_i, H_i, W_i), shallow to deep."""
@@ -42,7 +43,7 @@ class FaceNet(nn.Module):
         return stages[-1].mean((2, 3))
 
     def classify(self, embedding: Tensor) -> Tensor:
-        """(N, D) to logits (N, K)."""
+        """(N, D) to logits (N, K); without classes the embedding itself."""
         return self.fc(self.dropout(embedding))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -70,6 +71,11 @@ class Builder(Protocol):
 
 
 NETS: Registry[Builder] = Registry("net")
+
+
+def classifier(width: int, classes: int) -> nn.Module:
+    """The linear layer that ends a net; for 0 classes a layer that changes nothing."""
+    return nn.Linear(width, classes) if classes else nn.Identity()
 
 
 def initialise(net: nn.Module) -> None:

@@ -16,6 +16,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
+from facelet.errors import FaceletError
 from facelet.nets.base import NETS
 from facelet.nets.capsule import EPSILON, LENGTH, ClassCapsules, PrimaryCapsules
 from facelet.nets.cbam import CbamResNet18
@@ -35,7 +36,7 @@ class ResCaps(CbamResNet18):
         dims: numbers in each.
         routing: iterations.
 
-    Raises FaceletError when ``size`` is below the total stride (4 times the stem's).
+    Raises FaceletError when ``size`` is below the total stride (4 times the stem's), or there are no classes.
     """
 
     def __init__(
@@ -50,6 +51,8 @@ class ResCaps(CbamResNet18):
         dims: Annotated[int, Field(ge=2, le=64)] = 8,
         routing: Annotated[int, Field(ge=1, le=10)] = 3,
     ) -> None:
+        if not classes:
+            raise FaceletError("rescaps needs classes: its embedding is made of their capsules")
         super().__init__(classes, size, channels, width=width, stem_stride=stem_stride)
         del self.dropout, self.fc
         self.embedding_width = classes * LENGTH

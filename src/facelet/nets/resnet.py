@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
 from facelet.errors import FaceletError
-from facelet.nets.base import NETS, Dropout, FaceNet, initialise
+from facelet.nets.base import NETS, Dropout, FaceNet, classifier, initialise
 from facelet.nets.fine_grained import FineGrainedBlock
 from facelet.nets.local import LocalPatches
 from facelet.nets.stem import Stem, Stride, default_stride, require_size
@@ -65,7 +65,7 @@ class ResNet18(FaceNet):
         )
         self.local = LocalPatches(self.stage_widths[0], self.stage_widths[1]) if local else None
         self.dropout = nn.Dropout(dropout)
-        self.fc = nn.Linear(self.embedding_width, classes)
+        self.fc = classifier(self.embedding_width, classes)
         initialise(self)
         for module in self.modules():
             if isinstance(module, BasicBlock):

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from facelet.errors import FaceletError
-from facelet.nets.base import NETS, Dropout, FaceNet, initialise
+from facelet.nets.base import NETS, Dropout, FaceNet, classifier, initialise
 from facelet.nets.stem import Stem, Stride, default_stride, require_size
 
 # Channels of the stem, the three stages and the head, from the paper's table 5; other widths scale those of x1.0.
@@ -111,7 +111,7 @@ class ShuffleNetV2(FaceNet):
         )
         self.head = nn.Sequential(*_pointwise(stages[-1], self.embedding_width))
         self.dropout = nn.Dropout(dropout)
-        self.fc = nn.Linear(self.embedding_width, classes)
+        self.fc = classifier(self.embedding_width, classes)
         initialise(self)
 
     def stages(self, images: Tensor) -> list[Tensor]:

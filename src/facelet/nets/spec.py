@@ -40,7 +40,7 @@ class NetSpec:
 
     Attributes:
         name: registered name, or "timm/NAME".
-        classes: number of outputs.
+        classes: number of outputs; 0 for a net that answers with its embedding.
         size: side of the input in pixels.
         channels: 1 grey, 3 RGB.
         options: keyword arguments of the net, JSON values.
@@ -64,7 +64,7 @@ class NetSpec:
 
     def __post_init__(self) -> None:
         for name, value, low, high in (
-            ("classes", self.classes, 1, 10_000_000),
+            ("classes", self.classes, 0, 10_000_000),
             ("size", self.size, 8, 1024),
         ):
             if not low <= value <= high:
@@ -76,6 +76,8 @@ class NetSpec:
                 raise FaceletError(f"{name} has {len(values)} values for {self.channels} channels")
         if not all(value > 0 for value in self.std):
             raise FaceletError(f"std is {self.std}, expected positive numbers")
+        if self.exits is not None and not self.classes:
+            raise FaceletError("exits need classes: an embedding has none to be sure of")
 
     def build(self) -> FaceNet:
         """The net with fresh weights (from torch's random state), as wide as ``widths`` say.

@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from facelet.nets.base import NETS, Dropout, FaceNet, initialise
+from facelet.nets.base import NETS, Dropout, FaceNet, classifier, initialise
 from facelet.nets.stem import Stem, Stride, default_stride, require_size
 
 STAGES = (((16, 64), (16, 64)), ((32, 128), (32, 128)), ((48, 192), (48, 192), (64, 256), (64, 256)))
@@ -68,7 +68,7 @@ class SqueezeNet(FaceNet):
             stages.append(nn.Sequential(*layers))
         self.stage1, self.stage2, self.stage3 = stages
         self.dropout = nn.Dropout(dropout)
-        self.fc = nn.Linear(self.embedding_width, classes)
+        self.fc = classifier(self.embedding_width, classes)
         initialise(self)
 
     def stages(self, images: Tensor) -> list[Tensor]:

@@ -3,7 +3,7 @@
 >>> net = facelet.nets.resolve("timm/mobilenetv4_conv_small", classes=8, size=48, stem_stride=1).build()
 
 They are made for 224 px: most divide the input by 32, which leaves 2 x 2 positions of a 48 px face. ``stem_stride=1``
-doubles the resolution throughout, at up to four times the compute.
+doubles the resolution throughout, at up to four times the compute. ``embedding=256`` ends them in an embedding of that length.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from facelet.errors import FaceletError
-from facelet.nets.base import Dropout, FaceNet
+from facelet.nets.base import Dropout, FaceNet, classifier
+from facelet.nets.embedding import Width
 
 # A name for `timm.create_model` could also be an address to download from, so only registered names pass.
 TRIED_SIZES = (32, 48, 64, 96, 112, 128, 160, 192, 224, 256, 384)
@@ -30,11 +31,17 @@ class TimmNet(FaceNet):
 
     ``stages`` are the model's intermediate maps; last comes what its head reads, where that is not the last map itself.
     Tokens (N, L, D) come as maps (N, D, L, 1).
+
+    Args:
+        model: without a classifier where ``embedding`` is given.
+        embedding: length of an embedding to put behind its own feature, Linear - BN, and ``classes`` behind it.
     """
 
     model: Any
 
-    def __init__(self, model: nn.Module, size: int, channels: int) -> None:
+    def __init__(
+        self, model: nn.Module, size: int, channels: int, embedding: int | None = None, classes: int = 0
+    ) -> None:
         super().__init__()
         self.model = model
         if not isinstance(self.model.get_classifier(), nn.Module):
@@ -50,14 +57,19 @@ class TimmNet(FaceNet):
             self._layout = _layout(features, model)
             self._repeats = bool(maps) and maps[-1].shape == _as_maps(features, self._layout).shape
             stages = self.stages(probe)
-            embedding = self.embed(stages)
-            if not isinstance(embedding, Tensor) or embedding.ndim != 2:
+            feature = self._feature(stages)
+            if not isinstance(feature, Tensor) or feature.ndim != 2:
                 raise _UnlikeError("its head does not give one embedding")
-            logits = self.classify(embedding)
-            if not weight.is_meta and not torch.allclose(logits, model(probe), atol=1e-4):
+            answer = self.model.get_classifier()(feature)
+            if not weight.is_meta and not torch.allclose(answer, model(probe), atol=1e-4):
                 raise _UnlikeError("its answer is more than its classifier's")
         self.stage_widths = tuple(stage.shape[1] for stage in stages)
-        self.embedding_width = embedding.shape[1]
+        self.embedding_width = embedding or feature.shape[1]
+        self.neck = None
+        if embedding is not None:
+            # With a bias it is a Gemm at export, which takes in the batch norm.
+            self.neck = nn.Sequential(nn.Linear(feature.shape[1], embedding), nn.BatchNorm1d(embedding))
+            self.fc = classifier(embedding, classes)
         model.train(training)
 
     def _look(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -71,13 +83,17 @@ class TimmNet(FaceNet):
         return [*(maps[:-1] if self._repeats else maps), _as_maps(features, self._layout)]
 
     def embed(self, stages: list[Tensor]) -> Tensor:
+        feature = self._feature(stages)
+        return feature if self.neck is None else self.neck(feature)
+
+    def _feature(self, stages: list[Tensor]) -> Tensor:
         return self.model.forward_head(_as_features(stages[-1], self._layout), pre_logits=True)
 
     def classify(self, embedding: Tensor) -> Tensor:
-        return self.model.get_classifier()(embedding)
+        return (self.model.get_classifier() if self.neck is None else self.fc)(embedding)
 
     def uncut(self) -> list[nn.Module]:
-        return [self.model.get_classifier()]
+        return [self.model.get_classifier()] if self.neck is None else [self.fc, self.neck[0]]
 
 
 Layout = Literal["NCHW", "NHWC", "NLD", "ND"]
@@ -118,15 +134,17 @@ def build(
     drop_rate: Dropout = 0.0,
     drop_path_rate: Dropout | None = None,
     stem_stride: Literal[1] | None = None,
+    embedding: Width | None = None,
 ) -> TimmNet:
     """``drop_rate``: dropout before the classifier. ``drop_path_rate``: stochastic depth. ``stem_stride``: 1 takes the
-    stride out of the first convolution.
+    stride out of the first convolution. ``embedding``: length, 64 to 1024, of one that a linear layer and batch norm make of
+    the model's own feature, which it is when None.
 
     Raises FaceletError when the size is too small, or the model's head is unlike others'; RuntimeError where the default
     device has no numbers ("meta") and the model needs some.
     """
     try:
-        return _make(name, classes, size, channels, drop_rate, drop_path_rate, stem_stride)
+        return _make(name, classes, size, channels, drop_rate, drop_path_rate, stem_stride, embedding)
     except FaceletError:
         raise
     except _UnlikeError as error:
@@ -151,10 +169,12 @@ def _make(
     drop_rate: float,
     drop_path_rate: float | None,
     stem_stride: int | None,
+    embedding: int | None = None,
 ) -> TimmNet:
     import timm
 
-    arguments: dict[str, Any] = {"num_classes": classes, "in_chans": channels, "drop_rate": drop_rate}
+    own = classes if embedding is None else 0
+    arguments: dict[str, Any] = {"num_classes": own, "in_chans": channels, "drop_rate": drop_rate}
     if drop_path_rate is not None:
         arguments["drop_path_rate"] = drop_path_rate
     config = timm.get_pretrained_cfg(name)
@@ -163,7 +183,7 @@ def _make(
     model = timm.create_model(name, pretrained=False, **arguments)
     if stem_stride is not None:
         _refine(model, name)
-    return TimmNet(model, size, channels)
+    return TimmNet(model, size, channels, embedding, classes)
 
 
 def _refine(model: nn.Module, name: str) -> None:

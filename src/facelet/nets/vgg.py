@@ -17,7 +17,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from facelet.errors import FaceletError
-from facelet.nets.base import NETS, Dropout, FaceNet, initialise
+from facelet.nets.base import NETS, Dropout, FaceNet, classifier, initialise
 from facelet.nets.stem import Stride, default_stride, require_size
 
 WIDTHS = (64, 128, 256, 512, 512)
@@ -98,7 +98,7 @@ class VGG11(FaceNet):
             inputs = outputs
         self.blocks = nn.ModuleList(blocks)
         self.dropout = nn.Dropout(dropout)
-        self.fc = nn.Linear(self.embedding_width, classes)
+        self.fc = classifier(self.embedding_width, classes)
         initialise(self)
 
     def stages(self, images: Tensor) -> list[Tensor]:

@@ -93,6 +93,7 @@ def _exported(spec: NetSpec, folder: Path) -> Path:
             if tensor.ndim == 1:  # equal ones would be kept once
                 torch.nn.init.uniform_(tensor, 0.5, 1.5)
     info = ModelInfo(
+        task="expression" if spec.classes else "identity",
         labels=tuple(map(str, range(spec.classes))),
         input=InputInfo(size=spec.size, channels=spec.channels, mean=spec.mean, std=spec.std),  # type: ignore[arg-type]
     )

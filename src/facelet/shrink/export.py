@@ -80,7 +80,8 @@ def export(
     """Writes ``net`` as a model file and returns its metadata.
 
     Args:
-        info: fields of ModelInfo; at least ``labels``. Input, net, params, macs, precision and made_with are filled in here.
+        info: fields of ModelInfo; at least ``labels``, and ``task="identity"`` for a net without classes. Input, net, params,
+            macs, precision and made_with are filled in here.
         faces: uint8 (N, H, W, C) golden faces for the parity gate, N >= 1.
 
     Raises FaceletError, leaving no file, when the net cannot be exported or the file does not answer as the net does.
@@ -110,8 +111,11 @@ def export(
 
 
 def to_onnx(net: nn.Module, spec: NetSpec) -> onnx.ModelProto:
-    """The graph of a net on the CPU in eval mode: "images" (batch, C, H, W) float to "logits" (batch, K)."""
-    model = graph_of(net, spec, ["logits"])
+    """The graph of a net on the CPU in eval mode: "images" (batch, C, H, W) float to "logits" (batch, K).
+
+    Of a net without classes, to "embedding" (batch, D), which is not of unit length.
+    """
+    model = graph_of(net, spec, ["logits" if spec.classes else "embedding"])
     shorten(model)
     return model
 
