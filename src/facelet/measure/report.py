@@ -135,7 +135,10 @@ def write_report(
             plots.pareto(summaries, "p50_ms", "latency p50, ms per face (log)", told),
             plots.pareto(summaries, "bytes", "file size, MB (log)", told),
         ),
-        stopping=_drawn(*(trade(stopping or {}, numbers, axis) for axis in AXES)),
+        # Colours of their own: of many models those that stop early may share one.
+        stopping=_drawn(
+            *(trade(stopping or {}, {name: k for k, name in enumerate(stopping or {})}, axis) for axis in AXES)
+        ),
         made={
             name: [{**row, "picture": _embedded(row["picture"])} for row in rows] for name, rows in (made or {}).items()
         },
