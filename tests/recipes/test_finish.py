@@ -8,11 +8,14 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from facelet import files
 from facelet.errors import FaceletError
 from facelet.measure.ledger import Ledger
 from facelet.recipes import finish as room
+from facelet.recipes.measured import write_done
 from facelet.recipes.runner import run
 from facelet.recipes.schema import check
+from facelet.step import Made
 
 NET = {"net": "resnet18", "epochs": 1}
 RECIPE = """
@@ -96,3 +99,17 @@ def test_a_step_has_no_more_seeds_than_what_it_needs():
     steps = [{"do": "train", "as": "large", **NET}, {"do": "quantize", "as": "small", "of": "large", "seeds": 2}]
     with pytest.raises(FaceletError, match="small has 2 seeds, and 'large', which it needs, has 1"):
         check({"title": "x", "steps": steps})
+
+
+def test_made_faces_of_all_seeds_are_told(tmp_path):
+    made = {"do": "balance", "as": "made", "teacher": "net", "steps": 1}
+    recipe = check({"title": "x", "seeds": 2, "steps": [{"do": "train", "as": "net", **NET}, made]})
+    for seed, label in enumerate(("made", "made-s1")):
+        place = tmp_path / "steps" / label
+        write_done(
+            place, label, seed, Made(faces=place / "faces.pack", notes=(f"seed {seed}",), spent={"seconds": 1.0})
+        )
+        files.write_json(place / "quality.json", [{"name": "fear", "picture": "06.png"}])
+    found = room._made_faces(tmp_path, recipe)
+    assert [told.notes for told, _ in found.values()] == [("seed 0",), ("seed 1",)]
+    assert found["made-s1"][1][0]["picture"] == tmp_path / "steps/made-s1/06.png"

@@ -88,12 +88,14 @@ def finish(folder: Path, recipe: Recipe, faces: FaceSet, done: list[Measured], c
 
 
 def _made_faces(folder: Path, recipe: Recipe) -> dict[str, tuple[Made, list[dict[str, Any]]]]:
-    """Of each step that made faces what it left, and what they are worth, class by class, with a picture."""
+    """Of each step that made faces, by its label, what it left, and what they are worth, class by class, with a picture."""
     found = {}
-    for step in (step for step, _ in recipe.all_steps() if step.makes == "faces"):
-        place = folder / "steps" / step.name
-        rows = [{**row, "picture": place / row["picture"]} for row in files.read_json(place / QUALITY)]
-        found[step.name] = (read_done(place)[2], rows)
+    for seed, steps in enumerate(recipe.rounds()):
+        for step in (step for step, _ in steps if step.makes == "faces"):
+            label = step.name if seed == 0 else f"{step.name}-s{seed}"
+            place = folder / "steps" / label
+            rows = [{**row, "picture": place / row["picture"]} for row in files.read_json(place / QUALITY)]
+            found[label] = (read_done(place)[2], rows)
     return found
 
 
