@@ -13,7 +13,7 @@ from timm.layers.cbam import CbamModule
 from facelet import nets
 from facelet.errors import FaceletError
 from facelet.measure.cost import net_cost
-from facelet.nets.capsule import LENGTH, ClassCapsules, route, squash
+from facelet.nets.capsule import LENGTH, ClassCapsules, route, route_many, squash
 from facelet.shrink.export import export
 
 
@@ -47,53 +47,68 @@ def test_squash_keeps_the_direction_and_bounds_the_length():
     assert torch.isfinite(vectors.grad).all()
 
 
+def drawn(faces: int, classes: int, capsules: int, dims: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Vectors and weight in float64, as ``route`` takes them."""
+    vectors = torch.randn(faces, dims, capsules, dtype=torch.float64)
+    return vectors, torch.randn(classes, dims * capsules, length, dtype=torch.float64)
+
+
+def votes_of(vectors: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """(N, K, I, L), one capsule and class after the other."""
+    dims, capsules = vectors.shape[1:]
+    each = [
+        [vectors[:, :, i] @ weight[k, [d * capsules + i for d in range(dims)]] for i in range(capsules)]
+        for k in range(len(weight))
+    ]
+    return torch.stack([torch.stack(of_class, 1) for of_class in each], 1)
+
+
 @pytest.mark.parametrize("iterations", [1, 2, 3, 5])
 def test_routing_is_the_papers_procedure(iterations):
-    votes = torch.randn(2, 3, 5, 4, dtype=torch.float64)
-    found = route(votes, iterations)
-    for face in range(2):
-        expected = by_hand(votes[face].transpose(0, 1).tolist(), iterations)
-        np.testing.assert_allclose(found[face].numpy(), expected, rtol=1e-4)
+    vectors, weight = drawn(2, 3, 5, 2, 4)
+    votes = votes_of(vectors, weight)
+    for found in (route(votes, iterations), route_many(vectors, weight, iterations)):
+        for face in range(2):
+            expected = by_hand(votes[face].transpose(0, 1).tolist(), iterations)
+            np.testing.assert_allclose(found[face].numpy(), expected, rtol=1e-4)
 
 
-def test_gradients_pass_through_the_last_iteration_alone():
-    votes = torch.randn(1, 3, 4, 2, dtype=torch.float64, requires_grad=True)
-    route(votes, 3).square().sum().backward()
+@pytest.mark.parametrize("many", [False, True])
+def test_gradients_pass_through_the_last_iteration_alone(many):
+    vectors, weight = (one.requires_grad_() for one in drawn(1, 3, 4, 2, 5))
+    found = route_many(vectors, weight, 3) if many else route(votes_of(vectors, weight), 3)
+    found.square().sum().backward()
     with torch.no_grad():
-        shares, agreement = None, torch.zeros(1, 3, 4, dtype=torch.float64)
+        votes, agreement = votes_of(vectors, weight), torch.zeros(1, 3, 4, dtype=torch.float64)
         for _ in range(2):
             sums = torch.einsum("nki,nkid->nkd", agreement.softmax(1), votes)
             agreement = agreement + torch.einsum("nkid,nkd->nki", votes, squash(sums))
         shares = agreement.softmax(1)
-    again = votes.detach().clone().requires_grad_()
-    torch.einsum("nki,nkid->nkd", shares, again).square().sum().backward()
-    torch.testing.assert_close(votes.grad, again.grad)
+    again = [one.detach().clone().requires_grad_() for one in (vectors, weight)]
+    torch.einsum("nki,nkid->nkd", shares, votes_of(*again)).square().sum().backward()
+    for mine, theirs in zip((vectors, weight), again, strict=True):
+        torch.testing.assert_close(mine.grad, theirs.grad)
 
 
-def test_every_type_votes_with_its_own_weights_at_every_place():
-    layer = ClassCapsules(classes=3, types=2, dims=4, places=6, iterations=2)
+def test_gradients_of_routing_are_those_of_differences():
+    vectors, weight = (one.requires_grad_() for one in drawn(2, 2, 3, 2, 4))
+    assert torch.autograd.gradcheck(lambda *both: route_many(*both, iterations=1), (vectors, weight))
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_every_type_votes_with_its_own_weights_at_every_place(training):
+    layer = ClassCapsules(classes=3, types=2, dims=4, places=6, iterations=2).train(training)
     maps = torch.randn(2, 4 * 2, 2, 3)
-    votes = torch.zeros(2, 3, 12, LENGTH)
+    expected = []
     for face in range(2):
+        votes: list[list[list[float]]] = []
         for type_ in range(2):
             for place in range(6):
                 vector = torch.stack([maps[face, d * 2 + type_].flatten()[place] for d in range(4)])
-                for k in range(3):
-                    weight = layer.weight[type_, place, :, k * LENGTH : (k + 1) * LENGTH]
-                    votes[face, k, type_ * 6 + place] = squash(vector) @ weight
-    torch.testing.assert_close(layer(maps), route(votes, 2), rtol=1e-4, atol=1e-6)
-
-
-def test_gradients_of_the_layer_are_those_of_differences():
-    layer = ClassCapsules(classes=2, types=2, dims=3, places=1, iterations=1).double()
-    layer.forward = lambda maps: route(  # the layer computes in float32, too coarse for differences
-        (squash(maps.unflatten(1, (3, -1)).flatten(2).permute(2, 0, 1)) @ layer.weight.flatten(0, 1))
-        .unflatten(2, (2, -1))
-        .permute(1, 2, 0, 3),
-        1,
-    )
-    maps = torch.randn(2, 6, 1, 1, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(layer, (maps,))
+                mine = squash(vector) @ layer.weight[type_, place]
+                votes.append(mine.view(3, LENGTH).tolist())
+        expected.append(by_hand(votes, 2))
+    torch.testing.assert_close(layer(maps), torch.tensor(expected), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(("size", "side"), [(32, 8), (48, 6), (100, 7), (112, 7)])

@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 
+from facelet.learn.heap import keep_memory
+
 try:
     from lightning.fabric.plugins.environments import (
         LightningEnvironment,
@@ -51,6 +53,7 @@ warnings.filterwarnings("ignore", module=r"(lightning|pytorch_lightning|lightnin
 
 def quiet_trainer(device: torch.device, folder: Path, *, bf16: bool, **more: Any) -> Trainer:
     """A Trainer that runs until it is told to stop, and leaves bars, logs, checkpoints and validation to us."""
+    keep_memory()
     return Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         precision="bf16-mixed" if bf16 else "32-true",
