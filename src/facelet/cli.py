@@ -33,6 +33,8 @@ Speed = Annotated[
 def run(
     recipe: Annotated[str, typer.Argument(help="A recipe's name or a YAML file; tsnet when not given.")] = "",
     faces: Annotated[str, typer.Option(help="Source of faces: toy, ferplus:PATH, folder:PATH, pack:FILE ...")] = "",
+    also: Annotated[list[str] | None, typer.Option(help="A further source, as faces:PATH of unknown people.")] = None,
+    pairs: Annotated[str, typer.Option(help="Pairs to measure models of identity on, as lfw:PATH.")] = "",
     out: Annotated[str, typer.Option(help="Folder of the run; runs/RECIPE when not given.")] = "",
     set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, as steps.teacher.epochs=10.")] = None,
     profile: Annotated[str, typer.Option(help="A profile of the recipe, such as cpu.")] = "",
@@ -49,15 +51,18 @@ def run(
     from facelet.recipes.runner import Hardware
     from facelet.recipes.runner import run as run_recipe
 
-    if resume and (recipe or faces or out or set_ or profile or seeds):
+    if resume and (recipe or faces or also or pairs or out or set_ or profile or seeds):
         raise FaceletError(
-            "--resume goes on with the run as it is; leave out recipe, --faces, --set, --profile, --seeds, --out"
+            "--resume goes on with the run as it is; leave out recipe, --faces, --also, --pairs, --set, --profile, --seeds, "
+            "--out"
         )
     settings = [*(set_ or []), *([f"seeds={seeds}"] if seeds else [])]
     hardware = Hardware(device, devices, nodes, precision)
     run_recipe(
         recipe or "tsnet",
         faces=faces,
+        also=also or [],
+        pairs=pairs,
         out=out,
         settings=settings,
         profile=profile,
@@ -81,6 +86,7 @@ def recipes(name: Annotated[str, typer.Argument(help="Show this one.")] = "") ->
 @app.command()
 def faces(
     source: Annotated[str, typer.Argument(help="toy, ferplus:PATH, folder:PATH, identities:PATH, pack:FILE ...")],
+    also: Annotated[list[str] | None, typer.Option(help="A further source, to look at or pack with the first.")] = None,
     size: Annotated[int, typer.Option(help="Side in pixels; the source's own when not given.")] = 0,
     sheet: Annotated[str, typer.Option(help="Where to draw the contact sheet (PNG).")] = "",
     pack: Annotated[str, typer.Option(help="Write the faces into this file.")] = "",
@@ -93,8 +99,10 @@ def faces(
     from facelet.faces.look import describe, show
     from facelet.faces.pack import write_pack
     from facelet.faces.sheet import save_sheet
+    from facelet.faces.together import together
 
     found = load(source, size=size or None)
+    found = together([found, *(load(other, size=found.size, channels=found.channels) for other in also or [])])
     description = describe(found, against=against)
     if as_json:
         print(json.dumps(description.to_json()))

@@ -98,6 +98,21 @@ def test_rescaps(tmp_path):
     assert "trained on the faces of made, too" in (tmp_path / "run" / "ledger.md").read_text()
 
 
-@pytest.mark.parametrize("name", ["resvgg", "light-self-distilled", "rescaps"])
+def test_mobileface(tmp_path):
+    rows = small("mobileface", tmp_path / "run", {"teacher.epochs": 6, "student.epochs": 4})
+    assert {row["split"] for row in rows.values()} == {"test"}
+    assert all(row["balanced_accuracy"] is None and row["tar_1e2"] > 0 for row in rows.values())
+    assert rows["teacher"]["accuracy"] > 0.6
+    assert {rows[name]["compare"] for name in ("identities", "features")} == {"student"}
+    assert rows["student-int8"]["parent"] == "student"
+    info = model_file.read(tmp_path / "run" / "student-int8.onnx")
+    assert (info.task, info.labels, info.crop.align, info.precision) == ("identity", (), "five-points", "int8")
+    assert -1 < info.threshold < 1
+    assert info.figures["test_pairs"] == rows["student-int8"]["n"]
+    assert "Who is taken for whom" in (tmp_path / "run" / "report.html").read_text()
+    assert "losses cosface 1, cosine 10" in (tmp_path / "run" / "ledger.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["resvgg", "light-self-distilled", "rescaps", "mobileface"])
 def test_its_page_is_there(name):
     assert (Path(__file__).parents[2] / "docs" / f"{name}.md").exists()

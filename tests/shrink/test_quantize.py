@@ -14,8 +14,9 @@ from facelet.runtime.session import Model, prepared
 from facelet.shrink import int8
 from facelet.shrink import quantize as room
 from facelet.shrink.export import export
+from facelet.shrink.guard import Score
 from facelet.shrink.int8 import Calibrated, Choice
-from facelet.shrink.quantize import Quantize, Score
+from facelet.shrink.quantize import Quantize
 from facelet.step import STEPS, Job, Made
 
 

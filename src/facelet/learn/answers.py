@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -113,7 +114,7 @@ class Answers:
                 f"{self.source}: its answers belong to protocol {self.protocol}, these faces are {protocol}; "
                 "answers to other splits could have seen the test faces"
             )
-        place = {name: row for row, name in enumerate(self.names.tolist())}
+        place = self._places()
         missing = [name for name in faces.names.tolist() if name not in place]
         if missing:
             raise FaceletError(
@@ -128,6 +129,14 @@ class Answers:
                 reorder = columns is not None and name.endswith("logits")
                 taken[name] = array[rows][:, columns] if reorder else array[rows]
         return replace(self, names=faces.names, classes=faces.classes if columns is not None else self.classes, **taken)
+
+    def _places(self) -> dict[str, int]:
+        """Row of each name. The first folder may be left out, as sources do where all their faces lie in one."""
+        names = self.names.tolist()
+        inside = [name.partition("/")[2] for name in names]
+        counts = Counter(inside)
+        short = {name: row for row, name in enumerate(inside) if name and counts[name] == 1}
+        return short | {name: row for row, name in enumerate(names)}
 
     def _columns(self, classes: tuple[str, ...]) -> list[int] | None:
         if self.logits is None or (not self.classes and self.logits.shape[1] == len(classes)):

@@ -105,6 +105,11 @@ class Faces:
         votes = None if faces.votes is None else torch.from_numpy(np.asarray(faces.votes, np.float32))
         return cls(images, torch.from_numpy(np.asarray(faces.labels, np.int64)), votes)
 
+    @classmethod
+    def of_images(cls, images: NDArray[np.uint8]) -> Faces:
+        """Of faces that have no labels, uint8 (N, H, W, C)."""
+        return cls(torch.from_numpy(np.array(images)), torch.full((len(images),), -1), None)
+
     def to(self, device: torch.device) -> None:
         """Labels and votes to ``device``, and the images too unless they are on disk or too many for it."""
         if isinstance(self.images, Tensor) and self.images.nbytes <= DEVICE_SHARE * free_memory(device):
@@ -153,8 +158,8 @@ class FaceBatches:
 
     Args:
         size: faces of one step over all processes; at most the number of faces is used.
-        balanced: draw classes evenly, with replacement, instead of every face once. What does not fill a last batch of
-            an epoch is left out, other faces each time.
+        balanced: draw classes evenly, with replacement, instead of every face once; faces without a label as often as they
+            are there. What does not fill a last batch of an epoch is left out, other faces each time.
         epoch: how many faces it has, if fewer than there are: so many of them, other ones each time.
         rank, world: this process, and how many there are.
 
@@ -230,11 +235,14 @@ class FaceBatches:
         if not self.balanced:
             return draws.permutation(len(self.faces))[:n]
         labels = self.faces.labels.cpu().numpy()
-        by_class = np.argsort(labels, kind="stable")
+        nobody = np.flatnonzero(labels < 0)
+        some = round(n * len(nobody) / len(labels))
+        by_class = np.argsort(labels, kind="stable")[len(nobody) :]
         present, first, counts = np.unique(labels[by_class], return_index=True, return_counts=True)
-        chosen = draws.integers(len(present), size=n)
-        within = (draws.random(n) * counts[chosen]).astype(np.int64)
-        return by_class[first[chosen] + within]
+        chosen = draws.integers(len(present), size=n - some)
+        within = (draws.random(n - some) * counts[chosen]).astype(np.int64)
+        evenly = by_class[first[chosen] + within]
+        return draws.permutation(np.concatenate([evenly, draws.permutation(nobody)[:some]])) if some else evenly
 
 
 def seed_of(*numbers: int) -> int:

@@ -71,7 +71,7 @@ class Learner(LightningModule):
     def _begin(self) -> None:
         plan = self.training_plan
         plan.batches.place(self.device, self.global_rank, self.trainer.world_size)
-        plan.val.to(self.device)
+        plan.exam.faces.to(self.device)
         self.objective.place(self.device)
         self._clip = [p for p in (*self.net.parameters(), *self.objective.parameters()) if p.requires_grad]
         self.ema = Ema(self.net, plan.ema)

@@ -27,6 +27,7 @@ from facelet.learn import precision as precisions
 from facelet.learn.answers import digest
 from facelet.learn.batches import FaceBatches, Faces
 from facelet.learn.estimate import seconds_per_face
+from facelet.learn.exams import Exam, Labelled
 from facelet.learn.inherit import inherit
 from facelet.learn.objective import Objective
 from facelet.learn.optimizer import LR, WEIGHT_DECAY, Optimization
@@ -123,6 +124,22 @@ class Lesson(Step):
             )
         return train
 
+    def validation_faces(self, faces: FaceSet) -> FaceSet:
+        """The faces that ``exam`` is about, or this raises FaceletError."""
+        return faces.labelled("val")
+
+    def exam(self, faces: FaceSet, spec: NetSpec) -> Exam:
+        """What the net is asked about validation faces while it is trained."""
+        return Labelled(Faces.of(self.validation_faces(faces)))
+
+    def batch_faces(self, train: FaceSet) -> Faces:
+        """The training faces with the labels that ``objective`` reads."""
+        return Faces.of(train)
+
+    def classes(self, faces: FaceSet) -> int:
+        """Of the net; 0 for one that answers with its embedding."""
+        return len(faces.classes)
+
     def all_faces(self, job: Job) -> FaceSet:
         """``training_faces``, and behind them the synthetic ones that were asked for."""
         train = self.training_faces(job.faces)
@@ -146,7 +163,7 @@ class Lesson(Step):
 
     def spec_for(self, faces: FaceSet, train: FaceSet, before: NetSpec | None) -> NetSpec:
         """Of the net this step makes; ``before`` is that of the model it starts from, or has the shape of."""
-        classes = len(faces.classes)
+        classes = self.classes(faces)
         if before is not None:
             if before.channels != faces.channels:
                 raise FaceletError(
@@ -169,7 +186,7 @@ class Lesson(Step):
             raise FaceletError(f"{self.name}: net_options cannot set {', '.join(self.net_options)}") from error
 
     def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
-        train, val = self.training_faces(faces), faces.labelled("val")
+        train, val = self.training_faces(faces), self.validation_faces(faces)
         spec = self.spec_for(faces, train, self.spec_of(self.before, specs) if self.before else None)
         specs[self.name] = spec
         cost = net_cost(without_exits(spec.skeleton()), spec)
@@ -215,9 +232,9 @@ class Lesson(Step):
         self, job: Job, net: FaceNet, spec: NetSpec, objective: Objective, train: FaceSet, folder: TrainingFolder
     ) -> Training:
         """The training with its plan, which is kept in the folder, so that a resumed one has the same."""
-        device, val = precisions.pick_device(job.device), job.faces.labelled("val")
+        device, exam = precisions.pick_device(job.device), self.exam(job.faces, spec)
         batches = FaceBatches(
-            Faces.of(train),
+            self.batch_faces(train),
             size=self.batch,
             seed=job.seed,
             augment=augmentation(self.augment),
@@ -226,7 +243,7 @@ class Lesson(Step):
         )
         schedule, precision = folder.load_plan()
         if self.epochs and schedule is None:
-            counts = {"steps_per_epoch": batches.steps_per_epoch, "train": batches.epoch, "val": len(val)}
+            counts = {"steps_per_epoch": batches.steps_per_epoch, "train": batches.epoch, "val": len(exam.faces)}
             schedule = by_epochs(self.epochs, **counts, warmup=self.warmup)
         precision = precision or precisions.choose(net, device, self.wish(job))
         if job.leads:
@@ -238,7 +255,7 @@ class Lesson(Step):
             spec=spec,
             objective=objective,
             batches=batches,
-            val=Faces.of(val),
+            exam=exam,
             schedule=schedule,
             seconds=self.minutes * 60 if self.minutes else None,
             optimization=self.optimization(),

@@ -50,6 +50,6 @@ class Probe:
             validation=validation,
             steps_per_epoch=training.batches.steps_per_epoch,
             train=training.batches.epoch,
-            val=len(training.val),
+            val=len(training.exam.faces),
             warmup=training.warmup,
         )

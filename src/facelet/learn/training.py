@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from facelet.learn.batches import FaceBatches, Faces
+from facelet.learn.batches import FaceBatches
+from facelet.learn.exams import Exam
 from facelet.learn.objective import Objective
 from facelet.learn.optimizer import Optimization
 from facelet.learn.precision import Precision
@@ -25,7 +26,7 @@ class Training:
         net, spec: what is trained; ``net`` has its fresh or inherited weights.
         objective: what is minimised.
         batches: training faces.
-        val: labelled validation faces.
+        exam: what is asked on validation faces.
         schedule: fixed already, or None when ``seconds`` are given and its first steps are to be timed.
         seconds: of training, or None.
         warmup: share of the steps in which the learning rate rises, for a schedule that is still to be fixed.
@@ -40,7 +41,7 @@ class Training:
     spec: NetSpec
     objective: Objective
     batches: FaceBatches
-    val: Faces
+    exam: Exam
     schedule: Schedule | None
     seconds: float | None
     optimization: Optimization

@@ -11,11 +11,10 @@ import time
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from facelet.faces.augment import plain
-from facelet.learn.batches import Faces
 from facelet.learn.ema import settle
+from facelet.learn.exams import Exam
 from facelet.learn.lightning import Trainer
 from facelet.learn.training import Training
 
@@ -23,20 +22,14 @@ BATCH = 256
 
 
 @torch.no_grad()
-def validate(net: nn.Module, normalise: nn.Module, val: Faces, rows: Tensor, bf16: bool) -> Tensor:
-    """Sums over ``rows`` of ``val``, float64 (3,): cross-entropy, right answers, faces; ``net`` is in eval mode.
-
-    Sums rather than means, so that several processes can add theirs.
-    """
-    sums = torch.zeros(3, dtype=torch.float64, device=rows.device)
+def examine(net: nn.Module, normalise: nn.Module, exam: Exam, rows: Tensor, bf16: bool) -> Tensor:
+    """The exam's sums over ``rows`` of its faces; ``net`` is in eval mode."""
+    sums = exam.blank(rows.device)
     for some in rows.split(BATCH):
-        faces, labels = normalise(plain(val.pixels(some))), val.labels[some]
+        faces = normalise(plain(exam.faces.pixels(some)))
         with torch.autocast(rows.device.type, torch.bfloat16, enabled=bf16):
-            logits = net(faces)
-        logits = logits.float()
-        sums[0] += cross_entropy(logits, labels, reduction="sum")
-        sums[1] += (logits.argmax(1) == labels).sum()
-        sums[2] += len(some)
+            answers = net(faces)
+        exam.add(sums, some, answers.float())
     return sums
 
 
@@ -55,13 +48,12 @@ class Validator:
             settle(self.net, (training.objective.normalise(batch.faces) for batch in found))
 
     def validate(self, first: int | None = None) -> tuple[float, float]:
-        """Cross-entropy and accuracy on the ``first`` validation faces, or on all."""
-        training, trainer = self.training, self.trainer
-        count = len(training.val) if first is None else first
+        """The exam's loss and accuracy on its ``first`` faces, or on all."""
+        trainer, exam = self.trainer, self.training.exam
+        count = len(exam.faces) if first is None else first
         mine = torch.arange(trainer.global_rank, count, trainer.world_size, device=self.device)
-        sums = validate(self.net, training.objective.normalise, training.val, mine, self.bf16)
-        loss, right, faces = trainer.strategy.reduce(sums, reduce_op="sum").tolist()
-        return loss / faces, right / faces
+        sums = examine(self.net, self.training.objective.normalise, exam, mine, self.bf16)
+        return exam.grade(trainer.strategy.reduce(sums, reduce_op="sum"))
 
     def seconds(self, done: int) -> tuple[float, float]:
         """How long one batch of ``settle`` takes, and a ``validate`` of all faces; timed on a few of them."""
@@ -69,9 +61,9 @@ class Validator:
         start = self.now()
         self.settle(done, batches=1)
         settled = self.now()
-        count = min(len(self.training.val), BATCH)
+        count = min(len(self.training.exam.faces), BATCH)
         self.validate(count)
-        return settled - start, (self.now() - settled) * len(self.training.val) / count
+        return settled - start, (self.now() - settled) * len(self.training.exam.faces) / count
 
     def now(self) -> float:
         """The clock, once the device has done all it was asked."""

@@ -129,6 +129,11 @@ class Classification:
         kept = ~self.identical
         return score(self.probabilities[kept], self.truth[kept], self.classes, self.labels)
 
+    @property
+    def accuracy(self) -> float:
+        """Over all labelled faces."""
+        return self.all.accuracy
+
     def against(self, other: Classification) -> Difference:
         """Accuracy of this minus ``other`` on the same faces. Raises FaceletError when they are not the same."""
         if (self.protocol, self.split) != (other.protocol, other.split) or not np.array_equal(self.index, other.index):

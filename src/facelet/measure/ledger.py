@@ -32,6 +32,8 @@ AVERAGED = (
     "balanced_accuracy",
     "recall_spread",
     "ece",
+    "tar_1e2",
+    "tar_1e3",
     "fresh_accuracy",
     "val_accuracy",
     "p50_ms",

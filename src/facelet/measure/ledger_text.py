@@ -16,14 +16,18 @@ from facelet.measure.ledger import Ledger, Summary
 from facelet.measure.row import Row, amount, duration, megabytes, milliseconds, percent, signed
 from facelet.measure.verdict import compared_sizes, worded
 
-COLUMNS = ("model", "accuracy, 95 %", "change", "balanced", "spread", "ECE", "parameters", "MACs", "file", "p50", "p95")
+TARS = ("TAR at 1 %", "TAR at 0.1 %")
+COLUMNS = (
+    *("model", "accuracy, 95 %", "change", "balanced", "spread", "ECE", *TARS),
+    *("parameters", "MACs", "file", "p50", "p95"),
+)
 FITTING = (
     (142, ()),
     (132, ("spread",)),
     (104, ("spread", "ECE", "MACs", "p95")),
-    (0, ("balanced", "spread", "ECE", "parameters", "MACs", "p95")),
+    (0, ("balanced", "spread", "ECE", *TARS, "parameters", "MACs", "p95")),
 )
-"""Columns that a terminal of at least so many characters leaves out; ``ledger.md`` has all."""
+"""Columns that a terminal of at least so many characters leaves out; ``ledger.md`` has all that say something."""
 
 
 def cells(summary: Summary) -> tuple[str, ...]:
@@ -33,9 +37,10 @@ def cells(summary: Summary) -> tuple[str, ...]:
         row.name + (" (control)" if row.control else ""),
         accuracy(summary),
         change(row),
-        percent(row.balanced_accuracy),
-        percent(row.recall_spread),
-        percent(row.ece),
+        *(
+            "" if share is None else percent(share)
+            for share in (row.balanced_accuracy, row.recall_spread, row.ece, row.tar_1e2, row.tar_1e3)
+        ),
         amount(row.params),
         amount(row.macs),
         f"{megabytes(row.bytes)} {row.precision}",
@@ -65,7 +70,7 @@ def headline(ledger: Ledger) -> str:
     if ends is None:
         return "Nothing has been measured yet."
     first, small = (end.row for end in ends)
-    said = f"{small.name} answers {percent(small.accuracy)} of {small.n:,} {small.split} faces correctly"
+    said = f"{small.name} answers {percent(small.accuracy)} of {small.n:,} {small.split} {small.unit} correctly"
     said += f" in {megabytes(small.bytes)}"
     if small.p50_ms:
         said += f" and {milliseconds(small.p50_ms)} a face"
@@ -80,7 +85,7 @@ def show(ledger: Ledger, console: Console) -> None:
     """Prints the table, each model's verdict, and the sentence that sums it up."""
     table = Table(box=None, header_style="dim", padding=(0, 2 if console.width >= 104 else 1, 0, 0))
     dropped = next(columns for width, columns in FITTING if console.width >= width)
-    kept = [number for number, column in enumerate(COLUMNS) if column not in dropped]
+    kept = [number for number in _said(ledger.summaries()) if COLUMNS[number] not in dropped]
     for number in kept:
         table.add_column(COLUMNS[number], justify="left" if number == 0 else "right", no_wrap=True)
     verdicts = Table.grid(padding=(0, 2))
@@ -115,24 +120,45 @@ def markdown(
     facts = {"Protocol": protocol, "Machine": machine, "Budget": budget}
     lines = [f"# Ledger: {_cell(title)}", "", _cell(headline(ledger)), ""]
     lines += [f"- **{name}**: {_cell(value)}" for name, value in facts.items() if value]
-    lines += ["", "| " + " | ".join(COLUMNS) + " |", "|:--" + "|--:" * (len(COLUMNS) - 1) + "|"]
-    lines += ["| " + " | ".join(map(_cell, cells(summary))) + " |" for summary in summaries]
+    kept = _said(summaries)
+    lines += ["", "| " + " | ".join(COLUMNS[number] for number in kept) + " |", "|:--" + "|--:" * (len(kept) - 1) + "|"]
+    lines += ["| " + " | ".join(_cell(cells(summary)[number]) for number in kept) + " |" for summary in summaries]
     lines += ["", "## Verdicts", ""]
     lines += [f"- **{_cell(s.row.name)}**{_beside(s.row)}: {_cell(s.row.verdict)}" for s in summaries if s.row.verdict]
     noted = [*notes, *ledger.notes()]
     if noted:
         lines += ["", "## Notes", "", *(f"- {_cell(note)}" for note in noted)]
-    lines += ["", LEGEND, ""]
+    lines += ["", legend(ledger), ""]
     return "\n".join(lines)
+
+
+def about_pairs(ledger: Ledger) -> bool:
+    """Whether its models are of identity."""
+    return any(row.unit == "pairs" for row in ledger.rows)
+
+
+def legend(ledger: Ledger) -> str:
+    """What the columns mean."""
+    return LEGEND.format(PAIRS if about_pairs(ledger) else CLASSES)
 
 
 LEGEND = (
     "Accuracy is of a split that is read once, at the end of each step; selection uses validation only. With it stands "
     "Wilson's 95 % interval, or over several seeds the standard deviation. Change is in points against the parent (for "
-    "a control: against the model it controls for), with the 95 % interval of the difference on the same faces. Balanced is the "
-    "mean recall of the classes, spread its standard deviation over them. MACs "
+    "a control: against the model it controls for), with the 95 % interval of the difference on the same faces. {} MACs "
     "are multiply-accumulates for one face; latency is for one face on the machine named here."
 )
+CLASSES = "Balanced is the mean recall of the classes, spread its standard deviation over them."
+PAIRS = (
+    "Accuracy is of pairs of faces, those of a fold at the threshold that is best on the other folds; TAR is the share of pairs of "
+    "one person that are accepted where that share of the pairs of two people is."
+)
+
+
+def _said(summaries: Sequence[Summary]) -> list[int]:
+    """Columns in which some model has something."""
+    lines = [cells(summary) for summary in summaries]
+    return [number for number in range(len(COLUMNS)) if any(line[number] for line in lines) or number < 3]
 
 
 def _beside(row: Row) -> str:

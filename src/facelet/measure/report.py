@@ -24,17 +24,20 @@ from numpy.typing import NDArray
 
 from facelet import files, pixels
 from facelet.errors import FaceletError
-from facelet.faces import FaceSet, Protocol
+from facelet.faces import FaceSet, PairSet, Protocol
 from facelet.measure import plots
 from facelet.measure.classification import Classification
 from facelet.measure.drawing import SERIES
 from facelet.measure.early_exit_plot import AXES, trade
 from facelet.measure.ledger import Ledger, Summary
-from facelet.measure.ledger_text import LEGEND, accuracy, change, headline
+from facelet.measure.ledger_text import about_pairs, accuracy, change, headline, legend
+from facelet.measure.roc_plot import roc_plot
 from facelet.measure.row import amount, duration, megabytes, milliseconds, percent, points, signed
 from facelet.measure.scores import Scores
+from facelet.measure.verification import Verification
 
 WRONG_FACES = 24
+WRONG_PAIRS = 12
 THUMBNAIL = 96
 MODELS_COMPARED = 5
 UNIT = re.compile(r"([\d.]) (?=%|[MGk]B?\b|ms\b|s\b|points\b)")  # a figure and its unit stay on one line
@@ -64,14 +67,24 @@ class WrongFace:
     votes: tuple[tuple[str, float], ...]
 
 
+@dataclass(frozen=True)
+class WrongPair:
+    """A pair that a model answered wrongly: both pictures (data URIs), whether they are one person, their cosine."""
+
+    pictures: tuple[str, str]
+    names: tuple[str, str]
+    same: bool
+    score: float
+
+
 def write_report(
     path: str | Path,
     *,
     title: str,
     ledger: Ledger,
     protocol: Protocol,
-    evaluations: Mapping[str, Classification],
-    faces: FaceSet,
+    evaluations: Mapping[str, Classification | Verification],
+    faces: FaceSet | PairSet,
     curves: Mapping[str, plots.Curve] | None = None,
     stopping: Mapping[str, plots.Curve] | None = None,
     trained: float = 0.0,
@@ -86,8 +99,8 @@ def write_report(
     """Writes ``report.html``, beside and renamed.
 
     Args:
-        evaluations: by model name, on ``faces``; of one seed where there are several.
-        faces: the split that was evaluated, at any size.
+        evaluations: by model name, on ``faces``; of one seed where there are several. All of them of classes, or all of pairs.
+        faces: the split, or the pairs, that were evaluated, at any size.
         curves: rows of ``curves.csv`` by model name; further seeds as "NAME-s1".
         stopping: settings of the models that stop early, see ``early_exit_plot``.
         trained: seconds of training in all; those of the ledger's rows when 0.
@@ -98,8 +111,12 @@ def write_report(
     Raises FaceletError when an evaluation is not of ``faces``, or the file cannot be written.
     """
     for name, result in evaluations.items():
-        if result.index.max() >= len(faces) or not np.array_equal(faces.labels[result.index], result.truth):
-            raise FaceletError(f"the answers of {name!r} are not of the {len(faces):,} faces given to the report")
+        if not _are_of(result, faces):
+            raise FaceletError(
+                f"the answers of {name!r} are not of the {len(faces):,} faces or pairs given to the report"
+            )
+    pairs = {name: result for name, result in evaluations.items() if isinstance(result, Verification)}
+    classes = {name: result for name, result in evaluations.items() if isinstance(result, Classification)}
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= FILTERS
     template = environment.from_string(resources.files(__package__).joinpath("report.html.j2").read_text("utf-8"))
@@ -111,7 +128,8 @@ def write_report(
     compared = shown if len(shown) <= MODELS_COMPARED else [shown[0], *shown[1 - MODELS_COMPARED :]]
     first, small = ledger.ends() or (None, None)
     looked_at = small.row.name if small and small.row.name in evaluations else next(iter(shown), "")
-    told = next((r.annotator for r in evaluations.values() if r.annotator is not None), None)
+    told = next((r.annotator for r in classes.values() if r.annotator is not None), None)
+    sorted_out = [(name, classes[name]) for name in compared if name in classes]
     text = template.render(
         title=title,
         paper=paper,
@@ -123,7 +141,9 @@ def write_report(
         summaries=summaries,
         bars=_bars(summaries),
         numbers={name: number % SERIES for name, number in numbers.items()},
-        legend=LEGEND,
+        legend=legend(ledger),
+        about_pairs=about_pairs(ledger),
+        roc=_drawn(roc_plot({name: pairs[name] for name in compared if name in pairs}, numbers)),
         protocol=protocol,
         machine=machine,
         recipe=recipe_text,
@@ -146,20 +166,18 @@ def write_report(
             plots.learning_curves(curves or {}, summaries, "val_accuracy", "validation accuracy, %"),
             plots.learning_curves(curves or {}, summaries, "train_loss", "training loss"),
         ),
-        recall=_recall({name: evaluations[name].all for name in compared}),
-        confusions=[(name, evaluations[name].all, _shares(evaluations[name].all)) for name in compared],
+        recall=_recall({name: result.all for name, result in sorted_out}),
+        confusions=[(name, result.all, _shares(result.all)) for name, result in sorted_out],
         reliability=[
-            (name, evaluations[name].all, Markup(plots.reliability_diagram(evaluations[name], numbers[name])))
-            for name in compared
+            (name, result.all, Markup(plots.reliability_diagram(result, numbers[name]))) for name, result in sorted_out
         ],
         others=[
-            (name, result)
-            for name, result in evaluations.items()
-            if result.identical is not None or not result.same_labels
+            (name, result) for name, result in classes.items() if result.identical is not None or not result.same_labels
         ],
         wrong_name=looked_at,
         wrong_count=int((~evaluations[looked_at].correct).sum()) if looked_at else 0,
-        wrong=_wrong_faces(evaluations[looked_at], faces) if looked_at else [],
+        wrong=_wrong_faces(classes[looked_at], faces) if looked_at in classes and isinstance(faces, FaceSet) else [],
+        wrong_pairs=_wrong_pairs(pairs[looked_at], faces) if looked_at in pairs and isinstance(faces, PairSet) else [],
     )
     files.write_text(path, text)
 
@@ -200,6 +218,32 @@ def _recall(scores: Mapping[str, Scores]) -> dict[str, Any]:
 def _shares(scores: Scores) -> list[list[float]]:
     """The confusion matrix's rows as shares of their class."""
     return (scores.confusion / np.maximum(scores.confusion.sum(1, keepdims=True), 1)).tolist()
+
+
+def _are_of(result: Classification | Verification, faces: FaceSet | PairSet) -> bool:
+    if isinstance(result, Verification):
+        return isinstance(faces, PairSet) and np.array_equal(faces.same, result.same)
+    return (
+        isinstance(faces, FaceSet)
+        and result.index.max() < len(faces)
+        and np.array_equal(faces.labels[result.index], result.truth)
+    )
+
+
+def _wrong_pairs(result: Verification, pairs: PairSet) -> list[WrongPair]:
+    """Those whose scores lie furthest beyond their folds' thresholds, of each kind as many."""
+    beyond = np.abs(result.scores - np.array(result.thresholds)[result.folds])
+    found = []
+    for same in (True, False):
+        wrong = np.flatnonzero(~result.correct & (result.same == same))
+        for row in wrong[np.argsort(-beyond[wrong], kind="stable")][: WRONG_PAIRS // 2]:
+            both = pairs.pairs[row].tolist()
+            pictures, names = (
+                [of(at) for at in both]
+                for of in (lambda at: _picture(pairs.images[at]), lambda at: str(pairs.names[at]))
+            )
+            found.append(WrongPair((pictures[0], pictures[1]), (names[0], names[1]), same, float(result.scores[row])))
+    return found
 
 
 def _wrong_faces(result: Classification, faces: FaceSet) -> list[WrongFace]:

@@ -8,13 +8,18 @@ A megabyte is 1,000,000 bytes. Latency is of the machine that the row names and 
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from facelet.measure.classification import Classification
+from facelet.measure.verification import FARS, Verification
 
 
 class Row(BaseModel):
     """One model, measured. Accuracies are shares in 0..1, times milliseconds, sizes bytes.
+
+    Of a model of identity ``n`` counts pairs, and what is about classes is None.
 
     ``change`` is this accuracy minus that of ``compare`` (its parent, or the model a control controls for), on the same
     faces, with the ends of its interval. ``machine`` names where p50 and p95 were taken, without what changes by the
@@ -36,9 +41,11 @@ class Row(BaseModel):
     accuracy: float = Field(ge=0, le=1)
     accuracy_low: float = Field(ge=0, le=1)
     accuracy_high: float = Field(ge=0, le=1)
-    balanced_accuracy: float = Field(ge=0, le=1)
-    recall_spread: float = Field(0.0, ge=0, le=1, description="standard deviation of recall over the classes")
-    ece: float = 0.0
+    balanced_accuracy: float | None = Field(None, ge=0, le=1)
+    recall_spread: float | None = Field(None, ge=0, le=1, description="standard deviation of recall over the classes")
+    ece: float | None = None
+    tar_1e2: float | None = Field(None, ge=0, le=1, description="pairs of one person accepted at a FAR of 1 %")
+    tar_1e3: float | None = Field(None, ge=0, le=1, description="the same at 0.1 %")
     fresh_accuracy: float | None = Field(None, description="without the faces identical to a training face")
     val_accuracy: float | None = None
     params: int = Field(ge=0)
@@ -66,9 +73,28 @@ class Row(BaseModel):
         """Name of the model it is measured against, "" for the first."""
         return self.compare or self.parent
 
+    @property
+    def unit(self) -> str:
+        """What ``n`` counts."""
+        return "faces" if self.balanced_accuracy is not None else "pairs"
 
-def figures(result: Classification) -> dict[str, object]:
-    """The fields of a Row that follow from a Classification."""
+
+def figures(result: Classification | Verification) -> dict[str, Any]:
+    """The fields of a Row that follow from a model's answers."""
+    if isinstance(result, Verification):
+        low, high = result.interval
+        supported = result.supported
+        tars = [result.at_far(far).tar if far in supported else None for far in FARS]
+        return {
+            "protocol": result.protocol,
+            "split": "test",
+            "n": len(result.same),
+            "accuracy": result.accuracy,
+            "accuracy_low": low,
+            "accuracy_high": high,
+            "tar_1e2": tars[0],
+            "tar_1e3": tars[1],
+        }
     scores = result.all
     return {
         "protocol": result.protocol,

@@ -26,7 +26,7 @@ def verdict(row: Row, parent: Row | None, difference: Difference | None = None, 
     step = step or row.step
     if parent is None:
         kind, what = ("control", "no model with its net") if row.control else ("the first", "nothing")
-        return f"{kind}: {percent(row.accuracy)} of {row.n:,} faces, {what} to compare with"
+        return f"{kind}: {percent(row.accuracy)} of {row.n:,} {row.unit}, {what} to compare with"
     require_comparable(row, parent)
     difference = difference or from_rows(row, parent)
     if row.control:

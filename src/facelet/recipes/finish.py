@@ -9,9 +9,8 @@ from typing import Any
 from rich.console import Console
 
 from facelet import files
-from facelet.faces import FaceSet
+from facelet.faces.overlap import overlap
 from facelet.learn.balance import QUALITY
-from facelet.measure.classification import Classification
 from facelet.measure.cost import file_cost
 from facelet.measure.intervals import Difference, difference_over_seeds
 from facelet.measure.latency import TIMED, Latency, Machine, bench, machine
@@ -20,14 +19,17 @@ from facelet.measure.ledger_text import markdown, show
 from facelet.measure.report import write_report
 from facelet.measure.row import duration, figures
 from facelet.measure.verdict import SHRINKING
-from facelet.recipes.measured import Measured, read_done
+from facelet.measure.verification import Verification
+from facelet.recipes.measured import Measured, Result, difference, read_done
 from facelet.recipes.schema import Recipe, dump
+from facelet.recipes.work import Work
 from facelet.shrink.early_exit import CURVE
 from facelet.step import Made
 
 
-def finish(folder: Path, recipe: Recipe, faces: FaceSet, done: list[Measured], console: Console) -> Ledger:
+def finish(work: Work, done: list[Measured], console: Console) -> Ledger:
     """Writes ledger and report of a run whose steps are all done, and prints the ledger."""
+    folder, recipe, faces = work.folder, work.recipe, work.faces
     where = machine()  # before it adds its own load
     with console.status("timing the models side by side"):
         times = bench([_file(one) for one in done], faces=faces.split("val").images[:TIMED])
@@ -38,8 +40,7 @@ def finish(folder: Path, recipe: Recipe, faces: FaceSet, done: list[Measured], c
         # A model of fewer seeds stands beside all seeds of the other with its last.
         other = next((key for seed in range(row.seed, -1, -1) if (key := (row.against, seed)) in tests), None)
         if other:
-            difference = tests[row.name, row.seed].against(tests[other])
-            ledger.add(compared(row, ledger.find(*other), difference))
+            ledger.add(compared(row, ledger.find(*other), difference(tests[row.name, row.seed], tests[other])))
         else:
             ledger.add(compared(row, None))
     ledger.save(folder / "ledger.json")
@@ -48,6 +49,10 @@ def finish(folder: Path, recipe: Recipe, faces: FaceSet, done: list[Measured], c
     made = _made_faces(folder, recipe)
     trained = sum(row.seconds for row in ledger.rows) + sum(told.spent["seconds"] for told, _ in made.values())
     notes += [f"{label}: {note}" for label, (told, _) in made.items() for note in told.notes]
+    on_pairs = any(isinstance(one.test, Verification) for one in done)
+    if on_pairs:
+        notes += [f"pairs: {work.pairs['test'].protocol}", *work.pairs["test"].notes]
+        notes += [str(overlap(faces, work.pairs["test"]))] if recipe.pairs else []
     files.write_text(
         folder / "ledger.md",
         markdown(
@@ -72,7 +77,7 @@ def finish(folder: Path, recipe: Recipe, faces: FaceSet, done: list[Measured], c
         stopping={one.label: files.read_json(path) for one in done if (path := one.folder / CURVE).exists()},
         trained=trained,
         made={label: rows for label, (_, rows) in made.items()},
-        faces=faces.split("test"),
+        faces=work.pairs["test"] if on_pairs else faces.split("test"),
         notes=notes,
         recipe_text=dump(recipe),
         command=str(files.read_json(folder / "run.json")["command"]),
@@ -122,7 +127,7 @@ def _row(one: Measured, latency: Latency, where: Machine, recipe: Recipe) -> Row
         seed=one.seed,
         control=one.control,
         precision=latency.precision,
-        val_accuracy=one.val.all.accuracy,
+        val_accuracy=one.val.accuracy,
         params=latency.params or cost.params,
         macs=cost.macs,
         bytes=cost.bytes,
@@ -133,7 +138,7 @@ def _row(one: Measured, latency: Latency, where: Machine, recipe: Recipe) -> Row
         allowance=None if (points := getattr(one.step, "allowance", None)) is None else points / 100,
         seconds=one.made.spent.get("seconds", 0.0),
         notes=list(one.made.notes),
-        **figures(one.test),  # type: ignore[arg-type]
+        **figures(one.test),
     )
 
 
@@ -153,11 +158,11 @@ def _compared_with(one: Measured, recipe: Recipe) -> str:
     return same[-1] if same else ""
 
 
-def _paired(ledger: Ledger, tests: dict[tuple[str, int], Classification]) -> Difference | None:
+def _paired(ledger: Ledger, tests: dict[tuple[str, int], Result]) -> Difference | None:
     """The smallest model's accuracy minus the first's, face by face, over all seeds."""
     ends = ledger.ends()
     if ends is None:
         return None
     first, small = (end.row.name for end in ends)
     both = [seed for name, seed in tests if name == first and (small, seed) in tests]
-    return difference_over_seeds([tests[small, seed].against(tests[first, seed]) for seed in both])
+    return difference_over_seeds([difference(tests[small, seed], tests[first, seed]) for seed in both])

@@ -48,7 +48,7 @@ def follow(folder: Path, hardware: Hardware, started: Launch) -> None:
     """Takes part in every training of the run in ``folder``. Raises FaceletError when the leader has ended with an error."""
     _wait(lambda: _begun(folder, started), folder, started)
     recipe = schema.load(str(folder / "recipe.yaml"))
-    work = Work(recipe, read_faces(recipe.faces), folder, hardware, say=lambda line: None, leads=False)
+    work = Work(recipe, read_faces(recipe.faces, recipe.pairs), folder, hardware, say=lambda line: None, leads=False)
     for seed, steps in enumerate(recipe.rounds()):
         models: dict[str, Made] = {}
         for step, _ in steps:

@@ -1,6 +1,7 @@
 """One finished step: its model's answers on validation and test faces, and the marker that says it is finished.
 
-``answers-val.npz`` and ``answers-test.npz`` hold every answer; ``done.json`` is written last. A resumed run reads them back.
+``answers-val.npz`` and ``answers-test.npz`` hold every answer, of an identity model ``scores-val.npz`` and ``scores-test.npz`` the
+score of every pair; ``done.json`` is written last. A resumed run reads them back.
 """
 
 from __future__ import annotations
@@ -10,12 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from facelet import files, model_file
-from facelet.faces import FaceSet
+from facelet.errors import FaceletError
 from facelet.measure.classification import Classification
 from facelet.measure.evaluation import evaluate_model
-from facelet.measure.row import percent
+from facelet.measure.intervals import Difference
+from facelet.measure.pair_evaluation import evaluate_pairs_model
+from facelet.measure.row import figures, percent
+from facelet.measure.verification import Verification
+from facelet.recipes.work import Work
 from facelet.runtime.session import Model
 from facelet.step import Made, Step
+
+Result = Classification | Verification
+FILES: dict[str, type[Classification] | type[Verification]] = {"answers": Classification, "scores": Verification}
 
 
 @dataclass(frozen=True)
@@ -34,24 +42,38 @@ class Measured:
     seed: int
     folder: Path
     made: Made
-    val: Classification
-    test: Classification
+    val: Result
+    test: Result
 
     def line(self) -> str:
         """One line for the terminal, when the step ends."""
-        scores = self.test.all
-        interval = f"{percent(scores.accuracy_low)} to {percent(scores.accuracy_high)}"
+        told = figures(self.test)
+        interval = f"{percent(told['accuracy_low'])} to {percent(told['accuracy_high'])}"
         return (
-            f"{self.label}: validation {percent(self.val.all.accuracy)}, "
-            f"test {percent(scores.accuracy)} ({interval} of {scores.n:,})"
+            f"{self.label}: validation {percent(self.val.accuracy)}, "
+            f"test {percent(self.test.accuracy)} ({interval} of {told['n']:,}{_unit(self.test)})"
         )
 
     @classmethod
     def read(cls, folder: Path, step: Step, control: bool) -> Measured:
         """A step that was finished before. Raises FaceletError when its files are damaged."""
         label, seed, made = read_done(folder)
-        val, test = (Classification.load(folder / f"answers-{split}.npz") for split in ("val", "test"))
+        kind = "scores" if (folder / "scores-test.npz").exists() else "answers"
+        val, test = (FILES[kind].load(folder / f"{kind}-{split}.npz") for split in ("val", "test"))
         return cls(label, step, control, seed, folder, made, val, test)
+
+
+def difference(mine: Result, other: Result) -> Difference:
+    """Accuracy of ``mine`` minus ``other`` on the same faces, or pairs. Raises FaceletError when they are not the same."""
+    if isinstance(mine, Classification) and isinstance(other, Classification):
+        return mine.against(other)
+    if isinstance(mine, Verification) and isinstance(other, Verification):
+        return mine.against(other)
+    raise FaceletError("a model of classes and one of identity cannot be compared; give each a recipe of its own")
+
+
+def _unit(result: Result) -> str:
+    return " pairs" if isinstance(result, Verification) else ""
 
 
 def write_done(folder: Path, label: str, seed: int, made: Made) -> None:
@@ -72,35 +94,42 @@ def read_done(folder: Path) -> tuple[str, int, Made]:
     return done["label"], done["seed"], Made(**paths, notes=tuple(done["notes"]), spent=done["spent"])
 
 
-def measure(step: Step, control: bool, made: Made, folder: Path, faces: FaceSet, described: dict[str, Any]) -> Measured:
-    """Asks a step's model file about validation and test faces, writes the figures into it, and marks the step done.
+def measure(work: Work, step: Step, control: bool, made: Made, folder: Path, described: dict[str, Any]) -> Measured:
+    """Asks a step's model file about validation and test faces, or pairs, writes into it what is chosen by the first and its
+    figures, and marks the step done.
 
     ``described``: fields of ModelInfo that say what the model is; its name and seed are the row's.
     """
     assert made.onnx is not None
     model = Model.load(made.onnx)
-    results = {split: evaluate_model(model, faces, split) for split in ("val", "test")}
-    for split, result in results.items():
-        result.save(folder / f"answers-{split}.npz")
-    _write_figures(made.onnx, model.info.model_copy(update=described), results)
+    results: dict[str, Result] = {}
+    for split in ("val", "test"):
+        if model.info.task == "identity":
+            results[split] = evaluate_pairs_model(model, work.pairs[split])
+        else:
+            results[split] = evaluate_model(model, work.faces, split)
+        kind = "scores" if isinstance(results[split], Verification) else "answers"
+        results[split].save(folder / f"{kind}-{split}.npz")
+    _write_figures(made.onnx, model.info.model_copy(update=described), results, work.recipe.far)
     label, seed = described["name"], described["seed"]
     write_done(folder, label, seed, made)
     return Measured(label, step, control, seed, folder, made, results["val"], results["test"])
 
 
-def _write_figures(path: Path, info: model_file.ModelInfo, results: dict[str, Classification]) -> None:
-    """A model file tells its own figures, so it is written once more when they are known."""
+def _write_figures(path: Path, info: model_file.ModelInfo, results: dict[str, Result], far: float) -> None:
+    """A model file tells its own figures, so it is written once more when they are known; and an identity model its threshold:
+    the lowest that accepts ``far`` of the validation pairs of two people, or as few as they can tell of.
+    """
     import onnx
 
-    scores = results["test"].all
-    figures: dict[str, Any] = {
-        "val_accuracy": results["val"].all.accuracy,
-        "test_accuracy": scores.accuracy,
-        "test_accuracy_low": scores.accuracy_low,
-        "test_accuracy_high": scores.accuracy_high,
-        "test_balanced_accuracy": scores.balanced_accuracy,
-        "test_ece": scores.ece,
-        "test_faces": scores.n,
-    }
-    rounded = {name: round(float(value), 6) for name, value in figures.items()}
-    model_file.write(onnx.load(str(path)), info.model_copy(update={"figures": rounded}), path)
+    val, test = results["val"], results["test"]
+    told = {f"test_{name}": value for name, value in figures(test).items() if isinstance(value, float)}
+    number = {"test_pairs" if isinstance(test, Verification) else "test_faces": figures(test)["n"]}
+    rounded = {name: round(float(value), 6) for name, value in {"val_accuracy": val.accuracy, **told, **number}.items()}
+    update: dict[str, Any] = {"figures": rounded}
+    if isinstance(val, Verification) and isinstance(test, Verification):
+        chosen = val.at_far(max(far, val.smallest_far))
+        found = test.at_threshold(chosen.threshold)
+        rounded |= {"val_far": chosen.far, "test_far": found.far, "test_tar": found.tar}
+        update["threshold"] = chosen.threshold
+    model_file.write(onnx.load(str(path)), info.model_copy(update=update), path)

@@ -42,6 +42,8 @@ def run(
     recipe: str = "tsnet",
     *,
     faces: str = "",
+    also: Sequence[str] = (),
+    pairs: str = "",
     out: str | Path = "",
     settings: Sequence[str] = (),
     profile: str = "",
@@ -51,6 +53,7 @@ def run(
 ) -> Path:
     """Runs ``recipe`` (a name or a YAML path) on ``faces`` (a written source) into ``out``; returns the run's folder.
 
+    ``also``: further sources of faces; ``pairs``: the source of pairs that models of identity are measured on.
     ``resume`` names a run's folder to continue instead; nothing else of a run may change then, except its hardware.
     Raises FaceletError for the user's mistakes, all found before anything is spent where that is possible.
     """
@@ -64,8 +67,9 @@ def run(
             return folder
     with leading(folder, started) as begin:
         chosen = _resumed(folder) if resume else _fresh(folder, recipe, faces, profile, settings)
+        chosen = _with_more(chosen, also, pairs)
         with locked(folder):
-            work = Work(chosen, read_faces(chosen.faces), folder, hardware, console.print)
+            work = Work(chosen, read_faces(chosen.faces, chosen.pairs), folder, hardware, console.print)
             if resume:
                 _require_same_faces(work)
             show_plan(chosen, work.faces, folder, console)
@@ -82,7 +86,7 @@ def run(
                         models[step.name] = result.made
                     else:
                         models[step.name] = result
-            finish(folder, chosen, work.faces, done, console)
+            finish(work, done, console)
     return folder
 
 
@@ -113,6 +117,13 @@ def _choose(recipe: str, faces: str, profile: str, settings: list[str]) -> schem
     if not faces:
         return chosen
     return chosen.model_copy(update={"faces": _written(faces, chosen.faces, settings)})
+
+
+def _with_more(recipe: schema.Recipe, also: Sequence[str], pairs: str) -> schema.Recipe:
+    """The recipe with further sources. Not by way of YAML, in which a path may be no text."""
+    if also:
+        recipe = recipe.model_copy(update={"faces": recipe.faces.model_copy(update={"also": list(also)})})
+    return recipe.model_copy(update={"pairs": pairs}) if pairs else recipe
 
 
 def _written(faces: str, before: schema.FacesChoice, settings: list[str]) -> schema.FacesChoice:
@@ -190,6 +201,6 @@ def _take(
     else:
         made.onnx.replace(target)
     made = replace(made, onnx=target, spent=spent)
-    result = measure(step, control, made, place, work.faces, described)
+    result = measure(work, step, control, made, place, described)
     console.print(escape(result.line()))
     return result

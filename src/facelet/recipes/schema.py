@@ -19,6 +19,15 @@ from facelet.model_file import CropInfo
 from facelet.recipes.catalogue import text_of
 from facelet.step import STEPS, Step
 
+INSTEAD = {
+    "minutes": ("epochs", "steps"),
+    "epochs": ("minutes",),
+    "steps": ("minutes",),
+    "answers": ("from",),
+    "from": ("answers",),
+}
+"""Keys of a step that a set key replaces."""
+
 
 class _Keys(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -36,7 +45,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class FacesChoice(BaseModel):
-    """Which faces. Keys beyond these are options of the source, checked when it is read."""
+    """Which faces, and also which. Keys beyond these are options of the source, checked when it is read."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -44,6 +53,7 @@ class FacesChoice(BaseModel):
     path: str = ""
     size: int = Field(48, ge=8, le=512)
     channels: int | None = Field(None, description="1 grey, 3 RGB; the source's own when left out")
+    also: list[str] = Field([], description="further sources, written as for --faces; see faces.together")
 
     @property
     def options(self) -> dict[str, Any]:
@@ -57,6 +67,8 @@ class Recipe(_Keys):
     paper: str = ""
     about: str = ""
     faces: FacesChoice = FacesChoice()
+    pairs: str = Field("", description="of faces, for embeddings: lfw:PATH; drawn of the test faces when left out")
+    far: float = Field(0.001, gt=0, lt=1, description="false accepts that an embedding's threshold is chosen for")
     crop: CropInfo | None = None
     seeds: int = Field(1, ge=1, le=100)
     steps: list[Any] = Field(min_length=1)
@@ -166,7 +178,7 @@ def _require_seeds(recipe: Recipe, name: str) -> None:
 def override(raw: dict[str, Any], key: str, value: Any) -> None:
     """Sets a dotted key: ``faces.size``, ``steps.teacher.epochs`` (steps and controls by their ``as``), ``seeds``.
 
-    ``epochs`` or ``steps`` and ``minutes`` replace each other, since a step takes one of them.
+    ``epochs`` or ``steps`` and ``minutes`` replace each other, since a step takes one of them; so do ``from`` and ``answers``.
     """
     place: Any = raw
     parts = key.split(".")
@@ -184,7 +196,7 @@ def override(raw: dict[str, Any], key: str, value: Any) -> None:
             raise FaceletError(f"--set {key}: {'.'.join(parts[:depth])} has no parts")
     if not isinstance(place, dict):
         raise FaceletError(f"--set {key}: name a step and one of its keys, such as steps.teacher.epochs=10")
-    for other in {"minutes": ("epochs", "steps"), "epochs": ("minutes",), "steps": ("minutes",)}.get(parts[-1], ()):
+    for other in INSTEAD.get(parts[-1], ()):
         place.pop(other, None)
     place[parts[-1]] = value
 

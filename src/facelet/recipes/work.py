@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from facelet.errors import FaceletError, unknown
-from facelet.faces import FaceSet
+from facelet.faces import FaceSet, PairSet, load_pairs
 from facelet.faces import load as load_faces
+from facelet.faces.drawn_pairs import draw_pairs
+from facelet.faces.together import together
 from facelet.recipes.schema import FacesChoice, Recipe
 from facelet.step import Job, Made, Step
 
@@ -54,6 +57,14 @@ class Work:
         """The step's own folder."""
         return self.folder / "steps" / self.label(step, seed)
 
+    @cached_property
+    def pairs(self) -> dict[str, PairSet]:
+        """What embeddings are measured on: of val faces for choices; the recipe's own, or of test faces, for figures."""
+        drawn = {split: draw_pairs(self.faces.split(split)) for split in ("val", "test") if self.faces.has(split)}
+        if self.recipe.pairs:
+            drawn["test"] = load_pairs(self.recipe.pairs, size=self.faces.size, channels=self.faces.channels)
+        return drawn
+
     def job(self, step: Step, seed: int, models: dict[str, Made]) -> Job:
         return Job(
             name=step.name,
@@ -71,11 +82,16 @@ class Work:
         )
 
 
-def read_faces(choice: FacesChoice) -> FaceSet:
-    """The faces a recipe names, with train and val and, to be honest about anything, test faces."""
+def read_faces(choice: FacesChoice, pairs: str = "") -> FaceSet:
+    """The faces a recipe names, with train and val and, to be honest about anything, test faces or ``pairs`` in their place."""
     place = f"{choice.source}:{choice.path}" if choice.path else choice.source
     faces = load_faces(place, size=choice.size, channels=choice.channels, **choice.options)
-    for split in ("train", "val", "test"):
+    if choice.also:
+        others = [
+            load_faces(other, size=choice.size, channels=choice.channels or faces.channels) for other in choice.also
+        ]
+        faces = together([faces, *others])
+    for split in ("train", "val") if pairs else ("train", "val", "test"):
         if not faces.has(split):
             raise FaceletError(
                 f"a recipe needs train, val and test faces, and {place} has no {split} faces; "

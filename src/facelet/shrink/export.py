@@ -60,7 +60,8 @@ def export_checkpoint(
     """
     net, spec = checkpoints.load(checkpoint)
     info = {
-        "labels": faces.classes,
+        "task": "expression" if spec.classes else "identity",
+        "labels": faces.classes if spec.classes else (),
         "protocol": faces.protocol.to_json(),
         "licence": faces.licence,
         "crop": crop or CropInfo(margin=faces.margin),

@@ -24,12 +24,12 @@ from facelet.faces import FaceSet
 from facelet.faces.augment import augmentation
 from facelet.learn import precision as precisions
 from facelet.learn.batches import FaceBatches, Faces, seed_of
-from facelet.learn.distill import taught_by
 from facelet.learn.distillation import Distillation
 from facelet.learn.estimate import seconds_per_face
 from facelet.learn.objective import Labels, Objective
 from facelet.learn.optimizer import Optimization
 from facelet.learn.state import TrainingFolder
+from facelet.learn.taught import taught_by
 from facelet.learn.terms import Pair
 from facelet.measure.row import amount
 from facelet.nets import FaceNet, NetSpec

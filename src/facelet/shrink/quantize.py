@@ -25,8 +25,9 @@ from facelet.errors import FaceletError
 from facelet.faces import FaceSet
 from facelet.measure.latency import bench, machine
 from facelet.model_file import ModelInfo
-from facelet.runtime.session import Model, prepared
+from facelet.runtime.session import prepared
 from facelet.shrink.export import versions
+from facelet.shrink.guard import Guard, Score, guard_for
 from facelet.shrink.int8 import TYPES, Calibrated, Choice
 from facelet.shrink.sensitivity import fewest, rank
 from facelet.step import STEPS, Job, Made, Plan, Step
@@ -36,25 +37,6 @@ BENCH_SECONDS = 0.5
 """For each candidate of types. Whether anything was won is the ledger's to say, from the run's last side-by-side times."""
 
 
-@dataclass(frozen=True)
-class Score:
-    """Validation accuracy by ONNX Runtime: ``right`` of ``n`` faces."""
-
-    right: int
-    n: int
-
-    @property
-    def share(self) -> float:
-        return self.right / self.n
-
-    def within(self, allowance: float, of: Score) -> bool:
-        """Whether it is at most ``allowance`` percentage points below ``of``."""
-        return 100 * (of.right - self.right) / self.n <= allowance + 1e-9
-
-    def __str__(self) -> str:
-        return f"{100 * self.share:.2f} %"
-
-
 @STEPS.register("quantize")
 class Quantize(Step):
     """``of``: the fp32 model. See the fields for the rest."""
@@ -62,6 +44,7 @@ class Quantize(Step):
     of: str = Field(description="model to quantize")
     faces: int = Field(300, ge=8, le=10_000, description="training faces to take ranges from")
     allowance: float = Field(0.3, ge=0, le=100, description="points of validation accuracy that may be lost")
+    cosine: float = Field(0.98, ge=0, le=1, description="of identity: least mean cosine to the fp32 embeddings")
     types: Literal["auto", "u8s8", "s8s8"] = Field("auto", description="of maps and weights; auto: the faster one here")
     reduce_range: bool | Literal["auto"] = Field(
         "auto", description="7-bit weights; auto: on x86 without VNNI, whose 8-bit products saturate"
@@ -91,19 +74,22 @@ class Quantize(Step):
         if info.precision != "fp32":
             raise FaceletError(f"{self.of!r} is {info.precision} already; quantize its fp32 parent instead")
         _require_faces(job.faces)
-        val = _labelled(job.faces.split("val"), info)
+        guard = guard_for(info, job.faces, parent)
         inputs = prepared(self._calibration(job), info.input)
         graph = Calibrated(parent, inputs)
-        work = _Work(job, parent, info, graph, job.folder / f"{job.name}.onnx", val)
+        work = _Work(job, parent, info, graph, job.folder / f"{job.name}.onnx", guard)
         types_note, choice = self._types(work)
         job.say(f"plan: {graph.plan(choice)}; ranges from {len(inputs):,} training faces")
         before = work.score(parent)
         if 100 / before.n > self.allowance:
-            job.say(f"  one of {before.n} validation faces is {100 / before.n:.1f} points: not one more may be wrong")
-        after = work.made(choice)
-        if not after.within(self.allowance, before):
             job.say(
-                f"{before} → {after} on {before.n:,} validation faces: more than {self.allowance:g} points; ranking layers"
+                f"  one of {before.n} validation {before.unit} is {100 / before.n:.1f} points: not one more may be wrong"
+            )
+        after = work.made(choice)
+        if not self._holds(after, before):
+            job.say(
+                f"{before} → {after} on {before.n:,} validation {before.unit}: more than is allowed "
+                f"({self._allowed(before)}); ranking layers"
             )
             choice = self._with_floats(work, choice, inputs, before)
             after = work.made(choice)
@@ -111,7 +97,7 @@ class Quantize(Step):
         notes = (
             types_note,
             graph.plan(choice),
-            f"validation {before} → {after} of {before.n:,} faces, allowance {self.allowance:g} points",
+            f"validation {before} → {after} of {before.n:,} {before.unit}, allowance {self._allowed(before)}",
             *(["no gain: every layer stayed in float"] if work.floats_only(choice) else []),
         )
         for note in notes[2:]:
@@ -122,6 +108,12 @@ class Quantize(Step):
             "floats": float(len(choice.floats)),
         }
         return Made(onnx=work.path, net=None, notes=notes, spent=spent)
+
+    def _holds(self, after: Score, before: Score) -> bool:
+        return after.within(self.allowance, before, self.cosine)
+
+    def _allowed(self, score: Score) -> str:
+        return f"{self.allowance:g} points" + ("" if score.cosine is None else f", cosine {self.cosine:g}")
 
     def _calibration(self, job: Job) -> NDArray[np.uint8]:
         train = np.flatnonzero(job.faces.splits == 0)
@@ -153,7 +145,7 @@ class Quantize(Step):
         def holds(floats: tuple[str, ...]) -> bool:
             after = work.made(replace(choice, floats=floats))
             work.job.say(f"{len(floats)} of {len(ranking)} layers in float: {before} → {after}")
-            return after.within(self.allowance, before)
+            return self._holds(after, before)
 
         floats = fewest(ranking, holds)
         return replace(choice, floats=tuple(ranking) if floats is None else floats)
@@ -168,7 +160,7 @@ class _Work:
     info: ModelInfo
     graph: Calibrated
     path: Path
-    val: FaceSet
+    guard: Guard
 
     def write(self, choice: Choice, path: Path) -> None:
         described = self.info.model_copy(
@@ -193,27 +185,13 @@ class _Work:
         return self.score(self.path)
 
     def score(self, path: Path) -> Score:
-        answers = Model.load(path).logits(self.val.images).argmax(1)
-        return Score(int((answers == self.val.labels).sum()), len(self.val))
+        return self.guard(path)
 
 
 def _require_faces(faces: FaceSet) -> None:
     for split, use in (("train", "take ranges from"), ("val", "hold the allowance against")):
         if not faces.has(split):
             raise FaceletError(f"quantize needs {split} faces to {use}, and {faces.source} has none")
-
-
-def _labelled(val: FaceSet, info: ModelInfo) -> FaceSet:
-    if tuple(info.labels) != tuple(val.classes):
-        raise FaceletError(
-            f"{info.name} answers with {', '.join(info.labels)}; the faces are of {', '.join(val.classes)}"
-        )
-    known = val.take(np.flatnonzero(val.labels >= 0))
-    if not len(known):
-        raise FaceletError(
-            f"quantize needs labelled val faces to hold the allowance against, and {val.source} has none"
-        )
-    return known
 
 
 def _saturates() -> bool:

@@ -1,0 +1,107 @@
+"""What steps that learn from a teacher have in common: an earlier model who is asked live, or answers that someone gave before.
+
+>>> class Distill(Taught): ...   # fields of Lesson, and from, answers, cache
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from facelet import nets
+from facelet.faces import FaceSet
+from facelet.learn.answers import Answers, answer, digest
+from facelet.learn.distillation import KeptTeacher, LiveTeacher, Teacher
+from facelet.learn.estimate import seconds_per_face
+from facelet.learn.lesson import Lesson
+from facelet.learn.precision import Wish
+from facelet.nets import NetSpec
+from facelet.step import Job, Plan
+
+
+class Taught(Lesson):
+    """Fields of Lesson, and of the teacher. A subclass says whether there has to be one."""
+
+    teacher: str | None = Field(None, alias="from", description="earlier model that teaches")
+    answers: Path | None = Field(None, description="instead: a teacher's kept answers, .npz")
+    cache: bool = Field(False, description="ask the teacher once about plain and mirrored faces, not at every step")
+
+    @model_validator(mode="after")
+    def _check_cache(self) -> Taught:
+        if self.teacher and self.answers is not None:
+            raise ValueError("give either from (an earlier model) or answers (a file of a teacher's answers)")
+        if self.synthetic and self.answers is not None:
+            raise ValueError("kept answers know nothing of synthetic faces; let a model teach, by `from`")
+        if self.cache and self.answers is not None:
+            raise ValueError("cache belongs to `from`: answers are kept already")
+        return self
+
+    @property
+    def is_taught(self) -> bool:
+        return bool(self.teacher) or self.answers is not None
+
+    def needs(self) -> list[str]:
+        return ([self.teacher] if self.teacher else []) + super().needs()
+
+    def kept_answers(self, train: FaceSet, split_hash: str) -> KeptTeacher:
+        """The teacher of ``answers``. Raises FaceletError when they are not of these faces."""
+        assert self.answers is not None
+        return KeptTeacher(Answers.load(self.answers).aligned(train, split_hash))
+
+    def planned_teacher(self, faces: FaceSet, specs: dict[str, Any]) -> Teacher:
+        """Who will teach, without weights: what it knows is right."""
+        if self.answers is not None:
+            return self.kept_answers(self.training_faces(faces), faces.protocol.split_hash)
+        told = self._told(specs)
+        return LiveTeacher(told.skeleton(), told)
+
+    def with_teacher(self, plan: Plan, faces: FaceSet, specs: dict[str, Any]) -> Plan:
+        """``plan`` with who teaches, and the time that the teacher's forward passes take: a third of its own training steps'."""
+        if self.answers is not None:
+            return Plan(f"{plan.text}, taught by {self.answers.name}", plan.params, plan.macs, plan.seconds)
+        seconds = plan.seconds
+        if seconds is not None and self.epochs:
+            passes = 2.0 if self.cache else self.epochs
+            each = seconds_per_face(self._told(specs), self.precision) / 3
+            seconds += passes * len(self.training_faces(faces)) * each
+        return Plan(f"{plan.text}, taught by {self.teacher}", plan.params, plan.macs, seconds)
+
+    def teacher_for(self, train: FaceSet, job: Job) -> Teacher:
+        """Who teaches in the order of ``train``."""
+        if self.answers is not None:
+            return self.kept_answers(train, job.faces.protocol.split_hash)
+        assert self.teacher is not None
+        return taught_by(self.teacher, job, train, self.wish(job), self.cache)
+
+    def who(self) -> str:
+        """The teacher, in words."""
+        if self.answers is not None:
+            return f"the kept answers {self.answers.name} ({digest(self.answers)})"
+        return f"{self.teacher}" + (" (its answers to plain and mirrored faces)" if self.cache else "")
+
+    def fingerprint(self, job: Job, spec: NetSpec) -> str:
+        whole = super().fingerprint(job, spec)
+        return whole if self.answers is None else f"{whole}-{digest(self.answers)}"
+
+    def _told(self, specs: dict[str, Any]) -> NetSpec:
+        assert self.teacher is not None
+        return self.spec_of(self.teacher, specs)
+
+
+def taught_by(name: str, job: Job, train: FaceSet, wish: Wish, cache: bool) -> Teacher:
+    """An earlier model as teacher: live, or (``cache``) asked once about all faces, its answers kept in the job's folder."""
+    path, protocol = job.net_of(name), job.faces.protocol.split_hash
+    if not cache:
+        return LiveTeacher(*nets.load(path), wish)
+    kept = job.folder / "answers.npz"
+    if kept.exists():
+        found = Answers.load(kept)
+        if found.teacher == digest(path):
+            return KeptTeacher(found.aligned(train, protocol))
+    job.say(f"  asks {name} about {len(train):,} faces and their mirror images")
+    asked = answer(path, train, device=job.device, wish=wish, protocol=protocol)
+    if job.leads:
+        asked.save(kept)
+    return KeptTeacher(asked)

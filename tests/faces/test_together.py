@@ -1,0 +1,80 @@
+"""Several sources as one: classes by name, people never mixed, names that stay unique."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from facelet.errors import FaceletError
+from facelet.faces import load
+from facelet.faces.together import together
+
+
+@pytest.fixture(scope="module")
+def toys():
+    return [load(f"toy?faces=60&seed={seed}&classes={classes}", size=16) for seed, classes in ((0, 8), (1, 7))]
+
+
+def test_one_set_is_itself(toys):
+    assert together(toys[:1]) is toys[0]
+
+
+def test_faces_keep_their_pixels_splits_and_classes_by_name(toys):
+    turned = replace(toys[1], classes=toys[1].classes[::-1], labels=6 - toys[1].labels, votes=toys[1].votes[:, ::-1])
+    both = together([toys[0], turned])
+    assert len(both) == 120
+    assert both.classes == toys[0].classes
+    np.testing.assert_array_equal(both.images[60:], toys[1].images)
+    np.testing.assert_array_equal(both.splits, np.concatenate([one.splits for one in toys]))
+    mine = [both.classes[label] for label in both.labels[60:]]
+    assert mine == [toys[1].classes[label] for label in toys[1].labels]
+    assert both.votes is None
+    assert both.source == "toy + toy"
+
+
+def test_votes_stay_where_all_have_them(toys):
+    both = together([toys[0], load("toy?faces=60&seed=3", size=16)])
+    assert both.votes.shape == (120, 8)
+    assert both.agreement is None
+
+
+def test_people_and_groups_of_two_sets_are_different_ones(toys):
+    both = together(toys)
+    people = [set(both.identities[:60].tolist()), set(both.identities[60:].tolist())]
+    assert not people[0] & people[1]
+    assert len(people[1]) == len(set(toys[1].identities.tolist()))
+
+
+def test_faces_of_nobody_known_have_no_identity_and_no_label(toys):
+    plain = replace(toys[1], classes=(), labels=np.full(60, -1), identities=None, groups=None, votes=None)
+    both = together([toys[0], plain])
+    assert (both.identities[60:] == -1).all()
+    assert (both.groups[60:] == -1).all()
+    assert (both.labels[60:] == -1).all()
+    assert (both.labels[:60] == toys[0].labels).all()
+    alone = together([plain, replace(plain, names=np.char.add("x", plain.names))])
+    assert alone.identities is None
+    assert alone.classes == ()
+
+
+def test_a_name_that_both_have_says_whose_it_is(toys):
+    both = together([toys[0], toys[0]])
+    assert len(set(both.names.tolist())) == 120
+    assert both.names[0] == "1-toy/toy-0-000000"
+    assert together(toys).names[0] == "toy-0-000000"
+
+
+def test_licences_notes_and_framing_are_told(toys):
+    other = replace(toys[1], licence="mine", margin=0.3, notes=("blurred",))
+    both = together([toys[0], other])
+    assert both.licence == "drawn by facelet, Apache-2.0; mine"
+    assert both.margin == toys[0].margin
+    assert "blurred" in both.notes
+    assert any("margin of 0.3" in note for note in both.notes)
+
+
+def test_other_sizes_are_refused(toys):
+    with pytest.raises(FaceletError, match="16 px in 1 channels, those of toy 24 px"):
+        together([toys[0], load("toy?faces=60", size=24)])
