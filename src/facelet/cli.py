@@ -162,17 +162,18 @@ def bench(
 
 @app.command()
 def predict(
-    photos: Annotated[list[str], typer.Argument(help="Photos, folders or globs.")],
+    photos: Annotated[list[str], typer.Argument(help="Photos, folders or globs; or one video; or 0, the webcam.")],
     model: Annotated[str, typer.Option(help="A model file; $FACELET_MODEL when not given.")] = "",
     detector: Annotated[str, typer.Option(help="YuNet's file; $FACELET_YUNET when not given, or fetched once.")] = "",
     save: Annotated[str, typer.Option(help="Write drawn photos into this folder.")] = "",
     cropped: Annotated[bool, typer.Option("--cropped", help="Every image is a face already.")] = False,
+    every: Annotated[float, typer.Option(help="Of a video: look every so many seconds; 0: at every frame.")] = 0.0,
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     threads: Annotated[int, typer.Option(help="0: all cores.")] = 0,
     speed: Speed = None,
 ) -> None:
-    """Find faces in photos and say their expression."""
+    """Find faces in photos or a video and say their expression."""
     from facelet.runtime import predict as prediction
 
     prediction.command(
@@ -181,6 +182,7 @@ def predict(
         detector=detector,
         save=save,
         cropped=cropped,
+        every=every,
         form="json" if as_json else "csv" if as_csv else "table",
         threads=threads,
         speed=speed,

@@ -73,21 +73,22 @@ def enroll(
 
 
 def identify(
-    photos: Annotated[list[str], typer.Argument(help="Photos, folders or globs.")],
+    photos: Annotated[list[str], typer.Argument(help="Photos, folders or globs; or one video; or 0, the webcam.")],
     model: ModelFile = "",
     detector: DetectorFile = "",
     gallery: GalleryFile = "",
     threshold: Threshold = None,
     save: Annotated[str, typer.Option(help="Write photos with the names drawn into this folder.")] = "",
+    every: Annotated[float, typer.Option(help="Of a video: look every so many seconds; 0: at every frame.")] = 0.0,
     threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
-    """Find faces in photos and say whose they are, of those enrolled."""
+    """Find faces in photos or a video and say whose they are, of those enrolled."""
     from facelet.runtime import identify as identification
     from facelet.runtime.gallery import Gallery
 
     with Gallery(gallery, model, detector, threshold, threads) as people:
-        identification.command(photos, people, save=save, as_json=as_json, console=console)
+        identification.command(photos, people, every=every, save=save, as_json=as_json, console=console)
 
 
 @gallery_app.command(name="list")

@@ -155,6 +155,23 @@ def studio(tmp_path, monkeypatch) -> Studio:
     return Studio(folder, model)
 
 
+@pytest.fixture
+def film(tmp_path):
+    """``film(draw)``: a video of ``draw(number)``, RGB, twenty frames at ten a second."""
+
+    def make(draw, frames: int = 20, fps: float = 10, name: str = "film.avi") -> Path:
+        path, kind = tmp_path / name, "MJPG" if name.endswith(".avi") else "mp4v"
+        first = draw(0)
+        size = first.shape[1], first.shape[0]
+        writer = pixels.cv2.VideoWriter(str(path), pixels.cv2.VideoWriter_fourcc(*kind), fps, size)
+        for number in range(frames):
+            writer.write(pixels.cv2.cvtColor(first if number == 0 else draw(number), pixels.cv2.COLOR_RGB2BGR))
+        writer.release()
+        return path
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def make_identity():
     return tiny_identity

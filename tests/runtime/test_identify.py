@@ -83,10 +83,14 @@ def test_broken_files_are_passed_over(gallery, studio, capsys):
         said(gallery, "day/torn.png")
 
 
-@pytest.mark.parametrize(("place", "says"), [("clip.mp4", "video is not read yet"), ("0", "webcam is not read yet")])
-def test_video_is_refused_as_by_predict(gallery, place, says):
-    with pytest.raises(FaceletError, match=says):
-        said(gallery, place)
+def test_a_video_names_who_came_by(gallery, studio, film):
+    """Each face by the mean of its vectors; somebody of whom nothing is known stays unknown."""
+    place = film(lambda number: studio.shot(1, 9))
+    head, anna, other, summary = said(gallery, str(place)).splitlines()
+    assert head.split() == ["face", "from", "to", "frames", "name"]
+    assert anna.split()[:5] == ["1", "0:00.0", "0:01.9", "20", "Anna"]
+    assert other.split()[4] == "unknown"
+    assert summary == "20 frames, 2 faces followed"
 
 
 def test_the_folder_is_made_after_the_gallery_is_found(gallery, studio, tmp_path):

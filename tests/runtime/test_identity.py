@@ -40,8 +40,8 @@ def test_several_faces_are_refused_or_the_largest_taken_as_told(studio):
         ("black.png", "^black.png: no face found"),
         ("gone.png", "no photo or folder 'gone.png', did you mean 'one.png'"),
         ("torn.png", "torn.png: not a readable image"),
-        ("clip.mp4", "clip.mp4: video is not read yet"),
-        ("0", "0: the webcam is not read yet"),
+        ("clip.mp4", "clip.mp4: a video is no photo"),
+        ("0", "0: a webcam is no photo"),
         (".", "4 photos where one is expected"),
     ],
 )

@@ -17,11 +17,14 @@ from typing import Any
 
 from rich.console import Console
 
-from facelet.runtime import photos
+from facelet.runtime import photos, watch
+from facelet.runtime.analyzer import Face
 from facelet.runtime.drawings import Drawings
 from facelet.runtime.gallery import Gallery, Match
 from facelet.runtime.predict import Prediction, drawn, predictions, require_one
 from facelet.runtime.telling import say_notes, short_names, with_progress
+from facelet.runtime.tracks import Track
+from facelet.runtime.video import is_video
 
 UNKNOWN = "unknown"
 DRAWN = 32
@@ -50,6 +53,28 @@ class Identified:
         return document
 
 
+class Names:
+    """What is told of a face in a video: who the mean of its vectors so far is."""
+
+    title = "name"
+
+    def __init__(self, gallery: Gallery) -> None:
+        self.gallery = gallery
+
+    def _match(self, track: Track) -> Match:
+        return self.gallery.matches([Face(track.box, 1.0, identity=track.vector)])[0]
+
+    def caption(self, track: Track) -> str:
+        return caption(self._match(track))
+
+    def to_json(self, face: Face, track: Track) -> dict[str, Any]:
+        match = self._match(track)
+        return {"name": match.name, "score": round(match.score, 5)}
+
+    def summary(self, track: Track) -> str:
+        return caption(self._match(track))
+
+
 def caption(match: Match) -> str:
     """What is drawn on a face."""
     name = UNKNOWN if match.name is None else match.name
@@ -60,11 +85,21 @@ def command(
     places: Sequence[str],
     gallery: Gallery,
     *,
+    every: float = 0.0,
     save: str = "",
     as_json: bool = False,
     console: Console,
 ) -> None:
-    """Finds, names, prints and draws. Raises FaceletError when nothing can be: no model, no gallery, no photo readable."""
+    """Finds, names, prints and draws; a video or webcam, given alone, is watched.
+
+    Raises FaceletError when nothing can be: no model, no gallery, no photo readable.
+    """
+    if len(places) == 1 and is_video(places[0]):
+        gallery.ready()
+        watch.command(
+            places[0], gallery.analyzer, Names(gallery), every=every, save=save, as_json=as_json, console=console
+        )
+        return
     files = photos.find(places)
     gallery.ready()
     drawings = Drawings(save, files) if save else None

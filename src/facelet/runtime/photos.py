@@ -19,11 +19,10 @@ from facelet import pixels
 from facelet.errors import FaceletError
 from facelet.files import existing
 from facelet.pixels import SUFFIXES, Image
+from facelet.runtime.video import is_video, is_webcam
 
 DRAWN = ".faces"
 """Ends the stem of a photo that ``facelet predict --save`` drew on: a second run must not read the first one's answers."""
-
-VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".wmv", ".mpg", ".mpeg")
 
 READERS = 2
 AHEAD = 2  # photos decoded before they are asked for; one of 100 megapixels takes 300 MB
@@ -88,13 +87,12 @@ def _files(place: str | Path) -> list[Path]:
 
 
 def _no_video(path: Path) -> None:
-    if path.suffix.lower() in VIDEOS:
+    if is_webcam(path):
         raise FaceletError(
-            f"{path}: video is not read yet; extract frames with "
-            f"`mkdir frames && ffmpeg -i {path} -vf fps=2 frames/%05d.jpg`, then: facelet predict frames"
+            f"{path}: a webcam is no photo; `facelet predict {path}` and `identify {path}` watch it alone"
         )
-    if path.name.isdecimal() and not path.exists():
-        raise FaceletError(f"{path}: the webcam is not read yet; save pictures from it and predict those")
+    if is_video(path):
+        raise FaceletError(f"{path}: a video is no photo; `facelet predict VIDEO` and `identify VIDEO` take one alone")
 
 
 def _fitting(pattern: str) -> list[Path]:

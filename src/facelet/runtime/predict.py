@@ -23,11 +23,12 @@ from rich.console import Console
 
 from facelet.errors import FaceletError
 from facelet.pixels import Image
-from facelet.runtime import photos
+from facelet.runtime import photos, watch
 from facelet.runtime.analyzer import AT_ONCE, AT_ONCE_PIXELS, Analyzer, Face
 from facelet.runtime.drawings import Drawings
 from facelet.runtime.session import require_task
 from facelet.runtime.telling import plain, say_notes, short_names, with_progress
+from facelet.runtime.video import is_video
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,12 +123,25 @@ def command(
     detector: str = "",
     save: str = "",
     cropped: bool = False,
+    every: float = 0.0,
     form: Literal["table", "json", "csv"] = "table",
     threads: int = 0,
     speed: float | None = None,
     console: Console,
 ) -> None:
-    """Finds, analyzes, prints and draws. Raises FaceletError when nothing can be: no model, no photo, none readable."""
+    """Finds, analyzes, prints and draws; a video or webcam, given alone, is watched.
+
+    Raises FaceletError when nothing can be: no model, no photo, none readable.
+    """
+    if len(places) == 1 and is_video(places[0]):
+        if cropped or form == "csv":
+            raise FaceletError("a video has neither --cropped nor --csv; --json prints a line for each frame")
+        analyzer = Analyzer(model, detector, threads, speed)
+        require_task(analyzer.model, "expression")
+        watch.command(
+            places[0], analyzer, watch.Expressions(), every=every, save=save, as_json=form == "json", console=console
+        )
+        return
     files = photos.find(places)
     analyzer = Analyzer(model, detector, threads, speed)
     require_task(analyzer.model, "expression")
