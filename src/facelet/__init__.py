@@ -9,6 +9,7 @@
 - ``Analyzer(model, detector)``: the same, kept open, for many photos or ready crops.
 - ``verify(a, b, model="", threshold=None)``: a ``Verification``: whether two photos show the same person.
 - ``Gallery(file, model)``: people enrolled under names, and found again in other photos.
+- ``watch(video, model="", every=0.0)``: the faces of a video or webcam, frame by frame, each followed.
 - ``run(recipe, ...)``: make a model; needs ``facelet[train]``.
 
 Names are imported when they are first used, so ``import facelet`` costs next to nothing and never brings torch, OpenCV or
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from facelet.runtime.gallery import Gallery
     from facelet.runtime.session import Model
     from facelet.runtime.verify import Verification, verify
+    from facelet.runtime.watch import watch
 
     load = Model.load
 
@@ -43,6 +45,7 @@ __all__ = [
     "load",
     "run",
     "verify",
+    "watch",
 ]
 
 _HOME = {
@@ -55,6 +58,7 @@ _HOME = {
     "load": "facelet.runtime.session:Model.load",
     "run": "facelet.recipes.runner",
     "verify": "facelet.runtime.verify",
+    "watch": "facelet.runtime.watch",
 }
 
 

@@ -129,6 +129,10 @@ class Step(BaseModel):
         """Names of earlier models that this step reads; the first is its parent in the ledger."""
         return []
 
+    def about_people(self) -> bool:
+        """Whether its model tells people apart, and is measured on pairs of faces."""
+        return False
+
     def needs_faces(self) -> list[str]:
         """Names of earlier steps whose made faces this one trains on."""
         return []

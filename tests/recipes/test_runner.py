@@ -77,6 +77,32 @@ def test_every_checkpoint_reloads_in_a_clean_process(finished):
         assert done.stdout.strip() == load_checkpoint(path)[1].name
 
 
+def test_pairs_are_asked_for_before_anything_is_spent(recipe, tmp_path):
+    quiet = Console(quiet=True)
+    with pytest.raises(FaceletError, match="no step of this recipe makes one"):
+        run(str(recipe), pairs="lfw:gone.zip", out=tmp_path / "classes", console=quiet)
+    people = tmp_path / "people.yaml"
+    people.write_text(
+        "title: People\nfaces: {source: toy, size: 32, faces: 60, identities: 3}\n"
+        "steps:\n  - {do: embed, as: net, net: mobilefacenet, net_options: {width: 0.125}, epochs: 1}\n"
+    )
+    with pytest.raises(FaceletError, match="fewer than 3 people"):
+        run(str(people), out=tmp_path / "few", console=quiet)
+    settings = ["steps.net.losses={cosine: 1}", "steps.net.answers=gone.npz"]
+    with pytest.raises(FaceletError, match="cannot read gone.npz"):
+        run(str(people), out=tmp_path / "few", settings=settings, console=quiet)
+    with pytest.raises(FaceletError, match=r"lfw:.*gone.zip|gone.zip"):
+        run(str(people), faces="toy?faces=300", pairs="lfw:gone.zip", out=tmp_path / "gone", console=quiet)
+    assert not (tmp_path / "gone" / "run.json").exists()
+
+
+def test_further_sources_join_the_first(recipe):
+    choice = schema.load(str(recipe)).faces.model_copy(update={"also": ["toy?faces=90&seed=1"]})
+    faces = read_faces(choice)
+    assert len(faces) == 490
+    assert faces.source == "toy + toy"
+
+
 def test_a_finished_run_is_not_begun_again_by_accident(recipe, finished):
     with pytest.raises(FaceletError, match="holds a run already"):
         run(str(recipe), out=finished, console=Console(quiet=True))

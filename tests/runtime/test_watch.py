@@ -118,5 +118,15 @@ def test_the_video_that_is_read_is_not_written_over(said, film, studio):
         said(place, save=str(place.parent / "out"))
 
 
+def test_from_python(dusk, tiny, studio):
+    import facelet
+
+    seen = list(facelet.watch(dusk, model=tiny, every=0.5))
+    assert [one.seconds for one in seen] == pytest.approx([0, 0.5, 1, 1.5], abs=0.02)
+    assert [track.expression for track in seen[0].tracks] == ["bright", "dark"]
+    assert seen[0].faces[0].expression == "bright"
+    assert seen[0].image.shape == (SIDE, 2 * SIDE, 3)
+
+
 def test_clock():
     assert [watch.clock(seconds) for seconds in (0, 7.24, 59.96, 754)] == ["0:00.0", "0:07.2", "1:00.0", "12:34.0"]

@@ -90,6 +90,9 @@ class Embed(Taught):
     def _features(self) -> list[str]:
         return [name for name in FEATURES if self.losses.get(name)]
 
+    def about_people(self) -> bool:
+        return True
+
     def classes(self, faces: FaceSet) -> int:
         return 0
 

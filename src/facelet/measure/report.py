@@ -8,21 +8,17 @@ No script, nothing fetched: plots are inline SVG, faces are data URIs. Names com
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
-from numpy.typing import NDArray
 
-from facelet import files, pixels
+from facelet import files
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet, PairSet, Protocol
 from facelet.measure import plots
@@ -35,10 +31,8 @@ from facelet.measure.roc_plot import roc_plot
 from facelet.measure.row import amount, duration, megabytes, milliseconds, percent, points, signed
 from facelet.measure.scores import Scores
 from facelet.measure.verification import Verification
+from facelet.measure.worst import embedded, wrong_faces, wrong_pairs
 
-WRONG_FACES = 24
-WRONG_PAIRS = 12
-THUMBNAIL = 96
 MODELS_COMPARED = 5
 UNIT = re.compile(r"([\d.]) (?=%|[MGk]B?\b|ms\b|s\b|points\b)")  # a figure and its unit stay on one line
 FILTERS: dict[str, Any] = {
@@ -53,28 +47,6 @@ FILTERS: dict[str, Any] = {
     "change": change,
     "bound": lambda text: UNIT.sub("\\1\u00a0", text),
 }
-
-
-@dataclass(frozen=True)
-class WrongFace:
-    """A face that a model answered wrongly: picture (data URI), names, and how sure it was."""
-
-    picture: str
-    name: str
-    label: str
-    answer: str
-    confidence: float
-    votes: tuple[tuple[str, float], ...]
-
-
-@dataclass(frozen=True)
-class WrongPair:
-    """A pair that a model answered wrongly: both pictures (data URIs), whether they are one person, their cosine."""
-
-    pictures: tuple[str, str]
-    names: tuple[str, str]
-    same: bool
-    score: float
 
 
 def write_report(
@@ -160,7 +132,7 @@ def write_report(
             *(trade(stopping or {}, {name: k for k, name in enumerate(stopping or {})}, axis) for axis in AXES)
         ),
         made={
-            name: [{**row, "picture": _embedded(row["picture"])} for row in rows] for name, rows in (made or {}).items()
+            name: [{**row, "picture": embedded(row["picture"])} for row in rows] for name, rows in (made or {}).items()
         },
         learning=_drawn(
             plots.learning_curves(curves or {}, summaries, "val_accuracy", "validation accuracy, %"),
@@ -176,8 +148,8 @@ def write_report(
         ],
         wrong_name=looked_at,
         wrong_count=int((~evaluations[looked_at].correct).sum()) if looked_at else 0,
-        wrong=_wrong_faces(classes[looked_at], faces) if looked_at in classes and isinstance(faces, FaceSet) else [],
-        wrong_pairs=_wrong_pairs(pairs[looked_at], faces) if looked_at in pairs and isinstance(faces, PairSet) else [],
+        wrong=wrong_faces(classes[looked_at], faces) if looked_at in classes and isinstance(faces, FaceSet) else [],
+        wrong_pairs=wrong_pairs(pairs[looked_at], faces) if looked_at in pairs and isinstance(faces, PairSet) else [],
     )
     files.write_text(path, text)
 
@@ -228,57 +200,3 @@ def _are_of(result: Classification | Verification, faces: FaceSet | PairSet) -> 
         and result.index.max() < len(faces)
         and np.array_equal(faces.labels[result.index], result.truth)
     )
-
-
-def _wrong_pairs(result: Verification, pairs: PairSet) -> list[WrongPair]:
-    """Those whose scores lie furthest beyond their folds' thresholds, of each kind as many."""
-    beyond = np.abs(result.scores - np.array(result.thresholds)[result.folds])
-    found = []
-    for same in (True, False):
-        wrong = np.flatnonzero(~result.correct & (result.same == same))
-        for row in wrong[np.argsort(-beyond[wrong], kind="stable")][: WRONG_PAIRS // 2]:
-            both = pairs.pairs[row].tolist()
-            pictures, names = (
-                [of(at) for at in both]
-                for of in (lambda at: _picture(pairs.images[at]), lambda at: str(pairs.names[at]))
-            )
-            found.append(WrongPair((pictures[0], pictures[1]), (names[0], names[1]), same, float(result.scores[row])))
-    return found
-
-
-def _wrong_faces(result: Classification, faces: FaceSet) -> list[WrongFace]:
-    found = []
-    for row in result.worst(WRONG_FACES):
-        at = int(result.index[row])
-        votes: list[tuple[str, float]] = []
-        if faces.votes is not None:
-            shares: list[Any] = faces.votes[at].tolist()
-            votes = sorted(zip(faces.classes, shares, strict=False), key=lambda vote: -vote[1])
-        found.append(
-            WrongFace(
-                _picture(faces.images[at]),
-                str(faces.names[at]),
-                result.classes[result.truth[row]],
-                result.labels[result.predicted[row]],
-                float(result.probabilities[row].max()),
-                tuple((name, share) for name, share in votes[:3] if share > 0),
-            )
-        )
-    return found
-
-
-def _picture(image: NDArray[np.uint8]) -> str:
-    """A PNG data URI, no more than THUMBNAIL pixels a side."""
-    if max(image.shape[:2]) > THUMBNAIL:
-        image = pixels.resize(image, THUMBNAIL)
-    plain = image if image.shape[2] == 1 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(".png", plain)
-    return _uri(data.tobytes())
-
-
-def _embedded(path: Path) -> str:
-    return _uri(path.read_bytes())
-
-
-def _uri(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode()

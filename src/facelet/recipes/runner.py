@@ -73,6 +73,7 @@ def run(
             if resume:
                 _require_same_faces(work)
             show_plan(chosen, work.faces, folder, console)
+            _require_pairs(work)
             if not resume:
                 _begin(work, recipe)
             begin()
@@ -151,6 +152,16 @@ def _require_same_faces(work: Work) -> None:
         raise FaceletError(
             f"the faces' pixels changed since {work.folder} was begun, under the same names and labels; "
             "choose another --out for a new run"
+        )
+
+
+def _require_pairs(work: Work) -> None:
+    """Raises FaceletError, before anything is spent, when people are to be told apart and there are no pairs to measure it by."""
+    if any(step.about_people() for step, _ in work.recipe.all_steps()):
+        _ = work.pairs
+    elif work.recipe.pairs:
+        raise FaceletError(
+            f"pairs ({work.recipe.pairs}) are for models of identity, and no step of this recipe makes one; leave them out"
         )
 
 

@@ -1,7 +1,8 @@
 """What ``facelet predict`` and ``facelet identify`` do with a video or a webcam: frames in; JSON lines, a drawn MP4 and, at the
 end, a line for each face that came by.
 
->>> command("clip.mp4", analyzer, Expressions(), every=0.2, console=Console())
+>>> for seen in watch("clip.mp4", model="student-int8.onnx", every=0.2):
+...     print(seen.seconds, [track.expression for track in seen.tracks])
 
 An answer is steadied over the frames of a face, so it lags behind a change by a few tenths of a second.
 """
@@ -22,8 +23,9 @@ from rich.console import Console
 from facelet.errors import FaceletError
 from facelet.files import writing
 from facelet.pixels import Image
-from facelet.runtime.analyzer import Analyzer, Face
+from facelet.runtime.analyzer import Analyzer, Face, Finder
 from facelet.runtime.photos import DRAWN
+from facelet.runtime.session import Model
 from facelet.runtime.telling import plain, say_notes
 from facelet.runtime.tracks import Track, Tracker
 from facelet.runtime.video import Video, Writer
@@ -73,8 +75,27 @@ class Expressions:
         return ", ".join(f"{label} {count / track.frames:.0%}" for label, count in track.answers.most_common(3))
 
 
-def watch(video: Video, analyzer: Analyzer, tracker: Tracker, every: float = 0.0) -> Iterator[Seen]:
-    """Looks at frames at least ``every`` seconds apart."""
+def watch(
+    place: str | Path,
+    model: Model | str | Path = "",
+    detector: Finder | str | Path = "",
+    every: float = 0.0,
+    identity: Model | str | Path = "",
+) -> Iterator[Seen]:
+    """Faces of a video, or of a webcam by its number, frame by frame.
+
+    Args:
+        every: seconds between the frames that are looked at, at least; 0 looks at all of them.
+        model, detector, identity: see Analyzer.
+
+    Raises FaceletError when the video cannot be read or there is no model.
+    """
+    analyzer = Analyzer(model, detector, identity=identity)
+    with Video(place) as video:
+        yield from _look(video, analyzer, Tracker(), every)
+
+
+def _look(video: Video, analyzer: Analyzer, tracker: Tracker, every: float) -> Iterator[Seen]:
     for frame in video.frames(every):
         faces = analyzer.analyze(frame.image)
         yield Seen(frame.seconds, frame.image, faces, tracker.follow(faces, frame.seconds))
@@ -105,7 +126,7 @@ def command(
         if video.live:
             print("watching; Ctrl-C ends it", file=sys.stderr)
         try:
-            for seen in _with_progress(watch(video, analyzer, tracker, every), video):
+            for seen in _with_progress(_look(video, analyzer, tracker, every), video):
                 looked += 1
                 if writer:
                     writer.add(_drawn(seen, telling))

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from facelet.shrink import early_exit, exit, prune, prune_at_init, quantize
+from facelet.shrink import adopt, early_exit, exit, prune, prune_at_init, quantize
 
-__all__ = ["early_exit", "exit", "prune", "prune_at_init", "quantize"]
+__all__ = ["adopt", "early_exit", "exit", "prune", "prune_at_init", "quantize"]

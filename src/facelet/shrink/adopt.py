@@ -1,0 +1,151 @@
+"""The step ``adopt``: somebody else's ONNX file as a model of this run, measured and timed beside the others.
+
+In a recipe: ``{do: adopt, as: theirs, file: theirs.onnx, labels: [sad, happy], size: 64, channels: 1, mean: [0.5], std: [0.5]}``.
+Its weights and its arithmetic stay as they are; only its batch is made free, and what it needs to be fed is written into the file.
+
+How it was trained is not known: on the faces it is measured with, perhaps.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from facelet import model_file
+from facelet.errors import FaceletError
+from facelet.faces import FaceSet
+from facelet.files import existing, read_bytes
+from facelet.learn.answers import digest
+from facelet.measure.cost import file_cost, graph_macs
+from facelet.model_file import CropInfo, InputInfo, ModelInfo
+from facelet.runtime.session import Model, prepared
+from facelet.shrink.export import golden
+from facelet.step import STEPS, Job, Made, Plan, Step
+from facelet.wire import has_external_data
+
+TOLERANCE = 1e-3
+"""Share of its largest number by which an answer may change when faces come several at once."""
+
+
+@STEPS.register("adopt")
+class Adopt(Step):
+    """``file``: an ONNX file with one image input, (1 or N, channels, size, size) float32. See the fields for the rest."""
+
+    file: Path
+    task: Literal["expression", "identity"] = "expression"
+    labels: tuple[str, ...] = Field((), description="of its answers, in their order; none for identity")
+    size: int = Field(ge=8, le=1024, description="of its input, in pixels")
+    channels: Literal[1, 3] = 3
+    mean: tuple[float, ...] = Field(
+        description="of pixels in [0, 1], a channel each: (x - mean) / std is what it is fed"
+    )
+    std: tuple[float, ...]
+    licence: str = "unknown"
+
+    @model_validator(mode="after")
+    def _check_input(self) -> Adopt:
+        self.input_info("images")
+        if (self.task == "identity") == bool(self.labels):
+            raise ValueError("labels belong to expression, and expression needs them")
+        return self
+
+    def input_info(self, name: str) -> InputInfo:
+        return InputInfo(name=name, size=self.size, channels=self.channels, mean=self.mean, std=self.std)
+
+    def about_people(self) -> bool:
+        return self.task == "identity"
+
+    def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
+        model = _loaded(self.file)
+        _freed(model, self)
+        return Plan(f"{self.file.name} as it is", 0, graph_macs(model), 0.0)
+
+    def run(self, job: Job) -> Made:
+        """Raises FaceletError when the file is no such model, or answers several faces other than one by one."""
+        model, path = _loaded(self.file), job.folder / f"{job.name}.onnx"
+        name = _freed(model, self)
+        info = ModelInfo(
+            task=self.task,
+            labels=self.labels,
+            input=self.input_info(name),
+            crop=CropInfo(align="five-points") if self.task == "identity" else CropInfo(margin=job.faces.margin),
+            precision="int8" if _is_int8(model) else "fp32",
+            name=job.name,
+            net=self.file.name,
+            macs=graph_macs(model),
+            licence=self.licence,
+        )
+        model_file.write(model, info, path)
+        model_file.write(model, info.model_copy(update={"params": file_cost(path).params}), path)
+        self._require_same(path, golden(job.faces))
+        return Made(onnx=path, notes=(f"{self.file.name} ({digest(self.file)}) as its makers left it",))
+
+    def _require_same(self, path: Path, faces: NDArray[np.uint8]) -> None:
+        """Holds the file, asked about several faces, to the one it came from, asked about each."""
+        adopted = Model.load(path)
+        original = onnxruntime.InferenceSession(
+            read_bytes(self.file, model_file.MAX_BYTES), providers=["CPUExecutionProvider"]
+        )
+        inputs = prepared(faces, adopted.info.input)
+        feeds = ({adopted.info.input.name: inputs[row : row + 1]} for row in range(len(inputs)))
+        alone = np.concatenate([np.asarray(original.run(None, feed)[0]).reshape(1, -1) for feed in feeds])
+        apart = float(np.abs(adopted.logits(faces) - alone).max() / max(1e-30, float(np.abs(alone).max())))
+        if not apart <= TOLERANCE:
+            raise FaceletError(
+                f"{self.name}: {self.file} answers several faces otherwise than one by one ({apart:.2g} apart)"
+            )
+
+
+def _loaded(path: Path) -> onnx.ModelProto:
+    data = read_bytes(existing(path, "model file"), model_file.MAX_BYTES)
+    try:
+        if has_external_data(data):
+            raise FaceletError(f"{path} keeps weights in other files; a model file is whole in itself")
+        return onnx.load_from_string(data)
+    except FaceletError:
+        raise
+    except Exception as error:  # protobuf raises its own classes
+        raise FaceletError(f"{path} is not an ONNX file, or is cut short") from error
+
+
+def _freed(model: onnx.ModelProto, step: Adopt) -> str:
+    """Makes the batch free, in place, and drops inputs that only repeat weights; returns the name of the input that is left."""
+    graph = model.graph
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in weights]
+    shape = [dim.dim_value for dim in inputs[0].type.tensor_type.shape.dim] if inputs else []
+    if len(inputs) != 1 or shape[1:] != [step.channels, step.size, step.size]:
+        told = ", ".join(f"{value.name} {[d.dim_value for d in value.type.tensor_type.shape.dim]}" for value in inputs)
+        raise FaceletError(
+            f"{step.name}: {step.file} takes {told or 'nothing'}; "
+            f"one input (N, {step.channels}, {step.size}, {step.size}) was expected"
+        )
+    del graph.input[:]
+    graph.input.extend(inputs)
+    del graph.output[1:]
+    del graph.value_info[:]
+    for value in (graph.input[0], graph.output[0]):
+        if value.type.tensor_type.shape.dim:
+            value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    for node in graph.node:
+        if node.op_type == "Reshape" and node.input[1] in weights:
+            _free_reshape(weights[node.input[1]])
+    return inputs[0].name
+
+
+def _free_reshape(shape: onnx.TensorProto) -> None:
+    """A shape that begins with a batch of 1: whatever the batch is, unless another side is open already."""
+    sides = onnx.numpy_helper.to_array(shape).copy()
+    if len(sides) and sides[0] == 1:
+        sides[0] = 0 if -1 in sides else -1
+        shape.CopyFrom(onnx.numpy_helper.from_array(sides, shape.name))
+
+
+def _is_int8(model: onnx.ModelProto) -> bool:
+    return any(node.op_type.startswith(("QLinear", "DequantizeLinear")) for node in model.graph.node)
