@@ -89,7 +89,7 @@ def test_pairs_are_asked_for_before_anything_is_spent(recipe, tmp_path):
     with pytest.raises(FaceletError, match="fewer than 3 people"):
         run(str(people), out=tmp_path / "few", console=quiet)
     settings = ["steps.net.losses={cosine: 1}", "steps.net.answers=gone.npz"]
-    with pytest.raises(FaceletError, match="cannot read gone.npz"):
+    with pytest.raises(FaceletError, match=r"cannot read gone\.npz"):
         run(str(people), out=tmp_path / "few", settings=settings, console=quiet)
     with pytest.raises(FaceletError, match=r"lfw:.*gone.zip|gone.zip"):
         run(str(people), faces="toy?faces=300", pairs="lfw:gone.zip", out=tmp_path / "gone", console=quiet)

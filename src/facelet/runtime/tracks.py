@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +81,7 @@ class Tracker:
         self.tracks: list[Track] = []
 
     def follow(self, faces: Sequence[Face], seconds: float) -> list[Track]:
-        """The track of each of a frame's faces; those that overlap most find each other first."""
+        """The track of each of a frame's faces, as it is now; those that overlap most find each other first."""
         known = [track for track in reversed(self.tracks) if seconds - track.end <= PATIENCE]
         pairs = [(overlap(face.box, track.box), place, track) for place, face in enumerate(faces) for track in known]
         found: dict[int, Track] = {}
@@ -93,7 +93,7 @@ class Tracker:
                 found[place] = Track(len(self.tracks) + 1, seconds, seconds, face.box)
                 self.tracks.append(found[place])
             found[place].add(face, seconds)
-        return [found[place] for place in range(len(faces))]
+        return [replace(found[place], answers=found[place].answers.copy()) for place in range(len(faces))]
 
 
 def overlap(one: Box, other: Box) -> float:
