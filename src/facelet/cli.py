@@ -35,6 +35,7 @@ def run(
     faces: Annotated[str, typer.Option(help="Source of faces: toy, ferplus:PATH, folder:PATH, pack:FILE ...")] = "",
     also: Annotated[list[str] | None, typer.Option(help="A further source, as faces:PATH of unknown people.")] = None,
     pairs: Annotated[str, typer.Option(help="Pairs to measure models of identity on, as lfw:PATH.")] = "",
+    only: Annotated[str, typer.Option(help="Steps to take alone, as plain,linear, with those that they need.")] = "",
     out: Annotated[str, typer.Option(help="Folder of the run; runs/RECIPE when not given.")] = "",
     set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, as steps.teacher.epochs=10.")] = None,
     profile: Annotated[str, typer.Option(help="A profile of the recipe, such as cpu.")] = "",
@@ -51,10 +52,10 @@ def run(
     from facelet.recipes.runner import Hardware
     from facelet.recipes.runner import run as run_recipe
 
-    if resume and (recipe or faces or also or pairs or out or set_ or profile or seeds):
+    if resume and (recipe or faces or also or pairs or only or out or set_ or profile or seeds):
         raise FaceletError(
-            "--resume goes on with the run as it is; leave out recipe, --faces, --also, --pairs, --set, --profile, --seeds, "
-            "--out"
+            "--resume goes on with the run as it is; leave out recipe, --faces, --also, --pairs, --only, --set, --profile, "
+            "--seeds, --out"
         )
     settings = [*(set_ or []), *([f"seeds={seeds}"] if seeds else [])]
     hardware = Hardware(device, devices, nodes, precision)
@@ -63,6 +64,7 @@ def run(
         faces=faces,
         also=also or [],
         pairs=pairs,
+        only=[name for name in only.split(",") if name],
         out=out,
         settings=settings,
         profile=profile,

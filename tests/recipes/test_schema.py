@@ -147,3 +147,19 @@ def test_yaml_that_is_hostile_or_broken_is_an_error(tmp_path):
 def test_the_catalogue_is_yaml_with_titles():
     for name in catalogue.names():
         assert yaml.safe_load(catalogue.text_of(name))["title"]
+
+
+def test_some_steps_alone_bring_what_they_need():
+    recipe = schema.load("rescaps")
+    for names, steps, controls in (
+        (["linear"], ["plain", "linear"], []),
+        (["pruned-int8"], ["plain", "linear", "made", "balanced", "pruned", "pruned-int8"], []),
+        (["early-random"], ["plain", "early-pruned"], ["early-random"]),
+    ):
+        some = schema.only(recipe, names)
+        assert [step.name for step in some.steps] == steps
+        assert [step.name for step in some.controls] == controls
+    with pytest.raises(FaceletError, match="did you mean 'linear'"):
+        schema.only(recipe, ["liner"])
+    with pytest.raises(FaceletError, match="these are controls"):
+        schema.only(schema.load("tsnet"), ["student-alone"])

@@ -44,6 +44,7 @@ def run(
     faces: str = "",
     also: Sequence[str] = (),
     pairs: str = "",
+    only: Sequence[str] = (),
     out: str | Path = "",
     settings: Sequence[str] = (),
     profile: str = "",
@@ -53,7 +54,8 @@ def run(
 ) -> Path:
     """Runs ``recipe`` (a name or a YAML path) on ``faces`` (a written source) into ``out``; returns the run's folder.
 
-    ``also``: further sources of faces; ``pairs``: the source of pairs that models of identity are measured on.
+    ``also``: further sources of faces; ``pairs``: the source of pairs that models of identity are measured on; ``only``: steps that
+    are taken alone, with those that they need.
     ``resume`` names a run's folder to continue instead; nothing else of a run may change then, except its hardware.
     Raises FaceletError for the user's mistakes, all found before anything is spent where that is possible.
     """
@@ -68,6 +70,7 @@ def run(
     with leading(folder, started) as begin:
         chosen = _resumed(folder) if resume else _fresh(folder, recipe, faces, profile, settings)
         chosen = _with_more(chosen, also, pairs)
+        chosen = schema.only(chosen, only) if only else chosen
         with locked(folder):
             work = Work(chosen, read_faces(chosen.faces, chosen.pairs), folder, hardware, console.print)
             if resume:

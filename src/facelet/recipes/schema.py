@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -173,6 +174,27 @@ def _require_seeds(recipe: Recipe, name: str) -> None:
                     f"recipe {name!r} cannot be used: {step.name} has {counts[step.name]} seeds, and {need!r}, which it "
                     f"needs, has {counts[need]}"
                 )
+
+
+def only(recipe: Recipe, names: Sequence[str]) -> Recipe:
+    """The recipe with the steps ``names`` alone, and those that they need or are compared with.
+
+    Raises FaceletError for unknown ones, and when only controls are left.
+    """
+    steps = {step.name: step for step, _ in recipe.all_steps()}
+    waiting, wanted = list(names), set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name not in steps:
+            raise unknown("step in --only", name, steps)
+        if name not in wanted:
+            wanted.add(name)
+            one = steps[name]
+            waiting += [*one.needs(), *one.needs_faces(), *([one.against] if one.against else [])]
+    kept = {room: [one for one in getattr(recipe, room) if one.name in wanted] for room in ("steps", "controls")}
+    if not kept["steps"]:
+        raise FaceletError(f"--only {','.join(names)}: these are controls, name a step that they control for, too")
+    return recipe.model_copy(update=kept)
 
 
 def override(raw: dict[str, Any], key: str, value: Any) -> None:
