@@ -18,31 +18,12 @@ import facelet.shrink  # noqa: F401  (both register their steps)
 from facelet.errors import FaceletError, nearest, unknown
 from facelet.model_file import CropInfo
 from facelet.recipes.catalogue import text_of
+from facelet.recipes.settings import mapping, override, scalar
 from facelet.step import STEPS, Step
-
-INSTEAD = {
-    "minutes": ("epochs", "steps"),
-    "epochs": ("minutes",),
-    "steps": ("minutes",),
-    "answers": ("from",),
-    "from": ("answers",),
-}
-"""Keys of a step that a set key replaces."""
 
 
 class _Keys(BaseModel):
     model_config = ConfigDict(extra="forbid")
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML's safe loader, which takes the last of two equal keys in silence; this one refuses them."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.YAMLError(f"the key {key!r} stands twice in one mapping (line {node.start_mark.line + 1})")
-        return super().construct_mapping(node, deep)
 
 
 class FacesChoice(BaseModel):
@@ -93,7 +74,7 @@ class Recipe(_Keys):
 
 def load(name: str, *, profile: str = "", settings: list[str] | tuple[str, ...] = ()) -> Recipe:
     """The recipe ``name``, with a profile's and then ``KEY=VALUE`` settings laid over it, and every step checked."""
-    raw = _mapping(text_of(name), name)
+    raw = mapping(text_of(name), name)
     if profile:
         profiles = check(raw, name).profiles
         if profile not in profiles:
@@ -103,12 +84,12 @@ def load(name: str, *, profile: str = "", settings: list[str] | tuple[str, ...] 
                 else FaceletError(f"recipe {name!r} has no profiles")
             )
         for key, value in profiles[profile].items():
-            override(raw, key, value)
+            override(raw, key, value, Recipe.model_fields)
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
             raise FaceletError(f"--set {setting!r} should be KEY=VALUE, such as steps.teacher.epochs=10")
-        override(raw, key, _scalar(value))
+        override(raw, key, scalar(value), Recipe.model_fields)
     return check(raw, name)
 
 
@@ -197,32 +178,6 @@ def only(recipe: Recipe, names: Sequence[str]) -> Recipe:
     return recipe.model_copy(update=kept)
 
 
-def override(raw: dict[str, Any], key: str, value: Any) -> None:
-    """Sets a dotted key: ``faces.size``, ``steps.teacher.epochs`` (steps and controls by their ``as``), ``seeds``.
-
-    ``epochs`` or ``steps`` and ``minutes`` replace each other, since a step takes one of them; so do ``from`` and ``answers``.
-    """
-    place: Any = raw
-    parts = key.split(".")
-    for depth, part in enumerate(parts[:-1]):
-        if isinstance(place, list):
-            named = {str(step.get("as")): step for step in place if isinstance(step, dict)}
-            if part not in named:
-                raise unknown(f"step in --set {key}", part, named)
-            place = named[part]
-        elif isinstance(place, dict):
-            if depth == 0 and part not in Recipe.model_fields:
-                raise unknown(f"key in --set {key}", part, Recipe.model_fields)
-            place = place.setdefault(part, {})
-        else:
-            raise FaceletError(f"--set {key}: {'.'.join(parts[:depth])} has no parts")
-    if not isinstance(place, dict):
-        raise FaceletError(f"--set {key}: name a step and one of its keys, such as steps.teacher.epochs=10")
-    for other in INSTEAD.get(parts[-1], ()):
-        place.pop(other, None)
-    place[parts[-1]] = value
-
-
 def dump(recipe: Recipe) -> str:
     """The recipe as YAML, resolved, with every setting: reading it back gives the same recipe without its profiles."""
     value = recipe.model_dump(mode="json", exclude={"steps", "controls", "profiles"}, exclude_none=True)
@@ -273,24 +228,3 @@ def _explain(error: ValidationError, model: type[BaseModel], where: str) -> list
                 + (f" (got {got})" if len(got) < 60 else "")
             )
     return lines
-
-
-def _mapping(text: str, name: str) -> dict[str, Any]:
-    try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise FaceletError(
-                f"recipe {name!r} uses YAML aliases (*name), which recipes do not need: write the value out"
-            )
-        raw = yaml.load(text, _Loader)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: 2024-13-01
-        raise FaceletError(f"recipe {name!r} is not YAML: {str(error)[:300]}") from error
-    if not isinstance(raw, dict):
-        raise FaceletError(f"recipe {name!r} should be a mapping with title, faces and steps")
-    return raw
-
-
-def _scalar(text: str) -> Any:
-    try:
-        return yaml.load(text, _Loader)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise FaceletError(f"--set value {text!r} is not YAML") from error

@@ -1,0 +1,86 @@
+"""Recipes as text: YAML to a mapping, and dotted settings laid over it.
+
+>>> raw = mapping(text, "mine.yaml")
+>>> override(raw, "steps.student.epochs", 10, keys=("title", "faces", "steps"))
+
+Tags and aliases are refused: a recipe is data, and small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import yaml
+
+from facelet.errors import FaceletError, unknown
+
+INSTEAD = {
+    "minutes": ("epochs", "steps"),
+    "epochs": ("minutes",),
+    "steps": ("minutes",),
+    "answers": ("from",),
+    "from": ("answers",),
+}
+"""Keys of a step that a set key replaces."""
+
+
+class Loader(yaml.SafeLoader):
+    """YAML's safe loader, which takes the last of two equal keys in silence; this one refuses them."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.YAMLError(f"the key {key!r} stands twice in one mapping (line {node.start_mark.line + 1})")
+        return super().construct_mapping(node, deep)
+
+
+def override(raw: dict[str, Any], key: str, value: Any, keys: Collection[str]) -> None:
+    """Sets a dotted key: ``faces.size``, ``steps.teacher.epochs`` (steps and controls by their ``as``), ``seeds``.
+
+    ``epochs`` or ``steps`` and ``minutes`` replace each other, since a step takes one of them; so do ``from`` and ``answers``.
+    ``keys``: those that a recipe has.
+    """
+    place: Any = raw
+    parts = key.split(".")
+    for depth, part in enumerate(parts[:-1]):
+        if isinstance(place, list):
+            named = {str(step.get("as")): step for step in place if isinstance(step, dict)}
+            if part not in named:
+                raise unknown(f"step in --set {key}", part, named)
+            place = named[part]
+        elif isinstance(place, dict):
+            if depth == 0 and part not in keys:
+                raise unknown(f"key in --set {key}", part, keys)
+            place = place.setdefault(part, {})
+        else:
+            raise FaceletError(f"--set {key}: {'.'.join(parts[:depth])} has no parts")
+    if not isinstance(place, dict):
+        raise FaceletError(f"--set {key}: name a step and one of its keys, such as steps.teacher.epochs=10")
+    for other in INSTEAD.get(parts[-1], ()):
+        place.pop(other, None)
+    place[parts[-1]] = value
+
+
+def mapping(text: str, name: str) -> dict[str, Any]:
+    """What the YAML ``text`` of the recipe ``name`` says. Raises FaceletError when it is no YAML, no mapping, or has aliases."""
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            raise FaceletError(
+                f"recipe {name!r} uses YAML aliases (*name), which recipes do not need: write the value out"
+            )
+        raw = yaml.load(text, Loader)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: 2024-13-01
+        raise FaceletError(f"recipe {name!r} is not YAML: {str(error)[:300]}") from error
+    if not isinstance(raw, dict):
+        raise FaceletError(f"recipe {name!r} should be a mapping with title, faces and steps")
+    return raw
+
+
+def scalar(text: str) -> Any:
+    """The value of a setting, as YAML reads it. Raises FaceletError when it does not."""
+    try:
+        return yaml.load(text, Loader)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise FaceletError(f"--set value {text!r} is not YAML") from error
