@@ -29,7 +29,7 @@ def written(path, reshape=(1, 64), external=False):
         "fc": rng.normal(size=(64, 8)).astype(np.float32),
     }
     inputs = [helper.make_tensor_value_info("data", TensorProto.FLOAT, [1, 1, 16, 16])]
-    inputs += [helper.make_tensor_value_info("fc", TensorProto.FLOAT, [64, 8])]
+    inputs += [helper.make_tensor_value_info(name, TensorProto.FLOAT, [64, 8]) for name in ("fc", "packed_away")]
     graph = helper.make_graph(
         [
             helper.make_node("Conv", ["data", "kernel"], ["maps"], strides=[4, 4]),

@@ -63,13 +63,15 @@ class Adopt(Step):
 
     def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
         model = _loaded(self.file)
-        _freed(model, self)
+        _cleaned(model, self)
         return Plan(f"{self.file.name} as it is", 0, graph_macs(model), 0.0)
 
     def run(self, job: Job) -> Made:
         """Raises FaceletError when the file is no such model, or answers several faces other than one by one."""
         model, path = _loaded(self.file), job.folder / f"{job.name}.onnx"
-        name = _freed(model, self)
+        name = _cleaned(model, self)
+        original = model.SerializeToString()
+        _free(model.graph)
         info = ModelInfo(
             task=self.task,
             labels=self.labels,
@@ -83,15 +85,15 @@ class Adopt(Step):
         )
         model_file.write(model, info, path)
         model_file.write(model, info.model_copy(update={"params": file_cost(path).params}), path)
-        self._require_same(path, golden(job.faces))
+        self._require_same(path, original, golden(job.faces))
         return Made(onnx=path, notes=(f"{self.file.name} ({digest(self.file)}) as its makers left it",))
 
-    def _require_same(self, path: Path, faces: NDArray[np.uint8]) -> None:
-        """Holds the file, asked about several faces, to the one it came from, asked about each."""
+    def _require_same(self, path: Path, data: bytes, faces: NDArray[np.uint8]) -> None:
+        """Holds the file, asked about several faces, to the one that it came from, ``data``, asked about each."""
         adopted = Model.load(path)
-        original = onnxruntime.InferenceSession(
-            read_bytes(self.file, model_file.MAX_BYTES), providers=["CPUExecutionProvider"]
-        )
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        original = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         inputs = prepared(faces, adopted.info.input)
         feeds = ({adopted.info.input.name: inputs[row : row + 1]} for row in range(len(inputs)))
         alone = np.concatenate([np.asarray(original.run(None, feed)[0]).reshape(1, -1) for feed in feeds])
@@ -114,29 +116,37 @@ def _loaded(path: Path) -> onnx.ModelProto:
         raise FaceletError(f"{path} is not an ONNX file, or is cut short") from error
 
 
-def _freed(model: onnx.ModelProto, step: Adopt) -> str:
-    """Makes the batch free, in place, and drops inputs that only repeat weights; returns the name of the input that is left."""
+def _cleaned(model: onnx.ModelProto, step: Adopt) -> str:
+    """Drops inputs that are weights, or that no node reads, and all outputs but the first; returns the input that is left.
+
+    Older exporters list weights as inputs, and tools that pack them leave the list as it was.
+    """
     graph = model.graph
-    weights = {tensor.name: tensor for tensor in graph.initializer}
-    inputs = [value for value in graph.input if value.name not in weights]
-    shape = [dim.dim_value for dim in inputs[0].type.tensor_type.shape.dim] if inputs else []
-    if len(inputs) != 1 or shape[1:] != [step.channels, step.size, step.size]:
-        told = ", ".join(f"{value.name} {[d.dim_value for d in value.type.tensor_type.shape.dim]}" for value in inputs)
+    read = {name for node in graph.node for name in node.input} - {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name in read]
+    shapes = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in inputs}
+    if len(inputs) != 1 or shapes[inputs[0].name][1:] != [step.channels, step.size, step.size]:
+        told = ", ".join(f"{name} {shape}" for name, shape in list(shapes.items())[:3]) or "nothing"
         raise FaceletError(
-            f"{step.name}: {step.file} takes {told or 'nothing'}; "
+            f"{step.name}: {step.file} takes {told}{', ...' if len(shapes) > 3 else ''}; "
             f"one input (N, {step.channels}, {step.size}, {step.size}) was expected"
         )
     del graph.input[:]
     graph.input.extend(inputs)
     del graph.output[1:]
     del graph.value_info[:]
+    return inputs[0].name
+
+
+def _free(graph: onnx.GraphProto) -> None:
+    """Makes the batch free, in place."""
+    weights = {tensor.name: tensor for tensor in graph.initializer}
     for value in (graph.input[0], graph.output[0]):
         if value.type.tensor_type.shape.dim:
             value.type.tensor_type.shape.dim[0].dim_param = "batch"
     for node in graph.node:
         if node.op_type == "Reshape" and node.input[1] in weights:
             _free_reshape(weights[node.input[1]])
-    return inputs[0].name
 
 
 def _free_reshape(shape: onnx.TensorProto) -> None:
