@@ -294,3 +294,15 @@ def test_made_faces_are_shown_with_what_they_are_worth(tmp_path):
         "near duplicates 1.5 %",
     ):
         assert figure in text
+
+
+def test_a_controls_name_gives_way_where_many_lie_together():
+    _, ledger, _, _ = plausible(200)
+    first = ledger.rows[0]
+    crowd = [
+        first.model_copy(update={"name": f"control-{number}", "control": True, "p50_ms": first.p50_ms + number / 50})
+        for number in range(20)
+    ]
+    svg = pareto(Ledger([*ledger.rows, *crowd]).summaries(), "p50_ms", "latency")
+    assert all(row.name in svg for row in ledger.rows if not row.control)
+    assert sum(f">control-{number}<" in svg for number in range(20)) < 12

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from facelet.measure.classification import Classification
@@ -26,6 +26,8 @@ PLACES = (
     (0, -24, "center"),
 )
 """Where a point's name may stand: offsets in pixels and the text's anchor, best first."""
+HIDDEN = 0.15
+"""Share of a control's name that may be written over."""
 
 
 def colours(summaries: Sequence[Summary]) -> dict[str, int]:
@@ -113,7 +115,9 @@ def pareto(summaries: Sequence[Summary], axis: str, label: str, annotator: float
             ((place[s.row.name][0], low), (place[s.row.name][0], high)) for s in shown for low, high in [_reach(s)]
         ]
         lines += [(place[s.row.parent], place[s.row.name]) for s in shown if _arrow(s, place)]
-        _name_points(axes, {name: (*place[name], series(numbers[name])) for name in place}, lines)
+        controls = {s.row.name for s in shown if s.row.control}
+        names = sorted(place, key=lambda name: name in controls)
+        _name_points(axes, {name: (*place[name], series(numbers[name])) for name in names}, lines, controls)
     return sheet.svg
 
 
@@ -206,8 +210,13 @@ def _plain_log_ticks(axes: Any, low: float, high: float) -> None:
     axes.minorticks_off()
 
 
-def _name_points(axes: Any, points: Mapping[str, tuple[float, float, str]], lines: Sequence[Line]) -> None:
-    """Writes each point's name beside it, where it hides least of the points, the lines and the other names."""
+def _name_points(
+    axes: Any, points: Mapping[str, tuple[float, float, str]], lines: Sequence[Line], controls: Collection[str]
+) -> None:
+    """Writes each point's name beside it, where it hides least of the points, the lines and the other names.
+
+    The name of one of ``controls`` is left out where it would be written over: its colour says whose it is.
+    """
     dots = {name: axes.transData.transform((x, y)) for name, (x, y, _) in points.items()}
     taken = [(x - 7, y - 7, x + 7, y + 7) for x, y in dots.values()]
     for line in lines:
@@ -218,10 +227,10 @@ def _name_points(axes: Any, points: Mapping[str, tuple[float, float, str]], line
     for name, (x, y, colour) in points.items():
         text = short(name, 22)
         choices = [(_box(dots[name], place, 7.2 * len(text)), place) for place in PLACES]
-        box, (dx, dy, side) = min(
-            choices,
-            key=lambda choice: sum(_overlap(choice[0], other) for other in taken) + _outside(choice[0], axes.bbox),
-        )
+        costs = [sum(_overlap(box, other) for other in taken) + _outside(box, axes.bbox) for box, _ in choices]
+        box, (dx, dy, side) = choices[costs.index(min(costs))]
+        if name in controls and min(costs) > HIDDEN * (box[2] - box[0]) * (box[3] - box[1]):
+            continue
         taken.append(box)
         beside = {"xytext": (dx, dy), "textcoords": "offset points", "ha": side, "va": "center"}
         axes.annotate(text, (x, y), color=colour, fontsize=12, fontweight="bold", **beside)

@@ -28,7 +28,7 @@ from facelet.measure.early_exit_plot import AXES, trade
 from facelet.measure.ledger import Ledger, Summary
 from facelet.measure.ledger_text import about_pairs, accuracy, change, headline, legend
 from facelet.measure.roc_plot import roc_plot
-from facelet.measure.row import amount, duration, megabytes, milliseconds, percent, points, signed
+from facelet.measure.row import amount, duration, hundredths, megabytes, milliseconds, percent, points, signed
 from facelet.measure.scores import Scores
 from facelet.measure.verification import Verification
 from facelet.measure.worst import embedded, wrong_faces, wrong_pairs
@@ -43,6 +43,7 @@ FILTERS: dict[str, Any] = {
     "duration": duration,
     "points": points,
     "signed": signed,
+    "hundredths": hundredths,
     "accuracy": accuracy,
     "change": change,
     "bound": lambda text: UNIT.sub("\\1\u00a0", text),

@@ -120,6 +120,11 @@ def signed(difference: float, digits: int = 1) -> str:
     return f"{value:+.{digits}f}".replace("-", "−") if value else f"{0:.{digits}f}"
 
 
+def hundredths(value: float) -> str:
+    """Two digits behind the point; no sign on what rounds to nothing."""
+    return f"{round(value, 2) + 0.0:.2f}"
+
+
 def points(difference: float) -> str:
     return f"{signed(difference)} points"
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facelet.measure.row import percent
+from facelet.measure.row import hundredths, percent
 
 MOST = 2000
 """Features of a set that are compared, evenly spaced."""
@@ -59,8 +59,8 @@ class Quality:
         if self.recognised is not None and self.recognised_real is not None:
             said.append(f"judge recognises {percent(self.recognised)}, of real ones {percent(self.recognised_real)}")
         if self.distance is not None and self.from_source is not None:
-            real = "" if self.real_distance is None else f", real validation faces {self.real_distance:.2f}"
-            said.append(f"distance {self.distance:.2f} (their sources {self.from_source:.2f}{real})")
+            real = "" if self.real_distance is None else f", real validation faces {hundredths(self.real_distance)}"
+            said.append(f"distance {hundredths(self.distance)} (their sources {hundredths(self.from_source)}{real})")
         if self.near is not None and self.near_real is not None:
             said.append(f"near duplicates {percent(self.near)}, of real ones {percent(self.near_real)}")
         return "; ".join(said)
