@@ -149,7 +149,7 @@ def test_the_cache_asks_the_teacher_once(step, job, teacher, monkeypatch):
     lesson = step("distill", cache=True, losses={"kd": 1.0, "hint": 1.0}, epochs=1, **{"from": "teacher"})
     lesson.run(work)
     (work.folder / "net.safetensors").unlink()
-    monkeypatch.setattr("facelet.learn.distill.answer", lambda *_, **__: pytest.fail("the teacher is asked again"))
+    monkeypatch.setattr("facelet.learn.taught.answer", lambda *_, **__: pytest.fail("the teacher is asked again"))
     lesson.run(work)
 
 
@@ -189,7 +189,7 @@ def test_the_teacher_answers_in_the_precision_asked_for(step, job, faces, teache
     for chosen, run, expected in (("auto", "bf16", True), ("fp32", "bf16", False), ("auto", "fp32", False)):
         work = job(models={"teacher": made}, precision=run)
         lesson = step("distill", epochs=1, **{"from": "teacher", "precision": chosen})
-        live = lesson._teacher(faces.split("train"), work)
+        live = lesson.teacher_for(faces.split("train"), work)
         live.place(torch.device("cpu"))
         assert live.net.bf16 is expected
     answers = [answer(made.net, faces.split("train"), device="cpu", wish=wish).logits for wish in ("fp32", "bf16")]
