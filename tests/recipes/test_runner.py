@@ -90,9 +90,11 @@ def test_pairs_are_asked_for_before_anything_is_spent(recipe, tmp_path):
         run(str(people), out=tmp_path / "few", console=quiet)
     settings = ["steps.net.losses={cosine: 1}", "steps.net.answers=gone.npz"]
     with pytest.raises(FaceletError, match=r"cannot read gone\.npz"):
-        run(str(people), out=tmp_path / "few", settings=settings, console=quiet)
+        run(str(people), faces="toy?faces=300&identities=30", out=tmp_path / "few", settings=settings, console=quiet)
     with pytest.raises(FaceletError, match=r"lfw:.*gone.zip|gone.zip"):
-        run(str(people), faces="toy?faces=300", pairs="lfw:gone.zip", out=tmp_path / "gone", console=quiet)
+        run(
+            str(people), faces="toy?faces=300&identities=30", pairs="lfw:gone.zip", out=tmp_path / "gone", console=quiet
+        )
     assert not (tmp_path / "gone" / "run.json").exists()
 
 
@@ -134,8 +136,8 @@ def test_faces_redrawn_under_the_same_names_are_refused(finished, tmp_path, monk
     for name in ("run.json", "recipe.yaml"):
         (folder / name).write_bytes((finished / name).read_bytes())
 
-    def redrawn(choice):
-        faces = read_faces(choice)
+    def redrawn(choice, *pairs):
+        faces = read_faces(choice, *pairs)
         faces.images = 255 - faces.images
         return faces
 
