@@ -48,7 +48,7 @@ def test_a_reader_may_stop_in_the_middle(film):
     assert frame.number == 3
 
 
-def test_a_file_that_is_cut_short_says_so(film):
+def test_a_file_that_is_cut_short_ends_early(film):
     path = film(shade, frames=200, name="film.avi")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     seen = []

@@ -30,7 +30,7 @@ from facelet.learn.recognition import FEATURES, MARGINS, Margin, Recognition
 from facelet.learn.taught import Taught
 from facelet.losses.margin import default_scale
 from facelet.measure.row import percent
-from facelet.measure.verification import Verification, cosines
+from facelet.measure.verification import verified
 from facelet.nets import FaceNet, NetSpec
 from facelet.step import STEPS, Job, Plan
 
@@ -180,10 +180,9 @@ class Embed(Taught):
             kept = self.kept_answers(val, "").answers
         except FaceletError:  # they are of training faces alone
             return ""
-        pairs = draw_pairs(val)
         assert kept.embeddings is not None
-        result = Verification(cosines(kept.embeddings, pairs.pairs), pairs.same, pairs.folds, pairs.protocol.hash)
-        return f", which are right on {percent(result.accuracy, 2)} of the validation pairs"
+        accuracy = verified(kept.embeddings, draw_pairs(val)).accuracy
+        return f", which are right on {percent(accuracy, 2)} of the validation pairs"
 
 
 def _numbered(train: FaceSet) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -1,7 +1,7 @@
 """What a net is asked on validation faces while it is trained: their labels, or who of them are one person.
 
 >>> exam = Labelled(Faces.of(val))
->>> exam = Paired(Faces.of(pairs_faces), pairs, width=128)
+>>> exam = Paired(draw_pairs(val), width=128)
 >>> exam.grade(sums)  # (loss, accuracy)
 
 Answers are added up, so that several processes can each ask about some of the faces.
@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 
 from facelet.faces import PairSet
 from facelet.learn.batches import Faces
-from facelet.measure.verification import Verification, cosines
+from facelet.measure.verification import verified
 
 
 class Exam(Protocol):
@@ -68,6 +68,5 @@ class Paired:
         sums[rows] = answers.double()
 
     def grade(self, sums: Tensor) -> tuple[float, float]:
-        scores = cosines(sums.cpu().numpy(), self.pairs.pairs)
-        result = Verification(scores, self.pairs.same, self.pairs.folds, "")
+        result = verified(sums.cpu().numpy(), self.pairs)
         return result.eer, result.accuracy

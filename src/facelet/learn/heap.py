@@ -3,7 +3,7 @@
 >>> keep_memory()
 
 glibc gives a freed map back to the system and has it filled with zeros anew for the next: tensors of the same sizes come and go at
-every step, and a fifth of a CPU's time goes into that. Kept, a process holds on to the most it has ever needed.
+every step, and a good part of a CPU's time goes into that. Kept, a process holds on to the most it has ever needed.
 """
 
 from __future__ import annotations

@@ -195,7 +195,7 @@ def _shares(scores: Scores) -> list[list[float]]:
 
 def _are_of(result: Classification | Verification, faces: FaceSet | PairSet) -> bool:
     if isinstance(result, Verification):
-        return isinstance(faces, PairSet) and np.array_equal(faces.same, result.same)
+        return isinstance(faces, PairSet) and faces.protocol.hash == result.protocol
     return (
         isinstance(faces, FaceSet)
         and result.index.max() < len(faces)

@@ -194,8 +194,13 @@ def evaluate_pairs(embed: Embed, pairs: PairSet, *, mirror: bool = False) -> Ver
     if mirror:
         both = _unit(embeddings) + _unit(embedded(embed, pairs.images[:, :, ::-1]))
         mirrored = cosines(both, pairs.pairs)
+    return replace(verified(embeddings, pairs), mirrored_scores=mirrored)
+
+
+def verified(embeddings: NDArray[Any], pairs: PairSet) -> Verification:
+    """What embeddings (N, D) of the faces of ``pairs`` say."""
     scores = cosines(embeddings, pairs.pairs)
-    return Verification(scores, pairs.same, pairs.folds, pairs.protocol.hash, mirrored)
+    return Verification(scores, pairs.same, pairs.folds, pairs.protocol.hash)
 
 
 def embedded(embed: Embed, images: NDArray[np.uint8]) -> NDArray[np.float32]:

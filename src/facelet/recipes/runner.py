@@ -68,9 +68,11 @@ def run(
             follow(folder, hardware, started)
             return folder
     with leading(folder, started) as begin:
-        chosen = _resumed(folder) if resume else _fresh(folder, recipe, faces, profile, settings)
-        chosen = _with_more(chosen, also, pairs)
-        chosen = schema.only(chosen, only) if only else chosen
+        if resume:
+            chosen = _resumed(folder)
+        else:
+            chosen = _with_more(_fresh(folder, recipe, faces, profile, settings), also, pairs)
+            chosen = schema.only(chosen, only) if only else chosen
         with locked(folder):
             work = Work(chosen, read_faces(chosen.faces, chosen.pairs), folder, hardware, console.print)
             if resume:
