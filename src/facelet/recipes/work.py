@@ -59,10 +59,13 @@ class Work:
 
     @cached_property
     def pairs(self) -> dict[str, PairSet]:
-        """What embeddings are measured on: of val faces for choices; the recipe's own, or of test faces, for figures."""
+        """What embeddings are measured on: of val faces for choices; the recipe's own, or of test faces, for figures.
+
+        The recipe's own have the size of their source, from which each model fits them to its own.
+        """
         drawn = {split: draw_pairs(self.faces.split(split)) for split in ("val", "test") if self.faces.has(split)}
         if self.recipe.pairs:
-            drawn["test"] = load_pairs(self.recipe.pairs, size=self.faces.size, channels=self.faces.channels)
+            drawn["test"] = load_pairs(self.recipe.pairs)
         return drawn
 
     def job(self, step: Step, seed: int, models: dict[str, Made]) -> Job:
@@ -93,8 +96,11 @@ def read_faces(choice: FacesChoice, pairs: str = "") -> FaceSet:
         faces = together([faces, *others])
     for split in ("train", "val") if pairs else ("train", "val", "test"):
         if not faces.has(split):
-            raise FaceletError(
-                f"a recipe needs train, val and test faces, and {place} has no {split} faces; "
-                f"most sources make them of train when asked: {place}?{split}=0.15"
+            people = split == "test" and faces.identities is not None
+            instead = (
+                "give pairs to measure on: --pairs lfw:PATH"
+                if people
+                else f"most sources make them of train when asked: {place}?{split}=0.15"
             )
+            raise FaceletError(f"a recipe needs train, val and test faces, and {place} has no {split} faces; {instead}")
     return faces
