@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydantic import Field, model_validator
 from facelet import nets
 from facelet.faces import FaceSet
 from facelet.learn.answers import Answers, answer, digest
+from facelet.learn.committee import Committee
 from facelet.learn.distillation import KeptTeacher, LiveTeacher, Teacher
 from facelet.learn.estimate import seconds_per_face
 from facelet.learn.lesson import Lesson
@@ -24,9 +26,12 @@ from facelet.step import Job, Plan
 class Taught(Lesson):
     """Fields of Lesson, and of the teacher. A subclass says whether there has to be one."""
 
-    teacher: str | None = Field(None, alias="from", description="earlier model that teaches")
+    teacher: str | list[str] | None = Field(
+        None, alias="from", description="earlier model that teaches; a list of them answers by its mean"
+    )
     answers: Path | None = Field(None, description="instead: a teacher's kept answers, .npz")
     cache: bool = Field(False, description="ask the teacher once about plain and mirrored faces, not at every step")
+    mirror: bool = Field(False, description="the teacher's answer is the mean of those to a face and to its mirror image")
 
     @model_validator(mode="after")
     def _check_cache(self) -> Taught:
@@ -36,14 +41,23 @@ class Taught(Lesson):
             raise ValueError("kept answers know nothing of synthetic faces; let a model teach, by `from`")
         if self.cache and self.answers is not None:
             raise ValueError("cache belongs to `from`: answers are kept already")
+        if len(set(self.teachers)) < len(self.teachers) or self.teacher == []:
+            raise ValueError("from names each teacher once, and at least one")
+        if self.mirror and not self.is_taught:
+            raise ValueError("mirror belongs to a teacher: from, or answers")
         return self
+
+    @property
+    def teachers(self) -> list[str]:
+        """Names of the earlier models that teach."""
+        return [self.teacher] if isinstance(self.teacher, str) else self.teacher or []
 
     @property
     def is_taught(self) -> bool:
         return bool(self.teacher) or self.answers is not None
 
     def needs(self) -> list[str]:
-        return ([self.teacher] if self.teacher else []) + super().needs()
+        return self.teachers + super().needs()
 
     def kept_answers(self, train: FaceSet, split_hash: str) -> KeptTeacher:
         """The teacher of ``answers``. Raises FaceletError when they are not of these faces."""
@@ -53,9 +67,8 @@ class Taught(Lesson):
     def planned_teacher(self, faces: FaceSet, specs: dict[str, Any]) -> Teacher:
         """Who will teach, without weights: what it knows is right."""
         if self.answers is not None:
-            return self.kept_answers(self.training_faces(faces), faces.protocol.split_hash)
-        told = self._told(specs)
-        return LiveTeacher(told.skeleton(), told)
+            return together([self.kept_answers(self.training_faces(faces), faces.protocol.split_hash)], self.mirror)
+        return together([LiveTeacher(told.skeleton(), told) for told in self._told(specs)], self.mirror)
 
     def with_teacher(self, plan: Plan, faces: FaceSet, specs: dict[str, Any]) -> Plan:
         """``plan`` with who teaches, and the time that the teacher's forward passes take: a third of its own training steps'."""
@@ -63,39 +76,49 @@ class Taught(Lesson):
             return Plan(f"{plan.text}, taught by {self.answers.name}", plan.params, plan.macs, plan.seconds)
         seconds = plan.seconds
         if seconds is not None and self.epochs:
-            passes = 2.0 if self.cache else self.epochs
-            each = seconds_per_face(self._told(specs), self.precision) / 3
+            passes = 2.0 if self.cache else self.epochs * (2 if self.mirror else 1)
+            each = sum(seconds_per_face(told, self.precision) for told in self._told(specs)) / 3
             seconds += passes * len(self.training_faces(faces)) * each
-        return Plan(f"{plan.text}, taught by {self.teacher}", plan.params, plan.macs, seconds)
+        return Plan(f"{plan.text}, taught by {' and '.join(self.teachers)}", plan.params, plan.macs, seconds)
 
     def teacher_for(self, train: FaceSet, job: Job) -> Teacher:
         """Who teaches in the order of ``train``."""
         if self.answers is not None:
-            return self.kept_answers(train, job.faces.protocol.split_hash)
-        assert self.teacher is not None
-        return taught_by(self.teacher, job, train, self.wish(job), self.cache)
+            return together([self.kept_answers(train, job.faces.protocol.split_hash)], self.mirror)
+        return taught_by(self.teachers, job, train, self.wish(job), self.cache, self.mirror)
 
     def who(self) -> str:
         """The teacher, in words."""
+        views = ", mean of both views" if self.mirror else ""
         if self.answers is not None:
-            return f"the kept answers {self.answers.name} ({digest(self.answers)})"
-        return f"{self.teacher}" + (" (its answers to plain and mirrored faces)" if self.cache else "")
+            return f"the kept answers {self.answers.name} ({digest(self.answers)}{views})"
+        return " and ".join(self.teachers) + (f" (answers to plain and mirrored faces{views})" if self.cache else views)
 
     def fingerprint(self, job: Job, spec: NetSpec) -> str:
         whole = super().fingerprint(job, spec)
         return whole if self.answers is None else f"{whole}-{digest(self.answers)}"
 
-    def _told(self, specs: dict[str, Any]) -> NetSpec:
-        assert self.teacher is not None
-        return self.spec_of(self.teacher, specs)
+    def _told(self, specs: dict[str, Any]) -> list[NetSpec]:
+        return [self.spec_of(name, specs) for name in self.teachers]
 
 
-def taught_by(name: str, job: Job, train: FaceSet, wish: Wish, cache: bool) -> Teacher:
-    """An earlier model as teacher: live, or (``cache``) asked once about all faces, its answers kept in the job's folder."""
+def together(members: Sequence[Teacher], mirror: bool) -> Teacher:
+    """One teacher of several; a single one who is asked about plain faces is itself."""
+    return members[0] if len(members) == 1 and not mirror else Committee(members, mirror)
+
+
+def taught_by(
+    names: Sequence[str], job: Job, train: FaceSet, wish: Wish, cache: bool, mirror: bool = False
+) -> Teacher:
+    """Earlier models as teacher: live, or (``cache``) asked once about all faces, their answers kept in the job's folder."""
+    return together([_taught_by(name, job, train, wish, cache) for name in names], mirror)
+
+
+def _taught_by(name: str, job: Job, train: FaceSet, wish: Wish, cache: bool) -> Teacher:
     path, protocol = job.net_of(name), job.faces.protocol.split_hash
     if not cache:
         return LiveTeacher(*nets.load(path), wish)
-    kept = job.folder / "answers.npz"
+    kept = job.folder / f"answers-{name}.npz"
     if kept.exists():
         found = Answers.load(kept)
         if found.teacher == digest(path):

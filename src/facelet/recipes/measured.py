@@ -6,12 +6,13 @@ score of every pair; ``done.json`` is written last. A resumed run reads them bac
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from facelet import files, model_file
 from facelet.errors import FaceletError
+from facelet.measure.calibration import cooled, temperature
 from facelet.measure.classification import Classification
 from facelet.measure.evaluation import evaluate_model
 from facelet.measure.intervals import Difference
@@ -108,12 +109,36 @@ def measure(work: Work, step: Step, control: bool, made: Made, folder: Path, des
             results[split] = evaluate_pairs_model(model, work.pairs[split])
         else:
             results[split] = evaluate_model(model, work.faces, split)
+    info = model.info.model_copy(update=described)
+    if isinstance(results["val"], Classification):
+        info, results, said = _calibrated(info, results)
+        made = replace(made, notes=(*made.notes, *said))
+    for split in results:
         kind = "scores" if isinstance(results[split], Verification) else "answers"
         results[split].save(folder / f"{kind}-{split}.npz")
-    _write_figures(made.onnx, model.info.model_copy(update=described), results, work.recipe.far)
+    _write_figures(made.onnx, info, results, work.recipe.far)
     label, seed = described["name"], described["seed"]
     write_done(folder, label, seed, made)
     return Measured(label, step, control, seed, folder, made, results["val"], results["test"])
+
+
+def _calibrated(
+    info: model_file.ModelInfo, results: dict[str, Result]
+) -> tuple[model_file.ModelInfo, dict[str, Result], tuple[str, ...]]:
+    """With the temperature that fits validation faces, answers at it, and a note of what it does to them.
+
+    A file that stops early keeps the temperature by which it decides when to stop.
+    """
+    val = results["val"]
+    assert isinstance(val, Classification)
+    factor = 1.0 if info.exits else temperature(val.probabilities, val.columns[val.truth])
+    if factor == 1.0:
+        return info, results, ()
+    told = {name: replace(one, probabilities=cooled(one.probabilities, factor)) for name, one in results.items()}
+    whole = info.temperature * factor
+    before, after = (percent(one["val"].all.ece) for one in (results, told))
+    said = f"temperature {whole:.2f}: calibration error of validation faces {after}, without it {before}"
+    return info.model_copy(update={"temperature": whole}), told, (said,)
 
 
 def _write_figures(path: Path, info: model_file.ModelInfo, results: dict[str, Result], far: float) -> None:

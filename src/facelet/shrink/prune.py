@@ -74,7 +74,7 @@ class Prune(Budgeted):
     def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: Job) -> Objective:
         if not self.kd:
             return Labels(spec, **self.hard_options(train))
-        teacher = taught_by(str(self.of), job, train, self.wish(job), self.cache)
+        teacher = taught_by([str(self.of)], job, train, self.wish(job), self.cache)
         widths = tuple(net.stage_widths), net.embedding_width, teacher.embedding_width
         pair = Pair(*widths, temperature=TEMPERATURE, alpha=1.0, beta=1.0, mix=0.0)
         return Distillation(spec, teacher, {"ce": 1 - self.kd, "kd": self.kd}, pair, **self.hard_options(train))
