@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 
 from facelet.learn import precision as precisions
+from facelet.learn.heap import keep_memory
 from facelet.learn.optimizer import Optimization, make_optimizer
 from facelet.nets import NetSpec
 
@@ -38,13 +39,15 @@ class _Bare:
     """A training without faces, augmentation or validation."""
 
     def __init__(self, spec: NetSpec, batch: int, wish: precisions.Wish, device: str) -> None:
+        keep_memory()
         self.where = precisions.pick_device(device)
         with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
             self.net = spec.build().to(self.where)
+            faces = torch.rand(batch, spec.channels, spec.size, spec.size).to(self.where)  # zeros end in slow, tiny numbers
         self.choice = precisions.choose(self.net, self.where, wish)
         self.net.to(memory_format=self.choice.memory_format)
         self.optimizer = make_optimizer([self.net], Optimization("adamw", 1e-3, 0.0))
-        faces = torch.zeros(batch, spec.channels, spec.size, spec.size, device=self.where)
         self.faces = faces.contiguous(memory_format=self.choice.memory_format)
 
     def step(self) -> float:
