@@ -11,7 +11,9 @@ from facelet.errors import FaceletError
 from facelet.nets.exits import ExitHeads, without_exits
 
 
-@pytest.mark.parametrize("name", ["resnet18-finegrained", "shufflenet-v2-x0.5", "timm/mobilenetv3_small_050"])
+@pytest.mark.parametrize(
+    "name", ["resnet18-finegrained", "shufflenet-v2-x0.5", "repvgg-x0.5", "timm/mobilenetv3_small_050"]
+)
 def test_exits_fit_any_net(name, faces):
     net = nets.resolve(name, classes=8, size=48).build().eval()
     exits = ExitHeads.of(net, size=48, channels=1, classes=8).eval()

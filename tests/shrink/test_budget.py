@@ -9,6 +9,8 @@ import torch
 
 from facelet import nets
 from facelet.errors import FaceletError
+from facelet.measure.cost import net_cost
+from facelet.nets.fusing import fused
 from facelet.nets.spec import NetSpec
 from facelet.shrink import budget as room
 from facelet.shrink.budget import Budget
@@ -68,6 +70,16 @@ def test_the_budget_is_met_closely_and_never_passed(budget):
         assert trial.share(widths) >= 0.55
     shares = [1 - widths[name] / whole for name, whole in trial.whole.items()]
     assert max(shares) - min(shares) < 0.25  # 8 of the 32 channels of the narrowest
+
+
+@pytest.mark.parametrize("kind", ["params", "macs"])
+def test_branches_count_as_what_they_become(kind):
+    spec = nets.resolve("repvgg", classes=8, size=48)
+    trial = Trial(spec, Budget(kind, 0.4), Grid())
+    widths = trial.find(trial.uniform)
+    cut = fused(trial.spec(widths).build())
+    assert 0.85 * trial.limit < trial.figure(widths) == getattr(net_cost(cut, spec), kind) <= trial.limit
+    assert trial.cost(widths).params == sum(weight.numel() for weight in cut.parameters())
 
 
 def test_the_smallest_that_can_be_reached_is_named():

@@ -26,6 +26,8 @@ ALL = (
     ("vgg11", {"width": 0.25}),
     ("resvgg19", {"width": 0.125}),
     ("rescaps", {"width": 0.25, "types": 8}),
+    ("repvgg", {"width": 0.25}),
+    ("repvgg", {"width": 0.25, "norms": "sum"}),
     ("mini-mobile", {}),
     ("mobilefacenet", {"width": 0.25}),
     ("seresnet18", {"width": 0.125, "embedding": 64}),
@@ -184,7 +186,7 @@ def test_the_quarters_of_a_shuffle_net_stay():
     assert not {names[layer] for layer in net.uncut()} & Channels(net, spec).widths.keys()
 
 
-@pytest.mark.parametrize("name", ["mobilefacenet", "seresnet18", "timm/mobilenetv3_small_050"])
+@pytest.mark.parametrize("name", ["mobilefacenet", "seresnet18", "repvgg", "timm/mobilenetv3_small_050"])
 def test_the_length_of_an_embedding_stays(name, tmp_path):
     options = {"embedding": 64} | ({} if name.startswith("timm/") else {"width": 0.125})
     spec = nets.resolve(name, classes=0, size=48, **options)

@@ -19,6 +19,7 @@ from facelet.faces import FaceSet, load
 from facelet.measure.cost import file_cost
 from facelet.model_file import NEVER
 from facelet.nets.exits import ExitNet
+from facelet.nets.fusing import fused
 from facelet.runtime.session import Model, prepared
 from facelet.shrink.early_exit import CURVE, torch_answers
 from facelet.shrink.export import export_checkpoint
@@ -29,6 +30,7 @@ NETS = {
     "resnet18-light": {"width": 0.25},
     "vgg11": {"width": 0.125},
     "shufflenet-v2-x0.5": {},
+    "repvgg": {"width": 0.25},
     "timm/mobilenetv3_small_050": {},
 }
 
@@ -142,6 +144,14 @@ def test_the_exits_asked_for_are_kept_and_no_others(light, tmp_path, faces, exit
         alone = STEPS["exit"].model_validate({"do": "exit", "as": f"exit{at}", "of": "light", "at": at})
         cost = file_cost(alone.run(Job(f"exit{at}", tmp_path, faces, {"light": before}, say=lambda line: None)).onnx)
         assert macs == cost.macs + sum(work_of(staged(net, spec)).heads[k - 1] for k in exits if k < at)
+
+
+def test_branches_count_as_what_they_become(tmp_path, faces):
+    light = made_of("repvgg", NETS["repvgg"], tmp_path, faces)
+    made = step(exits=[1]).run(Job("early", tmp_path, faces, {"light": light}, say=lambda line: None))
+    net = fused(nets.load(light.net)[0])
+    held = [*net.net.parameters(), *net.heads.exits[0].parameters()]
+    assert model_file.read(made.onnx).params == sum(weight.numel() for weight in held)
 
 
 @pytest.mark.parametrize("exits", [[2, 1], [1, 1], [4]])

@@ -12,8 +12,9 @@ from torch import nn
 import facelet.nets  # noqa: F401
 from facelet import model_file
 from facelet.errors import FaceletError
-from facelet.measure.cost import file_cost
+from facelet.measure.cost import file_cost, net_cost
 from facelet.nets import spec as checkpoints
+from facelet.nets.repvgg import Block
 from facelet.runtime.session import Model
 from facelet.shrink.export import export, export_checkpoint, torch_logits
 
@@ -106,6 +107,36 @@ def test_a_checkpoint_of_a_real_net_takes_its_description_from_the_faces(tmp_pat
     nodes = [node.op_type for node in onnx.load(tmp_path / "s.onnx").graph.node]
     assert nodes.count("Concat") <= 16
     assert nodes.count("Slice") == 0
+
+
+@pytest.mark.parametrize("options", [{"classes": 3}, {"classes": 3, "norms": "sum"}, {"classes": 0, "embedding": 64}])
+def test_what_learned_with_branches_becomes_a_plain_file_that_answers_as_they_did(options, tmp_path):
+    torch.manual_seed(0)
+    spec = checkpoints.resolve("repvgg", size=48, width=0.25, **options)
+    net, faces = spec.build(), np.random.default_rng(0).integers(0, 256, (4, 48, 48, 1), np.uint8)
+    with torch.no_grad():
+        for _ in range(10):  # batch norms as after training
+            net(torch.randn(8, 1, 48, 48))
+    task = {"labels": tiny.LABELS} if spec.classes else {"task": "identity", "labels": ()}
+    info = export(net, spec, tmp_path / "plain.onnx", task, faces)
+    np.testing.assert_allclose(
+        Model.load(tmp_path / "plain.onnx").logits(faces), torch_logits(net.eval(), spec, faces), atol=1e-4
+    )
+    nodes = [node.op_type for node in onnx.load(tmp_path / "plain.onnx").graph.node]
+    assert (nodes.count("Relu"), nodes.count("Add"), nodes.count("BatchNormalization")) == (11, 0, 0)
+    written, counted = file_cost(tmp_path / "plain.onnx"), net_cost(spec.skeleton(), spec)
+    assert (info.params, info.macs) == (counted.params, counted.macs)
+    assert counted.macs == written.macs
+    norms = 0 if spec.classes else 48 + 64  # the head's, whose scale and shift become one bias
+    assert counted.params == written.params + norms < sum(weight.numel() for weight in net.parameters())
+
+
+def test_the_gate_holds_a_fused_net_against_the_one_that_learned(tmp_path, monkeypatch):
+    spec = checkpoints.resolve("repvgg", classes=3, size=48, width=0.125, blocks=[1, 1, 1])
+    whole = Block.fused
+    monkeypatch.setattr(Block, "fused", lambda block: nn.Sequential(whole(block), nn.Threshold(0.1, 0.1)))
+    with pytest.raises(FaceletError, match=r"wrong\.onnx does not answer as its net does"):
+        export(spec.build(), spec, tmp_path / "wrong.onnx", INFO, tiny.faces().images[:2])
 
 
 @pytest.mark.parametrize(

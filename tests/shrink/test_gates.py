@@ -34,7 +34,9 @@ def probed(net, spec, steps=6, lr=0.01):
     return gates
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet18-finegrained", "rescaps", "vgg11", "timm/mobilenetv3_small_050"])
+@pytest.mark.parametrize(
+    "name", ["resnet18", "resnet18-finegrained", "rescaps", "vgg11", "repvgg", "timm/mobilenetv3_small_050"]
+)
 def test_every_layer_that_can_be_cut_is_scored(name):
     spec = nets.resolve(name, classes=8, size=32)
     net = spec.build()

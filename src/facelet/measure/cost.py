@@ -6,8 +6,9 @@ Cost(params=1261372, macs=25067288, bytes=0)
 Cost(params=1253282, macs=25067288, bytes=5039993)
 
 MACs count convolutions and matrix products, at batch 1; the rest (activations, pooling, joins) is not counted though it
-takes time: latency is measured, not derived from this. A file has fewer parameters than its net because each batch
-norm's scale and shift have been folded into the convolution before it.
+takes time: latency is measured, not derived from this. A net is counted as its file will have it where its layers are Fusable
+(nets.fusing); a file still has fewer parameters because each batch norm's scale and shift have been folded into the convolution
+before it.
 """
 
 from __future__ import annotations
@@ -50,9 +51,11 @@ def net_cost(net: nn.Module, spec: NetSpec) -> Cost:
     """Of a net in torch, on any device; a skeleton on the meta device costs nothing to count."""
     import torch
 
+    from facelet.nets.fusing import fused
+
     first = next(net.parameters())
     face = torch.zeros(1, spec.channels, spec.size, spec.size, device=first.device, dtype=first.dtype)
-    return module_cost(net, face)
+    return module_cost(fused(net), face)
 
 
 def module_cost(module: nn.Module, *inputs: Any) -> Cost:

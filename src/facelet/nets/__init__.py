@@ -4,6 +4,7 @@ from facelet.nets import (  # noqa: F401  (register)
     cbam,
     light,
     mobilefacenet,
+    repvgg,
     rescaps,
     resnet,
     seresnet,

@@ -4,9 +4,9 @@
 >>> budget.limit(whole=20_000_000), str(budget)
 (4000000.0, '20 % of its parameters')
 
-Parameters and multiply-accumulates are counted in torch, batch norms included; bytes are those of the exported fp32 file;
-latency is the median of one face on one thread in ONNX Runtime, here and now. None depends on the weights' values, so a net of
-fresh weights is exported in place of the real one.
+Parameters and multiply-accumulates are counted in torch, batch norms included, Fusable layers as what replaces them; bytes are
+those of the exported fp32 file; latency is the median of one face on one thread in ONNX Runtime, here and now. None depends on
+the weights' values, so a net of fresh weights is exported in place of the real one.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ from facelet.measure.row import amount, percent
 from facelet.model_file import NEVER, ExitInfo
 from facelet.nets import NetSpec
 from facelet.nets.exits import ExitNet
+from facelet.nets.fusing import fused
 from facelet.runtime.session import prepared
 from facelet.shrink.assemble import assemble
 from facelet.shrink.exit import with_exits
@@ -92,7 +93,8 @@ class EarlyExit(Step):
         measured = partial(curve, logits[[*kept, -1]], val.labels, macs, info.temperature)
         points = measured()
         chosen = choose(points, self.allowance / 100) if self.threshold is None else measured((self.threshold,))[0]
-        held = [net.net, *(net.heads.exits[k] for k in kept)]
+        plain = fused(net)
+        held = [plain.net, *(plain.heads.exits[k] for k in kept)]
         described = info.model_copy(
             update={
                 "name": job.name,

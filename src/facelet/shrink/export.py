@@ -4,7 +4,8 @@
 >>> info.input.size, info.params
 (48, 1261372)
 
-Batch norms are folded into their convolutions by the exporter, joins and cuts of channels are drawn shorter (``routes``).
+Fusable layers are replaced (nets.fusing), batch norms are folded into their convolutions by the exporter, joins and cuts of
+channels are drawn shorter (``routes``); the parity gate holds the file against the net as it learned.
 The same weights give the same bytes, without the paths and traces that the exporter would write along. A net whose shape
 depends on its input's values cannot be exported.
 """
@@ -37,6 +38,7 @@ from facelet.measure.cost import graph_macs
 from facelet.model_file import CropInfo, InputInfo, ModelInfo
 from facelet.nets import spec as checkpoints
 from facelet.nets.exits import without_exits
+from facelet.nets.fusing import fused
 from facelet.nets.spec import NetSpec
 from facelet.shrink.routes import shorten
 
@@ -97,7 +99,7 @@ def export(
             "input": InputInfo(size=spec.size, channels=spec.channels, mean=spec.mean, std=spec.std),  # type: ignore[arg-type]
             "precision": "fp32",
             "net": spec.name,
-            "params": _params_read(ours, spec),
+            "params": _params_read(fused(ours), spec),
             "macs": graph_macs(model),
             "made_with": versions("facelet", "torch", "onnx", "onnxruntime"),
         }
@@ -128,7 +130,7 @@ def graph_of(net: nn.Module, spec: NetSpec, outputs: Sequence[str]) -> onnx.Mode
     try:
         with quiet():
             program = torch.onnx.export(
-                net,
+                fused(net),
                 (faces,),
                 dynamo=True,
                 input_names=["images"],

@@ -21,6 +21,7 @@ from torch import Tensor
 from facelet.errors import FaceletError
 from facelet.measure.cost import Cost, net_cost
 from facelet.nets import FaceNet, NetSpec
+from facelet.nets.fusing import fused
 from facelet.shrink import budget as budgets
 from facelet.shrink.budget import Budget
 from facelet.shrink.channels import Channels
@@ -156,7 +157,7 @@ class Trial:
         return (budgets.file_bytes if kind == "bytes" else budgets.file_latency)(self.spec(widths))
 
     def _params(self, widths: Widths) -> int:
-        return sum(parameter.numel() for parameter in self._cut(widths).parameters())
+        return sum(parameter.numel() for parameter in fused(self._cut(widths)).parameters())
 
     def _cut(self, widths: Widths) -> FaceNet:
         net = copy.deepcopy(self.skeleton)
