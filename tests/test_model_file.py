@@ -164,6 +164,14 @@ def test_an_identity_model_may_have_any_width(tmp_path):
     assert model_file.open_session(tmp_path / "m.onnx").get_outputs()[0].shape == ["batch", 128]
 
 
+def test_a_card_has_a_limit(tmp_path):
+    kept = INFO.model_copy(update={"card": "# Card\n" + "é" * 1000})
+    model_file.write(model(), kept, tmp_path / "m.onnx")
+    assert model_file.read(tmp_path / "m.onnx") == kept
+    model_file.write(model(), INFO.model_copy(update={"card": "x" * (model_file.MAX_CARD + 1)}), tmp_path / "m.onnx")
+    refused(tmp_path / "m.onnx", "damaged at 'card'")
+
+
 def test_a_later_format_asks_for_an_upgrade_and_a_missing_file_names_the_nearest(tmp_path, path):
     made = model()
     helper.set_model_props(made, {"facelet": INFO.model_dump_json().replace('"format":1', '"new":1,"format":2')})

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from facelet import cli_people
+from facelet import cli_card, cli_people
 from facelet.errors import FaceletError
 
 app = typer.Typer(
@@ -192,7 +192,7 @@ def predict(
     )
 
 
-for verb in (cli_people.verify, cli_people.enroll, cli_people.identify):
+for verb in (cli_card.card, cli_people.verify, cli_people.enroll, cli_people.identify):
     app.command()(verb)
 app.add_typer(cli_people.gallery_app, name="gallery")
 

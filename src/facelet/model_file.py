@@ -27,6 +27,8 @@ NEVER = 2.0
 """A threshold that no probability reaches: a face stops at no exit before the deepest."""
 MAX_BYTES = 1 << 30
 """A protobuf message cannot have more than 2 GB; a face model of 1 GB is a mistake or an attack."""
+MAX_CARD = 1 << 17
+"""Characters of a model card; ten times what one has."""
 
 
 class _Frozen(BaseModel):
@@ -125,6 +127,7 @@ class ModelInfo(_Frozen):
     figures: dict[str, float] = {}
     licence: str = Field("unknown", description="of the training data")
     made_with: dict[str, str] = {}
+    card: str = Field("", max_length=MAX_CARD, repr=False, description="Markdown, see measure.card")
 
     @model_validator(mode="after")
     def _fits(self) -> ModelInfo:

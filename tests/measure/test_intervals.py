@@ -11,6 +11,7 @@ from scipy import stats
 from facelet.measure.intervals import (
     Difference,
     difference_over_seeds,
+    mean_of_shares,
     over_seeds,
     paired_difference,
     unpaired_difference,
@@ -35,6 +36,24 @@ def test_wilson_half_widths_of_methods():
 def test_wilson_refuses_more_correct_than_faces():
     with pytest.raises(ValueError, match="5 correct of 4"):
         wilson(5, 4)
+
+
+def test_the_mean_of_shares_covers_the_truth_and_agrees_with_the_bootstrap():
+    rng = np.random.default_rng(4)
+    n, shares = np.array([1090, 893, 396, 384, 273, 60, 83, 40]), np.array([0.9, 0.92, 0.85, 0.7, 0.8, 0.5, 0.55, 0.3])
+    truth = shares.mean()
+    inside = [low <= truth <= high for low, high in (mean_of_shares(rng.binomial(n, shares), n) for _ in range(800))]
+    assert np.mean(inside) == pytest.approx(0.95, abs=0.025)
+    correct = (shares * n).astype(int)
+    again = (rng.binomial(n, correct / n, (4000, len(n))) / n).mean(1)
+    assert mean_of_shares(correct, n) == pytest.approx(np.percentile(again, (2.5, 97.5)), abs=0.006)
+    assert mean_of_shares([7], [9]) == pytest.approx(wilson(7, 9))
+
+
+def test_the_mean_of_shares_refuses_nothing():
+    for correct, n in (([], []), ([0], [0]), ([1, 2], [3]), ([4], [3])):
+        with pytest.raises(ValueError, match="correct of"):
+            mean_of_shares(correct, n)
 
 
 def answers(rng, n, a, b, link):

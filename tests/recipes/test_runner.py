@@ -18,7 +18,7 @@ from facelet import model_file
 from facelet.errors import FaceletError
 from facelet.nets.spec import load as load_checkpoint
 from facelet.recipes import schema
-from facelet.recipes.runner import Hardware, _choose, read_faces, run
+from facelet.recipes.runner import Hardware, _choose, _machine, read_faces, run
 
 RECIPE = """
 title: Small
@@ -232,3 +232,8 @@ def _wait_for_change(process: subprocess.Popen, path: Path, seconds: float = 300
 
 def _written(path: Path) -> int | None:
     return path.stat().st_mtime_ns if path.exists() else None
+
+
+def test_the_machine_that_trains_is_told():
+    assert _machine(Hardware(device="cpu")).endswith("; trained on CPU")
+    assert _machine(Hardware(device="cpu", devices=2, nodes=2)).endswith("; trained on 4 x CPU")

@@ -59,3 +59,8 @@ def pick_device(wish: str = "auto") -> torch.device:
     if wish == "cuda" and not torch.cuda.is_available():
         raise FaceletError("device cuda was asked for, and torch finds no GPU here; leave it out, or say cpu")
     return torch.device(wish)
+
+
+def device_name(device: torch.device) -> str:
+    """ "CPU", or what the GPU calls itself."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"

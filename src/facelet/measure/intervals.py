@@ -1,9 +1,9 @@
 """Intervals: what a share of correct faces, or a difference between two models, is allowed to claim.
 
-Wilson's score interval for one share (Wilson 1927, doi 10.1080/01621459.1927.10502953); Newcombe's hybrid score
-intervals for a difference, paired on the same faces (Newcombe 1998, Statistics in Medicine 17, 2635-2650, method 10) or
-unpaired. They speak about other faces drawn like these; they do not speak about another training run, which is what
-several seeds are for.
+Wilson's score interval for one share (Wilson 1927, doi 10.1080/01621459.1927.10502953) and, joined by squares, for a mean of
+shares (Zou & Donner 2008, doi 10.1002/sim.3095); Newcombe's hybrid score intervals for a difference, paired on the same faces
+(Newcombe 1998, Statistics in Medicine 17, 2635-2650, method 10) or unpaired. They speak about other faces drawn like these;
+they do not speak about another training run, which is what several seeds are for.
 
 >>> low, high = wilson(2800, 3153)
 >>> round(low, 4), round(high, 4)
@@ -35,6 +35,20 @@ def wilson(correct: int, n: int, confidence: float = CONFIDENCE) -> tuple[float,
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
     return (0.0 if correct == 0 else centre - half), (1.0 if correct == n else centre + half)
+
+
+def mean_of_shares(correct: Sequence[int], n: Sequence[int], confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Interval of the mean of the shares ``correct`` of ``n``, of groups drawn apart: of a balanced accuracy, class by class.
+
+    Raises ValueError when there are none, one of them is of nothing, or has more correct than n.
+    """
+    if not len(n) or len(n) != len(correct) or min(n) < 1:
+        raise ValueError(f"{list(correct)} correct of {list(n)}")
+    shares = [right / of for right, of in zip(correct, n, strict=True)]
+    ends = [wilson(right, of, confidence) for right, of in zip(correct, n, strict=True)]
+    below = math.sqrt(sum((share - low) ** 2 for share, (low, _) in zip(shares, ends, strict=True))) / len(shares)
+    above = math.sqrt(sum((high - share) ** 2 for share, (_, high) in zip(shares, ends, strict=True))) / len(shares)
+    return fmean(shares) - below, fmean(shares) + above
 
 
 @dataclass(frozen=True)

@@ -118,16 +118,18 @@ def markdown(
     summaries = ledger.summaries()
     budget = budget or f"{duration(sum(row.seconds for row in ledger.rows))} of training in all"
     facts = {"Protocol": protocol, "Machine": machine, "Budget": budget}
-    lines = [f"# Ledger: {_cell(title)}", "", _cell(headline(ledger)), ""]
-    lines += [f"- **{name}**: {_cell(value)}" for name, value in facts.items() if value]
+    lines = [f"# Ledger: {as_text(title)}", "", as_text(headline(ledger)), ""]
+    lines += [f"- **{name}**: {as_text(value)}" for name, value in facts.items() if value]
     kept = _said(summaries)
     lines += ["", "| " + " | ".join(COLUMNS[number] for number in kept) + " |", "|:--" + "|--:" * (len(kept) - 1) + "|"]
-    lines += ["| " + " | ".join(_cell(cells(summary)[number]) for number in kept) + " |" for summary in summaries]
+    lines += ["| " + " | ".join(as_text(cells(summary)[number]) for number in kept) + " |" for summary in summaries]
     lines += ["", "## Verdicts", ""]
-    lines += [f"- **{_cell(s.row.name)}**{_beside(s.row)}: {_cell(s.row.verdict)}" for s in summaries if s.row.verdict]
+    lines += [
+        f"- **{as_text(s.row.name)}**{_beside(s.row)}: {as_text(s.row.verdict)}" for s in summaries if s.row.verdict
+    ]
     noted = [*notes, *ledger.notes()]
     if noted:
-        lines += ["", "## Notes", "", *(f"- {_cell(note)}" for note in noted)]
+        lines += ["", "## Notes", "", *(f"- {as_text(note)}" for note in noted)]
     lines += ["", legend(ledger), ""]
     return "\n".join(lines)
 
@@ -162,9 +164,9 @@ def _said(summaries: Sequence[Summary]) -> list[int]:
 
 
 def _beside(row: Row) -> str:
-    return f" (beside {_cell(row.against)})" if row.against else ""
+    return f" (beside {as_text(row.against)})" if row.against else ""
 
 
-def _cell(text: str) -> str:
+def as_text(text: str) -> str:
     """Text that Markdown takes as text: one line, no table bars, no HTML."""
     return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")

@@ -151,7 +151,7 @@ def _write_figures(path: Path, info: model_file.ModelInfo, results: dict[str, Re
     told = {f"test_{name}": value for name, value in figures(test).items() if isinstance(value, float)}
     number = {"test_pairs" if isinstance(test, Verification) else "test_faces": figures(test)["n"]}
     rounded = {name: round(float(value), 6) for name, value in {"val_accuracy": val.accuracy, **told, **number}.items()}
-    update: dict[str, Any] = {"figures": rounded}
+    update: dict[str, Any] = {"figures": rounded, "card": ""}  # a parent's card is not this model's
     if isinstance(val, Verification) and isinstance(test, Verification):
         chosen = val.at_far(max(far, val.smallest_far))
         found = test.at_threshold(chosen.threshold)

@@ -24,7 +24,9 @@ from facelet import files
 from facelet.errors import FaceletError
 from facelet.faces import Protocol
 from facelet.faces.sources import parse_source
+from facelet.learn import precision
 from facelet.learn.launch import launch
+from facelet.measure.latency import machine
 from facelet.recipes import schema
 from facelet.recipes.finish import finish
 from facelet.recipes.follow import follow, leading
@@ -180,10 +182,17 @@ def _begin(work: Work, name: str) -> None:
             "recipe": name,
             "facelet": facelet.__version__,
             "command": " ".join(["facelet", *sys.argv[1:]]),
+            "machine": _machine(work.hardware),
             "protocol": faces.protocol.to_json(),
             "pixels": faces.pixels_hash,
         },
     )
+
+
+def _machine(hardware: Hardware) -> str:
+    """Where the run was begun, and what trains there."""
+    count, device = hardware.devices * hardware.nodes, precision.device_name(precision.pick_device(hardware.device))
+    return f"{machine(watched=0)}; trained on {f'{count} x ' if count > 1 else ''}{device}"
 
 
 def _take(
