@@ -27,6 +27,15 @@ def real():
 
 
 @pytest.fixture
+def shelf(tmp_path_factory, monkeypatch):
+    """An empty folder in place of that of the models that come with Facelet."""
+    folder = tmp_path_factory.mktemp("shelf")
+    (folder / "models.json").write_text("[]\n")
+    monkeypatch.setattr("facelet.shipped.FOLDER", folder)
+    return folder
+
+
+@pytest.fixture
 def small_lfw(tmp_path):
     """``small_lfw(folds=2, each=3)`` is a folder laid out as LFW: two photos of one colour for each person, and pairs.txt."""
     import cv2

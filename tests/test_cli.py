@@ -20,6 +20,17 @@ def test_a_recipe_is_printed_as_it_is(monkeypatch):
     assert yaml.safe_load(shown)["title"].endswith("[bold]")
 
 
+def test_models_as_they_are_typed(monkeypatch, shelf):
+    asked = []
+    monkeypatch.setattr("facelet.runtime.catalogue.command", lambda name, **options: asked.append((name, options)))
+    for words in (["models"], ["models", "expression", "--copy", "phone", "--json"]):
+        assert CliRunner().invoke(cli.app, words).exit_code == 0
+    assert [(name, options["copy"], options["as_json"]) for name, options in asked] == [
+        ("", "", False),
+        ("expression", "phone", True),
+    ]
+
+
 @pytest.mark.parametrize("given", [["tsnet"], ["--faces", "toy"], ["--set", "a=1"], ["--seeds", "2"], ["--out", "x"]])
 def test_resume_takes_nothing_else(given):
     result = CliRunner().invoke(cli.app, ["run", "--resume", "runs/x", *given])

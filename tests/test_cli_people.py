@@ -49,7 +49,7 @@ def test_the_exit_code_of_verify_is_its_verdict(monkeypatch, capsys, same, code)
         (("gallery", "lost"), "No such command"),
     ],
 )
-def test_mistakes_end_with_2_and_a_word(monkeypatch, capsys, tmp_path, words, says):
+def test_mistakes_end_with_2_and_a_word(monkeypatch, capsys, tmp_path, shelf, words, says):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FACELET_IDENTITY_MODEL", raising=False)
     monkeypatch.setenv("FACELET_GALLERY", str(tmp_path / "people.db"))

@@ -12,6 +12,8 @@
 - ``watch(video, model="", every=0.0)``: the faces of a video or webcam, frame by frame, each followed.
 - ``run(recipe, ...)``: make a model; needs ``facelet[train]``.
 
+A model is a file, or one that comes with Facelet by its name: `facelet models` lists them.
+
 Names are imported when they are first used, so ``import facelet`` costs next to nothing and never brings torch, OpenCV or
 ONNX Runtime.
 """

@@ -120,7 +120,7 @@ def faces(
 
 @app.command(name="eval")
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A model file.")],
+    model: Annotated[str, typer.Argument(help="A model file, or a name of `facelet models`.")],
     faces: Annotated[str, typer.Option(help="Source of labelled faces; lfw:PATH for an identity model.")],
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
     mirror: Annotated[
@@ -140,7 +140,7 @@ def evaluate(
 
 @app.command()
 def bench(
-    models: Annotated[list[str], typer.Argument(help="Model files.")],
+    models: Annotated[list[str], typer.Argument(help="Model files, or names of `facelet models`.")],
     batch: Annotated[str, typer.Option(help="Batch sizes, as 1,8.")] = "1",
     threads: Annotated[int, typer.Option(help="Threads of ONNX Runtime.")] = 1,
     seconds: Annotated[float, typer.Option(help="For each model and batch size.")] = 2.0,
@@ -165,7 +165,7 @@ def bench(
 @app.command()
 def predict(
     photos: Annotated[list[str], typer.Argument(help="Photos, folders or globs; or one video; or 0, the webcam.")],
-    model: Annotated[str, typer.Option(help="A model file; $FACELET_MODEL when not given.")] = "",
+    model: Annotated[str, typer.Option(help="Its file or name; $FACELET_MODEL when not given, or expression.")] = "",
     detector: Annotated[str, typer.Option(help="YuNet's file; $FACELET_YUNET when not given, or fetched once.")] = "",
     save: Annotated[str, typer.Option(help="Write drawn photos into this folder.")] = "",
     cropped: Annotated[bool, typer.Option("--cropped", help="Every image is a face already.")] = False,
@@ -190,6 +190,18 @@ def predict(
         speed=speed,
         console=console,
     )
+
+
+@app.command()
+def models(
+    name: Annotated[str, typer.Argument(help="Show this one; a model file too.")] = "",
+    copy: Annotated[str, typer.Option(help="Write its file into this folder, or as this file.")] = "",
+    as_json: Json = False,
+) -> None:
+    """List the models that come with Facelet, show one, or copy its file."""
+    from facelet.runtime import catalogue
+
+    catalogue.command(name, copy=copy, as_json=as_json, console=console)
 
 
 for verb in (cli_card.card, cli_people.verify, cli_people.enroll, cli_people.identify):

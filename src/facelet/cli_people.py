@@ -11,7 +11,10 @@ console = Console(highlight=False)
 gallery_app = typer.Typer(no_args_is_help=True, help="Who is enrolled: list, remove, export.")
 
 ModelFile = Annotated[
-    str, typer.Option("--model", help="An identity model file; $FACELET_IDENTITY_MODEL when not given.")
+    str,
+    typer.Option(
+        "--model", help="An identity model's file or name; $FACELET_IDENTITY_MODEL when not given, or identity."
+    ),
 ]
 DetectorFile = Annotated[
     str, typer.Option("--detector", help="YuNet's file; $FACELET_YUNET when not given, or fetched once.")

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from facelet.errors import FaceletError
-from facelet.files import existing, read_bytes, writing
+from facelet.files import read_bytes, writing
+from facelet.shipped import found
 from facelet.wire import has_external_data, metadata
 
 if TYPE_CHECKING:
@@ -115,6 +116,9 @@ class ModelInfo(_Frozen):
     temperature: float = Field(1.0, ge=1e-3, le=1e3, description="divides the logits before softmax")
     threshold: float | None = Field(None, description="decision threshold, where the task has one")
     exits: ExitInfo | None = Field(None, description="of a model that stops early")
+    smallest: int = Field(
+        0, ge=0, description="photo pixels a side of a crop, below which it was not measured; 0: unsaid"
+    )
     params: int = Field(0, ge=0)
     macs: int = Field(0, ge=0, description="multiply-accumulates for one face")
     name: str = ""
@@ -136,6 +140,11 @@ class ModelInfo(_Frozen):
         if len(set(self.labels)) < len(self.labels):
             raise ValueError("a label is there twice")
         return self
+
+    @property
+    def measured_from(self) -> int:
+        """``smallest``; where the file does not say it the input size, below which a face is enlarged before the net sees it."""
+        return self.smallest or self.input.size
 
 
 def parse(metadata: dict[str, str], name: str) -> ModelInfo:
@@ -165,7 +174,7 @@ def write(model: Any, info: ModelInfo, path: str | Path) -> None:
 
 
 def read(path: str | Path) -> ModelInfo:
-    """What a model file says about itself, read without starting a session: a millisecond.
+    """What a model file says about itself, read without starting a session: a millisecond. ``path``: see ``shipped.found``.
 
     Raises FaceletError when the file is missing, not ONNX or not ours. ``open_session`` also checks that it is true.
     """
@@ -173,7 +182,7 @@ def read(path: str | Path) -> ModelInfo:
 
 
 def open_session(path: str | Path, threads: int = 0) -> onnxruntime.InferenceSession:
-    """An ONNX Runtime session on the CPU; ``threads`` 0 takes all cores.
+    """An ONNX Runtime session on the CPU; ``threads`` 0 takes all cores. ``path``: see ``shipped.found``.
 
     The file is read whole, given as bytes and refused when it keeps weights in other files, so a model cannot make the
     runtime open anything else. Raises FaceletError when it is missing, damaged, not ours, or its graph is not what its
@@ -202,7 +211,7 @@ def open_session(path: str | Path, threads: int = 0) -> onnxruntime.InferenceSes
 
 
 def _bytes(path: str | Path) -> bytes:
-    data = read_bytes(existing(path, "model file"), MAX_BYTES)
+    data = read_bytes(found(path), MAX_BYTES)
     if not data:
         raise FaceletError(f"{path} is empty (0 bytes)")
     return data

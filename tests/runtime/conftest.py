@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import zipfile
 from pathlib import Path
@@ -175,3 +176,12 @@ def film(tmp_path):
 @pytest.fixture(scope="session")
 def make_identity():
     return tiny_identity
+
+
+@pytest.fixture
+def ship(shelf):
+    """benchmarks/ship.py, its folder the empty ``shelf``: ``ship(path, name, description="")``."""
+    spec = importlib.util.spec_from_file_location("ship", Path(__file__).parents[2] / "benchmarks" / "ship.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return lambda model, name, description="": module.ship(model, name, description, shelf)

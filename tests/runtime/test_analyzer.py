@@ -110,6 +110,7 @@ def test_json(two_faces, photo):
     assert document[0]["landmarks"][0] == [25.0, 40.0]
     assert document[1]["expression"] == "dark"
     assert document[0]["identity"] is None
+    assert document[0]["warnings"] == []
     assert json.dumps(Face((0, 0, 1, 1), 1.0).to_json())
 
 
@@ -147,7 +148,7 @@ def test_no_faces(tiny, monkeypatch, photo):
     assert list(Analyzer(tiny).cropped([])) == []
 
 
-def test_without_a_model(monkeypatch, photo):
+def test_without_a_model(shelf, monkeypatch, photo):
     monkeypatch.delenv("FACELET_MODEL", raising=False)
     for call in (lambda: analyze(photo), Analyzer):
         with pytest.raises(FaceletError, match=r"no model: give one .* or set FACELET_MODEL; .*facelet run tsnet"):
@@ -209,6 +210,42 @@ def test_the_short_call_keeps_the_model_until_it_changes(tiny, tmp_path, monkeyp
     shutil.copy(other, tiny)
     assert facelet.analyze(photo)[0].expression == "dark"
     assert facelet.analyze(photo, model=load(Model, tiny))[0].expression == "dark"
+
+
+@pytest.mark.parametrize(
+    ("smallest", "crop", "sides"),
+    [
+        (0, CropInfo(), ()),
+        (50, CropInfo(), ()),
+        (51, CropInfo(), (50,)),
+        (60, CropInfo(margin=0.1), ()),
+        (61, CropInfo(margin=0.1), (60,)),
+        (76, CropInfo(align="eyes"), (75, 50)),
+    ],
+)
+def test_faces_below_what_was_measured_are_warned_of(tmp_path, make_model, make_info, photo, smallest, crop, sides):
+    """The square that is cut out counts: without a margin 80 and 50 pixels a side, by the eyes 75 and 50."""
+    model = make_model(tmp_path / "m.onnx", make_info(smallest=smallest, crop=crop))
+    faces = Analyzer(model, lambda photo: FACES).analyze(photo)
+    told = [warning for face in faces for warning in face.warnings]
+    assert told == [f"small: {side} px, measured from {smallest} px" for side in sides]
+    assert [face.expression for face in faces] == ["bright", "dark"]
+    assert faces[1].to_json()["warnings"] == told[-1:]
+
+
+def test_a_face_that_must_be_enlarged_is_small_where_the_file_does_not_say_more(tiny, photo):
+    face = Detection((10.0, 12.0, 18.0, 23.0), 0.9, FACES[0].landmarks)
+    assert Analyzer(tiny, lambda photo: [face]).analyze(photo)[0].warnings == ("small: 23 px, measured from 24 px",)
+    crops = [np.zeros(shape, np.uint8) for shape in ((24, 24), (23, 40), (90, 20))]
+    told = [face.warnings for face in Analyzer(tiny).cropped(crops)]
+    assert told == [(), ("small: 23 px, measured from 24 px",), ("small: 20 px, measured from 24 px",)]
+
+
+def test_each_of_two_models_has_a_size_of_its_own(tiny, make_identity, tmp_path, photo):
+    identity = make_identity(tmp_path / "id.onnx", smallest=70)
+    large, small = Analyzer(tiny, lambda photo: FACES, identity=identity).analyze(photo)
+    assert large.warnings == ()
+    assert small.warnings == ("small for identity: 50 px, measured from 70 px",)
 
 
 @pytest.mark.real

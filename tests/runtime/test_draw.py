@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -55,6 +57,14 @@ def test_captions_instead_of_expressions(monkeypatch):
     people = [Face((100.0 * place, 300.0, 80.0, 90.0), 1.0) for place in (1, 3, 5)]
     draw(np.full((900, 900, 3), 120, np.uint8), people, ["Anna 0.71", "unknown 0.12", "x" * 400])
     assert sorted(written) == ["Anna 0.71", "unknown 0.12", "x" * 400]
+
+
+def test_a_question_mark_where_there_are_warnings(monkeypatch):
+    written = []
+    monkeypatch.setattr("facelet.runtime.draw.put", lambda image, text, *rest: written.append(text))
+    people = [replace(face((300.0 * place, 300.0, 180.0, 190.0)), warnings=("small",) * place) for place in (0, 1)]
+    draw(np.full((900, 900, 3), 120, np.uint8), people, ["Anna 0.71", "Berta 0.80"])
+    assert {"Anna 0.71", "Berta 0.80 ?"} <= set(written)
 
 
 @pytest.mark.parametrize("best", range(len(LABELS)))

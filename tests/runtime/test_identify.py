@@ -52,7 +52,7 @@ def test_json(gallery, studio, capsys):
     party = document["photos"][2]
     assert party["file"] == "day/party.png"
     assert [face["name"] for face in party["faces"]] == ["Anna", None, "[bold]B[/]"]
-    assert party["faces"][0].keys() == {"box", "name", "score"}
+    assert party["faces"][0].keys() == {"box", "name", "score", "warnings"}
     assert document["photos"][1]["faces"] == []
 
 
@@ -68,6 +68,15 @@ def test_drawn_photos(gallery, studio, monkeypatch):
     ]
     assert pixels.read(studio.folder / "out" / "party.faces.png").shape == (213, 640, 3)
     assert sorted(words.rsplit(" ", 1)[0] for words in written) == ["Anna", "Anna", "[bold]B[/]", "unknown"]
+
+
+def test_small_faces_are_said(studio, make_identity, tmp_path, capsys):
+    told = "small: 24 px, measured from 30 px"
+    with Gallery(model=make_identity(tmp_path / "strict.onnx", smallest=30)) as strict:
+        assert strict.enroll("Anna", studio.photo("anna.png", 1)).notes == (f"anna.png: {told}",)
+        assert told in said(strict, "anna.png")
+        said(strict, "anna.png", as_json=True)
+    assert json.loads(capsys.readouterr().out)["photos"][0]["faces"][0]["warnings"] == [told]
 
 
 def test_a_long_name_is_cut_where_it_is_drawn():

@@ -34,6 +34,14 @@ def test_several_faces_are_refused_or_the_largest_taken_as_told(studio):
     assert sitter.face.box[0] == 0
 
 
+def test_a_small_face_is_noted(studio, make_identity, tmp_path):
+    analyzer = identity.opened(make_identity(tmp_path / "strict.onnx", smallest=25))
+    small = "small: 24 px, measured from 25 px"
+    assert identity.only_face(analyzer, studio.photo("one.png", 1)).note == f"one.png: {small}"
+    two = identity.only_face(analyzer, studio.photo("two.png", 1, 2), largest=True)
+    assert two.note == f"two.png: 2 faces, the largest is taken; {small}"
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [
@@ -53,7 +61,7 @@ def test_what_is_no_photo_of_one_face(studio, name, says):
         identity.only_face(identity.opened(), name)
 
 
-def test_without_a_model_or_with_one_of_another_task(studio, tiny, monkeypatch):
+def test_without_a_model_or_with_one_of_another_task(studio, shelf, tiny, monkeypatch):
     with pytest.raises(FaceletError, match=r"tiny.onnx is a model for expression; expected one for identity"):
         identity.opened(tiny)
     monkeypatch.delenv("FACELET_IDENTITY_MODEL")

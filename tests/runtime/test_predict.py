@@ -74,6 +74,26 @@ def test_csv(album, capsys):
     assert (second["file"], second["face"], second["error"]) == ("black.png", "", "")
 
 
+def test_a_small_face_is_answered_with_a_warning(album, capsys, make_model, make_info, monkeypatch):
+    """In table, JSON, CSV and on the drawn photo; without one there is no column for it."""
+    told = "small: 40 px, measured from 48 px"
+    assert "warnings" not in said("bright.jpg")
+    written = []
+    monkeypatch.setattr("facelet.runtime.draw.put", lambda image, text, *rest: written.append(text))
+    model = str(make_model(album / "strict.onnx", make_info(smallest=48)))
+    text = said("bright.jpg", "dim.png", model=model, save="out")
+    assert "warnings" in text
+    assert text.count(told) == 2
+    assert [words for words in written if words.endswith(" ?")] == ["bright 98% ?", "dark 97% ?"]
+    for form in ("json", "csv"):
+        said("bright.jpg", "black.png", model=model, form=form)
+    document, head, bright, black = capsys.readouterr().out.splitlines()
+    assert json.loads(document)["photos"][0]["faces"][0]["warnings"] == [told]
+    assert head.endswith(",bright,warnings,error")
+    assert bright.endswith(f',"{told}",')
+    assert black.count(",") == head.count(",")
+
+
 @pytest.mark.parametrize("cropped", [False, True])
 def test_broken_files_are_passed_over(album, capsys, cropped):
     for name in ("0.jpg", "c.jpg", "z.jpg"):
@@ -144,7 +164,7 @@ def test_a_folder_that_cannot_be(album):
         said("bright.jpg", save="dim.png")
 
 
-def test_no_model_is_said_before_anything_is_read(album, monkeypatch):
+def test_no_model_is_said_before_anything_is_read(album, shelf, monkeypatch):
     monkeypatch.delenv("FACELET_MODEL")
     with pytest.raises(FaceletError, match="no model: give one"):
         said("bright.jpg")

@@ -63,6 +63,16 @@ def test_json(studio, capsys):
     assert captured.err == "b.png: 2 faces, the largest is taken\n"
 
 
+def test_small_faces_are_said(studio, make_identity, tmp_path, capsys):
+    a, b = studio.photo("a.png", 1), studio.photo("b.png", 1)
+    assert facelet.verify(a, b).to_json()["warnings"] == [[], []]
+    told = "small: 24 px, measured from 30 px"
+    said(a, b, as_json=True, model=str(make_identity(tmp_path / "strict.onnx", smallest=30)))
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["warnings"] == [[told]] * 2
+    assert captured.err == f"a.png: {told}\nb.png: {told}\n"
+
+
 def test_several_faces_none_and_no_threshold(studio, make_identity, tmp_path):
     one, two, none = studio.photo("one.png", 1), studio.photo("two.png", 1, 2), studio.photo("none.png")
     with pytest.raises(FaceletError, match=r"two.png: 2 faces"):

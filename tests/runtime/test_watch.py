@@ -20,7 +20,7 @@ SIDE = 48
 def said(studio, tiny):
     def make(*places, **options):
         console = Console(file=io.StringIO(), width=120)
-        predict.command([str(place) for place in places], model=str(tiny), console=console, **options)
+        predict.command([str(place) for place in places], **{"model": str(tiny), "console": console, **options})
         return console.file.getvalue()
 
     return make
@@ -64,6 +64,14 @@ def test_a_drawn_video_is_left(said, dusk, studio):
         assert video.fps == 5
         assert len(list(video.frames())) == 10
         assert video.size[0] == 640
+
+
+def test_small_faces_are_said(said, dusk, make_model, make_info, tmp_path, capsys):
+    model = str(make_model(tmp_path / "strict.onnx", make_info(smallest=60)))
+    assert said(dusk, model=model).count("small in 20 frames") == 2
+    said(dusk, model=model, form="json", every=1)
+    faces = json.loads(capsys.readouterr().out.splitlines()[1])["faces"]
+    assert [face["warnings"] for face in faces] == [["small: 48 px, measured from 60 px"]] * 2
 
 
 def test_a_video_without_faces_says_so(said, film):

@@ -29,6 +29,7 @@ from facelet import model_file
 from facelet.errors import FaceletError
 from facelet.measure.row import amount, megabytes
 from facelet.runtime.session import prepared
+from facelet.shipped import found
 
 BURST = 8
 TIMED = 256
@@ -153,6 +154,7 @@ def bench(
         raise FaceletError(f"batches are {tuple(batches)} and threads {threads}, expected 1 or more")
     if not 0 < seconds <= 3600:
         raise FaceletError(f"seconds is {seconds}, expected more than 0 and at most 3600")
+    paths = [found(path) for path in paths]
     infos = [model_file.read(path) for path in paths]
     sessions = [model_file.open_session(path, threads) for path in paths]
     rows = []

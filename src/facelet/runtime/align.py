@@ -71,6 +71,11 @@ def square(box: Box, landmarks: NDArray[np.float32], crop: CropInfo) -> NDArray[
     return grown
 
 
+def side(box: Box, landmarks: NDArray[np.float32], crop: CropInfo) -> float:
+    """Side of what a crop shows, in photo pixels; below the network's input size the face is enlarged."""
+    return math.hypot(*square(box, landmarks, crop)[:, 0])
+
+
 def umeyama(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
     """(2, 3) similarity (turn, scale, shift; no mirror) that takes (N, 2) ``source`` nearest to ``target``: least squares."""
     source_middle, target_middle = source.mean(axis=0), target.mean(axis=0)

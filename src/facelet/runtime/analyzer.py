@@ -10,7 +10,7 @@ An expression is what a face shows to the annotators of one data set; it is not 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facelet import pixels
+from facelet import pixels, shipped
 from facelet.errors import FaceletError
+from facelet.model_file import ModelInfo
 from facelet.pixels import Image
 from facelet.runtime import align
 from facelet.runtime.detect import Detection, Detector
@@ -46,6 +47,7 @@ class Face:
         expression: the most likely label.
         probabilities: label -> probability, in the model's order; they sum to 1.
         identity: unit vector of an identity model, None otherwise.
+        warnings: what speaks against the answer: that the face is smaller than those the model was measured on.
     """
 
     box: tuple[float, float, float, float]
@@ -54,6 +56,7 @@ class Face:
     expression: str | None = None
     probabilities: dict[str, float] = field(default_factory=dict)
     identity: NDArray[np.float32] | None = None
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``json.dumps``: pixels to a tenth, probabilities to five digits."""
@@ -64,6 +67,7 @@ class Face:
             "expression": self.expression,
             "probabilities": {label: round(value, 5) for label, value in self.probabilities.items()},
             "identity": None if self.identity is None else self.identity.tolist(),
+            "warnings": list(self.warnings),
         }
 
 
@@ -71,7 +75,8 @@ class Analyzer:
     """A detector and a model, kept open. May be used by several threads.
 
     Args:
-        model: a model file for expression or identity, or one loaded; $FACELET_MODEL when empty.
+        model: a model file for expression or identity, a model that comes with Facelet by its name, or one loaded; when
+            empty $FACELET_MODEL, else the expression model that comes with Facelet.
         detector: YuNet's file, a Detector, or what answers like one; found by ``yunet_file`` when empty. Opened when
             first needed: ready crops need none.
         threads: of the models, 0 takes all cores.
@@ -119,6 +124,7 @@ class Analyzer:
             info = model.info
             crops = [align.cut(image, face.box, face.landmarks, info.crop, info.input.size) for face in found]
             _answer(known, model, crops)
+            self._warn(known, info, [align.side(face.box, face.landmarks, info.crop) for face in found])
         return [Face(face.box, face.score, face.landmarks, **more) for face, more in zip(found, known, strict=True)]
 
     def cropped(self, images: Iterable[Photo]) -> Iterator[Face]:
@@ -135,9 +141,18 @@ class Analyzer:
         known: list[dict[str, Any]] = [{} for _ in images]
         for model in self.models:
             _answer(known, model, images)
+            self._warn(known, model.info, [min(image.shape[:2]) for image in images])
         for image, more in zip(images, known, strict=True):
             height, width = image.shape[:2]
             yield Face((0.0, 0.0, float(width), float(height)), 1.0, None, **more)
+
+    def _warn(self, known: list[dict[str, Any]], info: ModelInfo, sides: Sequence[float]) -> None:
+        """Adds a warning to the faces that fill fewer photo pixels a side than a model was measured from."""
+        least, of = info.measured_from, f" for {info.task}" if len(self.models) > 1 else ""
+        for face, side in zip(known, map(round, sides), strict=True):
+            if side < least:
+                told = f"small{of}: {side} px, measured from {least} px"
+                face["warnings"] = (*face.get("warnings", ()), told)
 
 
 def _answer(known: list[dict[str, Any]], model: Model, crops: list[Image]) -> None:
@@ -162,8 +177,11 @@ def opened(photo: Photo) -> Image:
 
 
 def find_model(path: str | Path = "") -> Path:
-    """The model file: ``path``, else $FACELET_MODEL. Raises FaceletError, saying how to make one, without either."""
-    named = path or os.environ.get(VARIABLE, "")
+    """The model: ``path``, else $FACELET_MODEL, else the expression model that comes with Facelet.
+
+    Raises FaceletError, saying how to make one, without any of them.
+    """
+    named = path or os.environ.get(VARIABLE, "") or shipped.default("expression")
     if not named:
         raise FaceletError(
             f"no model: give one (--model FILE, model=) or set {VARIABLE}; make one with: facelet run tsnet"
@@ -188,11 +206,10 @@ def kept(
     model: Path, detector: str | Path = "", speed: float | None = None, identity: str | Path = "", threads: int = 0
 ) -> Analyzer:
     """An Analyzer that stays open: the same one for the same files, a new one when they have changed."""
-    files = [Path(file) for file in (model, identity) if file]
-    changed = tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
-    return _kept(
-        str(model), str(detector), threads, speed, str(identity), (os.environ.get("FACELET_YUNET", ""), *changed)
-    )
+    files = [shipped.found(file) for file in (model, identity) if file]
+    changed = [file.stat().st_mtime_ns for file in files]
+    state = os.environ.get("FACELET_YUNET", ""), *changed
+    return _kept(str(files[0]), str(detector), threads, speed, str(files[1]) if identity else "", state)
 
 
 @lru_cache(maxsize=4)

@@ -42,7 +42,8 @@ Area = tuple[int, int, int, int]  # left, top, right, bottom
 def draw(photo: Image, faces: Sequence[Face], captions: Sequence[str] = ()) -> Image:
     """A new RGB uint8 image, at least SMALLEST pixels long, with ``faces`` of ``photo`` (RGB or grey) drawn on it.
 
-    ``captions``: what to write on each face instead of its expression.
+    ``captions``: what to write on each face instead of its expression. A question mark ends what is written on a face with
+    warnings.
     """
     picture = pixels.to_channels(photo, 3)
     scale = max(1.0, SMALLEST / max(picture.shape[:2]))
@@ -57,7 +58,7 @@ def draw(photo: Image, faces: Sequence[Face], captions: Sequence[str] = ()) -> I
     # The large ones choose their places first, and are drawn last, on top.
     for number, (face, area) in enumerate(zip(scaled, areas, strict=True)):
         size = _letters(area, (height, width))
-        words = captions[number] if captions else _words(face, area, size)
+        words = (captions[number] if captions else _words(face, area, size)) + " ?" * bool(face.warnings)
         chip = _chip_area(words, area, size, (height, width))
         chips.append((face, words, chip, size))
         taken.append(chip)

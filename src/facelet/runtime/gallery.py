@@ -63,7 +63,8 @@ class Enrollment:
         faces: how many are new.
         already: how many were there before, to the bit.
         alike: those that look like somebody of another name.
-        notes: of photos with several faces, and where likeness could not be looked for.
+        notes: of photos with several faces, of faces smaller than the model was measured on, and where likeness could
+            not be looked for.
     """
 
     name: str
@@ -78,8 +79,8 @@ class Gallery:
 
     Args:
         file: $FACELET_GALLERY when empty, else gallery.db in the user's data folder; made by the first ``enroll``.
-        model: an identity model file, or one loaded; $FACELET_IDENTITY_MODEL when empty. Opened when first needed:
-            ``people``, ``faces`` and ``remove`` need none.
+        model: an identity model file or name, or one loaded; see ``verify``. Opened when first needed: ``people``,
+            ``faces`` and ``remove`` need none.
         threshold: cosine from which a face is an enrolled person's; the model file's own when None.
 
     Methods raise FaceletError when there is no gallery yet, for one that is damaged, in use or made with another model.

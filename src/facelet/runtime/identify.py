@@ -47,6 +47,7 @@ class Identified:
                     "box": [round(value, 1) for value in match.face.box],
                     "name": match.name,
                     "score": round(match.score, 5),
+                    "warnings": list(match.face.warnings),
                 }
                 for match in self.matches
             ]
@@ -136,6 +137,10 @@ def _show(found: list[Identified], gallery: Gallery, folder: str, console: Conso
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("photo", "face", "name", "score", "left, top, w x h"):
         table.add_column(title, overflow="fold", no_wrap=title not in ("photo", "name"))
+    matches = [match for one in found for match in one.matches]
+    warn = any(match.face.warnings for match in matches)
+    if warn:
+        table.add_column("warnings", overflow="fold")
     names = short_names([one.photo.name for one in found])
     for name, one in zip(names, found, strict=True):
         if one.photo.error:
@@ -150,9 +155,9 @@ def _show(found: list[Identified], gallery: Gallery, folder: str, console: Conso
                 Text(UNKNOWN, "dim") if match.name is None else Text(match.name),
                 f"{match.score:.3f}",
                 f"{left}, {top}, {width} x {height}",
+                *[Text("; ".join(match.face.warnings), "yellow")] * warn,
             )
     console.print(table)
-    matches = [match for one in found for match in one.matches]
     known = sum(match.name is not None for match in matches)
     parts = [f"{len(found)} photo{'s' * (len(found) != 1)}", f"{len(matches)} face{'s' * (len(matches) != 1)}"]
     parts += [f"{known} known", f"threshold {gallery.threshold:.3f}"]

@@ -20,6 +20,7 @@ from facelet.runtime import photos
 from facelet.runtime.analyzer import Analyzer, Face, Finder, Photo, kept
 from facelet.runtime.session import Model, require_task
 from facelet.runtime.telling import plain
+from facelet.shipped import default
 
 VARIABLE = "FACELET_IDENTITY_MODEL"
 
@@ -30,7 +31,7 @@ class Sitter:
 
     Attributes:
         photo: name of its file without folders; empty for bytes and arrays.
-        note: what the user should know of the choice; empty when there was none.
+        note: what the user should know of the choice and of the face; empty when there is nothing.
     """
 
     face: Face
@@ -44,8 +45,11 @@ class Sitter:
 
 
 def find_model(path: str | Path = "") -> Path:
-    """The identity model's file: ``path``, else $FACELET_IDENTITY_MODEL. Raises FaceletError without either."""
-    named = path or os.environ.get(VARIABLE, "")
+    """The identity model: ``path``, else $FACELET_IDENTITY_MODEL, else the one that comes with Facelet.
+
+    Raises FaceletError, saying how to make one, without any of them.
+    """
+    named = path or os.environ.get(VARIABLE, "") or default("identity")
     if not named:
         raise FaceletError(
             f"no identity model: give one (--model FILE, model=) or set {VARIABLE}; "
@@ -102,5 +106,6 @@ def only_face(analyzer: Analyzer, photo: Photo, largest: bool = False) -> Sitter
         raise FaceletError(
             f"{name}: {len(faces)} faces where one is expected; crop it, or take the largest (--largest, largest=True)"
         )
-    note = f"{name}: {len(faces)} faces, the largest is taken" if len(faces) > 1 else ""
+    notes = [f"{len(faces)} faces, the largest is taken"] * (len(faces) > 1) + list(faces[0].warnings)
+    note = f"{name}: {'; '.join(notes)}" if notes else ""
     return Sitter(faces[0], plain(photo.name) if isinstance(photo, Path) else "", note)

@@ -175,7 +175,8 @@ def _document(analyzer: Analyzer, results: list[Prediction]) -> dict[str, Any]:
 
 
 def _csv_head(analyzer: Analyzer) -> list[str]:
-    return ["file", "face", "left", "top", "width", "height", "score", "expression", *analyzer.model.labels, "error"]
+    face = ["face", "left", "top", "width", "height", "score", "expression", *analyzer.model.labels, "warnings"]
+    return ["file", *face, "error"]
 
 
 def _csv_rows(analyzer: Analyzer, result: Prediction) -> list[list[Any]]:
@@ -184,8 +185,8 @@ def _csv_rows(analyzer: Analyzer, result: Prediction) -> list[list[Any]]:
     for number, face in enumerate(result.faces, 1):
         values = face.to_json()
         rows.append([result.name, number, *values["box"], values["score"], face.expression])
-        rows[-1] += [*values["probabilities"].values(), ""]
-    return rows or [[result.name, *[""] * (len(analyzer.model.labels) + 7), result.error]]
+        rows[-1] += [*values["probabilities"].values(), "; ".join(face.warnings), ""]
+    return rows or [[result.name, *[""] * (len(_csv_head(analyzer)) - 2), result.error]]
 
 
 def _write_rows(rows: list[list[Any]]) -> None:
@@ -200,6 +201,9 @@ def _show(results: list[Prediction], seconds: float, folder: str, console: Conso
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("photo", "face", "expression", "", "left, top, w x h"):
         table.add_column(title, overflow="fold", no_wrap=title != "photo")
+    warn = any(face.warnings for result in results for face in result.faces)
+    if warn:
+        table.add_column("warnings", overflow="fold")
     names = short_names([result.name for result in results])
     for name, result in zip(names, results, strict=True):
         if result.error:
@@ -216,6 +220,7 @@ def _show(results: list[Prediction], seconds: float, folder: str, console: Conso
                 Text(face.expression or ""),
                 bar,
                 f"{left}, {top}, {width} x {height}",
+                *[Text("; ".join(face.warnings), "yellow")] * warn,
             )
     console.print(table)
     read = [result for result in results if not result.error]

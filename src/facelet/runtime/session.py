@@ -23,6 +23,7 @@ from facelet import model_file, pixels
 from facelet.errors import FaceletError
 from facelet.files import read_bytes
 from facelet.model_file import InputInfo, ModelInfo
+from facelet.shipped import found
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -50,15 +51,17 @@ class Model:
 
     @classmethod
     def load(cls, path: str | Path, threads: int = 0, speed: float | None = None) -> Model:
-        """Opens a model file; ``threads`` 0 takes all cores. Raises FaceletError for one missing, damaged or not ours.
+        """Opens a model file, or a model that comes with Facelet by its name; ``threads`` 0 takes all cores.
 
         ``speed``: of a model that stops early, 0 (always the deepest exit) to 1 (always the first); the file's choice when None.
+        Raises FaceletError for a file that is missing, damaged or not ours.
         """
         if threads < 0:
             raise FaceletError(f"threads: {threads}; expected 0 (all cores) or more")
-        session = model_file.open_session(path, threads)
-        info = model_file.parse(session.get_modelmeta().custom_metadata_map, str(path))
-        return cls(Path(path), info, session, None if speed is None else _threshold(info, speed, path))
+        place = found(path)
+        session = model_file.open_session(place, threads)
+        info = model_file.parse(session.get_modelmeta().custom_metadata_map, str(place))
+        return cls(place, info, session, None if speed is None else _threshold(info, speed, place))
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -39,6 +39,7 @@ class Track:
         probabilities: of expressions, averaged over the last STEADY seconds; empty without an expression model.
         answers: how many frames showed each expression.
         vector: mean identity, of unit length; None without an identity model.
+        warned: in how many of its frames the face had warnings.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Track:
     frames: int = 0
     probabilities: dict[str, float] = field(default_factory=dict)
     answers: Counter[str] = field(default_factory=Counter)
+    warned: int = 0
     _sum: NDArray[np.float64] | None = None
 
     @property
@@ -64,6 +66,7 @@ class Track:
     def add(self, face: Face, seconds: float) -> None:
         keep = 0.0 if not self.frames else math.exp(-(seconds - self.end) / STEADY)
         self.box, self.end, self.frames = face.box, seconds, self.frames + 1
+        self.warned += bool(face.warnings)
         if face.probabilities:
             self.probabilities = {
                 label: keep * self.probabilities.get(label, 0.0) + (1 - keep) * value

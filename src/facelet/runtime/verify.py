@@ -31,7 +31,7 @@ class Verification:
         score: cosine of the two identity vectors, -1 to 1.
         threshold: from which faces count as one person's.
         faces: the two that were compared.
-        notes: of photos with several faces.
+        notes: of photos with several faces, and of faces smaller than the model was measured on.
     """
 
     same: bool
@@ -48,6 +48,7 @@ class Verification:
             "score": round(self.score, 5),
             "threshold": self.threshold,
             "boxes": boxes,
+            "warnings": [list(face.warnings) for face in self.faces],
             "notes": list(self.notes),
         }
 
@@ -65,7 +66,8 @@ def verify(
 
     Args:
         a, b: photos with one face each: paths, bytes or RGB uint8 arrays.
-        model: an identity model file, or one loaded; $FACELET_IDENTITY_MODEL when empty.
+        model: an identity model file, one that comes with Facelet by its name, or one loaded; when empty
+            $FACELET_IDENTITY_MODEL, else the one that comes with Facelet.
         threshold: the model file's own when None.
         largest: take the largest face of a photo with several, which is an error otherwise.
 

@@ -168,7 +168,12 @@ def _about(video: Video) -> dict[str, Any]:
 
 def _document(seen: Seen, telling: Telling) -> dict[str, Any]:
     faces = [
-        {"track": track.number, "box": [round(value, 1) for value in face.box], **telling.to_json(face, track)}
+        {
+            "track": track.number,
+            "box": [round(value, 1) for value in face.box],
+            **telling.to_json(face, track),
+            "warnings": list(face.warnings),
+        }
         for face, track in zip(seen.faces, seen.tracks, strict=True)
     ]
     return {"seconds": round(seen.seconds, 3), "faces": faces}
@@ -201,9 +206,10 @@ def _show(tracks: Sequence[Track], telling: Telling, looked: int, folder: str, c
         table.add_column(title, justify="right" if title in ("from", "to", "frames") else "left")
     listed = sorted(sorted(tracks, key=lambda track: -track.frames)[:LISTED], key=lambda track: track.number)
     for track in listed:
-        table.add_row(
-            str(track.number), clock(track.start), clock(track.end), f"{track.frames:,}", Text(telling.summary(track))
-        )
+        told = Text(telling.summary(track))
+        if track.warned:
+            told.append(f"  small in {track.warned:,} frame{'s' * (track.warned != 1)}", "yellow")
+        table.add_row(str(track.number), clock(track.start), clock(track.end), f"{track.frames:,}", told)
     if listed:
         console.print(table)
     parts = [f"{looked:,} frame{'s' * (looked != 1)}", f"{len(tracks):,} face{'s' * (len(tracks) != 1)} followed"]

@@ -1,0 +1,77 @@
+"""Puts a model file into the package: checked, copied into src/facelet/models/, entered in its models.json.
+
+    python benchmarks/ship.py runs/ferplus/student-int8.onnx expression --description "T-SNet's student on FERPlus, int8"
+    python benchmarks/ship.py runs/ferplus/student.onnx expression-fp32
+
+A name begins with its task. The one that is the task alone answers where no model is given; the one that ends in -fp32 is
+the twin of the name before it. The same name again replaces the model. A model is limited to 5 MB, since git keeps them all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from facelet import model_file
+from facelet.errors import FaceletError
+from facelet.files import existing, read_bytes, read_json, write_json, writing
+from facelet.shipped import MANIFEST, Shipped
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "src" / "facelet" / "models"
+LIMIT = 5_000_000
+TWIN = "-fp32"
+
+
+def ship(model: str | Path, name: str, description: str = "", folder: Path = FOLDER) -> Shipped:
+    """The model's new line in the manifest; without a ``description`` it keeps the one that it had.
+
+    Raises FaceletError for a file that is no working model file or too large, and for a name that does not fit it.
+    """
+    path = existing(model, "model file")
+    model_file.open_session(path, 1)
+    info, data = model_file.read(path), read_bytes(path, model_file.MAX_BYTES)
+    if len(data) > LIMIT:
+        raise FaceletError(f"{path} has {len(data):,} bytes; a model in the package has at most {LIMIT:,}")
+    if not re.fullmatch(rf"{info.task}(-[a-z0-9]+)*", name):
+        raise FaceletError(
+            f"{path} is a model for {info.task}; its name is {info.task} or {info.task}-WORD, not {name!r}"
+        )
+    if name.endswith(TWIN) and info.precision != "fp32":
+        raise FaceletError(f"{path} is {info.precision}; a name that ends in {TWIN} is for fp32, not {name!r}")
+    if "\n" in description:
+        raise FaceletError("the description has more than one line")
+    lines = {entry["name"]: Shipped(**entry) for entry in read_json(folder / MANIFEST)}
+    before = lines[name].description if name in lines else f"{info.recipe or info.net}, {info.precision}"
+    file, digest = f"{name}.onnx", hashlib.sha256(data).hexdigest()
+    lines[name] = Shipped(name, file, info.task, digest, len(data), description or before)
+    with writing(folder / file) as beside:
+        beside.write_bytes(data)
+    for one in lines.values():
+        twin, card = f"{one.name}{TWIN}", f"docs/models/{one.name}.md"
+        found = {"twin": twin if twin in lines else "", "card": card if (ROOT / card).is_file() else ""}
+        lines[one.name] = replace(one, **found)
+    write_json(folder / MANIFEST, [asdict(lines[key]) for key in sorted(lines)])
+    return lines[name]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", help="a model file")
+    parser.add_argument("name", help="as expression, expression-tiny, expression-fp32, identity")
+    parser.add_argument("--description", default="", help="one line for `facelet models`")
+    asked = parser.parse_args()
+    try:
+        line = ship(asked.model, asked.name, asked.description)
+    except FaceletError as error:
+        sys.exit(f"error: {error}")
+    print(f"{line.name}: {line.bytes:,} bytes, SHA-256 {line.sha256}, in {FOLDER / line.file}")
+    print(f"card: {line.card or 'none yet; write it, then run this again'}; fp32 twin: {line.twin or 'none yet'}")
+
+
+if __name__ == "__main__":
+    main()

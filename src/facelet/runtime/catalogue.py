@@ -1,0 +1,189 @@
+"""The models that come with Facelet, as `facelet models` lists, shows and copies them; a model file of one's own is shown too.
+
+>>> entry("expression").info.figures["test_accuracy"]
+>>> copied(entry("expression"), "phone/")
+PosixPath('phone/expression.onnx')
+
+No model is started: all that is told is what the files say about themselves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from facelet import model_file, shipped
+from facelet.errors import FaceletError
+from facelet.files import read_bytes, writing
+from facelet.model_file import ModelInfo
+from facelet.shipped import Shipped
+
+SUFFIX = ".onnx"
+ACCURACY = "test_accuracy"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model: its file, what it says about itself, and its line in the manifest, None for a file of the user's own."""
+
+    path: Path
+    info: ModelInfo
+    line: Shipped | None = None
+
+    @property
+    def name(self) -> str:
+        return self.line.name if self.line else self.info.name or self.path.stem
+
+    @property
+    def data(self) -> bytes:
+        return read_bytes(self.path, model_file.MAX_BYTES)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for ``json.dumps``."""
+        info, data = self.info, self.data
+        line = {key: getattr(self.line, key, "") for key in ("description", "twin", "card")}
+        return {
+            "name": self.name,
+            "task": info.task,
+            "default": self.line is not None and self.name == info.task,
+            **line,
+            "file": str(self.path),
+            "bytes": len(data),
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "precision": info.precision,
+            "params": info.params,
+            "macs": info.macs,
+            "size": info.input.size,
+            "channels": info.input.channels,
+            "measured_from": info.measured_from,
+            "threshold": info.threshold,
+            "figures": info.figures,
+            "licence": info.licence,
+        }
+
+
+def entry(model: str | Path) -> Entry:
+    """A model by its name or file, see ``shipped.found``. Raises FaceletError for what is missing, damaged or not ours."""
+    path = shipped.found(model)
+    line = next((one for one in shipped.models() if shipped.FOLDER / one.file == path), None)
+    return Entry(path, model_file.read(path), line)
+
+
+def copied(model: Entry, place: str | Path) -> Path:
+    """Where the model's file now is too: in the folder ``place``, or as ``place`` when that ends in .onnx."""
+    target = Path(place)
+    if target.is_dir() or target.suffix != SUFFIX:
+        target /= f"{model.name}{SUFFIX}"
+    with writing(target) as beside:
+        beside.write_bytes(model.data)
+    return target
+
+
+def command(name: str = "", *, copy: str = "", as_json: bool = False, console: Console) -> None:
+    """Prints the list, or one model and its card, or where its file was copied to."""
+    if copy and not name:
+        raise FaceletError("--copy needs the name of a model, as in: facelet models expression --copy DIR")
+    entries = [entry(name)] if name else [entry(one.name) for one in shipped.models()]
+    target = copied(entries[0], copy) if copy else None
+    if as_json:
+        documents = [one.to_json() for one in entries]
+        if name:
+            copy_ = {"copy": str(target)} if target else {}
+            documents = [{**documents[0], **copy_, "metadata": entries[0].info.model_dump(mode="json")}]
+        print(json.dumps(documents[0] if name else documents))
+    elif target:
+        console.print(f"{entries[0].name}: {len(entries[0].data):,} bytes in {target}", markup=False, soft_wrap=True)
+    elif name:
+        _show(entries[0], console)
+    elif entries:
+        _list(entries, console)
+    else:
+        console.print("no model comes with this Facelet; make one with: facelet run tsnet")
+
+
+def _list(entries: Sequence[Entry], console: Console) -> None:
+    """A line a model, and under them the licences of their training faces, which are long."""
+    table = Table(box=None, pad_edge=False, header_style="dim", collapse_padding=console.width < 100)
+    for title in ("model", "task", "file", "params", "MACs", "input", "test accuracy", "threshold"):
+        left = title in ("model", "task", "test accuracy")
+        table.add_column(title, justify="left" if left else "right", no_wrap=title != "test accuracy", overflow="fold")
+    licences: dict[str, list[str]] = {}
+    for one in entries:
+        info = one.info
+        threshold = "" if info.threshold is None else f"{info.threshold:.3f}"
+        cost = (
+            f"{len(one.data) / 1e6:.2f} MB",
+            f"{info.params / 1e6:.2f} M",
+            f"{info.macs / 1e6:.1f} M",
+            f"{info.input.size} px",
+        )
+        table.add_row(Text(one.name), info.task, *cost, _accuracy(info), threshold)
+        licences.setdefault(info.licence, []).append(one.name)
+    console.print(table)
+    for licence, names in licences.items():
+        console.print(Text(f"training faces of {', '.join(names)}: {licence}", "dim"))
+
+
+def _show(model: Entry, console: Console) -> None:
+    """What the file says, field by field, then its card."""
+    info, size = model.info, len(model.data)
+    others = {name: value for name, value in info.figures.items() if not name.startswith(ACCURACY)}
+    figures = ", ".join(f"{name.replace('_', ' ')} {value:.6g}" for name, value in others.items())
+    colour = "grey" if info.input.channels == 1 else "RGB"
+    rows = {
+        "file": f"{model.path}",
+        "size": f"{size:,} bytes ({size / 1e6:.2f} MB); SHA-256 {hashlib.sha256(model.data).hexdigest()}",
+        "task": f"{info.task}{': ' * bool(info.labels)}{', '.join(info.labels)}",
+        "net": f"{info.net} {info.precision}; {info.params:,} parameters, {info.macs:,} multiply-accumulates a face",
+        "input": f"{info.input.size} px, {colour}; cut out by {info.crop.align} with a margin of {info.crop.margin:g}",
+        "measured from": f"{info.measured_from} px a side; smaller faces are answered with a warning",
+        "test accuracy": _accuracy(info),
+        "figures": figures,
+        "threshold": "" if info.threshold is None else f"{info.threshold:.4f}",
+        "training faces": _faces(info.protocol),
+        "beware": "; ".join(map(str, info.protocol.get("notes", ()))),
+        "licence": info.licence,
+        "made by": ", ".join(filter(None, (info.recipe, info.step and f"step {info.step}", f"seed {info.seed}"))),
+        "made with": ", ".join(f"{package} {version}" for package, version in info.made_with.items()),
+        "in fp32": model.line.twin if model.line else "",
+        "page": model.line.card if model.line else "",
+    }
+    about = model.line.description if model.line else ""
+    console.print(Text.assemble((model.name, "bold"), f": {about}" if about else ""))
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for title, value in rows.items():
+        if value:
+            grid.add_row(title, Text(value))
+    console.print(grid)
+    if card := getattr(info, "card", ""):
+        print(f"\n{card.strip()}")
+
+
+def _faces(protocol: dict[str, Any]) -> str:
+    """Source, counts and split of the faces that a model was made with; empty where its file does not say it as ours do."""
+    try:
+        counts = ", ".join(f"{split} {sum(some.values()):,}" for split, some in protocol["counts"].items())
+        return f"{protocol['source']}: {counts}; split hash {protocol['split_hash']}"
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return ""
+
+
+def _accuracy(info: ModelInfo) -> str:
+    """With its interval and what it is of; empty for a file that was never measured."""
+    told = info.figures
+    if ACCURACY not in told:
+        return ""
+    unit = "pairs" if "test_pairs" in told else "faces"
+    low, high = (told.get(f"{ACCURACY}_{end}") for end in ("low", "high"))
+    interval = "" if low is None or high is None else f" ({low:.1%} to {high:.1%})"
+    return f"{told[ACCURACY]:.1%}{interval} of {told.get(f'test_{unit}', 0):,.0f} {unit}"

@@ -1,0 +1,65 @@
+"""benchmarks/ship.py: what it enters, and what it refuses."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+
+from facelet import shipped
+from facelet.errors import FaceletError
+
+
+def test_a_model_and_its_twin(ship, shelf, make_model, make_info, make_identity, tmp_path):
+    ship(make_identity(tmp_path / "id.onnx"), "identity", "who it is")
+    ship(make_model(tmp_path / "a.onnx", make_info(precision="int8", recipe="T-SNet")), "expression")
+    assert shipped.models()[0].twin == ""
+    ship(make_model(tmp_path / "b.onnx", make_info(recipe="T-SNet")), "expression-fp32")
+    one, twin, identity = shipped.models()
+    assert [model.name for model in (one, twin, identity)] == ["expression", "expression-fp32", "identity"]
+    assert (one.twin, twin.twin, identity.twin) == ("expression-fp32", "", "")
+    assert (one.description, twin.description, identity.description) == ("T-SNet, int8", "T-SNet, fp32", "who it is")
+    for model, file in ((one, "a"), (twin, "b"), (identity, "id")):
+        data = (tmp_path / f"{file}.onnx").read_bytes()
+        assert (model.bytes, model.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+        assert shipped.path_of(model.name).read_bytes() == data
+    assert len(list(shelf.iterdir())) == 4
+
+
+def test_the_same_name_again_replaces_it_and_keeps_its_description(ship, make_model, make_info, tmp_path):
+    ship(make_model(tmp_path / "a.onnx"), "expression", "the first")
+    ship(make_model(tmp_path / "b.onnx", make_info(temperature=2.0)), "expression")
+    (model,) = shipped.models()
+    assert model.description == "the first"
+    assert shipped.found("expression").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "name", ["identity", "Expression", "expression_tiny", "expression-", "../expression", "tiny", ""]
+)
+def test_names_that_do_not_fit(ship, tiny, shelf, name):
+    with pytest.raises(FaceletError, match=r"is a model for expression; its name is expression or expression-WORD"):
+        ship(tiny, name)
+    assert json.loads((shelf / "models.json").read_text()) == []
+
+
+def test_files_that_do_not_fit(ship, tiny, shelf, make_model, make_info, tmp_path):
+    int8 = make_model(tmp_path / "int8.onnx", make_info(precision="int8"))
+    with pytest.raises(FaceletError, match="is for fp32, not 'expression-fp32'"):
+        ship(int8, "expression-fp32")
+    large = make_model(tmp_path / "large.onnx", make_info(licence="x" * 5_000_000))
+    with pytest.raises(FaceletError, match="a model in the package has at most 5,000,000"):
+        ship(large, "expression")
+    (tmp_path / "text.onnx").write_text("text")
+    with pytest.raises(FaceletError, match="is not an ONNX file"):
+        ship(tmp_path / "text.onnx", "expression")
+    untrue = make_model(tmp_path / "untrue.onnx", make_info(labels=("a", "b", "c")), weights=np.ones((1, 2)))
+    with pytest.raises(FaceletError, match="its metadata"):
+        ship(untrue, "expression")
+    with pytest.raises(FaceletError, match="no model file"):
+        ship(tmp_path / "gone.onnx", "expression")
+    with pytest.raises(FaceletError, match="more than one line"):
+        ship(tiny, "expression", "one\ntwo")
+    assert [path.name for path in shelf.iterdir()] == ["models.json"]
