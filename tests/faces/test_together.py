@@ -30,8 +30,18 @@ def test_faces_keep_their_pixels_splits_and_classes_by_name(toys):
     np.testing.assert_array_equal(both.splits, np.concatenate([one.splits for one in toys]))
     mine = [both.classes[label] for label in both.labels[60:]]
     assert mine == [toys[1].classes[label] for label in toys[1].labels]
-    assert both.votes is None
+    np.testing.assert_array_equal(both.votes[:60], toys[0].votes)
+    np.testing.assert_array_equal(both.votes[60:, :7], toys[1].votes)  # by name, as the labels
+    assert (both.votes[60:, 7] == 0).all()
     assert both.source == "toy + toy"
+
+
+def test_a_label_counts_as_all_votes_where_another_set_has_votes(toys):
+    plain = replace(toys[1], votes=None, labels=np.where(np.arange(60) < 20, -1, toys[1].labels))
+    votes = together([toys[0], plain]).votes[60:]
+    assert (votes[:20] == 0).all()
+    np.testing.assert_array_equal(votes[20:], np.eye(8)[plain.labels[20:]])
+    assert together([replace(toys[0], votes=None), plain]).votes is None
 
 
 def test_votes_stay_where_all_have_them(toys):

@@ -265,12 +265,14 @@ def test_class_weights_and_votes_are_torchs_cross_entropy():
 
     logits, labels = torch.randn(5, 3), torch.tensor([0, 2, 1, -1, 2])
     votes = torch.softmax(torch.randn(5, 3), 1)
+    votes[4] = 0
     weights = [0.5, 1.0, 2.0]
     batch = Batch(torch.rand(5, 1, 8, 8), labels, torch.arange(5), torch.zeros(5).bool(), votes)
     spec = NetSpec("resnet18", 3)
     log = torch.log_softmax(logits, 1)
     hard = Labels(spec, smoothing=0.3, weights=weights).hard(logits, batch)
     soft = Labels(spec, votes=True, weights=weights).hard(logits, batch)
+    assert Labels(spec, votes=True, smoothing=0.3).hard(logits, batch)[4] == 0
     for i in range(5):
         target = [0.1 + 0.7 * (k == labels[i]) for k in range(3)]
         expected = -sum(target[k] * weights[k] * log[i, k] for k in range(3)) if labels[i] >= 0 else 0

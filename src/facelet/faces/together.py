@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +22,8 @@ from facelet.faces.faceset import FaceSet
 def together(sets: Sequence[FaceSet]) -> FaceSet:
     """All faces, those of the first set first. Classes of one name are one; identities and groups are never one.
 
-    Names that two sets have get their set's number and source before them. Votes and annotators' agreement are kept where all sets
-    have them for the same classes. Raises FaceletError for sets of different sizes or colours.
+    Names that two sets have get their set's number and source before them. Where one set has votes, a label of another counts as all
+    votes of its face. Annotators' agreement is kept where all sets have it. Raises FaceletError for sets of different sizes or colours.
     """
     first = sets[0]
     if len(sets) == 1:
@@ -36,7 +35,6 @@ def together(sets: Sequence[FaceSet]) -> FaceSet:
                 f"{other.size} px in {other.channels}; give a size and channels"
             )
     classes = tuple(dict.fromkeys(name for one in sets for name in one.classes))
-    alike = all(one.classes == classes for one in sets)
     return FaceSet(
         images=np.concatenate([one.images for one in sets]),
         labels=np.concatenate([_relabelled(one, classes) for one in sets]),
@@ -44,10 +42,10 @@ def together(sets: Sequence[FaceSet]) -> FaceSet:
         names=_names(sets),
         classes=classes,
         source=" + ".join(one.source for one in sets),
-        votes=_all(sets, "votes") if alike else None,
+        votes=np.concatenate([_votes(one, classes) for one in sets]) if any(one.votes is not None for one in sets) else None,
         identities=_numbered(sets, "identities"),
         groups=_numbered(sets, "groups"),
-        agreement=_all(sets, "agreement") if alike else None,
+        agreement=_agreement(sets),
         rule=" + ".join(one.rule or "all" for one in sets),
         notes=tuple(dict.fromkeys(note for one in sets for note in (*one.notes, *_framing(one, first)))),
         licence="; ".join(dict.fromkeys(one.licence for one in sets)),
@@ -72,9 +70,20 @@ def _names(sets: Sequence[FaceSet]) -> NDArray[np.str_]:
     )
 
 
-def _all(sets: Sequence[FaceSet], field: str) -> NDArray[Any] | None:
-    values = [getattr(one, field) for one in sets]
-    return None if any(value is None for value in values) else np.concatenate(values)
+def _votes(one: FaceSet, classes: tuple[str, ...]) -> NDArray[np.float32]:
+    """(N, len(classes)) shares; zeros for a face of which nothing is said."""
+    votes = np.zeros((len(one), len(classes)), np.float32)
+    if one.votes is not None:
+        votes[:, [classes.index(name) for name in one.classes]] = one.votes
+    else:
+        known = np.flatnonzero(one.labels >= 0)
+        votes[known, _relabelled(one, classes)[known]] = 1
+    return votes
+
+
+def _agreement(sets: Sequence[FaceSet]) -> NDArray[np.float32] | None:
+    values = [one.agreement for one in sets]
+    return None if any(value is None for value in values) else np.concatenate([v for v in values if v is not None])
 
 
 def _numbered(sets: Sequence[FaceSet], field: str) -> NDArray[np.int64] | None:

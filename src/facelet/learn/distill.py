@@ -55,9 +55,10 @@ class Distill(Taught):
         return self
 
     def training_faces(self, faces: FaceSet) -> FaceSet:
-        if self.targets == "votes" or self.balance == "sampler":  # which draws by label
+        if self.balance == "sampler":  # which draws by label
             return super().training_faces(faces)
         train = faces.split("train")
+        self.require_votes(train)
         if len(train) < 2:
             raise FaceletError(f"{self.name}: {faces.source} has {len(train)} training faces; 2 are the least")
         return train

@@ -57,8 +57,7 @@ class Lesson(LessonFields):
     def training_faces(self, faces: FaceSet) -> FaceSet:
         """The faces that are trained on: those with a label, of two classes at least, or this raises FaceletError."""
         train = faces.labelled("train")
-        if self.targets == "votes" and train.votes is None:
-            raise FaceletError(f"{self.name}: targets: votes needs annotators' votes, and {faces.source} has none")
+        self.require_votes(train)
         present = np.unique(train.labels)
         if len(present) < 2:
             only = faces.classes[present[0]]
@@ -66,6 +65,11 @@ class Lesson(LessonFields):
                 f"{self.name}: all labelled training faces of {faces.source} are {only!r}; two classes are the least"
             )
         return train
+
+    def require_votes(self, train: FaceSet) -> None:
+        """Raises FaceletError when ``targets: votes`` is asked of faces without any."""
+        if self.targets == "votes" and train.votes is None:
+            raise FaceletError(f"{self.name}: targets: votes needs annotators' votes, and {train.source} has none")
 
     def validation_faces(self, faces: FaceSet) -> FaceSet:
         """The faces that ``exam`` is about, or this raises FaceletError."""

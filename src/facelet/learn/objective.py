@@ -79,13 +79,14 @@ class Objective(nn.Module):
         raise NotImplementedError
 
     def hard(self, logits: Tensor, batch: Batch) -> Tensor:
-        """The loss on labels or votes, (N,); 0 for a face without label."""
+        """The loss on labels or votes, (N,); 0 for a face without any."""
         logits = logits.float()
         if self.loss != "ce":
             return self._other(logits, batch)
         if self.votes:
             assert batch.votes is not None
-            return cross_entropy(logits, batch.votes, self.weights, reduction="none", label_smoothing=self.smoothing)
+            value = cross_entropy(logits, batch.votes, self.weights, reduction="none", label_smoothing=self.smoothing)
+            return value * (batch.votes.sum(1) > 0)
         return cross_entropy(
             logits, batch.labels, self.weights, ignore_index=-1, reduction="none", label_smoothing=self.smoothing
         )
@@ -95,7 +96,7 @@ class Objective(nn.Module):
         classes = logits.shape[1]
         targets = batch.votes if self.votes else one_hot(batch.labels.clamp(min=0), classes).to(logits)
         assert targets is not None
-        counts = (batch.labels >= 0).to(logits) if not self.votes else torch.ones_like(logits[:, 0])
+        counts = (targets.sum(1) > 0 if self.votes else batch.labels >= 0).to(logits)
         if self.weights is not None:
             counts = counts * (targets * self.weights).sum(1)
         return counts * losses.HARD[self.loss](logits, (1 - self.smoothing) * targets + self.smoothing / classes)

@@ -35,7 +35,7 @@ class Taught(Lesson):
 
     @model_validator(mode="after")
     def _check_cache(self) -> Taught:
-        if self.teacher and self.answers is not None:
+        if self.teachers and self.answers is not None:
             raise ValueError("give either from (an earlier model) or answers (a file of a teacher's answers)")
         if self.synthetic and self.answers is not None:
             raise ValueError("kept answers know nothing of synthetic faces; let a model teach, by `from`")
@@ -54,7 +54,7 @@ class Taught(Lesson):
 
     @property
     def is_taught(self) -> bool:
-        return bool(self.teacher) or self.answers is not None
+        return bool(self.teachers) or self.answers is not None
 
     def needs(self) -> list[str]:
         return self.teachers + super().needs()
