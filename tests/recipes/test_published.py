@@ -1,4 +1,4 @@
-"""The recipes of published systems, whole, on a few toy faces: every row is there, and is compared with what it should be."""
+"""The recipes of published systems and our own, whole, on a few toy faces: every row is there, and is compared with what it should be."""
 
 from __future__ import annotations
 
@@ -113,6 +113,19 @@ def test_mobileface(tmp_path):
     assert "losses cosface 1, cosine 10" in (tmp_path / "run" / "ledger.md").read_text()
 
 
-@pytest.mark.parametrize("name", ["resvgg", "light-self-distilled", "rescaps", "mobileface"])
+def test_facelet(tmp_path):
+    rows = small("facelet", tmp_path / "run", {"teacher.epochs": 3, "teacher2.epochs": 3, "student.epochs": 4})
+    assert rows["student"]["accuracy"] > 0.25
+    peers = ("shufflenet-v2", "resnet18-light", "resvgg19")
+    assert {rows[name]["compare"] for name in ("student-alone", *peers)} == {"student"}
+    assert {rows[f"{name}-int8"]["compare"] for name in peers} == {"student-int8"}
+    assert rows["tiny-alone"]["compare"] == "tiny"
+    assert rows["tiny"]["params"] < 0.5 * rows["student"]["params"]
+    assert any("taught by teacher and teacher2" in note for note in rows["student"]["notes"])
+    info = model_file.read(tmp_path / "run" / "student-int8.onnx")
+    assert 0.2 <= info.temperature <= 5 and info.temperature != 1  # noqa: PT018
+
+
+@pytest.mark.parametrize("name", ["facelet", "resvgg", "light-self-distilled", "rescaps", "mobileface"])
 def test_its_page_is_there(name):
     assert (Path(__file__).parents[2] / "docs" / f"{name}.md").exists()
