@@ -1,6 +1,6 @@
 """Which small net to take: each trained alike for so many minutes, made int8, and asked about validation faces, not test ones.
 
-    python benchmarks/candidates.py --faces ferplus:ferplus.zip --minutes 10 --out runs/candidates repvgg repvgg:norms=sum vgg11-light
+    python benchmarks/candidates.py --faces ferplus:ferplus.zip --minutes 10 --out candidates repvgg repvgg:norms=sum squeezenet
 
 A candidate is NET, or NET:option=value,option=value. One that is done in the folder is not trained again, so a list may grow. All
 are timed side by side at the end, so let the machine rest then. Equal minutes favour nets that learn quickly.
