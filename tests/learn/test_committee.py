@@ -94,7 +94,11 @@ def test_a_student_of_two(step, job, faces, teachers, cache):
 
 @pytest.mark.parametrize(
     ("fields", "message"),
-    [({"from": []}, "at least one"), ({"from": ["a", "a"]}, "each teacher once"), ({"from": "a", "mirror": 3}, "mirror")],
+    [
+        ({"from": []}, "at least one"),
+        ({"from": ["a", "a"]}, "each teacher once"),
+        ({"from": "a", "mirror": 3}, "mirror"),
+    ],
 )
 def test_fields_that_cannot_be_meant(step, fields, message):
     with pytest.raises(ValidationError, match=message):

@@ -1,4 +1,4 @@
-"""The recipes of published systems and our own, whole, on a few toy faces: every row is there, and is compared with what it should be."""
+"""The recipes of published systems and our own, whole, on a few toy faces: all rows are there, each beside what it should be."""
 
 from __future__ import annotations
 

@@ -22,8 +22,9 @@ from facelet.faces.faceset import FaceSet
 def together(sets: Sequence[FaceSet]) -> FaceSet:
     """All faces, those of the first set first. Classes of one name are one; identities and groups are never one.
 
-    Names that two sets have get their set's number and source before them. Where one set has votes, a label of another counts as all
-    votes of its face. Annotators' agreement is kept where all sets have it. Raises FaceletError for sets of different sizes or colours.
+    Names that two sets have get their set's number and source before them. Where one set has votes, a label of another counts as
+    all votes of its face. Annotators' agreement is kept where all sets have it. Raises FaceletError for sets of different sizes or
+    colours.
     """
     first = sets[0]
     if len(sets) == 1:
@@ -42,7 +43,9 @@ def together(sets: Sequence[FaceSet]) -> FaceSet:
         names=_names(sets),
         classes=classes,
         source=" + ".join(one.source for one in sets),
-        votes=np.concatenate([_votes(one, classes) for one in sets]) if any(one.votes is not None for one in sets) else None,
+        votes=np.concatenate([_votes(one, classes) for one in sets])
+        if any(one.votes is not None for one in sets)
+        else None,
         identities=_numbered(sets, "identities"),
         groups=_numbered(sets, "groups"),
         agreement=_agreement(sets),

@@ -35,7 +35,9 @@ class Committee:
         if any(member.classes != first.classes for member in self.members):
             found = ", ".join(str(member.classes) for member in self.members)
             raise FaceletError(f"teachers that answer together need the same classes; these have {found}")
-        self.knows: tuple[str, ...] = tuple(k for k in ("logits", "embedding") if k in first.knows) if alone else ("logits",)
+        self.knows: tuple[str, ...] = (
+            tuple(k for k in ("logits", "embedding") if k in first.knows) if alone else ("logits",)
+        )
         self.classes = first.classes
         self.embedding_width = first.embedding_width if alone else None
 

@@ -44,7 +44,9 @@ class _Bare:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             self.net = spec.build().to(self.where)
-            faces = torch.rand(batch, spec.channels, spec.size, spec.size).to(self.where)  # zeros end in slow, tiny numbers
+            faces = torch.rand(batch, spec.channels, spec.size, spec.size).to(
+                self.where
+            )  # zeros end in slow, tiny numbers
         self.choice = precisions.choose(self.net, self.where, wish)
         self.net.to(memory_format=self.choice.memory_format)
         self.optimizer = make_optimizer([self.net], Optimization("adamw", 1e-3, 0.0))

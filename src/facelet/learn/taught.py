@@ -31,7 +31,9 @@ class Taught(Lesson):
     )
     answers: Path | None = Field(None, description="instead: a teacher's kept answers, .npz")
     cache: bool = Field(False, description="ask the teacher once about plain and mirrored faces, not at every step")
-    mirror: bool = Field(False, description="the teacher's answer is the mean of those to a face and to its mirror image")
+    mirror: bool = Field(
+        False, description="the teacher's answer is the mean of those to a face and to its mirror image"
+    )
 
     @model_validator(mode="after")
     def _check_cache(self) -> Taught:
@@ -107,9 +109,7 @@ def together(members: Sequence[Teacher], mirror: bool) -> Teacher:
     return members[0] if len(members) == 1 and not mirror else Committee(members, mirror)
 
 
-def taught_by(
-    names: Sequence[str], job: Job, train: FaceSet, wish: Wish, cache: bool, mirror: bool = False
-) -> Teacher:
+def taught_by(names: Sequence[str], job: Job, train: FaceSet, wish: Wish, cache: bool, mirror: bool = False) -> Teacher:
     """Earlier models as teacher: live, or (``cache``) asked once about all faces, their answers kept in the job's folder."""
     return together([_taught_by(name, job, train, wish, cache) for name in names], mirror)
 
