@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from facelet.errors import FaceletError
 from facelet.faces import SPLITS, FaceSet
 from facelet.files import writing
+from facelet.measure.calibration import cooled
 from facelet.measure.intervals import Difference, paired_difference
 from facelet.measure.labels import match_labels
 from facelet.measure.scores import Scores, score
@@ -142,6 +143,10 @@ class Classification:
                 f"and {other.split} of [{other.protocol}]"
             )
         return paired_difference(self.correct, other.correct)
+
+    def cooled(self, factor: float) -> Classification:
+        """The same answers with their logits divided by ``factor``; itself for 1."""
+        return self if factor == 1 else replace(self, probabilities=cooled(self.probabilities, factor))
 
     def worst(self, count: int = 24) -> NDArray[np.int64]:
         """Rows (into ``truth``) of the wrong answers, surest first, at most ``count``."""

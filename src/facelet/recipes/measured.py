@@ -12,7 +12,7 @@ from typing import Any
 
 from facelet import files, model_file
 from facelet.errors import FaceletError
-from facelet.measure.calibration import cooled, temperature
+from facelet.measure.calibration import temperature
 from facelet.measure.classification import Classification
 from facelet.measure.evaluation import evaluate_model
 from facelet.measure.intervals import Difference
@@ -101,44 +101,35 @@ def measure(work: Work, step: Step, control: bool, made: Made, folder: Path, des
 
     ``described``: fields of ModelInfo that say what the model is; its name and seed are the row's.
     """
-    assert made.onnx is not None
-    model = Model.load(made.onnx)
-    results: dict[str, Result] = {}
-    for split in ("val", "test"):
-        if model.info.task == "identity":
-            results[split] = evaluate_pairs_model(model, work.pairs[split])
-        else:
-            results[split] = evaluate_model(model, work.faces, split)
-    info = model.info.model_copy(update=described)
-    if isinstance(results["val"], Classification):
-        info, results, said = _calibrated(info, results)
-        made = replace(made, notes=(*made.notes, *said))
-    for split in results:
-        kind = "scores" if isinstance(results[split], Verification) else "answers"
-        results[split].save(folder / f"{kind}-{split}.npz")
-    _write_figures(made.onnx, info, results, work.recipe.far)
+    path = made.onnx
+    assert path is not None
+    model = Model.load(path)
+    info, results = model.info.model_copy(update=described), dict[str, Result]()
+    if model.info.task == "identity":
+        results |= {split: evaluate_pairs_model(model, work.pairs[split]) for split in ("val", "test")}
+    else:
+        answers = {split: evaluate_model(model, work.faces, split) for split in ("val", "test")}
+        factor = _temperature(answers["val"], info)
+        info = info.model_copy(update={"temperature": info.temperature * factor})
+        results |= {split: answer.cooled(factor) for split, answer in answers.items()}
+        made = replace(made, notes=(*made.notes, _calibration(info, answers["val"], factor)))
+    for split, result in results.items():
+        kind = "scores" if isinstance(result, Verification) else "answers"
+        result.save(folder / f"{kind}-{split}.npz")
+    _write_figures(path, info, results, work.recipe.far)
     label, seed = described["name"], described["seed"]
     write_done(folder, label, seed, made)
     return Measured(label, step, control, seed, folder, made, results["val"], results["test"])
 
 
-def _calibrated(
-    info: model_file.ModelInfo, results: dict[str, Result]
-) -> tuple[model_file.ModelInfo, dict[str, Result], tuple[str, ...]]:
-    """With the temperature that fits validation faces, answers at it, and a note of what it does to them.
+def _temperature(val: Classification, info: model_file.ModelInfo) -> float:
+    """By validation faces. A file that stops early keeps the temperature by which it decides when to stop."""
+    return 1.0 if info.exits else temperature(val.probabilities, val.columns[val.truth])
 
-    A file that stops early keeps the temperature by which it decides when to stop.
-    """
-    val = results["val"]
-    assert isinstance(val, Classification)
-    factor = 1.0 if info.exits else temperature(val.probabilities, val.columns[val.truth])
-    if factor == 1.0:
-        return info, results, ()
-    told = {name: replace(one, probabilities=cooled(one.probabilities, factor)) for name, one in results.items()}
-    whole = info.temperature * factor
-    before, after = (percent(one["val"].all.ece) for one in (results, told))
-    said = f"temperature {whole:.2f}: calibration error of validation faces {after}, without it {before}"
-    return info.model_copy(update={"temperature": whole}), told, (said,)
+
+def _calibration(info: model_file.ModelInfo, val: Classification, factor: float) -> str:
+    before, after = (percent(one.all.ece) for one in (val, val.cooled(factor)))
+    return f"temperature {info.temperature:.2f}: calibration error of validation faces {before} → {after}"
 
 
 def _write_figures(path: Path, info: model_file.ModelInfo, results: dict[str, Result], far: float) -> None:
