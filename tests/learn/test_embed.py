@@ -95,7 +95,7 @@ def test_a_teacher_is_met_through_a_projector_only_where_lengths_differ(net, peo
     for width in (64, 96):
         told = nets.resolve("mobilefacenet", classes=0, size=16, width=0.125, embedding=width)
         teacher = LiveTeacher(told.build(), told, "fp32")
-        objective = Recognition(spec, 64, {"cosine": 3.0, "relational": 1.0}, None, teacher)
+        objective = Recognition(spec, 64, {"cosine": 3.0, "relational": 1.0, "similarity": 1.0}, None, teacher)
         objective.place(torch.device("cpu"))
         assert sum(p.numel() for p in objective.parameters()) == (0 if width == 64 else 64 * 96)
         found = objective(net.eval(), batch)
@@ -103,7 +103,8 @@ def test_a_teacher_is_met_through_a_projector_only_where_lengths_differ(net, peo
             mine, theirs = net(objective.normalise(batch.faces)), teacher(batch).embedding
             expected = cosine(objective.projector(mine), theirs).mean()
         torch.testing.assert_close(found["cosine"], 3 * expected, rtol=1e-4, atol=1e-4)
-        assert set(found) == {"cosine", "relational"}
+        assert set(found) == {"cosine", "relational", "similarity"}
+        assert objective.memory.seen == len(batch.faces)
 
 
 def test_a_teacher_without_embedding_is_refused(net, people):

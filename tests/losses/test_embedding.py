@@ -7,7 +7,7 @@ import torch
 
 from facelet.errors import FaceletError
 from facelet.losses import rkd_angle, rkd_distance
-from facelet.losses.embedding import cosine, relational, squared
+from facelet.losses.embedding import SHARPNESS, cosine, relational, similarity, squared
 
 
 def draw(*shape, seed=0):
@@ -50,7 +50,25 @@ def test_gradients_are_finite_at_zero_and_at_the_goal(loss):
         assert student.grad.isfinite().all()
 
 
+def test_similarity_by_loops():
+    student, teacher, memory = draw(3, 7), draw(3, 7, seed=1), torch.nn.functional.normalize(draw(6, 7, seed=2))
+
+    def shares(row):
+        powers = [math.exp(float(row @ one) / float(row.norm()) / SHARPNESS) for one in memory]
+        return [power / sum(powers) for power in powers]
+
+    found = similarity(student, teacher, memory)
+    for n in range(3):
+        told, said = shares(teacher[n]), shares(student[n])
+        expected = sum(p * math.log(p / q) for p, q in zip(told, said, strict=True))
+        assert found[n].item() == pytest.approx(expected)
+    torch.testing.assert_close(similarity(2 * teacher, teacher, memory), torch.zeros(3, dtype=torch.float64))
+    student.requires_grad_()
+    similarity(student, teacher, memory).sum().backward()
+    assert student.grad.isfinite().all()
+
+
 def test_other_shapes_are_refused():
-    for loss in (cosine, squared):
+    for loss in (cosine, squared, lambda student, teacher: similarity(student, teacher, draw(4, 7))):
         with pytest.raises(FaceletError, match=r"\(5, 7\) and teacher \(5, 3\) differ in shape; a projector"):
             loss(draw(5, 7), draw(5, 3))

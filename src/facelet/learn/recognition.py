@@ -17,6 +17,7 @@ from facelet.errors import FaceletError
 from facelet.learn.batches import Batch
 from facelet.learn.distillation import Teacher
 from facelet.learn.doctor import diagnosis, pulse
+from facelet.learn.memory import Memory
 from facelet.learn.objective import Objective
 from facelet.losses import embedding as features
 from facelet.losses.margin import arcface, cosface, cosines, margin_at
@@ -24,10 +25,11 @@ from facelet.nets import FaceNet, NetSpec
 
 MARGINS: dict[str, tuple[Callable[..., Tensor], float]] = {"cosface": (cosface, 0.35), "arcface": (arcface, 0.5)}
 """Losses on identities, each with the margin of its paper."""
-FEATURES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+FEATURES: dict[str, Callable[..., Tensor]] = {
     "cosine": features.cosine,
     "squared": features.squared,
     "relational": features.relational,
+    "similarity": features.similarity,
 }
 """Losses between a student's and a teacher's embedding; see losses.embedding."""
 LOOK = 50
@@ -78,6 +80,7 @@ class Recognition(Objective):
         self.projector: nn.Module = nn.Identity()
         self._teacher = (teacher,) if teacher else ()  # in a tuple: neither trained nor saved with this module
         self._features = [name for name in self.factors if name in FEATURES]
+        self.memory: Memory | None = None
         if teacher:
             if teacher.embedding_width is None:
                 raise FaceletError(
@@ -85,6 +88,8 @@ class Recognition(Objective):
                 )
             if teacher.embedding_width != width and set(self._features) - {"relational"}:
                 self.projector = nn.Linear(width, teacher.embedding_width, bias=False)
+            if "similarity" in self._features:
+                self.memory = Memory(teacher.embedding_width)
 
     def place(self, device: torch.device) -> None:
         for teacher in self._teacher:
@@ -98,9 +103,12 @@ class Recognition(Objective):
             assert told is not None
             with torch.autocast(embedding.device.type, enabled=False):
                 projected = self.projector(embedding)
+                if self.memory is not None:
+                    self.memory.add(told)
                 for name in self._features:
                     mine = embedding if name == "relational" else projected
-                    found[name] = self.factors[name] * FEATURES[name](mine, told.float()).mean()
+                    more = (self.memory.all(),) if name == "similarity" and self.memory is not None else ()
+                    found[name] = self.factors[name] * FEATURES[name](mine, told.float(), *more).mean()
         self.step += 1
         return found
 
