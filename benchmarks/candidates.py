@@ -59,9 +59,22 @@ def train(candidate: str, folder: Path, faces: FaceSet, fields: dict[str, Any], 
         job("int8", {"fp32": Made(onnx=folder / "fp32.onnx", net=made.net)})
     )
     small.onnx.replace(folder / "int8.onnx")
-    files.write_json(
-        folder / "done.json", {"candidate": candidate, "epochs": made.spent["epochs"], "note": small.notes[-1]}
-    )
+    files.write_json(folder / "done.json", {"epochs": made.spent["epochs"], "alike": alike(faces, fields)})
+
+
+def alike(faces: FaceSet, fields: dict[str, Any]) -> str:
+    """What all candidates of a folder have to have in common."""
+    return f"{faces.protocol}, {faces.size} px, {fields}"
+
+
+def is_done(folder: Path, faces: FaceSet, fields: dict[str, Any]) -> bool:
+    """Raises FaceletError for one that was trained otherwise."""
+    if not (folder / "done.json").exists():
+        return False
+    before, now = files.read_json(folder / "done.json")["alike"], alike(faces, fields)
+    if before != now:
+        raise FaceletError(f"{folder} was made otherwise ({before}; now {now}); choose another --out")
+    return True
 
 
 def show(folders: dict[str, Path], faces: FaceSet, console: Console) -> None:
@@ -123,10 +136,11 @@ def main() -> None:
         folders = {
             candidate: asked.out / candidate.replace("/", "-").replace(":", "-") for candidate in asked.candidates
         }
+        fields = {"minutes": asked.minutes, "targets": asked.targets}
         for candidate, folder in folders.items():
-            if not (folder / "done.json").exists():
+            if not is_done(folder, faces, fields):
                 console.rule(candidate, align="left", style="dim")
-                train(candidate, folder, faces, {"minutes": asked.minutes, "targets": asked.targets}, console.print)
+                train(candidate, folder, faces, fields, console.print)
         show(folders, faces, console)
     except FaceletError as error:
         sys.exit(f"error: {error}")

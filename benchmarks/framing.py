@@ -10,6 +10,7 @@ a photo may be a little wider. Choose the best line as the recipe's ``crop``; `f
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -21,6 +22,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from facelet.errors import FaceletError
 from facelet.faces import FaceSet, load
 from facelet.measure.intervals import wilson
 from facelet.measure.labels import match_labels
@@ -71,6 +73,8 @@ def measure(model: Model, faces: FaceSet, most: int, console: Console) -> None:
             pictures.append(picture)
             where.append(one)
             rows.append(row)
+    if not rows:
+        raise FaceletError(f"the detector finds none of {len(val):,} faces of {faces.source}")
     found = val.take(np.array(rows, np.int64))
     columns = match_labels(found.classes, model.info.labels)
 
@@ -97,9 +101,12 @@ def main() -> None:
     parser.add_argument("--faces", action="append", required=True)
     parser.add_argument("--most", type=int, default=2000, help="validation faces of each source")
     asked = parser.parse_args()
-    model, console = Model.load(asked.model), Console()
-    for source in asked.faces:
-        measure(model, load(source), asked.most, console)
+    try:
+        model, console = Model.load(asked.model), Console()
+        for source in asked.faces:
+            measure(model, load(source), asked.most, console)
+    except FaceletError as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

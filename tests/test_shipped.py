@@ -92,8 +92,14 @@ def test_a_file_that_was_tampered_with_is_refused(full, tmp_path):
 
 
 def test_the_default_of_a_task(full, shelf):
-    assert shipped.default("expression") == "expression"
-    assert shipped.default("identity") == ""
+    assert shipped.default("expression") == shipped.path_of("expression")
+    assert shipped.default("identity") is None
+
+
+def test_a_file_in_the_users_folder_is_not_the_default(full, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "expression").write_text("a stranger's")
+    assert shipped.default("expression").parent == full
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"name": 1}', '[{"name": "expression"}]', "[3]"])

@@ -56,9 +56,12 @@ def models() -> list[Shipped]:
         raise FaceletError(f"{manifest} is damaged ({error}); reinstall Facelet") from error
 
 
-def default(task: str) -> str:
-    """Name of the model that answers where none is given: the one named for its task; empty while there is none."""
-    return next((model.name for model in models() if model.name == task), "")
+def default(task: str) -> Path | None:
+    """The file that answers where no model is given, that of the one named for its task; None while there is none.
+
+    A file of that name in the user's folder is not meant. Raises FaceletError as ``path_of`` does.
+    """
+    return path_of(task) if any(model.name == task for model in models()) else None
 
 
 def path_of(name: str) -> Path:

@@ -13,7 +13,7 @@ from scipy import stats
 from facelet.errors import FaceletError
 from facelet.measure.intervals import Difference, wilson
 from facelet.measure.ledger import Ledger, Row, compared, verdict
-from facelet.measure.ledger_text import headline, markdown, show
+from facelet.measure.ledger_text import as_text, headline, markdown, show
 from facelet.measure.row import amount, duration, megabytes, percent, points, times
 
 N = 3153
@@ -234,6 +234,7 @@ def test_markdown_takes_names_as_text():
     ledger = Ledger([row("a|b\n# <script>")])
     table = [line for line in markdown(ledger, title="<b>", protocol="p").splitlines() if "script" in line]
     assert "a\\|b # &lt;script>" in table[0]
+    assert as_text("[a](b) ![c](d) [0f3e] \x1b[31m") == "[a\\]\\(b) \\!\\[c\\]\\(d) [0f3e] [31m"
 
 
 def test_show_prints_every_model():

@@ -85,7 +85,7 @@ def test_figures_are_printed(make, small_lfw):
 def test_rates_are_printed_where_the_pairs_support_them(make, small_lfw):
     source = f"lfw:{small_lfw(folds=10, each=30, size=32)}?align=no"
     path = make()
-    point = evaluate_pairs_model(Model.load(path), load_pairs(source, size=32)).at_far(1e-2)
+    point = evaluate_pairs_model(Model.load(path), load_pairs(source)).at_far(1e-2)
     shown = asked(path, "--faces", source).stdout
     assert "TAR at FAR 1 %" in shown
     assert "TAR at FAR 0.1 %" not in shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from facelet.errors import FaceletError
+from facelet.measure.ledger import Ledger
 from facelet.measure.provenance import graph_hash, read_origin
 
 
@@ -16,6 +17,14 @@ def test_where_a_model_comes_from(run_folder):
     assert [one.name for one in origin.controls] == ["alone"]
     assert origin.seconds == 665
     assert origin.spread.n == 1
+
+
+def test_all_teachers_are_told_of(run_folder):
+    ledger = Ledger.load(run_folder / "ledger.json")
+    ledger.find("student", 0).needs = ["teacher", "alone"]
+    ledger.save(run_folder / "ledger.json")
+    origin = read_origin(run_folder, run_folder / "student-int8.onnx")
+    assert sorted(one.label for one in origin.lineage) == ["alone", "student", "student-int8", "teacher"]
 
 
 def test_seeds(run_folder):

@@ -10,7 +10,6 @@ import pytest
 from rich.console import Console
 
 import facelet
-from facelet import model_file
 from facelet.errors import FaceletError
 from facelet.measure import latency
 from facelet.measure.evaluation import evaluate_file
@@ -68,25 +67,22 @@ def test_none_yet(shelf, capsys):
     assert json.loads(capsys.readouterr().out) == []
 
 
-def test_one_model_and_its_card(models, shelf, capsys, monkeypatch):
+def test_one_model(models, shelf, capsys):
     text = said("expression")
     assert text.startswith("expression: a student in int8\n")
     for words in (str(shelf / "expression.onnx"), "dark, bright", "24 px, grey", "expression-fp32", "FERPlus", "87.9%"):
         assert words in text
-    assert capsys.readouterr().out == ""
-    monkeypatch.setattr(model_file.ModelInfo, "card", "# For whom\n", raising=False)
-    said("expression")
-    assert capsys.readouterr().out == "\n# For whom\n"
     said("expression", as_json=True)
     assert json.loads(capsys.readouterr().out)["metadata"]["labels"] == ["dark", "bright"]
 
 
 def test_a_file_of_ones_own(make_model, make_info, tmp_path):
-    info = make_info(protocol={"source": 3}, figures={"val_accuracy": 0.5})
+    info = make_info(protocol={"source": 3, "notes": None}, figures={"val_accuracy": 0.5}, card="# For whom\x1b[31m\n")
     text = said(str(make_model(tmp_path / "mine.onnx", info)))
     assert text.startswith("tiny\n")
     assert "val accuracy 0.5" in text
     assert "in fp32" not in text
+    assert text.endswith("\n# For whom[31m\n")
 
 
 @pytest.mark.parametrize(
@@ -99,6 +95,13 @@ def test_a_copy(models, shelf, tmp_path, monkeypatch, place, written):
     assert said("expression", copy=place).endswith(f"bytes in {written}\n")
     assert (tmp_path / written).read_bytes() == (shelf / "expression.onnx").read_bytes()
     assert len(list((tmp_path / written).parent.iterdir())) == 1
+
+
+@pytest.mark.parametrize("name", ["../../elsewhere", "/tmp/elsewhere"])
+def test_a_copy_goes_where_it_was_told_to_whatever_the_file_calls_itself(make_model, make_info, tmp_path, name):
+    file = make_model(tmp_path / "mine.onnx", make_info(name=name))
+    said(str(file), copy=str(tmp_path / "phone"))
+    assert [one.name for one in (tmp_path / "phone").iterdir()] == [file.name]
 
 
 def test_copies_that_cannot_be(models, tmp_path):

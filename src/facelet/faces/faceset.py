@@ -38,7 +38,7 @@ class FaceSet:
         names: str (N,), unique, stable between machines: a relative path or a row id.
         classes: label names in label order; () where faces have no labels but identities, or nothing.
         source: name of the source that made it.
-        votes: float32 (N, K), annotators' votes as shares that sum to 1, or None.
+        votes: float32 (N, K), annotators' votes as shares that sum to 1, zeros where nobody has voted; or None.
         agreement: float32 (N,), share of all the annotators of a face who chose its label, or None. Votes for no
             class at all count here ("unknown"), not in ``votes``.
         identities: int64 (N,), who it is, -1 unknown, or None.

@@ -66,4 +66,13 @@ class Protocol:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Protocol:
-        return cls(**{**value, "classes": tuple(value["classes"]), "notes": tuple(value.get("notes", ()))})
+        """Raises FaceletError when ``value``, which may come out of anybody's file, is none."""
+        try:
+            classes, notes = tuple(map(str, value["classes"])), tuple(map(str, value.get("notes", ())))
+            counts = {
+                str(split): {str(name): int(n) for name, n in some.items()} for split, some in value["counts"].items()
+            }
+            texts = {key: str(value[key]) for key in ("source", "rule", "split_hash")}
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise FaceletError(f"a protocol is damaged, or none: {str(value)[:100]}") from error
+        return cls(**texts, classes=classes, counts=counts, notes=notes)

@@ -50,7 +50,9 @@ def together(sets: Sequence[FaceSet]) -> FaceSet:
         groups=_numbered(sets, "groups"),
         agreement=_agreement(sets),
         rule=" + ".join(one.rule or "all" for one in sets),
-        notes=tuple(dict.fromkeys(note for one in sets for note in (*one.notes, *_framing(one, first)))),
+        notes=tuple(
+            dict.fromkeys(note for one in sets for note in (*one.notes, *_framing(one, first), *_silent(one, classes)))
+        ),
         licence="; ".join(dict.fromkeys(one.licence for one in sets)),
         margin=first.margin,
     )
@@ -100,6 +102,12 @@ def _numbered(sets: Sequence[FaceSet], field: str) -> NDArray[np.int64] | None:
         parts.append(np.where(mine < 0, -1, mine + start))
         start += int(mine.max(initial=-1)) + 1
     return np.concatenate(parts) if start else None
+
+
+def _silent(one: FaceSet, classes: tuple[str, ...]) -> list[str]:
+    """Beside faces with labels those without are not counted; they are learned from all the same."""
+    silent = int((one.labels < 0).sum()) if classes else 0
+    return [f"{silent:,} faces of {one.source} have no label"] if silent else []
 
 
 def _framing(one: FaceSet, first: FaceSet) -> list[str]:

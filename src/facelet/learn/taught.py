@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from facelet import nets
+from facelet.errors import FaceletError
 from facelet.faces import FaceSet
 from facelet.learn.answers import Answers, answer, digest
 from facelet.learn.committee import Committee
@@ -64,7 +65,10 @@ class Taught(Lesson):
     def kept_answers(self, train: FaceSet, split_hash: str) -> KeptTeacher:
         """The teacher of ``answers``. Raises FaceletError when they are not of these faces."""
         assert self.answers is not None
-        return KeptTeacher(Answers.load(self.answers).aligned(train, split_hash))
+        answers = Answers.load(self.answers)
+        if self.mirror and answers.mirrored_logits is None and answers.mirrored_embeddings is None:
+            raise FaceletError(f"{self.name}: mirror needs answers to mirrored faces, and {self.answers} has none")
+        return KeptTeacher(answers.aligned(train, split_hash))
 
     def planned_teacher(self, faces: FaceSet, specs: dict[str, Any]) -> Teacher:
         """Who will teach, without weights: what it knows is right."""
@@ -110,7 +114,9 @@ def together(members: Sequence[Teacher], mirror: bool) -> Teacher:
 
 
 def taught_by(names: Sequence[str], job: Job, train: FaceSet, wish: Wish, cache: bool, mirror: bool = False) -> Teacher:
-    """Earlier models as teacher: live, or (``cache``) asked once about all faces, their answers kept in the job's folder."""
+    """Earlier models as teacher: live, or (``cache``) asked once about all faces, their answers kept beside the job's folder,
+    where other students find them.
+    """
     return together([_taught_by(name, job, train, wish, cache) for name in names], mirror)
 
 
@@ -118,11 +124,9 @@ def _taught_by(name: str, job: Job, train: FaceSet, wish: Wish, cache: bool) -> 
     path, protocol = job.net_of(name), job.faces.protocol.split_hash
     if not cache:
         return LiveTeacher(*nets.load(path), wish)
-    kept = job.folder / f"answers-{name}.npz"
+    kept = job.folder.parent / f"answers-{name}-{digest(path)}-{train.protocol.split_hash}.npz"
     if kept.exists():
-        found = Answers.load(kept)
-        if found.teacher == digest(path):
-            return KeptTeacher(found.aligned(train, protocol))
+        return KeptTeacher(Answers.load(kept).aligned(train, protocol))
     job.say(f"  asks {name} about {len(train):,} faces and their mirror images")
     asked = answer(path, train, device=job.device, wish=wish, protocol=protocol)
     if job.leads:

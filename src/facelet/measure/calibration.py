@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 LEAST, MOST = 0.2, 5.0
 """Temperatures that are looked at: answers that are all right would want 0."""
@@ -28,6 +27,8 @@ def temperature(probabilities: NDArray[Any], truth: NDArray[np.int64]) -> float:
         probabilities: (N, K), rows sum to 1, as answered at temperature 1.
         truth: int64 (N,), column of the right answer, -1 where there is none; such faces are left out.
     """
+    from scipy.optimize import minimize_scalar  # half a second, which reading answers need not wait for
+
     known = truth >= 0
     if known.sum() < FEWEST:
         return 1.0

@@ -9,15 +9,12 @@ After Mitchell et al. 2019 (https://arxiv.org/abs/1810.03993). A card speaks of 
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from facelet.errors import FaceletError, unknown
 from facelet.faces import SPLITS, FaceSet, PairSet, Protocol, load, load_pairs
-from facelet.files import existing
 from facelet.measure import robustness
 from facelet.measure.classification import Classification
 from facelet.measure.cost import file_cost
@@ -28,17 +25,18 @@ from facelet.measure.latency import TIMED, Latency, Machine, bench, machine
 from facelet.measure.pair_evaluation import require_identity
 from facelet.measure.provenance import Origin, read_origin
 from facelet.measure.robustness import Say, Trial
-from facelet.measure.roc import best_threshold
 from facelet.measure.verification import Verification, embedded, verified
 from facelet.model_file import ModelInfo
 from facelet.runtime.session import Model, require_task
+from facelet.shipped import found
 
 
 @dataclass(frozen=True)
 class OnSource:
     """A model on one source.
 
-    ``result``: of classes on one split, or of pairs. ``own``: whether it was trained on this source, None where that is not known.
+    ``result``: of classes on one split, or of pairs. ``own``: whether the model was made under this very protocol; where it was
+    not, it may have seen these faces all the same, and None is of pairs.
     """
 
     protocol: Protocol
@@ -94,6 +92,7 @@ def measured(
     run: str = "",
     split: str = "test",
     threads: int = 0,
+    command: str = "",
     say: Say = lambda line: None,
 ) -> Card:
     """Measures a model file for its card.
@@ -103,22 +102,25 @@ def measured(
         people: a source whose names are as UTKFace's.
         run: the folder of the run that made the file.
         split: of ``faces``.
+        command: what was typed, for the card to say.
         say: is told what is being done.
 
     Raises FaceletError for what does not fit the model, before anything is measured.
     """
-    path, where = existing(path, "model file"), machine()
+    path, where = found(path), machine()
     model = Model.load(path, threads=threads)
     _require_fitting(model, faces, pairs, split)
+    if model.info.protocol:
+        Protocol.from_json(model.info.protocol)
     origin = read_origin(run, path) if run else None
     size, channels = model.info.input.size, model.info.input.channels
     portraits = load(people, size=size, channels=channels) if people else None
     groups, skipped = grouped(portraits.names.tolist()) if portraits else ([], 0)
     threshold = None
     if pairs:
-        found = load_pairs(pairs, size=size, channels=channels)
-        sources, trials, threshold, width = _on_pairs(model, found, say)
-        shown = found.images
+        fitted = load_pairs(pairs).fitted(size, channels)
+        sources, trials, threshold, width = _on_pairs(model, fitted, say)
+        shown = fitted.images
     else:
         sets = [load(source, size=size, channels=channels) for source in faces]
         for one in sets:
@@ -136,9 +138,9 @@ def measured(
         told = OnPeople(people, len(portraits), skipped, rows)
     say("measuring: latency")
     return Card(
-        file=Path(path).name,
+        file=path.name,
         info=model.info,
-        bytes=Path(path).stat().st_size - _card_bytes(model.info),
+        bytes=path.stat().st_size - _card_bytes(model.info),
         width=width,
         macs=model.info.macs or file_cost(path).macs,
         latency=bench([path], faces=shown[:TIMED])[0],
@@ -148,7 +150,7 @@ def measured(
         threshold=threshold,
         people=told,
         origin=origin,
-        command=shlex.join(["facelet", *sys.argv[1:]]),
+        command=command,
     )
 
 
@@ -162,6 +164,8 @@ def _require_fitting(model: Model, faces: Sequence[str], pairs: str, split: str)
         require_identity(model)
         if split != "test":
             raise FaceletError(f"split {split!r}: pairs have no splits; they are all for testing, so leave --split out")
+        if model.info.threshold is None:
+            raise FaceletError(f"{model.path} has no threshold, and a card says what it accepts; a run chooses one")
     elif model.info.task == "identity":
         raise FaceletError(
             f"{model.path} is a model for identity, which is measured on pairs of faces, not on classes: --pairs lfw:PATH"
@@ -186,7 +190,7 @@ def _on_faces(model: Model, sets: Sequence[FaceSet], split: str, say: Say) -> tu
     sources, told = [], model.info.protocol
     for one in sets:
         say(f"measuring: {one.source}")
-        own = Protocol.from_json(told).hash == one.protocol.hash if told else None
+        own = Protocol.from_json(told).hash == one.protocol.hash if told else False
         sources.append(OnSource(one.protocol, one.licence, evaluate_model(model, one, split), own))
     plain = sources[0].result
     assert isinstance(plain, Classification)
@@ -198,8 +202,8 @@ def _on_pairs(model: Model, pairs: PairSet, say: Say) -> tuple[list[OnSource], l
     say(f"measuring: {pairs.source}")
     embeddings = embedded(model.logits, pairs.images)
     result = verified(embeddings, pairs)
-    told = model.info.threshold
-    threshold = best_threshold(result.scores, result.same) if told is None else told
+    threshold = model.info.threshold
+    assert threshold is not None
     trials = robustness.on_pairs(model, pairs, embeddings, threshold, say)
     return [OnSource(pairs.protocol, pairs.licence, result, None)], trials, threshold, embeddings.shape[1]
 

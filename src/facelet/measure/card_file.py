@@ -9,14 +9,17 @@ A card in the file travels with it. It is as true as the day it was measured: no
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from facelet import files, model_file
+from facelet import files, model_file, shipped
 from facelet.errors import FaceletError
 from facelet.files import existing
+from facelet.runtime.telling import plain, printable
 
 
 def command(
@@ -39,19 +42,27 @@ def command(
 
         with errors.status("reading") as status:
             card = measured(
-                model, faces=faces, people=people, pairs=pairs, run=run, split=split, threads=threads, say=status.update
+                model,
+                faces=faces,
+                people=people,
+                pairs=pairs,
+                run=run,
+                split=split,
+                threads=threads,
+                say=status.update,
+                command=shlex.join(["facelet", *sys.argv[1:]]),
             )
-        text = markdown(card)
+        text = plain(markdown(card))
     else:
         text = stored(model)
-    if into_file:
-        put_into(model, text)
-        errors.print(f"card in the metadata of {model}", markup=False, soft_wrap=True)
     if out:
         files.write_text(out, text)
         errors.print(f"card in {out}", markup=False, soft_wrap=True)
+    if into_file:
+        put_into(model, text)
+        errors.print(f"card in the metadata of {model}", markup=False, soft_wrap=True)
     if not (out or into_file):
-        print(text, end="")
+        print(printable(text), end="")
 
 
 def stored(model: str | Path) -> str:
@@ -76,4 +87,8 @@ def put_into(model: str | Path, text: str) -> None:
             "with --out, or measure on fewer sources"
         )
     path = existing(model, "model file")
+    if path.resolve().parent == shipped.FOLDER.resolve():
+        raise FaceletError(
+            f"{path} comes with Facelet and is held to its hash; copy it first: facelet models {path.stem} --copy DIR"
+        )
     model_file.write(onnx.load(str(path)), model_file.read(path).model_copy(update={"card": text}), path)

@@ -68,6 +68,7 @@ def markdown(card: Card) -> str:
     )
     environment.filters |= {
         "text": as_text,
+        "code": in_code,
         "percent": percent,
         "amount": amount,
         "megabytes": megabytes,
@@ -119,11 +120,12 @@ def lead(card: Card) -> str:
 
 
 def about(one: OnSource) -> str:
-    """What an expression model has had to do with these faces before, "" where that is not known."""
+    """What an expression model has had to do with these faces before; "" of pairs."""
     if one.own is None or isinstance(one.result, Verification):
         return ""
     if not one.own:
-        return " The model was trained on other faces."
+        whole = " These are no test faces, which flatters if it has." if one.result.split != "test" else ""
+        return f" The model was made under another protocol; whether it has seen these faces is not known.{whole}"
     return {
         "train": " **The model was trained on these faces.**",
         "val": " **Choices were made by these faces, which flatters.**",
@@ -191,6 +193,11 @@ def crop(info: ModelInfo) -> str:
     """How a face is cut from a photo, in words."""
     margin = f", with {100 * info.crop.margin:g} % of it added on each side" if info.crop.margin else ""
     return CROPS[info.crop.align] + margin
+
+
+def in_code(text: str) -> str:
+    """Text between backticks."""
+    return as_text(text).replace("\\`", "")
 
 
 def fenced(text: str, language: str = "") -> str:

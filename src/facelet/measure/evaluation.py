@@ -78,7 +78,7 @@ def command(
     show(result, console, model)
     told = model_file.read(model).protocol
     if told and (trained := Protocol.from_json(told)).hash != result.protocol:
-        console.print(f"The model was trained on other faces: {escape(str(trained))}", style="yellow")
+        console.print(f"The model was made under another protocol: {escape(str(trained))}", style="yellow")
         for note in trained.notes:
             console.print(f"! {escape(note)}", style="yellow")
 

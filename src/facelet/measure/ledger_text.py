@@ -168,5 +168,8 @@ def _beside(row: Row) -> str:
 
 
 def as_text(text: str) -> str:
-    """Text that Markdown takes as text: one line, no table bars, no HTML."""
-    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")
+    """Text that Markdown takes as text: one line, no table bars, HTML, code, links or pictures, no control characters."""
+    line = "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
+    for special in ("\\", "|", "`", "](", "!["):
+        line = line.replace(special, "".join(f"\\{letter}" for letter in special))
+    return line.replace("<", "&lt;")

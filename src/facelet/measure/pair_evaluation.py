@@ -53,7 +53,7 @@ def command(
         raise FaceletError(f"split {split!r}: pairs have no splits; they are all for testing, so leave --split out")
     model = Model.load(path, threads=threads, speed=speed)
     require_identity(model)
-    pairs = load_pairs(source, size=model.info.input.size, channels=model.info.input.channels)
+    pairs = load_pairs(source)
     result = evaluate_pairs_model(model, pairs, mirror)
     if as_json:
         print(json.dumps(result.to_json()))

@@ -10,7 +10,6 @@ The file is found among the run's models by its graph, weights and all: it may h
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from facelet.errors import FaceletError
 from facelet.files import existing
 from facelet.measure.intervals import Spread, over_seeds
 from facelet.measure.ledger import Ledger, Row
+from facelet.shipped import found
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def read_origin(folder: str | Path, model: str | Path) -> Origin:
             raise FaceletError(f"{folder} holds no {name}; {hint}")
     told, ledger = files.read_json(place / "run.json"), Ledger.load(place / "ledger.json")
     own = _row_of(place, ledger, Path(model))
-    lineage = (*reversed(list(_parents(ledger, own))), own)
+    lineage = (*_ancestors(ledger, own), own)
     names = {row.name for row in lineage}
     return Origin(
         command=str(told.get("command", "")),
@@ -73,7 +73,7 @@ def read_origin(folder: str | Path, model: str | Path) -> Origin:
 
 def _row_of(folder: Path, ledger: Ledger, model: Path) -> Row:
     """The ledger's row of the model file that has the graph of ``model``."""
-    wanted = graph_hash(existing(model, "model file"))
+    wanted = graph_hash(found(model))
     for row in ledger.rows:
         made = folder / f"{row.label}.onnx"
         if made.exists() and graph_hash(made) == wanted:
@@ -84,16 +84,17 @@ def _row_of(folder: Path, ledger: Ledger, model: Path) -> Row:
     )
 
 
-def _parents(ledger: Ledger, row: Row) -> Iterator[Row]:
-    """Of ``row``, the nearest first; one of fewer seeds with its last."""
-    seen = {row.name}
-    while row.parent and row.parent not in seen:
-        seen.add(row.parent)
-        same = [one for one in ledger.rows if one.name == row.parent and one.seed <= row.seed]
-        if not same:
-            return
-        row = max(same, key=lambda one: one.seed)
-        yield row
+def _ancestors(ledger: Ledger, row: Row) -> list[Row]:
+    """All that ``row`` is made of or taught by, and what they are, in the ledger's order; one of fewer seeds with its last."""
+    children, known = [row], dict[str, Row]()
+    while children:
+        child = children.pop()
+        for name in child.needs or [child.parent]:
+            same = [one for one in ledger.rows if one.name == name and one.seed <= row.seed]
+            if same and name not in known:
+                known[name] = max(same, key=lambda one: one.seed)
+                children.append(known[name])
+    return [one for one in ledger.rows if one is not row and any(one is other for other in known.values())]
 
 
 def graph_hash(path: str | Path) -> str:

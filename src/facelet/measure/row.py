@@ -30,6 +30,7 @@ class Row(BaseModel):
 
     name: str
     parent: str = ""
+    needs: list[str] = Field([], description="all earlier models it is made of or taught by; its parent is the first")
     compare: str = Field("", description="model it is measured against; its parent when empty")
     step: str
     seed: int = 0

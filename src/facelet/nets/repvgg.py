@@ -151,6 +151,6 @@ class RepVGG(FaceNet):
 
 @NETS.register("repvgg-x0.5")
 class HalfRepVGG(RepVGG):
-    """``repvgg`` of half the width, 0.26 M parameters and 11.2 M MACs, an int8 file of 0.28 MB; the same options."""
+    """``repvgg`` of half the width, 0.25 M parameters and 11.2 M MACs, an int8 file of 0.28 MB; the same options."""
 
     scale = 0.5

@@ -122,6 +122,7 @@ def _row(one: Measured, latency: Latency, where: Machine, recipe: Recipe) -> Row
     return Row(
         name=one.step.name,
         parent=next(iter(one.step.needs()), ""),
+        needs=one.step.needs(),
         compare=_compared_with(one, recipe),
         step=one.step.do,
         seed=one.seed,

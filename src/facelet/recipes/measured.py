@@ -112,7 +112,8 @@ def measure(work: Work, step: Step, control: bool, made: Made, folder: Path, des
         factor = _temperature(answers["val"], info)
         info = info.model_copy(update={"temperature": info.temperature * factor})
         results |= {split: answer.cooled(factor) for split, answer in answers.items()}
-        made = replace(made, notes=(*made.notes, _calibration(info, answers["val"], factor)))
+        if factor != 1:
+            made = replace(made, notes=(*made.notes, _calibration(info, answers["val"], factor)))
     for split, result in results.items():
         kind = "scores" if isinstance(result, Verification) else "answers"
         result.save(folder / f"{kind}-{split}.npz")

@@ -24,6 +24,7 @@ from facelet import model_file, shipped
 from facelet.errors import FaceletError
 from facelet.files import read_bytes, writing
 from facelet.model_file import ModelInfo
+from facelet.runtime.telling import printable
 from facelet.shipped import Shipped
 
 SUFFIX = ".onnx"
@@ -71,7 +72,7 @@ class Entry:
 
 
 def entry(model: str | Path) -> Entry:
-    """A model by its name or file, see ``shipped.found``. Raises FaceletError for what is missing, damaged or not ours."""
+    """A model by its file or name, see ``shipped.found``. Raises FaceletError for what is missing, damaged or not ours."""
     path = shipped.found(model)
     line = next((one for one in shipped.models() if shipped.FOLDER / one.file == path), None)
     return Entry(path, model_file.read(path), line)
@@ -81,7 +82,7 @@ def copied(model: Entry, place: str | Path) -> Path:
     """Where the model's file now is too: in the folder ``place``, or as ``place`` when that ends in .onnx."""
     target = Path(place)
     if target.is_dir() or target.suffix != SUFFIX:
-        target /= f"{model.name}{SUFFIX}"
+        target /= f"{model.line.name if model.line else model.path.stem}{SUFFIX}"  # not what a file calls itself
     with writing(target) as beside:
         beside.write_bytes(model.data)
     return target
@@ -91,7 +92,7 @@ def command(name: str = "", *, copy: str = "", as_json: bool = False, console: C
     """Prints the list, or one model and its card, or where its file was copied to."""
     if copy and not name:
         raise FaceletError("--copy needs the name of a model, as in: facelet models expression --copy DIR")
-    entries = [entry(name)] if name else [entry(one.name) for one in shipped.models()]
+    entries = [entry(name)] if name else [entry(shipped.path_of(one.name)) for one in shipped.models()]
     target = copied(entries[0], copy) if copy else None
     if as_json:
         documents = [one.to_json() for one in entries]
@@ -149,7 +150,7 @@ def _show(model: Entry, console: Console) -> None:
         "figures": figures,
         "threshold": "" if info.threshold is None else f"{info.threshold:.4f}",
         "training faces": _faces(info.protocol),
-        "beware": "; ".join(map(str, info.protocol.get("notes", ()))),
+        "beware": _notes(info.protocol),
         "licence": info.licence,
         "made by": ", ".join(filter(None, (info.recipe, info.step and f"step {info.step}", f"seed {info.seed}"))),
         "made with": ", ".join(f"{package} {version}" for package, version in info.made_with.items()),
@@ -165,8 +166,8 @@ def _show(model: Entry, console: Console) -> None:
         if value:
             grid.add_row(title, Text(value))
     console.print(grid)
-    if card := getattr(info, "card", ""):
-        print(f"\n{card.strip()}")
+    if info.card:
+        console.print(f"\n{printable(info.card.strip())}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _faces(protocol: dict[str, Any]) -> str:
@@ -176,6 +177,11 @@ def _faces(protocol: dict[str, Any]) -> str:
         return f"{protocol['source']}: {counts}; split hash {protocol['split_hash']}"
     except (AttributeError, KeyError, TypeError, ValueError):
         return ""
+
+
+def _notes(protocol: dict[str, Any]) -> str:
+    notes = protocol.get("notes")
+    return "; ".join(map(str, notes)) if isinstance(notes, list | tuple) else ""
 
 
 def _accuracy(info: ModelInfo) -> str:

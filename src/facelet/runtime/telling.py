@@ -23,6 +23,11 @@ def plain(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
+def printable(text: str) -> str:
+    """Without control characters but line ends and tabs: text out of a file may hold orders to the terminal."""
+    return "".join(letter for letter in plain(text) if letter.isprintable() or letter in "\n\t")
+
+
 def short_names(names: Sequence[str]) -> list[str]:
     """Names without the folders that all of them lie in."""
     folders = {os.path.dirname(name) for name in names}
