@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from facelet.errors import FaceletError
 from facelet.learn.batches import Batch
 from facelet.learn.distillation import Teacher
-from facelet.learn.doctor import diagnosis, pulse
+from facelet.learn.doctor import PATIENCE, diagnosis, pulse
 from facelet.learn.memory import Memory
 from facelet.learn.objective import Objective
 from facelet.losses import embedding as features
@@ -34,6 +34,10 @@ FEATURES: dict[str, Callable[..., Tensor]] = {
 """Losses between a student's and a teacher's embedding; see losses.embedding."""
 LOOK = 50
 """Steps between the doctor's looks."""
+LOOKS_AWAY = 1 << 62
+"""Patience of the doctor beside a teacher, from whom the embedding is learned whatever becomes of the margin."""
+SMALL = 0.01
+"""Deviation of fresh prototypes: a step turns a short one further, and its length does not count."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ class Recognition(Objective):
         super().__init__(spec)
         self.factors = {name: weight for name, weight in weights.items() if weight > 0}
         self.margin, self.step = margin, 0
-        self.prototypes = nn.Parameter(torch.randn(margin.people, width)) if margin else None
+        self.prototypes = nn.Parameter(SMALL * torch.randn(margin.people, width)) if margin else None
         self.projector: nn.Module = nn.Identity()
         self._teacher = (teacher,) if teacher else ()  # in a tuple: neither trained nor saved with this module
         self._features = [name for name in self.factors if name in FEATURES]
@@ -123,7 +127,8 @@ class Recognition(Objective):
         loss = each.sum() / (labels >= 0).sum().clamp(min=1)
         if self.step % LOOK == LOOK - 1:
             seen = pulse(self.step + 1, loss.item(), near, labels)
-            trouble = diagnosis(seen, lr=margin.lr, margin=margin.size, warmup_steps=margin.warmup)
+            patience = LOOKS_AWAY if self._teacher else PATIENCE
+            trouble = diagnosis(seen, lr=margin.lr, margin=margin.size, warmup_steps=margin.warmup, patience=patience)
             if trouble:
                 raise FaceletError(trouble)
         return self.factors[margin.kind] * loss
