@@ -30,6 +30,9 @@ from facelet.runtime.session import Model
 from facelet.shrink.export import export_checkpoint
 from facelet.step import STEPS, Job, Made
 
+WIDTH = 150
+"""Of the table, in a narrower terminal too."""
+
 
 def parsed(candidate: str) -> tuple[str, dict[str, Any]]:
     """ "repvgg:norms=sum,width=0.5" to ("repvgg", {"norms": "sum", "width": 0.5})."""
@@ -117,7 +120,7 @@ def show(folders: dict[str, Path], faces: FaceSet, console: Console) -> None:
     for row in sorted(rows, reverse=True):
         table.add_row(*row[1:])
     console.print(f"validation faces of {faces.protocol}")
-    console.print(table)
+    console.print(table, width=max(console.width, WIDTH), crop=False, no_wrap=True, overflow="ignore")
     console.print(str(where) + (f"; {where.warning}" if where.warning else ""), style="dim")
 
 

@@ -8,8 +8,7 @@ bottleneck, before its sum, as in SE-ResNet.
 >>> net = facelet.nets.resolve("mobilefacenet-1m", classes=0, size=112, channels=3).build()
 >>> net(images)                                     # (N, 128): without classes the embedding is the answer
 
-The runtime has no int8 PReLU: between any two int8 convolutions a map goes to float and back. ``activation="relu"`` avoids it,
-which halves the time of an int8 file and takes a third from an fp32 one.
+The runtime has no int8 PReLU: between any two int8 convolutions a map goes to float and back. ``activation="relu"`` avoids it.
 """
 
 from __future__ import annotations

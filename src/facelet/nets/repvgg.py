@@ -8,7 +8,7 @@ that are multiples of 16, which a CPU's kernels work in.
 >>> net = facelet.nets.resolve("repvgg", classes=8, size=48).build()
 >>> facelet.nets.fusing.fused(net)                  # what is counted and exported: 11 convolutions with ReLU
 
-Made for int8 on a CPU: with VNNI a multiplication takes a third of the time that it takes in a ShuffleNetV2. Batch norms behind the
+Made for int8 on a CPU. Batch norms behind the
 branches, as in the paper, can leave ranges so uneven that int8 costs accuracy; ``norms="sum"`` is Chu et al.'s remedy,
 https://arxiv.org/abs/2212.01593. The input is part of the sums, so pruning cuts all layers of a stage alike.
 """
