@@ -120,7 +120,7 @@ def show(folders: dict[str, Path], faces: FaceSet, console: Console) -> None:
     for row in sorted(rows, reverse=True):
         table.add_row(*row[1:])
     console.print(f"validation faces of {faces.protocol}")
-    console.print(table, width=max(console.width, WIDTH), crop=False, no_wrap=True, overflow="ignore")
+    Console(width=max(console.width, WIDTH)).print(table)
     console.print(str(where) + (f"; {where.warning}" if where.warning else ""), style="dim")
 
 
