@@ -268,3 +268,14 @@ def test_tags_that_overlap_take_no_memory():
         image_header.parse(data)
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
         tracemalloc.stop()
+
+
+def test_a_square_framed_closer_and_wider_again():
+    image = np.random.default_rng(0).integers(0, 255, (112, 112, 3), dtype=np.uint8)
+    close = pixels.reframed(image, 0, -1 / 14)
+    np.testing.assert_array_equal(close, image[8:-8, 8:-8])
+    back = pixels.reframed(close, -1 / 14, 0)
+    assert back.shape == image.shape
+    np.testing.assert_array_equal(back[8:-8, 8:-8], close)
+    np.testing.assert_array_equal(back[50, :8], np.broadcast_to(back[50, 8], (8, 3)))
+    assert pixels.reframed(image[:, :, :1], 0, 0.1).shape == (134, 134, 1)

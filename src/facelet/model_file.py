@@ -53,10 +53,13 @@ class InputInfo(_Frozen):
         return self
 
 
+Align = Literal["box", "eyes", "five-points"]
+
+
 class CropInfo(_Frozen):
     """How a face is cut from a photo: a square around the detector's box, or a five-point alignment to a template."""
 
-    align: Literal["box", "eyes", "five-points"] = "box"
+    align: Align = "box"
     margin: float = Field(0.0, ge=-0.5, le=2.0, description="share of the box added on each side")
 
 

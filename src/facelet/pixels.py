@@ -93,6 +93,31 @@ def resize(image: Image, size: int) -> Image:
     return cv2.resize(image, (size, size), interpolation=kernel).reshape(size, size, image.shape[2])
 
 
+def reframed(image: Image, before: float, after: float) -> Image:
+    """Of a square (S, S, C) that shows ``before`` of a face's box on each side, the square that shows ``after``.
+
+    Its middle, or, where it would show more, the square with its edges drawn out, as a crop of a photo that ends there.
+    """
+    side = len(image)
+    more = max(1, round(side * (1 + 2 * after) / (1 + 2 * before))) - side
+    low, high = more // 2, more - more // 2
+    if more <= 0:
+        return image[-low : side + high, -low : side + high]
+    grown = cv2.copyMakeBorder(image, low, high, low, high, cv2.BORDER_REPLICATE)
+    return grown.reshape(side + more, side + more, image.shape[2])
+
+
+def fitted(images: Image, size: int, channels: int, before: float = 0.0, after: float = 0.0) -> Image:
+    """Squares (N, S, S, C) as (N, size, size, channels), ``reframed`` first where ``before`` and ``after`` differ."""
+    if (size, channels, after) == (*images.shape[2:], before):
+        return images
+    made = np.empty((len(images), size, size, channels), np.uint8)
+    for number, image in enumerate(images):
+        framed = image if after == before else reframed(image, before, after)
+        made[number] = resize(to_channels(framed, channels), size)
+    return made
+
+
 def _decode(data: bytes, header: image_header.Header) -> Image | None:
     """RGB as stored, or None. Turning is left to ``_upright``: OpenCV's own differs between formats and versions."""
     buffer = np.frombuffer(data, np.uint8)

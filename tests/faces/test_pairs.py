@@ -35,6 +35,9 @@ def test_other_sizes_and_colours():
     assert fitted.images.shape == (4, 16, 16, 3)
     assert fitted.protocol == made().protocol
     assert (fitted.size, fitted.channels, len(fitted), fitted.fold_count) == (16, 3, 4, 2)
+    closer = made().fitted(6, 1, margin=-0.125)
+    assert closer.margin == -0.125
+    np.testing.assert_array_equal(closer.images, made().images[:, 1:-1, 1:-1])
 
 
 @pytest.mark.parametrize(

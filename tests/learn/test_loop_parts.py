@@ -18,7 +18,7 @@ from facelet.learn.objective import Normalise
 from facelet.learn.optimizer import Optimization, make_optimizer
 from facelet.learn.progress import Bar
 from facelet.learn.watch import Watch
-from facelet.nets import NetSpec
+from facelet.nets import NetSpec, resolve
 
 CPU = torch.device("cpu")
 
@@ -32,6 +32,21 @@ def test_auto_takes_bf16_for_dense_nets_on_cpus_that_have_it(monkeypatch):
     assert not precision.choose(dense, CPU).bf16
     assert precision.choose(depthwise, CPU, "bf16") == precision.Precision(bf16=True, channels_last=True)
     assert precision.choose(dense, CPU, "fp32") == precision.Precision(bf16=False, channels_last=True)
+
+
+@pytest.mark.parametrize(
+    "name, dense",
+    [
+        ("repvgg", True),
+        ("resnet18-light", True),
+        ("resnet18-finegrained", True),
+        ("shufflenet-v2", False),
+        ("mobilefacenet-1m", False),
+    ],
+)
+def test_a_depthwise_layer_or_two_do_not_make_a_net_depthwise(name, dense):
+    options = {"embedding": 128} if name == "repvgg" else {}
+    assert precision.is_dense(resolve(name, classes=8, **options).build()) == dense
 
 
 def test_auto_takes_bf16_for_gpus_that_have_it_themselves(monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -100,7 +101,19 @@ def test_as_json(make, small_lfw):
 
 def test_a_crop_that_does_not_fit_the_pairs_is_said(make, small_lfw):
     shown = asked(make(crop=CropInfo(align="box", margin=0.2)), "--faces", f"lfw:{small_lfw()}").stdout
-    assert "the model cuts faces from photos by box with a margin of 0.2" in shown
+    assert "the model cuts faces from photos by box" in shown
+
+
+def test_a_model_that_cuts_closer_is_shown_the_middle(make, small_lfw):
+    """A white frame around every face does not reach it."""
+    pairs = load_pairs(f"lfw:{small_lfw()}", size=112)
+    framed = np.full_like(pairs.images, 255)
+    framed[:, 8:-8, 8:-8] = pairs.images[:, 8:-8, 8:-8]
+    close = Model.load(make(crop=CropInfo(align="five-points", margin=-1 / 14)))
+    for_it, in_a_frame = (evaluate_pairs_model(close, one).scores for one in (pairs, replace(pairs, images=framed)))
+    np.testing.assert_array_equal(for_it, in_a_frame)
+    wide = Model.load(make())
+    assert (evaluate_pairs_model(wide, replace(pairs, images=framed)).scores != for_it).any()
 
 
 def test_what_does_not_fit_is_refused(make, small_lfw):

@@ -45,6 +45,7 @@ def draw_pairs(faces: FaceSet, count: int = 3000, seed: int = 0) -> PairSet:
         rule=f"{FOLDS} folds, {len(same)} + {len(different)} drawn, seed {seed}",
         notes=faces.notes,
         licence=faces.licence,
+        margin=faces.margin,
     )
 
 

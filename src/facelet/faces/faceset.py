@@ -46,7 +46,8 @@ class FaceSet:
         synthetic: bool (N,), which faces a net made, or None for none. They are training faces, or this raises.
         rule, notes: see Protocol.
         licence: of the data, one line, carried into model files.
-        margin: share of YuNet's box around these faces, added on each side: how a model trained on them cuts photos.
+        margin: share of YuNet's box, or of ArcFace's square where they are aligned, added on each side: how a model that is
+            trained on them cuts photos.
     """
 
     images: NDArray[np.uint8]
@@ -152,14 +153,11 @@ class FaceSet:
         split_hash = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
         return Protocol(self.source, self.rule, self.classes, counts, split_hash, self.notes)
 
-    def fitted(self, size: int, channels: int) -> FaceSet:
-        """The same faces at ``size`` pixels and in ``channels`` (1 grey, 3 RGB)."""
-        if (size, channels) == (self.size, self.channels):
-            return self
-        images = np.empty((len(self), size, size, channels), np.uint8)
-        for number, image in enumerate(self.images):
-            images[number] = pixels.resize(pixels.to_channels(image, channels), size)
-        return replace(self, images=images)
+    def fitted(self, size: int, channels: int, margin: float | None = None) -> FaceSet:
+        """The same faces at ``size`` pixels, in ``channels`` (1 grey, 3 RGB), framed with ``margin``; None: as they are."""
+        after = self.margin if margin is None else margin
+        images = pixels.fitted(self.images, size, channels, self.margin, after)
+        return self if images is self.images else replace(self, images=images, margin=after)
 
 
 def annotator_agreement(faces: FaceSet) -> float | None:

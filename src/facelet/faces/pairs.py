@@ -35,6 +35,7 @@ class PairSet:
         folds: int64 (P,), 0 to F - 1; every fold has pairs of both kinds.
         source, rule, notes: see Protocol.
         licence: of the data, one line.
+        margin: see FaceSet.
 
     Raises FaceletError where these do not fit together.
     """
@@ -48,6 +49,7 @@ class PairSet:
     rule: str = ""
     notes: tuple[str, ...] = ()
     licence: str = "unknown"
+    margin: float = 0.0
 
     def __post_init__(self) -> None:
         count, faces = len(self.pairs), len(self.images)
@@ -98,14 +100,11 @@ class PairSet:
         counts = {"test": dict(zip(KINDS, (len(self) - together, together), strict=True))}
         return Protocol(self.source, self.rule, KINDS, counts, split_hash, self.notes)
 
-    def fitted(self, size: int, channels: int) -> PairSet:
-        """The same faces at ``size`` pixels and in ``channels`` (1 grey, 3 RGB)."""
-        if (size, channels) == (self.size, self.channels):
-            return self
-        images = np.empty((len(self.images), size, size, channels), np.uint8)
-        for number, image in enumerate(self.images):
-            images[number] = pixels.resize(pixels.to_channels(image, channels), size)
-        return replace(self, images=images)
+    def fitted(self, size: int, channels: int, margin: float | None = None) -> PairSet:
+        """The same faces at ``size`` pixels, in ``channels`` (1 grey, 3 RGB), framed with ``margin``; None: as they are."""
+        after = self.margin if margin is None else margin
+        images = pixels.fitted(self.images, size, channels, self.margin, after)
+        return self if images is self.images else replace(self, images=images, margin=after)
 
 
 PairSource = Callable[..., PairSet]

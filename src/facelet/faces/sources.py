@@ -51,7 +51,7 @@ def load(
 
     Args:
         source: ``NAME[:PATH][?option=value&...]``, or a mapping of ``source``, ``path``, ``size``, ``channels`` and
-            options.
+            options. ``margin`` is one of every source: cuts its faces closer or draws their edges out, see FaceSet.margin.
         options: defaults for options that ``source`` does not give itself.
 
     Raises FaceletError for an unknown source or option, and for whatever the source finds wrong with its files.
@@ -87,6 +87,7 @@ def _taken_apart(source: str | Mapping[str, Any]) -> tuple[str, str, dict[str, A
 def _read(reader: Callable[..., Made], name: str, path: str, given: dict[str, Any]) -> Made:
     """What ``reader`` makes of ``path`` under the options ``given``, which are looked through first."""
     valid = [p.name for p in inspect.signature(reader).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    valid.append("margin")
     for option in given:
         if option not in valid:
             raise unknown(f"option of face source {name!r}", option, valid)
@@ -97,8 +98,11 @@ def _read(reader: Callable[..., Made], name: str, path: str, given: dict[str, An
         raise FaceletError(f"size={size} should be 8 to {MAX_SIZE} pixels")
     if channels not in (None, 1, 3):
         raise FaceletError(f"channels={channels} should be 1 (grey) or 3 (RGB)")
-    made = reader(path, **{**_typed(reader, given), "size": size, "channels": channels})
-    return made.fitted(size or made.size, channels or made.channels)
+    margin = _margin(given)
+    options = {key: value for key, value in given.items() if key != "margin"}
+    # Before the faces are cut, a pixel is another share of them than afterwards.
+    made = reader(path, **{**_typed(reader, options), "size": size if margin is None else None, "channels": channels})
+    return made.fitted(size or made.size, channels or made.channels, margin)
 
 
 def _reader(name: str, source: str | Mapping[str, Any]) -> Source:
@@ -108,6 +112,15 @@ def _reader(name: str, source: str | Mapping[str, Any]) -> Source:
         others = ", ".join(f"{other}:" for other in SOURCES if other not in (kind, *WITHOUT_PATH))
         raise FaceletError(f"say what {source!r} is: {kind}:{source} (or {others})")
     return SOURCES[name]
+
+
+def _margin(given: Mapping[str, Any]) -> float | None:
+    if given.get("margin") is None:
+        return None
+    margin = float(_converted("margin", given["margin"], 0.0))
+    if not -0.4 <= margin <= 1:
+        raise FaceletError(f"option margin={margin:g} should be -0.4 to 1, a share of the face on each side")
+    return margin
 
 
 def _whole_number(given: Mapping[str, Any], name: str) -> int | None:

@@ -4,8 +4,8 @@
 Precision(bf16=False, channels_last=True)
 
 ``auto`` is a rule and no measurement, so that the same seed gives the same weights on the same machine: bfloat16 on
-GPUs that have it themselves, and on CPUs with bfloat16 instructions for nets of dense convolutions;
-depthwise ones are slower in it. Channels last on the CPU.
+GPUs that have it themselves, and on CPUs with bfloat16 instructions for nets whose spatial convolutions are mostly dense;
+depthwise ones are slower in it, and those of ``nets.separable`` stay out of it by themselves. Channels last on the CPU.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from facelet.errors import FaceletError, unknown
+from facelet.nets.separable import SeparableConv
 
 Wish = Literal["auto", "fp32", "bf16"]
 
@@ -38,10 +39,17 @@ def choose(net: nn.Module, device: torch.device, wish: Wish = "auto") -> Precisi
     """What ``net`` is trained in on ``device``: autocast to bfloat16 or float32, and the memory layout."""
     bf16 = wish == "bf16"
     if wish == "auto":
-        dense = all(module.groups == 1 for module in net.modules() if isinstance(module, nn.Conv2d))
         on_gpu = device.type == "cuda"
-        bf16 = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu else cpu_has_bf16() and dense
+        bf16 = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu else cpu_has_bf16() and is_dense(net)
     return Precision(bf16, channels_last=bf16 or device.type == "cpu")
+
+
+def is_dense(net: nn.Module) -> bool:
+    """Whether dense convolutions hold nine tenths of the weights in the convolutions of more than one pixel."""
+    apart = {id(module.depthwise) for module in net.modules() if isinstance(module, SeparableConv)}
+    convs = [module for module in net.modules() if isinstance(module, nn.Conv2d) and id(module) not in apart]
+    weights = [(conv.groups == 1, conv.weight.numel()) for conv in convs if conv.kernel_size != (1, 1)]
+    return sum(count for dense, count in weights if dense) >= 0.9 * sum(count for _, count in weights)
 
 
 def cpu_has_bf16() -> bool:

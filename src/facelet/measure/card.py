@@ -22,7 +22,7 @@ from facelet.measure.evaluation import evaluate_model
 from facelet.measure.groups import Strangers, Sureness, grouped, strangers, sureness
 from facelet.measure.labels import match_labels
 from facelet.measure.latency import TIMED, Latency, Machine, bench, machine
-from facelet.measure.pair_evaluation import require_identity
+from facelet.measure.pair_evaluation import framed, require_identity
 from facelet.measure.provenance import Origin, read_origin
 from facelet.measure.robustness import Say, Trial
 from facelet.measure.verification import Verification, embedded, verified
@@ -114,11 +114,12 @@ def measured(
         Protocol.from_json(model.info.protocol)
     origin = read_origin(run, path) if run else None
     size, channels = model.info.input.size, model.info.input.channels
-    portraits = load(people, size=size, channels=channels) if people else None
+    margin = model.info.crop.margin if pairs else None
+    portraits = load(people, size=size, channels=channels, margin=margin) if people else None
     groups, skipped = grouped(portraits.names.tolist()) if portraits else ([], 0)
     threshold = None
     if pairs:
-        fitted = load_pairs(pairs).fitted(size, channels)
+        fitted = framed(load_pairs(pairs), model.info)
         sources, trials, threshold, width = _on_pairs(model, fitted, say)
         shown = fitted.images
     else:

@@ -24,8 +24,14 @@ from facelet.runtime.session import Model
 def evaluate_pairs_model(model: Model, pairs: PairSet, mirror: bool = False) -> Verification:
     """A model file's scores of ``pairs``, see ``evaluate_pairs``. Raises FaceletError unless it is a model for identity."""
     require_identity(model)
-    fitting = pairs.fitted(model.info.input.size, model.info.input.channels)
-    return evaluate_pairs(model.logits, fitting, mirror=mirror)
+    return evaluate_pairs(model.logits, framed(pairs, model.info), mirror=mirror)
+
+
+def framed(pairs: PairSet, info: ModelInfo) -> PairSet:
+    """``pairs`` at the size, in the colours and, where faces are aligned by five points, as closely cut as the model wants them."""
+    return pairs.fitted(
+        info.input.size, info.input.channels, info.crop.margin if info.crop.align == "five-points" else None
+    )
 
 
 def require_identity(model: Model) -> None:
@@ -89,9 +95,8 @@ def show(
     different = int((~result.same).sum())
     console.print(f"{different:,} pairs of two people say nothing of a FAR below {_rate(result.smallest_far)}.")
     notes = list(pairs.notes) if pairs else []
-    if info and (info.crop.align != "five-points" or info.crop.margin):
-        how = f"{info.crop.align} with a margin of {info.crop.margin:g}"
-        notes.append(f"the model cuts faces from photos by {how}; these are aligned by five points without one")
+    if info and info.crop.align != "five-points":
+        notes.append(f"the model cuts faces from photos by {info.crop.align}; these are aligned by five points")
     for note in notes:
         console.print(f"! {escape(note)}", style="yellow")
 

@@ -222,7 +222,7 @@ def _take(
     }
     if made.onnx is None:
         assert made.net is not None
-        export_checkpoint(made.net, target, work.faces, crop=recipe.crop, described=described)
+        export_checkpoint(made.net, target, work.faces, crop=work.crop, described=described)
     else:
         made.onnx.replace(target)
     made = replace(made, onnx=target, spent=spent)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 import facelet.learn
 import facelet.shrink  # noqa: F401  (both register their steps)
 from facelet.errors import FaceletError, nearest, unknown
-from facelet.model_file import CropInfo
+from facelet.model_file import Align
 from facelet.recipes.catalogue import text_of
 from facelet.recipes.settings import mapping, override, scalar
 from facelet.step import STEPS, Step
@@ -42,6 +42,13 @@ class FacesChoice(BaseModel):
         return dict(self.model_extra or {})
 
 
+class CropChoice(_Keys):
+    """How the models cut faces from photos; without a margin as wide as the faces that they learned from are framed."""
+
+    align: Align = "box"
+    margin: float | None = None
+
+
 class Recipe(_Keys):
     """What is in a recipe file, after profiles and ``--set``."""
 
@@ -51,7 +58,7 @@ class Recipe(_Keys):
     faces: FacesChoice = FacesChoice()
     pairs: str = Field("", description="of faces, for embeddings: lfw:PATH; drawn of the test faces when left out")
     far: float = Field(0.001, gt=0, lt=1, description="false accepts that an embedding's threshold is chosen for")
-    crop: CropInfo | None = None
+    crop: CropChoice = CropChoice()
     seeds: int = Field(1, ge=1, le=100)
     steps: list[Any] = Field(min_length=1)
     controls: list[Any] = []

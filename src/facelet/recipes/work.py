@@ -16,6 +16,7 @@ from facelet.faces import FaceSet, PairSet, load_pairs
 from facelet.faces import load as load_faces
 from facelet.faces.drawn_pairs import draw_pairs
 from facelet.faces.together import together
+from facelet.model_file import CropInfo
 from facelet.recipes.schema import FacesChoice, Recipe
 from facelet.step import Job, Made, Step
 
@@ -68,6 +69,12 @@ class Work:
             drawn["test"] = load_pairs(self.recipe.pairs)
         return drawn
 
+    @property
+    def crop(self) -> CropInfo:
+        """How models cut faces from photos."""
+        asked = self.recipe.crop
+        return CropInfo(align=asked.align, margin=self.faces.margin if asked.margin is None else asked.margin)
+
     def job(self, step: Step, seed: int, models: dict[str, Made]) -> Job:
         return Job(
             name=step.name,
@@ -89,9 +96,11 @@ def read_faces(choice: FacesChoice, pairs: str = "") -> FaceSet:
     """The faces a recipe names, with train and val and, to be honest about anything, test faces or ``pairs`` in their place."""
     place = f"{choice.source}:{choice.path}" if choice.path else choice.source
     faces = load_faces(place, size=choice.size, channels=choice.channels, **choice.options)
+    framing = {"margin": faces.margin} if "margin" in choice.options else {}
     if choice.also:
         others = [
-            load_faces(other, size=choice.size, channels=choice.channels or faces.channels) for other in choice.also
+            load_faces(other, size=choice.size, channels=choice.channels or faces.channels, **framing)
+            for other in choice.also
         ]
         faces = together([faces, *others])
     for split in ("train", "val") if pairs else ("train", "val", "test"):
