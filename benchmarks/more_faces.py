@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,6 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from facelet import pixels
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet, load, load_pairs
 from facelet.faces.pack import write_pack
@@ -90,15 +88,8 @@ def nearest(embeddings: NDArray[np.floating], others: NDArray[np.float32]) -> ND
 def asked(model: Model, images: Images, what: str, console: Console) -> NDArray[np.float32]:
     """(N, D) unit vectors."""
     starts = range(0, len(images), BATCH)
-    parts = [
-        model.logits(images[start : start + BATCH]) for start in track(starts, f"asking about {what}", console=console)
-    ]
-    vectors = np.concatenate(parts)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-def shrunk(faces: FaceSet, size: int) -> FaceSet:
-    return replace(faces, images=np.stack([pixels.resize(face, size) for face in faces.images]))
+    shown = track(starts, f"asking about {what}", console=console)
+    return np.concatenate([model.embeddings(images[start : start + BATCH]) for start in shown])
 
 
 def make(given: argparse.Namespace, console: Console) -> None:
@@ -114,17 +105,14 @@ def make(given: argparse.Namespace, console: Console) -> None:
     found = [aligned(in_colour(source), detector, console) for source in given.align]
     if given.mixes:
         found.append(mixed(together([*(in_colour(one).split("train") for one in given.mix), *found]), given.mixes))
-    others = (
-        asked(model, load_pairs(given.unlike, size=SIDE, channels=3).images, given.unlike, console)
-        if given.unlike
-        else None
-    )
-    answers, kept = [Answers.load(path) for path in given.answers], []
+    answers, kept, others = [Answers.load(path) for path in given.answers], [], None
+    if given.unlike:
+        others = asked(model, load_pairs(given.unlike, size=SIDE, channels=3).images, given.unlike, console)
     for faces in found:
         vectors = asked(model, faces.images, f"{len(faces):,} faces of {faces.source}", console)
         keep = np.ones(len(faces), bool) if others is None else nearest(vectors, others) < given.limit
         console.print(f"{faces.source}: {int((~keep).sum()):,} left out, who could be among {given.unlike or 'nobody'}")
-        kept.append(shrunk(faces.take(keep), given.size))
+        kept.append(faces.take(keep).fitted(given.size, 3, given.margin))
         answers.append(Answers(faces.names[keep], embeddings=vectors[keep].astype(np.float16)))
     whole = together(kept)
     together_answers = Answers(
@@ -148,6 +136,9 @@ def main() -> None:
     )
     parser.add_argument("--answers", action="append", default=[], help="a file of answers to put in front")
     parser.add_argument("--size", type=int, default=48, help="side of the faces in the pack, as the student sees them")
+    parser.add_argument(
+        "--margin", type=float, default=0.0, help="how they are framed in the pack, as the option of sources"
+    )
     parser.add_argument("--out", required=True, help="without an ending")
     try:
         make(parser.parse_args(), Console())
