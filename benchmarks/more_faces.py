@@ -104,7 +104,7 @@ def make(given: argparse.Namespace, console: Console) -> None:
 
     found = [aligned(in_colour(source), detector, console) for source in given.align]
     if given.mixes:
-        found.append(mixed(together([*(in_colour(one).split("train") for one in given.mix), *found]), given.mixes))
+        found.append(mixed(together([in_colour(one).split("train") for one in given.mix]), given.mixes))
     answers, kept, others = [Answers.load(path) for path in given.answers], [], None
     if given.unlike:
         others = asked(model, load_pairs(given.unlike, size=SIDE, channels=3).images, given.unlike, console)
@@ -128,7 +128,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("teacher", help="an identity model's file, as `adopt` or `embed` leaves it")
     parser.add_argument("--align", action="append", default=[], help="a source of faces that are not aligned")
-    parser.add_argument("--mix", action="append", default=[], help="a source of aligned faces, to mix with the others")
+    parser.add_argument("--mix", action="append", default=[], help="a source of aligned faces, whose training faces are mixed")
     parser.add_argument("--mixes", type=int, default=0, help="how many mixes")
     parser.add_argument("--unlike", default="", help="pairs of people who must not be among them")
     parser.add_argument(

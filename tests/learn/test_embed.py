@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from safetensors.torch import load_file
 
 from facelet import nets
 from facelet.errors import FaceletError
 from facelet.faces import load
 from facelet.faces.drawn_pairs import draw_pairs
-from facelet.learn import recognition
+from facelet.learn import checkpoints, recognition
 from facelet.learn.answers import Answers, answer
 from facelet.learn.batches import Batch, FaceBatches, Faces
 from facelet.learn.distillation import KeptTeacher, LiveTeacher
+from facelet.learn.ema import Ema
 from facelet.learn.exams import Paired
 from facelet.learn.recognition import Margin, Recognition
 from facelet.losses.embedding import cosine
@@ -192,6 +195,30 @@ def test_kept_answers_teach_and_tell_how_good_they_are(embed, job, people, tmp_p
     Answers(names[:5], embeddings=who[:5]).save(tmp_path / "few.npz")
     with pytest.raises(FaceletError, match="no answer for"):
         embed(losses={"cosine": 1.0}, answers=tmp_path / "few.npz").plan(people, {})
+
+
+def test_a_resumed_training_remembers_the_same_answers(embed, job, people, tmp_path, monkeypatch):
+    who = np.eye(30, dtype=np.float16)[people.identities]
+    Answers(people.names, embeddings=who).save(tmp_path / "teacher.npz")
+    lesson = embed(losses={"similarity": 1.0}, answers=tmp_path / "teacher.npz", epochs=2)
+    whole, parts = job("whole", faces=people), job("parts", faces=people)
+    lesson.run(whole)
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "COST", 0.0)
+    update = Ema.update
+
+    def interrupted(self, step):
+        update(self, step)
+        if step == 9:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Ema, "update", interrupted)
+    with pytest.raises(FaceletError, match="stopped after step 9"):
+        lesson.run(parts)
+    monkeypatch.setattr(Ema, "update", update)
+    lesson.run(parts)
+    one, other = (load_file(work.folder / "net.safetensors") for work in (whole, parts))
+    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_asking_an_embedding_net_keeps_its_embeddings(net, people, tmp_path):
