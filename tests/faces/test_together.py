@@ -88,3 +88,9 @@ def test_licences_notes_and_framing_are_told(toys):
 def test_other_sizes_are_refused(toys):
     with pytest.raises(FaceletError, match="16 px in 1 channels, those of toy 24 px"):
         together([toys[0], load("toy?faces=60", size=24)])
+
+
+def test_a_name_that_one_set_has_twice_is_left_to_it(toys):
+    twice = replace(toys[0], names=np.array(["a", "a", *toys[0].names[2:]]))
+    other = replace(toys[1], names=np.array(["b", *toys[1].names[1:]]))
+    assert together([twice, other]).names[[0, 1, 60]].tolist() == ["a", "a", "b"]

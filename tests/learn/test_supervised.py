@@ -301,6 +301,28 @@ def test_another_number_of_classes_gets_a_fresh_classifier(step, job, faces):
     assert any("fresh classifier" in line for line in said)
 
 
+def test_a_checkpoint_of_another_run_is_a_start(step, job, faces, tmp_path):
+    """Of a net that embeds, too: all that is left fresh is the classifier."""
+    before = nets.resolve("mobilefacenet", classes=0, size=16, width=0.125, embedding=64)
+    net = before.build()
+    nets.save(net, before, tmp_path / "people.safetensors")
+    lesson = step(epochs=1, net=None, net_options={}, checkpoint=tmp_path / "people.safetensors", lr=1e-9, ema=0)
+    assert "mobilefacenet from" in lesson.plan(faces, {}).text
+    said: list[str] = []
+    made = lesson.run(job(say=said.append))
+    after, spec = nets.load(made.net)
+    assert spec.classes == len(faces.classes)
+    assert any("fresh classifier" in line for line in said)
+    assert any("weights start from" in note for note in made.notes)
+    kept = dict(net.named_parameters())
+    same = [torch.allclose(value, kept[name], atol=1e-5) for name, value in after.named_parameters() if name in kept]
+    assert all(same)
+    assert len(same) == len(kept)
+    for path in (tmp_path / "none.safetensors", tmp_path):
+        with pytest.raises(FaceletError, match="checkpoint"):
+            step(epochs=1, net=None, net_options={}, checkpoint=path).plan(faces, {})
+
+
 def test_the_plan_counts(step, faces):
     specs: dict[str, nets.NetSpec] = {}
     plan = step(epochs=3).plan(faces, specs)
@@ -321,6 +343,7 @@ def test_the_plan_counts(step, faces):
         ({"epochs": 1, "minutes": 1}, "either epochs or minutes"),
         ({"epochs": 1, "net": None, "net_options": {}}, "either net"),
         ({"epochs": 1, "widths_of": "pruned"}, "either net"),
+        ({"epochs": 1, "checkpoint": "net.safetensors"}, "either net"),
         ({"epochs": 1, "net": None, "widths_of": "pruned"}, "net_options belong to a fresh net"),
         ({"epochs": 1, "augment": {"shfit": 0.1}}, "did you mean 'shift'"),
         ({"epochs": 1, "augment": -1}, "strength between 0"),

@@ -65,7 +65,7 @@ def _relabelled(one: FaceSet, classes: tuple[str, ...]) -> NDArray[np.int64]:
 
 
 def _names(sets: Sequence[FaceSet]) -> NDArray[np.str_]:
-    counts = Counter(name for one in sets for name in one.names.tolist())
+    counts = Counter(name for one in sets for name in set(one.names.tolist()))  # FERPlus itself has two names twice
     return np.array(
         [
             name if counts[name] == 1 else f"{number}-{one.source}/{name}"

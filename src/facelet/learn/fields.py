@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -25,6 +26,7 @@ class LessonFields(Step):
     widths_of: str | None = Field(
         None, description="earlier, pruned model whose net this one trains from fresh weights"
     )
+    checkpoint: Path | None = Field(None, description="net.safetensors of another run, whose weights this one starts from")
     epochs: float | None = Field(None, gt=0, le=100_000)
     minutes: float | None = Field(None, gt=0, le=100_000, description="instead of epochs: of training on this machine")
     batch: int = Field(128, ge=2, le=65_536, description="faces a step, over all devices")
@@ -63,12 +65,13 @@ class LessonFields(Step):
     def _check_choices(self) -> LessonFields:
         if (self.epochs is None) == (self.minutes is None):
             raise ValueError("give either epochs or minutes")
-        if [self.net, self.of, self.widths_of].count(None) != 2:
+        if [self.net, self.of, self.widths_of, self.checkpoint].count(None) != 3:
             raise ValueError(
-                "give either net (a fresh one), of (an earlier model to start from) or widths_of (its shape alone)"
+                "give either net (a fresh one), of (an earlier model to start from), widths_of (its shape alone) or "
+                "checkpoint (a file to start from)"
             )
         if not self.net and self.net_options:
-            raise ValueError("net_options belong to a fresh net; with `of` and `widths_of` the net is as it was")
+            raise ValueError("net_options belong to a fresh net; with another's weights or widths the net is as it was")
         return self
 
     @property

@@ -22,6 +22,7 @@ from facelet.faces import FaceSet
 from facelet.faces.augment import augmentation
 from facelet.faces.synthetic import joined
 from facelet.faces.unpack import pack
+from facelet.files import existing
 from facelet.learn import precision as precisions
 from facelet.learn.answers import digest
 from facelet.learn.batches import FaceBatches, Faces
@@ -92,6 +93,10 @@ class Lesson(LessonFields):
         train = self.training_faces(job.faces)
         return joined(train, pack(str(job.faces_of(self.synthetic)))) if self.synthetic else train
 
+    def given(self) -> tuple[FaceNet, NetSpec] | None:
+        """The net of ``checkpoint``. Raises FaceletError for a file that holds none."""
+        return nets.load(existing(self.checkpoint, "checkpoint")) if self.checkpoint else None
+
     def spec_of(self, name: str, specs: dict[str, Any]) -> NetSpec:
         """Of an earlier model. Raises FaceletError when it will have no net in torch."""
         if name not in specs:
@@ -134,12 +139,15 @@ class Lesson(LessonFields):
 
     def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
         train, val = self.training_faces(faces), self.validation_faces(faces)
-        spec = self.spec_for(faces, train, self.spec_of(self.before, specs) if self.before else None)
+        given = self.given()
+        before = self.spec_of(self.before, specs) if self.before else given[1] if given else None
+        spec = self.spec_for(faces, train, before)
         specs[self.name] = spec
         cost = net_cost(without_exits(spec.skeleton()), spec)
         count, unit = (self.epochs, "epoch") if self.epochs else (self.minutes, "minute")
         length = f"{count:g} {unit}{'' if count == 1 else 's'}"
         what = f"{spec.name} as narrow as {self.widths_of}, fresh" if self.widths_of else self.of or spec.name
+        what += f" from {self.checkpoint}" if self.checkpoint else ""
         more = f" out of them and those of {self.synthetic}" if self.synthetic else ""
         text = f"{what}, {length} of {len(train):,} faces{more}"
         shown = (self.epochs or 0) * (len(train) + len(val) / 3)
@@ -150,7 +158,7 @@ class Lesson(LessonFields):
         from facelet.learn.trainer import train  # Lightning takes seconds to import: not before it is needed
 
         device = precisions.pick_device(job.device)
-        before = nets.load(job.net_of(self.before)) if self.before else None
+        before = nets.load(job.net_of(self.before)) if self.before else self.given()
         spec = self.spec_for(job.faces, self.training_faces(job.faces), before[1] if before else None)
         folder = TrainingFolder(job.folder, self.fingerprint(job, spec))
         result = folder.result()
@@ -167,10 +175,10 @@ class Lesson(LessonFields):
     def start(
         self, job: Job, spec: NetSpec, before: tuple[FaceNet, NetSpec] | None, faces: FaceSet
     ) -> tuple[FaceNet, NetSpec]:
-        """The net that is trained, with the weights it starts from; ``before``: the model that is named by ``of``."""
+        """The net that is trained, with the weights it starts from; ``before``: the model that those, or its shape, are of."""
         net = spec.build()
-        if self.of and before:
-            fresh = inherit(without_exits(net), without_exits(before[0]), self.name, self.of)
+        if before and not self.widths_of:
+            fresh = inherit(without_exits(net), without_exits(before[0]), self.name, self.of or str(self.checkpoint))
             if fresh:
                 job.say(f"  {fresh}")
         return net, spec
@@ -221,6 +229,8 @@ class Lesson(LessonFields):
     def notes(self, job: Job) -> tuple[str, ...]:
         """Lines for the ledger."""
         start = [f"weights start from {self.of}"] if self.of else []
+        if self.checkpoint:
+            start = [f"weights start from {self.checkpoint} ({digest(self.checkpoint)})"]
         shape = [f"fresh weights in the shape of {self.widths_of}"] if self.widths_of else []
         more = [f"trained on the faces of {self.synthetic}, too"] if self.synthetic else []
         return (*start, *shape, *more)
@@ -234,6 +244,7 @@ class Lesson(LessonFields):
         said = self.model_dump_json(exclude={"tensorboard", "against", "seeds"})
         parents = [digest(job.net_of(name)) for name in self.needs()]
         parents += [digest(job.faces_of(name)) for name in self.needs_faces()]
+        parents += [digest(self.checkpoint)] if self.checkpoint else []
         faces = [job.faces.protocol.split_hash, job.faces.pixels_hash]
         whole = "\n".join([said, spec.to_json(), *faces, str(job.seed), *parents])
         return hashlib.sha256(whole.encode()).hexdigest()[:16]

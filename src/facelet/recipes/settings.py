@@ -21,6 +21,7 @@ INSTEAD = {
     "steps": ("minutes",),
     "answers": ("from",),
     "from": ("answers",),
+    "checkpoint": ("net", "net_options"),
 }
 """Keys of a step that a set key replaces."""
 
