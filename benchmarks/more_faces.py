@@ -128,7 +128,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("teacher", help="an identity model's file, as `adopt` or `embed` leaves it")
     parser.add_argument("--align", action="append", default=[], help="a source of faces that are not aligned")
-    parser.add_argument("--mix", action="append", default=[], help="a source of aligned faces, whose training faces are mixed")
+    parser.add_argument(
+        "--mix", action="append", default=[], help="a source of aligned faces, whose training faces are mixed"
+    )
     parser.add_argument("--mixes", type=int, default=0, help="how many mixes")
     parser.add_argument("--unlike", default="", help="pairs of people who must not be among them")
     parser.add_argument(

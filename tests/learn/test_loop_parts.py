@@ -35,7 +35,7 @@ def test_auto_takes_bf16_for_dense_nets_on_cpus_that_have_it(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name, dense",
+    ("name", "dense"),
     [
         ("repvgg", True),
         ("resnet18-light", True),

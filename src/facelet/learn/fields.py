@@ -26,7 +26,9 @@ class LessonFields(Step):
     widths_of: str | None = Field(
         None, description="earlier, pruned model whose net this one trains from fresh weights"
     )
-    checkpoint: Path | None = Field(None, description="net.safetensors of another run, whose weights this one starts from")
+    checkpoint: Path | None = Field(
+        None, description="net.safetensors of another run, whose weights this one starts from"
+    )
     epochs: float | None = Field(None, gt=0, le=100_000)
     minutes: float | None = Field(None, gt=0, le=100_000, description="instead of epochs: of training on this machine")
     batch: int = Field(128, ge=2, le=65_536, description="faces a step, over all devices")
