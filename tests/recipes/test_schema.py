@@ -163,3 +163,10 @@ def test_some_steps_alone_bring_what_they_need():
         schema.only(recipe, ["liner"])
     with pytest.raises(FaceletError, match="these are controls"):
         schema.only(schema.load("tsnet"), ["student-alone"])
+
+
+def test_a_crop_that_no_model_file_takes_is_refused_before_training(tmp_path):
+    path = tmp_path / "wide.yaml"
+    path.write_text("title: wide\ncrop: {margin: 3}\nsteps:\n  - {do: train, as: net, net: resnet18, epochs: 1}\n")
+    with pytest.raises(FaceletError, match=r"crop\.margin"):
+        schema.load(str(path))

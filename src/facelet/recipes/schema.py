@@ -46,7 +46,7 @@ class CropChoice(_Keys):
     """How the models cut faces from photos; without a margin as wide as the faces that they learned from are framed."""
 
     align: Align = "box"
-    margin: float | None = None
+    margin: float | None = Field(None, ge=-0.5, le=2.0)
 
 
 class Recipe(_Keys):
