@@ -67,7 +67,7 @@ def train(candidate: str, folder: Path, faces: FaceSet, fields: dict[str, Any], 
 
 def alike(faces: FaceSet, fields: dict[str, Any]) -> str:
     """What all candidates of a folder have to have in common."""
-    return f"{faces.protocol}, {faces.size} px, {fields}"
+    return f"{faces.protocol}, {faces.size} px, {faces.channels} channels, {fields}"
 
 
 def is_done(folder: Path, faces: FaceSet, fields: dict[str, Any]) -> bool:
@@ -130,12 +130,13 @@ def main() -> None:
     parser.add_argument("--faces", action="append", required=True, help="a source; again for further ones")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--size", type=int, default=48)
+    parser.add_argument("--channels", type=int, choices=(1, 3), default=1)
     parser.add_argument("--targets", choices=("labels", "votes"), default="labels")
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
     console = Console()
     try:
-        faces = together([load(source, size=asked.size, channels=1) for source in asked.faces])
+        faces = together([load(source, size=asked.size, channels=asked.channels) for source in asked.faces])
         folders = {
             candidate: asked.out / candidate.replace("/", "-").replace(":", "-") for candidate in asked.candidates
         }
