@@ -53,6 +53,18 @@ def test_without_a_test_split_it_says_so(by_folder):
     assert faces.notes == ("test is a share of 0.2 of train: only RAF-DB's training faces are there",)
 
 
+def test_labels_may_count_as_most_of_the_votes(by_folder):
+    assert load(f"rafdb:{by_folder}").votes is None
+    faces = load(f"rafdb:{by_folder}?agreement=0.85")
+    assert faces.votes.sum(1) == pytest.approx(1)
+    assert faces.votes[np.arange(len(faces)), faces.labels] == pytest.approx(0.85)
+    assert sorted(set(faces.votes.ravel().tolist())) == pytest.approx([0.025, 0.85])
+    assert faces.protocol == load(f"rafdb:{by_folder}").protocol
+    for value in (0.1, 1.2):
+        with pytest.raises(FaceletError, match="agreement"):
+            load(f"rafdb:{by_folder}?agreement={value}")
+
+
 def test_the_official_test_split_is_not_added_to(by_folder):
     with pytest.raises(FaceletError, match="own test faces"):
         load(f"rafdb:{by_folder}?test=0.2")

@@ -323,6 +323,15 @@ def test_a_checkpoint_of_another_run_is_a_start(step, job, faces, tmp_path):
             step(epochs=1, net=None, net_options={}, checkpoint=path).plan(faces, {})
 
 
+def test_a_net_may_see_larger_faces_than_there_are(step, job, faces):
+    lesson = step(epochs=1, size=faces.size + 8)
+    made = lesson.run(job())
+    assert nets.load(made.net)[1].size == faces.size + 8
+    assert nets.load(step(epochs=1).run(job("as_they_are")).net)[1].size == faces.size
+    tuned = step(epochs=1, of="net", size=faces.size - 4)
+    assert nets.load(tuned.run(job("tuned", models={"net": made})).net)[1].size == faces.size - 4
+
+
 def test_the_plan_counts(step, faces):
     specs: dict[str, nets.NetSpec] = {}
     plan = step(epochs=3).plan(faces, specs)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facelet.errors import FaceletError
 from facelet.faces.archive import Archive, open_archive
@@ -38,13 +39,18 @@ def rafdb(
     channels: int | None = None,
     val: float = 0.2,
     test: float = 0.0,
+    agreement: float = 1.0,
     unreadable: str = "refuse",
 ) -> FaceSet:
     """RAF-DB basic, with a stratified share ``val`` of train as validation. 100 px, RGB unless asked otherwise.
 
     ``test``: where only the training faces are there, the share of them to test on instead; no official figure.
+    ``agreement``: below 1, faces get votes: this share for their label, the rest spread over the other classes. RAF-DB keeps the
+    votes of its forty annotators to itself; beside faces that have theirs, a label that counts as all of them is too sure.
     Both layouts give the same protocol. Raises FaceletError when the layout is not found or files are damaged.
     """
+    if not 1 / len(CLASSES) < agreement <= 1:
+        raise FaceletError(f"option agreement={agreement:g} should be above {1 / len(CLASSES):.2g} and at most 1")
     with open_archive(path) as archive:
         found = _by_label_file(archive) or _by_folder(archive)
         if not found:
@@ -85,11 +91,19 @@ def rafdb(
         names=names[rows],
         classes=CLASSES,
         source="rafdb",
+        votes=_votes(labels[rows], agreement) if agreement < 1 else None,
         rule=f"val {val:g}{f', test {test:g}' if test else ''} of train" if len(train) else "",
         notes=notes + skipped,
         licence=LICENCE,
         margin=MARGIN,
     )
+
+
+def _votes(labels: NDArray[np.int64], agreement: float) -> NDArray[np.float32]:
+    """(N, 7) shares: ``agreement`` for each face's label, what is left spread evenly."""
+    votes = np.full((len(labels), len(CLASSES)), (1 - agreement) / (len(CLASSES) - 1), np.float32)
+    votes[np.arange(len(labels)), labels] = agreement
+    return votes
 
 
 Found = list[tuple[str, str, int, str]]

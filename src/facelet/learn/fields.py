@@ -29,6 +29,7 @@ class LessonFields(Step):
     checkpoint: Path | None = Field(
         None, description="net.safetensors of another run, whose weights this one starts from"
     )
+    size: int | None = Field(None, ge=8, le=512, description="side of the net's input, in pixels; the faces' own")
     epochs: float | None = Field(None, gt=0, le=100_000)
     minutes: float | None = Field(None, gt=0, le=100_000, description="instead of epochs: of training on this machine")
     batch: int = Field(128, ge=2, le=65_536, description="faces a step, over all devices")

@@ -121,14 +121,14 @@ class Lesson(LessonFields):
                 raise FaceletError(
                     f"{self.name}: {self.before!r} sees faces of {before.channels} channels, these have {faces.channels}"
                 )
-            return replace(before, classes=classes, size=faces.size, exits=None)
+            return replace(before, classes=classes, size=self.size or faces.size, exits=None)
         assert self.net is not None
         mean, std = input_statistics(train.images)
         try:
             return nets.resolve(
                 self.net,
                 classes=classes,
-                size=faces.size,
+                size=self.size or faces.size,
                 channels=faces.channels,
                 mean=mean,
                 std=std,

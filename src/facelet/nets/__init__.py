@@ -4,6 +4,7 @@ from facelet.nets import (  # noqa: F401  (register)
     cbam,
     light,
     mobilefacenet,
+    mobilenet,
     repvgg,
     rescaps,
     resnet,
