@@ -1,10 +1,12 @@
 """Puts a model file into the package: checked, copied into src/facelet/models/, entered in its models.json.
 
-    python benchmarks/ship.py runs/ferplus/student-int8.onnx expression --description "T-SNet's student on FERPlus, int8"
-    python benchmarks/ship.py runs/ferplus/student.onnx expression-fp32
+    python benchmarks/ship.py runs/ferplus/student-int8.onnx expression --named expression.onnx
+    facelet card expression.onnx --faces ferplus:ferplus.zip --out docs/models/expression.md --into-file
+    python benchmarks/ship.py expression.onnx expression --description "T-SNet's student on FERPlus, int8"
 
-A name begins with its task. The one that is the task alone answers where no model is given; the one that ends in -fp32 is
-the twin of the name before it. The same name again replaces the model. A model is limited to 5 MB, since git keeps them all.
+The first only writes a copy that has its name inside and no card, for the card to be about. A name begins with its task; the
+one that is the task alone answers where no model is given; one that ends in -fp32 is the twin of the name before it. The same
+name again replaces the model. A model is limited to 5 MB, since git keeps them all.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import re
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
+
+import onnx
 
 from facelet import model_file
 from facelet.errors import FaceletError
@@ -59,13 +63,24 @@ def ship(model: str | Path, name: str, description: str = "", folder: Path = FOL
     return lines[name]
 
 
+def named(model: str | Path, name: str, out: Path) -> None:
+    """A copy at ``out`` that calls itself ``name``, and whose card is still to be written."""
+    path = existing(model, "model file")
+    info = model_file.read(path).model_copy(update={"name": name, "card": ""})
+    model_file.write(onnx.load(path), info, out)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="a model file")
     parser.add_argument("name", help="as expression, expression-tiny, expression-fp32, identity")
     parser.add_argument("--description", default="", help="one line for `facelet models`")
+    parser.add_argument("--named", type=Path, help="only write a copy of that name here")
     asked = parser.parse_args()
     try:
+        if asked.named:
+            named(asked.model, asked.name, asked.named)
+            return
         line = ship(asked.model, asked.name, asked.description)
     except FaceletError as error:
         sys.exit(f"error: {error}")

@@ -180,8 +180,13 @@ def make_identity():
 
 @pytest.fixture
 def ship(shelf):
-    """benchmarks/ship.py, its folder the empty ``shelf``: ``ship(path, name, description="")``."""
+    """benchmarks/ship.py, its folder the empty ``shelf``: ``ship(path, name, description="")``, ``ship.named(path, name, out)``."""
     spec = importlib.util.spec_from_file_location("ship", Path(__file__).parents[2] / "benchmarks" / "ship.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return lambda model, name, description="": module.ship(model, name, description, shelf)
+
+    def into_shelf(model, name, description=""):
+        return module.ship(model, name, description, shelf)
+
+    into_shelf.named = module.named
+    return into_shelf

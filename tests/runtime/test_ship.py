@@ -8,8 +8,9 @@ import json
 import numpy as np
 import pytest
 
-from facelet import shipped
+from facelet import model_file, shipped
 from facelet.errors import FaceletError
+from facelet.runtime.session import Model
 
 
 def test_a_model_and_its_twin(ship, shelf, make_model, make_info, make_identity, tmp_path):
@@ -34,6 +35,17 @@ def test_the_same_name_again_replaces_it_and_keeps_its_description(ship, make_mo
     (model,) = shipped.models()
     assert model.description == "the first"
     assert shipped.found("expression").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+
+
+def test_a_copy_to_write_a_card_about(ship, make_model, make_info, tmp_path):
+    """Its name inside, no card of another file, and the same answers."""
+    source = make_model(tmp_path / "student.onnx", make_info(name="student", card="old", recipe="T-SNet"))
+    ship.named(source, "expression-tiny", tmp_path / "expression-tiny.onnx")
+    before, after = (model_file.read(tmp_path / f"{name}.onnx") for name in ("student", "expression-tiny"))
+    assert after == before.model_copy(update={"name": "expression-tiny", "card": ""})
+    faces = np.random.default_rng(0).integers(0, 256, (3, 24, 24, 3), np.uint8)
+    answers = [Model.load(tmp_path / f"{name}.onnx").logits(faces) for name in ("student", "expression-tiny")]
+    assert np.array_equal(*answers)
 
 
 @pytest.mark.parametrize(
