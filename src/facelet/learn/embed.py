@@ -173,11 +173,11 @@ class Embed(Taught):
 
     def _how_good(self, faces: FaceSet) -> str:
         """What kept answers say of validation pairs, where they know them: the student's ceiling."""
-        if self.answers is None:
+        if not self.kept:
             return ""
         val = self.validation_faces(faces)
         try:
-            kept = self.kept_answers(val, "").answers
+            kept = self.kept_answers(val, "")[0]
         except FaceletError:  # they are of training faces alone
             return ""
         assert kept.embeddings is not None

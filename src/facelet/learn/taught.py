@@ -30,7 +30,9 @@ class Taught(Lesson):
     teacher: str | list[str] | None = Field(
         None, alias="from", description="earlier model that teaches; a list of them answers by its mean"
     )
-    answers: Path | None = Field(None, description="instead: a teacher's kept answers, .npz")
+    answers: Path | list[Path] | None = Field(
+        None, description="instead: a teacher's kept answers, .npz; those of a list answer by their mean"
+    )
     cache: bool = Field(False, description="ask the teacher once about plain and mirrored faces, not at every step")
     mirror: bool = Field(
         False, description="the teacher's answer is the mean of those to a face and to its mirror image"
@@ -38,14 +40,15 @@ class Taught(Lesson):
 
     @model_validator(mode="after")
     def _check_cache(self) -> Taught:
-        if self.teachers and self.answers is not None:
+        if self.teachers and self.kept:
             raise ValueError("give either from (an earlier model) or answers (a file of a teacher's answers)")
-        if self.synthetic and self.answers is not None:
+        if self.synthetic and self.kept:
             raise ValueError("kept answers know nothing of synthetic faces; let a model teach, by `from`")
-        if self.cache and self.answers is not None:
+        if self.cache and self.kept:
             raise ValueError("cache belongs to `from`: answers are kept already")
-        if len(set(self.teachers)) < len(self.teachers) or self.teacher == []:
-            raise ValueError("from names each teacher once, and at least one")
+        for key, named in (("from", self.teachers), ("answers", self.kept)):
+            if len(set(named)) < len(named) or [] in (self.teacher, self.answers):
+                raise ValueError(f"{key} names each teacher once, and at least one")
         if self.mirror and not self.is_taught:
             raise ValueError("mirror belongs to a teacher: from, or answers")
         return self
@@ -56,30 +59,37 @@ class Taught(Lesson):
         return [self.teacher] if isinstance(self.teacher, str) else self.teacher or []
 
     @property
+    def kept(self) -> list[Path]:
+        """Files of teachers' kept answers."""
+        return [self.answers] if isinstance(self.answers, Path) else self.answers or []
+
+    @property
     def is_taught(self) -> bool:
-        return bool(self.teachers) or self.answers is not None
+        return bool(self.teachers or self.kept)
 
     def needs(self) -> list[str]:
         return self.teachers + super().needs()
 
-    def kept_answers(self, train: FaceSet, split_hash: str) -> KeptTeacher:
-        """The teacher of ``answers``. Raises FaceletError when they are not of these faces."""
-        assert self.answers is not None
-        answers = Answers.load(self.answers)
-        if self.mirror and answers.mirrored_logits is None and answers.mirrored_embeddings is None:
-            raise FaceletError(f"{self.name}: mirror needs answers to mirrored faces, and {self.answers} has none")
-        return KeptTeacher(answers.aligned(train, split_hash))
+    def kept_answers(self, train: FaceSet, split_hash: str) -> list[Answers]:
+        """Those of ``answers`` in the order of ``train``. Raises FaceletError when they are not of these faces."""
+        found = []
+        for path in self.kept:
+            answers = Answers.load(path)
+            if self.mirror and answers.mirrored_logits is None and answers.mirrored_embeddings is None:
+                raise FaceletError(f"{self.name}: mirror needs answers to mirrored faces, and {path} has none")
+            found.append(answers.aligned(train, split_hash))
+        return found
 
     def planned_teacher(self, faces: FaceSet, specs: dict[str, Any]) -> Teacher:
         """Who will teach, without weights: what it knows is right."""
-        if self.answers is not None:
-            return together([self.kept_answers(self.training_faces(faces), faces.protocol.split_hash)], self.mirror)
+        if self.kept:
+            return self._from_kept(self.training_faces(faces), faces.protocol.split_hash)
         return together([LiveTeacher(told.skeleton(), told) for told in self._told(specs)], self.mirror)
 
     def with_teacher(self, plan: Plan, faces: FaceSet, specs: dict[str, Any]) -> Plan:
         """``plan`` with who teaches, and the time that the teacher's forward passes take: a third of its own training steps'."""
-        if self.answers is not None:
-            return Plan(f"{plan.text}, taught by {self.answers.name}", plan.params, plan.macs, plan.seconds)
+        if self.kept:
+            return Plan(f"{plan.text}, taught by {self._files()}", plan.params, plan.macs, plan.seconds)
         seconds = plan.seconds
         if seconds is not None and self.epochs:
             passes = 2.0 if self.cache else self.epochs * (2 if self.mirror else 1)
@@ -89,20 +99,26 @@ class Taught(Lesson):
 
     def teacher_for(self, train: FaceSet, job: Job) -> Teacher:
         """Who teaches in the order of ``train``."""
-        if self.answers is not None:
-            return together([self.kept_answers(train, job.faces.protocol.split_hash)], self.mirror)
+        if self.kept:
+            return self._from_kept(train, job.faces.protocol.split_hash)
         return taught_by(self.teachers, job, train, self.wish(job), self.cache, self.mirror)
 
     def who(self) -> str:
         """The teacher, in words."""
         views = ", mean of both views" if self.mirror else ""
-        if self.answers is not None:
-            return f"the kept answers {self.answers.name} ({digest(self.answers)}{views})"
+        if self.kept:
+            return f"the kept answers {self._files()} ({', '.join(map(digest, self.kept))}{views})"
         return " and ".join(self.teachers) + (f" (answers to plain and mirrored faces{views})" if self.cache else views)
 
     def fingerprint(self, job: Job, spec: NetSpec) -> str:
         whole = super().fingerprint(job, spec)
-        return whole if self.answers is None else f"{whole}-{digest(self.answers)}"
+        return "-".join([whole, *map(digest, self.kept)])
+
+    def _from_kept(self, train: FaceSet, split_hash: str) -> Teacher:
+        return together([KeptTeacher(one) for one in self.kept_answers(train, split_hash)], self.mirror)
+
+    def _files(self) -> str:
+        return " and ".join(path.name for path in self.kept)
 
     def _told(self, specs: dict[str, Any]) -> list[NetSpec]:
         return [self.spec_of(name, specs) for name in self.teachers]
