@@ -168,6 +168,27 @@ def test_answers_made_elsewhere_teach(step, job, faces, tmp_path):
         step("distill", answers=path, epochs=1).plan(faces, {})
 
 
+def test_answers_of_several_are_their_mean(step, job, faces, tmp_path):
+    train = faces.split("train")
+    rng = np.random.default_rng(0)
+    given = [rng.normal(size=(len(train), 8)).astype(np.float32) for _ in range(2)]
+    paths = [tmp_path / f"{number}.npz" for number in range(2)]
+    for path, logits in zip(paths, given, strict=True):
+        Answers(train.names, logits=logits).save(path)
+    lesson = step("distill", answers=paths, losses={"kd": 1.0}, epochs=1)
+    assert "taught by 0.npz and 1.npz" in lesson.plan(faces, {}).text
+    assert "0.npz and 1.npz" in lesson.run(job()).notes[-1]
+    told = lesson.teacher_for(train, job("again"))
+    told.place(torch.device("cpu"))
+    rows = torch.arange(4)
+    batch = Batch(torch.zeros(4, 1, 8, 8), torch.zeros(4).long(), rows, torch.zeros(4).bool(), None)
+    mean = torch.stack([torch.from_numpy(one[:4]).softmax(1) for one in given]).mean(0)
+    assert torch.allclose(told(batch).logits.softmax(1), mean, atol=1e-5)
+    for wrong in ([], [paths[0], paths[0]]):
+        with pytest.raises(ValueError, match="names each teacher once"):
+            step("distill", answers=wrong, epochs=1)
+
+
 def test_a_teacher_of_other_classes_is_refused(step, faces, teacher):
     _, spec = nets.load(teacher(classes=5).net)
     with pytest.raises(FaceletError, match="teacher of the same 8 classes, this one has 5"):

@@ -6,15 +6,17 @@ import io
 import pickle
 import signal
 
+import numpy as np
 import pytest
 import torch
 from rich.console import Console
 from torch import nn
 
+from facelet import pixels
 from facelet.errors import FaceletError
 from facelet.learn import precision
 from facelet.learn.interrupt import Interrupt
-from facelet.learn.objective import Normalise
+from facelet.learn.objective import Normalise, resized
 from facelet.learn.optimizer import Optimization, make_optimizer
 from facelet.learn.progress import Bar
 from facelet.learn.watch import Watch
@@ -125,3 +127,12 @@ def test_normalise_fits_size_and_colour():
     colour = torch.rand(2, 3, 8, 8)
     luma = 0.299 * colour[:, :1] + 0.587 * colour[:, 1:2] + 0.114 * colour[:, 2:]
     assert torch.allclose(same(colour), (luma - 0.5) / 0.25, atol=1e-5)
+
+
+@pytest.mark.parametrize(("side", "size"), [(96, 64), (100, 64), (65, 64), (112, 48), (48, 64), (64, 112)])
+def test_training_resizes_faces_as_the_runtime_does(side, size):
+    """To the rounding of whole pixels."""
+    faces = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
+    theirs = np.stack([pixels.resize(face, size) for face in faces]).astype(np.float32)
+    ours = resized(torch.from_numpy(faces).permute(0, 3, 1, 2).float(), size).permute(0, 2, 3, 1).numpy()
+    assert np.abs(ours - theirs).max() < 1

