@@ -63,10 +63,14 @@ def ship(model: str | Path, name: str, description: str = "", folder: Path = FOL
     return lines[name]
 
 
-def named(model: str | Path, name: str, out: Path) -> None:
-    """A copy at ``out`` that calls itself ``name``, and whose card is still to be written."""
+def named(model: str | Path, name: str, out: Path, smallest: int = 0) -> None:
+    """A copy at ``out`` that calls itself ``name``, and whose card is still to be written.
+
+    ``smallest``: pixels a side of the smallest faces that the card will be about; 0 leaves what the file says.
+    """
     path = existing(model, "model file")
-    info = model_file.read(path).model_copy(update={"name": name, "card": ""})
+    before = model_file.read(path)
+    info = before.model_copy(update={"name": name, "card": "", "smallest": smallest or before.smallest})
     model_file.write(onnx.load(path), info, out)
 
 
@@ -76,10 +80,13 @@ def main() -> None:
     parser.add_argument("name", help="as expression, expression-tiny, expression-fp32, identity")
     parser.add_argument("--description", default="", help="one line for `facelet models`")
     parser.add_argument("--named", type=Path, help="only write a copy of that name here")
+    parser.add_argument(
+        "--smallest", type=int, default=0, help="with --named: side of the smallest faces it is measured on"
+    )
     asked = parser.parse_args()
     try:
         if asked.named:
-            named(asked.model, asked.name, asked.named)
+            named(asked.model, asked.name, asked.named, asked.smallest)
             return
         line = ship(asked.model, asked.name, asked.description)
     except FaceletError as error:

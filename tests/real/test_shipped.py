@@ -22,7 +22,7 @@ def photo(real):
         yield lambda name: album.read(f"photos/{name}")
 
 
-@pytest.mark.parametrize("model", ["expression", "expression-fp32"])
+@pytest.mark.parametrize("model", ["expression", "expression-fp32", "expression-tiny", "expression-tiny-fp32"])
 def test_who_smiles(photo, model):
     for name in SMILING + SERIOUS:
         (face,) = facelet.analyze(photo(name), model)

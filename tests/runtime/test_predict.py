@@ -66,6 +66,13 @@ def test_json_is_one_document(album, capsys, tiny):
     assert black["faces"] == []
 
 
+def test_what_is_known_of_the_training_faces_is_said_where_no_card_tells_it(album, capsys, make_model, make_info):
+    for card, expected in (("", "the model's training faces: drawn, not photographed\n"), ("# A card", "")):
+        info = make_info(protocol={"notes": ["drawn, not photographed"]}, card=card)
+        said("bright.jpg", model=make_model(album / "model.onnx", info))
+        assert capsys.readouterr().err == expected
+
+
 def test_csv(album, capsys):
     said("bright.jpg", "black.png", form="csv")
     first, second = csv.DictReader(io.StringIO(capsys.readouterr().out))

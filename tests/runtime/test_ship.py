@@ -43,6 +43,8 @@ def test_a_copy_to_write_a_card_about(ship, make_model, make_info, tmp_path):
     ship.named(source, "expression-tiny", tmp_path / "expression-tiny.onnx")
     before, after = (model_file.read(tmp_path / f"{name}.onnx") for name in ("student", "expression-tiny"))
     assert after == before.model_copy(update={"name": "expression-tiny", "card": ""})
+    ship.named(source, "expression", tmp_path / "expression.onnx", smallest=20)
+    assert model_file.read(tmp_path / "expression.onnx").measured_from == 20
     faces = np.random.default_rng(0).integers(0, 256, (3, 24, 24, 3), np.uint8)
     answers = [Model.load(tmp_path / f"{name}.onnx").logits(faces) for name in ("student", "expression-tiny")]
     assert np.array_equal(*answers)

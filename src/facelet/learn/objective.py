@@ -44,7 +44,7 @@ class Normalise(nn.Module):
 def resized(faces: Tensor, size: int) -> Tensor:
     """As ``pixels.resize`` makes them: the mean of areas when shrinking, bilinear when growing. (N, C, S, S) to size x size.
 
-    A net sees the difference: one that had learned from faces antialiased by torch lost 0.6 and 1.1 points on those of the runtime.
+    A net sees the difference: one that had learned from faces antialiased by torch lost 0.6 points on those of the runtime.
     """
     side = faces.shape[-1]
     if side < size:

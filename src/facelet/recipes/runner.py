@@ -8,6 +8,7 @@ Under torchrun or srun every process calls this; see recipes/follow.py.
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -181,7 +182,7 @@ def _begin(work: Work, name: str) -> None:
         {
             "recipe": name,
             "facelet": facelet.__version__,
-            "command": " ".join(["facelet", *sys.argv[1:]]),
+            "command": shlex.join(["facelet", *sys.argv[1:]]),
             "machine": _machine(work.hardware),
             "protocol": faces.protocol.to_json(),
             "pixels": faces.pixels_hash,

@@ -50,6 +50,8 @@ def with_progress(results: Iterator[Result], total: int) -> Iterable[Result]:
 
 
 def say_notes(info: ModelInfo) -> None:
-    """Prints what is to be known of the model's training faces, on standard error."""
+    """Prints what is to be known of the model's training faces, on standard error; where a card tells it, nothing."""
+    if info.card:
+        return
     for note in info.protocol.get("notes", ()):
         print(f"the model's training faces: {note}", file=sys.stderr)
