@@ -3,7 +3,7 @@ Howard et al., https://arxiv.org/abs/1704.04861; SFace: Zhong et al., https://ar
 
 >>> net = facelet.nets.resolve("mobilenet", classes=8, size=112, channels=3).build()
 
-A teacher: 574 M MACs for 112 px. benchmarks/sface_weights.py makes a checkpoint of it from SFace's file, which has seen
+A teacher: 568 M MACs for 112 px. benchmarks/sface_weights.py makes a checkpoint of it from SFace's file, which has seen
 millions of faces; with ``embedding=128`` the net answers what SFace answers.
 """
 
