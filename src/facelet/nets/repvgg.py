@@ -26,6 +26,7 @@ from facelet.errors import FaceletError
 from facelet.nets.base import NETS, Dropout, FaceNet, classifier, initialise
 from facelet.nets.embedding import DepthwiseHead, Width
 from facelet.nets.fusing import Fusable
+from facelet.nets.pointwise import Pointwise
 from facelet.nets.stem import default_stride, require_size
 
 Norms = Literal["branches", "sum"]
@@ -46,7 +47,7 @@ class Block(Fusable):
 
         self.conv = nn.Conv2d(inputs, width, 3, stride, 1, bias=False)
         self.bn = nn.BatchNorm2d(width)
-        self.pointwise = nn.Conv2d(inputs, width, 1, stride, bias=False)
+        self.pointwise = Pointwise(inputs, width, stride)
         self.pointwise_bn = norm("branches")
         self.identity = norm("branches") if inputs == width and stride == 1 else None
         self.sum_bn = norm("sum")

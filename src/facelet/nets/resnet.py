@@ -20,6 +20,7 @@ from facelet.errors import FaceletError
 from facelet.nets.base import NETS, Dropout, FaceNet, classifier, initialise
 from facelet.nets.fine_grained import FineGrainedBlock
 from facelet.nets.local import LocalPatches
+from facelet.nets.pointwise import Pointwise
 from facelet.nets.stem import Stem, Stride, default_stride, require_size
 
 
@@ -85,7 +86,7 @@ class ResNet18(FaceNet):
     def _stage(self, inputs: int, width: int, stride: int) -> nn.Sequential:
         shortcut = None
         if stride != 1 or inputs != width:
-            shortcut = nn.Sequential(nn.Conv2d(inputs, width, 1, stride, bias=False), nn.BatchNorm2d(width))
+            shortcut = nn.Sequential(Pointwise(inputs, width, stride), nn.BatchNorm2d(width))
         return nn.Sequential(self.block(inputs, width, stride, shortcut), self.block(width, width))
 
 

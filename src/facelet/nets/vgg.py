@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from facelet.errors import FaceletError
 from facelet.nets.base import NETS, Dropout, FaceNet, classifier, initialise
+from facelet.nets.pointwise import Pointwise
 from facelet.nets.stem import Stride, default_stride, require_size
 
 WIDTHS = (64, 128, 256, 512, 512)
@@ -51,7 +52,7 @@ class ResidualBlock(Block):
         self.body, self.relu = self.body[:-1], self.body[-1]
         self.shortcut: nn.Module = nn.Identity()
         if inputs != width or stride != 1:
-            self.shortcut = nn.Sequential(nn.Conv2d(inputs, width, 1, stride, bias=False), nn.BatchNorm2d(width))
+            self.shortcut = nn.Sequential(Pointwise(inputs, width, stride), nn.BatchNorm2d(width))
 
     def forward(self, maps: Tensor) -> Tensor:
         return self.relu(self.body(maps) + self.shortcut(maps))
