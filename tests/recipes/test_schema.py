@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -20,6 +22,13 @@ def test_every_shipped_recipe_is_valid_in_every_profile(name):
     assert recipe.steps
     for profile in recipe.profiles:
         assert schema.load(name, profile=profile).steps
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[2] / "benchmarks").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_the_benchmarks_recipes_are_valid(path):
+    assert schema.load(str(path)).steps
 
 
 @pytest.mark.parametrize("name", catalogue.names())
