@@ -10,6 +10,7 @@ the net answers random pictures as the file does.
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -93,9 +94,12 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--mean", action="store_true", help="end in the last map's mean")
     told = parser.parse_args()
-    net, spec, apart = converted(told.file)
+    try:
+        net, spec, apart = converted(told.file)
+    except FaceletError as error:
+        sys.exit(f"error: {error}")
     if not apart < CLOSE:
-        raise FaceletError(f"{told.file}: the net answers otherwise, {apart:.2g} apart")
+        sys.exit(f"error: {told.file}: the net answers otherwise, {apart:.2g} apart")
     if told.mean:
         spec = replace(spec, options={})
         short = spec.build()

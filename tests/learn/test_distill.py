@@ -185,7 +185,7 @@ def test_answers_of_several_are_their_mean(step, job, faces, tmp_path):
     mean = torch.stack([torch.from_numpy(one[:4]).softmax(1) for one in given]).mean(0)
     assert torch.allclose(told(batch).logits.softmax(1), mean, atol=1e-5)
     for wrong in ([], [paths[0], paths[0]]):
-        with pytest.raises(ValueError, match="names each teacher once"):
+        with pytest.raises(ValueError, match="answers names each teacher once"):
             step("distill", answers=wrong, epochs=1)
 
 

@@ -9,6 +9,7 @@ learn.self_distill. Their own parameters (regressors, exits) are trained with th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -49,11 +50,17 @@ def resized(faces: Tensor, size: int) -> Tensor:
     side = faces.shape[-1]
     if side < size:
         return nn.functional.interpolate(faces, size=(size, size), mode="bilinear", align_corners=False)
-    edges = torch.arange(side + 1, device=faces.device) * (size / side)
-    rows = torch.arange(size, device=faces.device)[:, None]
-    shares = (edges[1:].clamp(max=size).minimum(rows + 1) - edges[:-1].maximum(rows)).clamp(min=0).to(faces.dtype)
+    shares = _shares(side, size, faces.device)
     with torch.autocast(faces.device.type, enabled=False):
         return shares @ faces @ shares.T
+
+
+@cache
+def _shares(side: int, size: int, device: torch.device) -> Tensor:
+    """float32 (size, side): how much of each of ``size`` new rows, or columns, each of ``side`` old ones makes up."""
+    edges = torch.arange(side + 1, device=device) * (size / side)
+    rows = torch.arange(size, device=device)[:, None]
+    return (edges[1:].clamp(max=size).minimum(rows + 1) - edges[:-1].maximum(rows)).clamp(min=0)
 
 
 class Objective(nn.Module):

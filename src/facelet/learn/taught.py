@@ -46,8 +46,8 @@ class Taught(Lesson):
             raise ValueError("kept answers know nothing of synthetic faces; let a model teach, by `from`")
         if self.cache and self.kept:
             raise ValueError("cache belongs to `from`: answers are kept already")
-        for key, named in (("from", self.teachers), ("answers", self.kept)):
-            if len(set(named)) < len(named) or [] in (self.teacher, self.answers):
+        for key, given, named in (("from", self.teacher, self.teachers), ("answers", self.answers, self.kept)):
+            if given == [] or len(set(named)) < len(named):
                 raise ValueError(f"{key} names each teacher once, and at least one")
         if self.mirror and not self.is_taught:
             raise ValueError("mirror belongs to a teacher: from, or answers")

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from facelet.errors import FaceletError
 from facelet.nets.base import NETS, Dropout, FaceNet, classifier, initialise
 from facelet.nets.embedding import DepthwiseHead, Width
-from facelet.nets.stem import default_stride, require_size
+from facelet.nets.stem import default_stride, require_size, scaled
 
 Activation = Literal["prelu", "relu"]
 FIRST, LAST = 64, 512
@@ -95,23 +95,23 @@ class MobileFaceNet(FaceNet):
         stride = stem_stride or min(2, default_stride(size))
         require_size(size, stride * 8)
         width = width * self.scale
-        inputs, side, stages = _scaled(FIRST, width), -(-size // stride), []
+        inputs, side, stages = scaled(FIRST, width), -(-size // stride), []
         self.stem = nn.Sequential(
             *_conv(channels, inputs, activation, side=3, stride=stride), *_conv(inputs, inputs, activation, side=3)
         )
         for groups in STAGES:
             blocks: list[nn.Module] = []
             for expansion, base, count, first in groups:
-                outputs = _scaled(base, width)
+                outputs = scaled(base, width)
                 for number in range(count):
                     blocks.append(Bottleneck(inputs, outputs, expansion, 1 if number else first, se, activation))
                     inputs = outputs
             stages.append(nn.Sequential(*blocks))
             side = -(-side // 2)
         self.stage1, self.stage2, self.stage3 = stages
-        self.stage_widths = tuple(_scaled(groups[-1][1], width) for groups in STAGES)
+        self.stage_widths = tuple(scaled(groups[-1][1], width) for groups in STAGES)
         self.embedding_width = embedding
-        last = _scaled(LAST, width)
+        last = scaled(LAST, width)
         self.wide = nn.Sequential(*_conv(inputs, last, activation))
         self.head = DepthwiseHead(last, side, embedding, dropout)
         self.fc = classifier(embedding, classes)
@@ -131,10 +131,6 @@ class MobileFaceNet(FaceNet):
     def uncut(self) -> list[nn.Module]:
         """Besides the classifier the layer that makes the embedding, whose length is an option."""
         return [self.fc, self.head.linear]
-
-
-def _scaled(base: int, width: float) -> int:
-    return max(8, round(base * width / 8) * 8)
 
 
 @NETS.register("mobilefacenet-0.5m")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from facelet.errors import FaceletError
 from facelet.nets.base import NETS, Dropout, FaceNet, classifier, initialise
 from facelet.nets.embedding import FlatHead, Width
-from facelet.nets.stem import require_size
+from facelet.nets.stem import require_size, scaled
 
 FIRST = 32
 STEM = 64
@@ -63,16 +63,16 @@ class MobileNet(FaceNet):
         if not 0.125 <= width <= 2:
             raise FaceletError(f"width is {width}, expected a factor of 0.125 to 2")
         require_size(size, 16)
-        first, inputs, side, stages = _scaled(FIRST, width), _scaled(STEM, width), size, []
+        first, inputs, side, stages = scaled(FIRST, width), scaled(STEM, width), size, []
         conv = nn.Conv2d(channels, first, 3, 1, 1, bias=False)
         self.stem = nn.Sequential(conv, nn.BatchNorm2d(first), nn.PReLU(first), Block(first, inputs, 1))
         for base, count in STAGES:
-            outputs = _scaled(base, width)
+            outputs = scaled(base, width)
             blocks = (Block(outputs if number else inputs, outputs, 1 if number else 2) for number in range(count))
             stages.append(nn.Sequential(*blocks))
             inputs, side = outputs, -(-side // 2)
         self.stage1, self.stage2, self.stage3, self.stage4 = stages
-        self.stage_widths = tuple(_scaled(base, width) for base, _ in STAGES)
+        self.stage_widths = tuple(scaled(base, width) for base, _ in STAGES)
         self.embedding_width = embedding or inputs
         self.head = None if embedding is None else FlatHead(inputs, side * side, embedding, dropout)
         self.dropout = nn.Dropout(dropout if embedding is None else 0.0)
@@ -90,7 +90,3 @@ class MobileNet(FaceNet):
 
     def uncut(self) -> list[nn.Module]:
         return [self.fc] if self.head is None else [self.fc, self.head.linear]
-
-
-def _scaled(base: int, width: float) -> int:
-    return max(8, round(base * width / 8) * 8)

@@ -27,7 +27,7 @@ from facelet.nets.base import NETS, Dropout, FaceNet, classifier, initialise
 from facelet.nets.embedding import DepthwiseHead, Width
 from facelet.nets.fusing import Fusable
 from facelet.nets.pointwise import Pointwise
-from facelet.nets.stem import default_stride, require_size
+from facelet.nets.stem import default_stride, require_size, scaled
 
 Norms = Literal["branches", "sum"]
 FIRST, WIDTHS = 32, (64, 128, 192)
@@ -122,7 +122,7 @@ class RepVGG(FaceNet):
             raise FaceletError(f"width is {width}, expected a factor of 0.125 to 4")
         stride = stem_stride or min(2, default_stride(size))
         require_size(size, stride * 8)
-        inputs, *outputs = (max(8, round(base * width * self.scale / 8) * 8) for base in (FIRST, *WIDTHS))
+        inputs, *outputs = (scaled(base, width * self.scale) for base in (FIRST, *WIDTHS))
         self.stage_widths = tuple(outputs)
         self.stem, side, stages = Block(channels, inputs, stride, norms), -(-size // stride), []
         for wide, depth in zip(outputs, blocks or self.depths, strict=True):

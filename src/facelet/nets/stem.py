@@ -28,6 +28,11 @@ def require_size(size: int, stride: int) -> None:
         raise FaceletError(f"{size} px faces are too small for this net: its strides need at least {stride} px")
 
 
+def scaled(base: int, width: float) -> int:
+    """``base`` channels times ``width``, to the nearest multiple of 8, 8 at least."""
+    return max(8, round(base * width / 8) * 8)
+
+
 class Stem(nn.Module):
     """conv - BN - ReLU, and at stride 4 a max pool. (N, channels, H, W) to (N, width, H / stride, W / stride).
 
