@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -24,6 +25,20 @@ def real_data(name: str) -> Path:
 def real():
     """``real("ferplus.zip")`` is a path, or skips the test."""
     return real_data
+
+
+@pytest.fixture(scope="session")
+def benchmark_script():
+    """``benchmark_script("ship")`` is benchmarks/ship.py as a module."""
+
+    def load(name: str):
+        path = Path(__file__).parents[1] / "benchmarks" / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(name, path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 @pytest.fixture

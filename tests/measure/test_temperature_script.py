@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
 from facelet import model_file
 
 
 @pytest.fixture(scope="module")
-def script():
-    path = Path(__file__).parents[2] / "benchmarks" / "temperature.py"
-    spec = importlib.util.spec_from_file_location("temperature", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def script(benchmark_script):
+    return benchmark_script("temperature")
 
 
 def test_the_worst_error_decides_and_of_equals_the_nearest_to_one(script):

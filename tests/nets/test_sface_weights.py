@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import zipfile
 from pathlib import Path
 
@@ -19,11 +18,8 @@ FILE = "face_recognition_sface_2021dec_int8bq.onnx"
 
 
 @pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("sface_weights", ROOT / "benchmarks" / "sface_weights.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def script(benchmark_script):
+    return benchmark_script("sface_weights")
 
 
 @pytest.fixture(scope="module")

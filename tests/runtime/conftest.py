@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import zipfile
 from pathlib import Path
@@ -179,11 +178,9 @@ def make_identity():
 
 
 @pytest.fixture
-def ship(shelf):
+def ship(shelf, benchmark_script):
     """benchmarks/ship.py, its folder the empty ``shelf``: ``ship(path, name, description="")``, ``ship.named(path, name, out)``."""
-    spec = importlib.util.spec_from_file_location("ship", Path(__file__).parents[2] / "benchmarks" / "ship.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = benchmark_script("ship")
 
     def into_shelf(model, name, description=""):
         return module.ship(model, name, description, shelf)
