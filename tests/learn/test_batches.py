@@ -11,7 +11,8 @@ import torch
 from facelet.errors import FaceletError
 from facelet.faces.augment import NONE, Augmentation, apply, plain
 from facelet.learn import batches as module
-from facelet.learn.batches import FaceBatches, Faces, MappedRows, seed_of
+from facelet.learn.batches import FaceBatches, Faces, seed_of
+from facelet.learn.mapped import MappedRows
 
 
 def numbered(n=70, size=8):

@@ -12,6 +12,7 @@ coarser treatment of colours is left out.
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -49,8 +50,7 @@ def greyed(faces: Tensor, grey: Tensor) -> Tensor:
     """Without colour where ``grey`` (N,) is 1; a grey face as it is."""
     if faces.shape[1] == 1:
         return faces
-    luma = (faces * torch.tensor(LUMA, device=faces.device).view(1, 3, 1, 1)).sum(1, keepdim=True)
-    return torch.where(grey.view(-1, 1, 1, 1) > 0, luma, faces)
+    return torch.where(grey.view(-1, 1, 1, 1) > 0, (faces * luma(faces.device)).sum(1, keepdim=True), faces)
 
 
 def compress(faces: Tensor, strength: Tensor) -> Tensor:
@@ -67,13 +67,24 @@ def compress(faces: Tensor, strength: Tensor) -> Tensor:
     blocks = padded.reshape(n, channels, whole // BLOCK, BLOCK, whole // BLOCK, BLOCK).transpose(3, 4)
     dct = _dct(faces.device)
     with torch.autocast(faces.device.type, enabled=False):
-        steps = torch.tensor(TABLE, dtype=torch.float32, device=faces.device) * strength[rows].view(-1, 1, 1, 1, 1, 1)
+        steps = _table(faces.device) * strength[rows].view(-1, 1, 1, 1, 1, 1)
         steps = (steps + 0.5).floor().clamp(1, 255)
         found = dct @ (blocks * 255 - 128) @ dct.T
         made = dct.T @ ((found / steps).round() * steps) @ dct
     made = ((made + 128) / 255).transpose(3, 4).reshape(n, channels, whole, whole)[:, :, :side, :side]
     made = torch.where(strength[rows].view(-1, 1, 1, 1) > 0, made.clamp(0, 1), faces[rows])
     return faces.index_copy(0, rows, made)
+
+
+@cache
+def luma(device: torch.device) -> Tensor:
+    """(1, 3, 1, 1): what red, green and blue count for. Made once: a GPU would be sent it at every step."""
+    return torch.tensor(LUMA, device=device).view(1, 3, 1, 1)
+
+
+@cache
+def _table(device: torch.device) -> Tensor:
+    return torch.tensor(TABLE, dtype=torch.float32, device=device)
 
 
 def strength_of(quality: Tensor) -> Tensor:
@@ -112,6 +123,7 @@ def _rows(weights: Tensor) -> Tensor:
     return weights / weights.sum(2, keepdim=True).clamp(min=1e-9)
 
 
+@cache
 def _dct(device: torch.device) -> Tensor:
     """(8, 8) orthonormal DCT-II: rows are frequencies."""
     numbers = torch.arange(BLOCK, dtype=torch.float32, device=device)

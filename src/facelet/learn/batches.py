@@ -25,6 +25,8 @@ from torch import Tensor
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
 from facelet.faces.augment import Augmentation, apply, draw
+from facelet.learn.mapped import MappedRows
+from facelet.learn.recorded import Recorded
 
 AHEAD = 64
 """Steps whose augmentation is drawn at once."""
@@ -50,40 +52,6 @@ class Batch(NamedTuple):
     rows: Tensor
     mirrored: Tensor
     votes: Tensor | None
-
-
-class MappedRows:
-    """Images of a memory map, gathered by row; it pickles as its file's name, not as its pixels."""
-
-    device = torch.device("cpu")
-
-    def __init__(self, images: np.memmap) -> None:
-        self.images = images
-
-    def __getitem__(self, rows: Tensor) -> Tensor:
-        """uint8 (B, H, W, C); ``rows`` on the CPU."""
-        wanted = rows.numpy()
-        order = np.argsort(wanted)  # read in the order of the file
-        found = np.empty((len(wanted), *self.images.shape[1:]), np.uint8)
-        found[order] = self.images[wanted[order]]
-        return torch.from_numpy(found)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        images = self.images
-        start = images.__array_interface__["data"][0] - _file_start(images)
-        return _reopen, (str(images.filename), images.shape, start)
-
-
-def _file_start(images: np.memmap) -> int:
-    """Address at which the file's first byte would be; a slice of a map keeps the offset of the whole."""
-    base: Any = images
-    while isinstance(base.base, np.memmap):
-        base = base.base
-    return base.__array_interface__["data"][0] - base.offset
-
-
-def _reopen(name: str, shape: tuple[int, ...], start: int) -> MappedRows:
-    return MappedRows(np.memmap(name, np.uint8, "r", start, shape))
 
 
 @dataclass
@@ -183,6 +151,7 @@ class FaceBatches:
         self.total: int | None = None
         self.device = torch.device("cpu")
         self.rank, self.world = 0, 1
+        self._change = Recorded(apply, wanted=False)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -194,6 +163,7 @@ class FaceBatches:
             raise FaceletError(f"a batch of {self.size} faces does not divide by {world} processes")
         self.device, self.rank, self.world = device, rank, world
         self.faces.to(device)
+        self._change = Recorded(apply, wanted=world == 1)
 
     def start(self, step: int, count: int) -> Iterator[Batch]:
         """The first ``count`` batches of the epoch in which ``step`` is, whole, in every process."""
@@ -226,7 +196,9 @@ class FaceBatches:
         faces = self.faces
         images, rows = faces.pixels(rows), sent(rows, self.device)
         votes = None if faces.votes is None else faces.votes[rows]
-        return Batch(apply(images, params), faces.labels[rows], rows, mirrored, votes)
+        changed = self._change(images, params)
+        changed = changed.clone() if self._change.replays else changed  # Lightning asks for a batch ahead of its step
+        return Batch(changed, faces.labels[rows], rows, mirrored, votes)
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         """Rows of one epoch, drawn on the CPU so that every machine draws the same."""

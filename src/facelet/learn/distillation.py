@@ -84,6 +84,8 @@ class Distillation(Objective):
     Raises FaceletError when a term is unknown, or asks what the teacher does not know.
     """
 
+    repeats = True
+
     def __init__(self, spec: NetSpec, teacher: Teacher, factors: Mapping[str, float], pair: Pair, **hard: Any) -> None:
         super().__init__(spec, **hard)
         self.factors = {name: weight for name, weight in factors.items() if weight > 0}

@@ -34,15 +34,16 @@ class Ema:
         floating = {name for name, value in mean.items() if value.is_floating_point()}
         self._mean = [mean[name] for name in mean if name in floating]
         self._live = [live[name] for name in mean if name in floating]
-        self._counts = [(mean[name], live[name]) for name in mean if name not in floating]
+        self._counts = [mean[name] for name in mean if name not in floating]
+        self._live_counts = [live[name] for name in mean if name not in floating]
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Follows the net after its ``step``-th optimizer step (1 is the first)."""
         decay = min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(self._mean, self._live, 1 - decay)
-        for mean, live in self._counts:
-            mean.copy_(live)
+        if self._counts:
+            torch._foreach_copy_(self._counts, self._live_counts)
 
 
 @torch.no_grad()

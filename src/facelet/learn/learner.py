@@ -27,6 +27,7 @@ from facelet.learn.interrupt import Interrupt
 from facelet.learn.lightning import LightningModule
 from facelet.learn.optimizer import make_optimizer
 from facelet.learn.probe import Probe
+from facelet.learn.recorded import Recorded
 from facelet.learn.reporter import Reporter
 from facelet.learn.schedule import FIRST
 from facelet.learn.state import Point
@@ -79,6 +80,8 @@ class Learner(LightningModule):
         self._watch = Watch(self.device)
         parts = {"net": self.net, "objective": self.objective, "ema": self.ema.net}
         self._checkpoints = Checkpoints(plan.folder, {**parts, "optimizer": self.optimizer, "watch": self._watch})
+        alone = self.trainer.world_size == 1
+        self._pass = Recorded(self._forward_and_back, wanted=alone and self.objective.repeats, say=self.say)
         self._before = 0.0
         if self.schedule is not None:
             self.done, self._before, self.points = self._checkpoints.load()
@@ -101,14 +104,19 @@ class Learner(LightningModule):
         for group in self.optimizer.param_groups:
             group["lr"] = plan.optimization.lr * self._rate()
         with self._told():
-            loss = torch.stack(list(self.objective(self.net, batch).values())).sum()
-            self.manual_backward(loss)
+            loss = self._pass(*batch)
         norm = nn.utils.clip_grad_norm_(self._clip, plan.optimization.clip or math.inf)
         self._watch.add(loss, norm)
         self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        if not self._pass.replays:
+            self.optimizer.zero_grad(set_to_none=True)
         self.done += 1
         self.ema.update(self.done)
+
+    def _forward_and_back(self, *batch: Any) -> torch.Tensor:
+        loss = torch.stack(list(self.objective(self.net, Batch(*batch)).values())).sum()
+        self.manual_backward(loss)
+        return loss.detach()
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         with self._told():
@@ -186,10 +194,8 @@ class Learner(LightningModule):
         if self.global_rank == 0:
             plan.folder.save_plan(self.schedule, plan.precision)
             if self.say:
-                milliseconds = self._probe.step_seconds * 1e3
-                self.say(
-                    f"  {milliseconds:.0f} ms a step: {self.schedule.total} steps, {self.schedule.epochs:.1f} epochs"
-                )
+                each = self._probe.step_seconds * 1e3
+                self.say(f"  {each:.0f} ms a step: {self.schedule.total} steps, {self.schedule.epochs:.1f} epochs")
 
     def _end_lap(self) -> None:
         """Validates the running mean and adds a point to the curves."""

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from facelet import losses
+from facelet.faces.degrade import luma
 from facelet.learn.batches import Batch
 from facelet.nets import FaceNet, NetSpec
 
@@ -35,7 +36,8 @@ class Normalise(nn.Module):
 
     def forward(self, faces: Tensor) -> Tensor:
         if faces.shape[1] != self.channels:
-            faces = faces.expand(-1, 3, -1, -1) if faces.shape[1] == 1 else _luma(faces)
+            grey = faces.shape[1] == 1
+            faces = faces.expand(-1, 3, -1, -1) if grey else (faces * luma(faces.device)).sum(1, keepdim=True)
         if faces.shape[-1] != self.size:
             faces = resized(faces, self.size)
         faces = (faces - self.mean) / self.std
@@ -74,6 +76,8 @@ class Objective(nn.Module):
         loss: "ce", or a name in losses.HARD.
     """
 
+    repeats = False
+    """Whether every step asks the same of a GPU, so that it may be recorded: nothing is counted in Python, no value is read."""
     weights: Tensor | None
 
     def __init__(
@@ -124,10 +128,7 @@ class Objective(nn.Module):
 class Labels(Objective):
     """The loss on labels or votes alone."""
 
+    repeats = True
+
     def forward(self, net: FaceNet, batch: Batch) -> dict[str, Tensor]:
         return {self.loss: self.hard(net(self.normalise(batch.faces)), batch).mean()}
-
-
-def _luma(faces: Tensor) -> Tensor:
-    weights = torch.tensor((0.299, 0.587, 0.114), device=faces.device).view(1, 3, 1, 1)
-    return (faces * weights).sum(1, keepdim=True)

@@ -31,6 +31,8 @@ class Reconstruction(Objective):
         width: of that embedding.
     """
 
+    repeats = True
+
     def __init__(self, spec: NetSpec, weight: float, width: int, **hard: Any) -> None:
         super().__init__(spec, **hard)
         self.weight, self.classes = weight, spec.classes

@@ -33,6 +33,8 @@ class Exits(Objective):
     The deepest answer and feature are targets, without gradient. ``exits``: None for those that an ExitNet keeps.
     """
 
+    repeats = True
+
     def __init__(
         self,
         spec: NetSpec,
