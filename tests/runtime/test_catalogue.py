@@ -39,12 +39,15 @@ def test_the_list(models):
     head, int8, fp32, identity, *licences = said().splitlines()
     assert head.split()[:4] == ["model", "task", "file", "params"]
     assert int8.split()[:2] == ["expression", "expression"]
-    assert "0.36 M  12.3 M  24 px  87.9% (86.8% to 88.9%) of 3,153 faces" in int8
+    assert "0.36 M  12.3 M  24 px  87.9% (86.8–88.9)  3,153 faces" in int8
     assert fp32.split()[0] == "expression-fp32"
-    assert "97.0% of 6,000 pairs" in identity
+    assert identity.split()[-4:] == ["97.0%", "6,000", "pairs", "0.500"]
     assert identity.split()[-1] == "0.500"
     assert licences[0] == "training faces of expression, expression-fp32: FERPlus labels MIT"
-    assert len(said(width=80).splitlines()[1]) == 80
+    narrow = said(width=80).splitlines()
+    assert [line.split()[0] for line in narrow[:4]] == ["model", "expression", "expression-fp32", "identity"]
+    assert narrow[1].rstrip().endswith("24 px 87.9% (86.8–88.9) 3,153 faces")
+    assert max(map(len, narrow[:4])) <= 80
 
 
 def test_the_list_as_json(models, capsys):

@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from rich import box
 from rich.table import Table
 
 from facelet import model_file
@@ -212,8 +211,10 @@ def bench_table(rows: Sequence[Latency], where: Machine) -> Table:
         + (f"\nwarning: {where.warning}" if where.warning else ""),
         title_justify="left",
         caption_justify="left",
-        box=box.SIMPLE_HEAD,
+        box=None,
         pad_edge=False,
+        collapse_padding=True,  # 80 columns hold names of 22 letters then
+        header_style="dim",
     )
     table.add_column("model", overflow="fold")
     for heading in ("batch", "p50 ms", "p95 ms", "mean ms", "faces/s", "params", "MACs", "file"):

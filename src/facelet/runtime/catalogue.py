@@ -29,6 +29,8 @@ from facelet.shipped import Shipped
 
 SUFFIX = ".onnx"
 ACCURACY = "test_accuracy"
+WIDE = 100
+"""Columns of a console that has room for what a name tells already, the task, and for thresholds."""
 
 
 @dataclass(frozen=True)
@@ -112,21 +114,29 @@ def command(name: str = "", *, copy: str = "", as_json: bool = False, console: C
 
 def _list(entries: Sequence[Entry], console: Console) -> None:
     """A line a model, and under them the licences of their training faces, which are long."""
-    table = Table(box=None, pad_edge=False, header_style="dim", collapse_padding=console.width < 100)
-    for title in ("model", "task", "file", "params", "MACs", "input", "test accuracy", "threshold"):
+    wide = console.width >= WIDE
+    table = Table(box=None, pad_edge=False, header_style="dim", collapse_padding=not wide)
+    titles = ("model", "task", "file", "params", "MACs", "input", "test accuracy", "of", "threshold")
+    shown = [title for title in titles if wide or title not in ("task", "threshold")]
+    for title in shown:
         left = title in ("model", "task", "test accuracy")
         table.add_column(title, justify="left" if left else "right", no_wrap=title != "test accuracy", overflow="fold")
     licences: dict[str, list[str]] = {}
     for one in entries:
         info = one.info
-        threshold = "" if info.threshold is None else f"{info.threshold:.3f}"
-        cost = (
-            f"{len(one.data) / 1e6:.2f} MB",
-            f"{info.params / 1e6:.2f} M",
-            f"{info.macs / 1e6:.1f} M",
-            f"{info.input.size} px",
-        )
-        table.add_row(Text(one.name), info.task, *cost, _accuracy(info), threshold)
+        accuracy, _, of = _accuracy(info).partition(" of ")
+        row = {
+            "model": Text(one.name),
+            "task": info.task,
+            "file": f"{len(one.data) / 1e6:.2f} MB",
+            "params": f"{info.params / 1e6:.2f} M",
+            "MACs": f"{info.macs / 1e6:.1f} M",
+            "input": f"{info.input.size} px",
+            "test accuracy": accuracy,
+            "of": of,
+            "threshold": "" if info.threshold is None else f"{info.threshold:.3f}",
+        }
+        table.add_row(*(row[title] for title in shown))
         licences.setdefault(info.licence, []).append(one.name)
     console.print(table)
     for licence, names in licences.items():
@@ -191,5 +201,5 @@ def _accuracy(info: ModelInfo) -> str:
         return ""
     unit = "pairs" if "test_pairs" in told else "faces"
     low, high = (told.get(f"{ACCURACY}_{end}") for end in ("low", "high"))
-    interval = "" if low is None or high is None else f" ({low:.1%} to {high:.1%})"
+    interval = "" if low is None or high is None else f" ({100 * low:.1f}–{100 * high:.1f})"
     return f"{told[ACCURACY]:.1%}{interval} of {told.get(f'test_{unit}', 0):,.0f} {unit}"
