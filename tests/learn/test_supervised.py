@@ -323,6 +323,19 @@ def test_a_checkpoint_of_another_run_is_a_start(step, job, faces, tmp_path):
             step(epochs=1, net=None, net_options={}, checkpoint=path).plan(faces, {})
 
 
+def test_a_checkpoint_may_be_moved_but_not_changed(step, job, tmp_path, monkeypatch):
+    start = {"epochs": 1, "net": None, "net_options": {}}
+    first = step(epochs=1).run(job("before")).net
+    work, moved = job(), tmp_path / "moved.safetensors"
+    made = step(checkpoint=first, **start).run(work)
+    moved.write_bytes(first.read_bytes())
+    other = step(epochs=1, lr=0.1).run(job("other")).net
+    with pytest.raises(FaceletError, match="other settings"):
+        step(checkpoint=other, **start).run(work)
+    monkeypatch.setattr("facelet.learn.trainer.train", lambda *_: pytest.fail("it trains again"))
+    assert step(checkpoint=moved, **start).run(work).net == made.net
+
+
 def test_a_net_may_see_larger_faces_than_there_are(step, job, faces):
     lesson = step(epochs=1, size=faces.size + 8)
     made = lesson.run(job())

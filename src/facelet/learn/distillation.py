@@ -84,8 +84,6 @@ class Distillation(Objective):
     Raises FaceletError when a term is unknown, or asks what the teacher does not know.
     """
 
-    repeats = True
-
     def __init__(self, spec: NetSpec, teacher: Teacher, factors: Mapping[str, float], pair: Pair, **hard: Any) -> None:
         super().__init__(spec, **hard)
         self.factors = {name: weight for name, weight in factors.items() if weight > 0}
@@ -100,6 +98,7 @@ class Distillation(Objective):
                     f"the loss {name!r} needs a teacher of the same {spec.classes} classes, this one has {teacher.classes}"
                 )
         self.terms = nn.ModuleDict({name: TERMS[name](pair) for name in self.factors})
+        self.repeats = all(TERMS[name].repeats for name in self.factors)
         self._teacher = (teacher,)  # in a tuple: neither trained nor saved with this module
 
     def place(self, device: torch.device) -> None:

@@ -46,9 +46,10 @@ class Pair:
 
 
 class Term(nn.Module):
-    """One loss. ``asks`` names the fields of the teacher's Seen that it reads."""
+    """One loss. ``asks`` names the fields of the teacher's Seen that it reads; ``repeats`` is as of Objective."""
 
     asks: ClassVar[tuple[str, ...]] = ()
+    repeats: ClassVar[bool] = True
 
     def __init__(self, pair: Pair) -> None:
         super().__init__()
