@@ -151,19 +151,19 @@ class FaceBatches:
         self.total: int | None = None
         self.device = torch.device("cpu")
         self.rank, self.world = 0, 1
-        self._change = Recorded(apply, wanted=False)
+        self.change = Recorded(apply, wanted=False)
 
     @property
     def steps_per_epoch(self) -> int:
         return self.epoch // self.size
 
-    def place(self, device: torch.device, rank: int = 0, world: int = 1) -> None:
-        """Moves the faces to ``device`` and takes the share of process ``rank`` of ``world``."""
+    def place(self, device: torch.device, rank: int = 0, world: int = 1, record: bool = False) -> None:
+        """Moves the faces to ``device`` and takes the share of process ``rank`` of ``world``; see Recorded for ``record``."""
         if self.size % world:
             raise FaceletError(f"a batch of {self.size} faces does not divide by {world} processes")
         self.device, self.rank, self.world = device, rank, world
         self.faces.to(device)
-        self._change = Recorded(apply, wanted=world == 1)
+        self.change = Recorded(apply, "augmentation", wanted=record and world == 1)
 
     def start(self, step: int, count: int) -> Iterator[Batch]:
         """The first ``count`` batches of the epoch in which ``step`` is, whole, in every process."""
@@ -196,9 +196,7 @@ class FaceBatches:
         faces = self.faces
         images, rows = faces.pixels(rows), sent(rows, self.device)
         votes = None if faces.votes is None else faces.votes[rows]
-        changed = self._change(images, params)
-        changed = changed.clone() if self._change.replays else changed  # Lightning asks for a batch ahead of its step
-        return Batch(changed, faces.labels[rows], rows, mirrored, votes)
+        return Batch(self.change(images, params), faces.labels[rows], rows, mirrored, votes)
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         """Rows of one epoch, drawn on the CPU so that every machine draws the same."""

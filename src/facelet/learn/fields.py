@@ -46,6 +46,9 @@ class LessonFields(Step):
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the running mean of the weights, 0 for none")
     augment: float | dict[str, float] = Field(1.0, description="strength, 0 for none; or fields of Augmentation")
     precision: precisions.Wish = "auto"
+    record: bool = Field(
+        True, description="on one GPU: a step is recorded once and replayed, which spares Python's time"
+    )
     tensorboard: bool = False
 
     @field_validator("loss")

@@ -70,8 +70,8 @@ class Learner(LightningModule):
             self._begin()
 
     def _begin(self) -> None:
-        plan = self.training_plan
-        plan.batches.place(self.device, self.global_rank, self.trainer.world_size)
+        plan, world = self.training_plan, self.trainer.world_size
+        plan.batches.place(self.device, self.global_rank, world, plan.record)
         plan.exam.faces.to(self.device)
         self.objective.place(self.device)
         self._clip = [p for p in (*self.net.parameters(), *self.objective.parameters()) if p.requires_grad]
@@ -80,8 +80,7 @@ class Learner(LightningModule):
         self._watch = Watch(self.device)
         parts = {"net": self.net, "objective": self.objective, "ema": self.ema.net}
         self._checkpoints = Checkpoints(plan.folder, {**parts, "optimizer": self.optimizer, "watch": self._watch})
-        alone = self.trainer.world_size == 1
-        self._pass = Recorded(self._forward_and_back, wanted=alone and self.objective.repeats, say=self.say)
+        self._pass = Recorded(self._forward_and_back, plan.name, plan.record and self.objective.repeats and world == 1)
         self._before = 0.0
         if self.schedule is not None:
             self.done, self._before, self.points = self._checkpoints.load()
@@ -108,12 +107,11 @@ class Learner(LightningModule):
         norm = nn.utils.clip_grad_norm_(self._clip, plan.optimization.clip or math.inf)
         self._watch.add(loss, norm)
         self.optimizer.step()
-        if not self._pass.replays:
-            self.optimizer.zero_grad(set_to_none=True)
         self.done += 1
         self.ema.update(self.done)
 
     def _forward_and_back(self, *batch: Any) -> torch.Tensor:
+        self.optimizer.zero_grad(set_to_none=True)
         loss = torch.stack(list(self.objective(self.net, Batch(*batch)).values())).sum()
         self.manual_backward(loss)
         return loss.detach()
@@ -228,10 +226,12 @@ class Learner(LightningModule):
             self._checkpoints.save(self.done, self._seconds(), self.points)
 
     def close(self) -> None:
-        """Gives back the terminal; called once the training has ended, however."""
-        reporter = getattr(self, "_reporter", None)
-        if reporter is not None:
+        """Gives back the terminal, and a GPU's memory; called once the training has ended, however."""
+        if reporter := getattr(self, "_reporter", None):
             reporter.close()
+        if recorded := getattr(self, "_pass", None):
+            recorded.forget()
+            self.training_plan.batches.change.forget()
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:

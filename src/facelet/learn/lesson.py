@@ -115,19 +115,18 @@ class Lesson(LessonFields):
 
     def spec_for(self, faces: FaceSet, train: FaceSet, before: NetSpec | None) -> NetSpec:
         """Of the net this step makes; ``before`` is that of the model it starts from, or has the shape of."""
-        classes = self.classes(faces)
         if before is not None:
             if before.channels != faces.channels:
                 raise FaceletError(
                     f"{self.name}: {self.before!r} sees faces of {before.channels} channels, these have {faces.channels}"
                 )
-            return replace(before, classes=classes, size=self.size or faces.size, exits=None)
+            return replace(before, classes=self.classes(faces), size=self.size or faces.size, exits=None)
         assert self.net is not None
         mean, std = input_statistics(train.images)
         try:
             return nets.resolve(
                 self.net,
-                classes=classes,
+                classes=self.classes(faces),
                 size=self.size or faces.size,
                 channels=faces.channels,
                 mean=mean,
@@ -220,6 +219,7 @@ class Lesson(LessonFields):
             folder=folder,
             warmup=self.warmup,
             tensorboard=self.tensorboard,
+            record=self.record,
         )
 
     def wish(self, job: Job) -> precisions.Wish:
@@ -241,7 +241,7 @@ class Lesson(LessonFields):
 
     def fingerprint(self, job: Job, spec: NetSpec) -> str:
         """Of everything that decides the result, hardware aside."""
-        said = self.model_dump_json(exclude={"tensorboard", "against", "seeds", "checkpoint"})
+        said = self.model_dump_json(exclude={"tensorboard", "record", "against", "seeds", "checkpoint"})
         parents = [digest(job.net_of(name)) for name in self.needs()]
         parents += [digest(job.faces_of(name)) for name in self.needs_faces()]
         parents += [digest(self.checkpoint)] if self.checkpoint else []

@@ -1,6 +1,6 @@
 """Many small launches made one: what a GPU does at every step is recorded once, as a CUDA graph, and replayed.
 
->>> step = Recorded(function)
+>>> step = Recorded(function, name="student")
 >>> loss = step(faces, labels)  # tensors of the same shapes at every call
 
 Python takes longer to launch a small net's kernels than a GPU takes to run them, and a replay is a single launch:
@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from facelet.errors import FaceletError
+
 WARM = 3
 """Calls before the recording, in which kernels are chosen and constants made."""
 
@@ -23,27 +25,27 @@ class Recorded:
     """``function``, which launches the same kernels on the same memory at every call, whatever the tensors hold.
 
     Args:
-        function: from tensors, or None, to a tensor. It neither reads a value off the GPU nor counts in Python.
+        function: from tensors, or None, to a tensor. It neither reads a value off the GPU nor counts in Python. Where it goes
+            backward it drops the gradients first; after a replay they lie where the recording left them.
+        name: of the training, for the message.
         wanted: False calls it as it is, and so does a CPU.
-        say: prints the line that tells when a function could not be recorded; it is called as it is then.
+
+    Raises FaceletError when it cannot be recorded.
     """
 
-    def __init__(
-        self, function: Callable[..., Tensor], wanted: bool = True, say: Callable[[str], None] | None = None
-    ) -> None:
-        self._function, self._wanted, self._say = function, wanted, say
+    def __init__(self, function: Callable[..., Tensor], name: str = "", wanted: bool = True) -> None:
+        self._function, self._name, self._wanted = function, name, wanted
         self._calls = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """Gives back the recording's memory; the next call records anew. Left to the garbage collector, it could stay for long."""
         self._graph: Any = None
         self._given: tuple[Tensor | None, ...] = ()
         self._found: Tensor = torch.empty(0)
 
-    @property
-    def replays(self) -> bool:
-        """Whether the next call is a replay, which finds gradients where the last one left them: they must not be dropped."""
-        return self._graph is not None
-
     def __call__(self, *given: Tensor | None) -> Tensor:
-        """What ``function`` returns; a replay overwrites it. Shapes are those of the first call."""
+        """What ``function`` returns. Shapes are those of the first call."""
         if self._graph is None and self._due(given):
             self._record(given)
         if self._graph is None:
@@ -52,7 +54,7 @@ class Recorded:
             if place is not None and value is not None:
                 place.copy_(value)
         self._graph.replay()
-        return self._found
+        return self._found.clone()  # the next replay writes there
 
     def _due(self, given: tuple[Tensor | None, ...]) -> bool:
         self._calls += 1
@@ -61,15 +63,19 @@ class Recorded:
     def _record(self, given: tuple[Tensor | None, ...]) -> None:
         self._given = tuple(None if value is None else value.clone() for value in given)
         graph = torch.cuda.CUDAGraph()
-        torch.clear_autocast_cache()  # weights rounded before now would never follow the net's
         try:
-            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+            # a capture that fails stays on its own stream, but for the outer context
+            with (
+                torch.cuda.stream(torch.cuda.current_stream()),
+                torch.cuda.graph(graph, capture_error_mode="thread_local"),
+            ):
                 self._found = self._function(*self._given)
-        except RuntimeError as error:
-            self._wanted = False
-            torch.cuda.synchronize()
-            if self._say:
-                self._say(f"  not recorded for the GPU, every step is launched anew: {str(error).splitlines()[0]}")
-        else:
-            self._graph = graph
-        torch.clear_autocast_cache()
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:  # torch says only that the capture failed, and keeps why in the context
+            cause = str(error.__context__ or error).splitlines()[0]
+            raise FaceletError(
+                f"{self._name}: its step cannot be recorded for the GPU ({cause}); `record: false` in the recipe's step "
+                "launches every one anew"
+            ) from error
+        self._graph = graph

@@ -49,7 +49,7 @@ class Term(nn.Module):
     """One loss. ``asks`` names the fields of the teacher's Seen that it reads; ``repeats`` is as of Objective."""
 
     asks: ClassVar[tuple[str, ...]] = ()
-    repeats: ClassVar[bool] = True
+    repeats: ClassVar[bool] = False
 
     def __init__(self, pair: Pair) -> None:
         super().__init__()
@@ -67,6 +67,8 @@ TERMS: Registry[type[Term]] = Registry("distillation loss")
 class Ce(Term):
     """Cross-entropy with the labels or votes, as without a teacher."""
 
+    repeats = True
+
     def forward(self, student: Seen, teacher: Seen, labels: Tensor, hard: Tensor) -> Tensor:
         return hard
 
@@ -75,6 +77,7 @@ class Ce(Term):
 class Kd(Term):
     """See losses.kd."""
 
+    repeats = True
     asks = ("logits",)
 
     def forward(self, student: Seen, teacher: Seen, labels: Tensor, hard: Tensor) -> Tensor:
@@ -87,6 +90,7 @@ class Kd(Term):
 class Dkd(Term):
     """See losses.dkd; 0 for faces without a label."""
 
+    repeats = True
     asks = ("logits",)
 
     def forward(self, student: Seen, teacher: Seen, labels: Tensor, hard: Tensor) -> Tensor:
@@ -113,6 +117,7 @@ class Hint(Term):
     same for every teacher: 2 is knowing nothing of it, 0 is knowing all.
     """
 
+    repeats = True
     asks = ("embedding",)
 
     def __init__(self, pair: Pair) -> None:
@@ -143,6 +148,7 @@ class Hint(Term):
 class Attention(Term):
     """See losses.attention, averaged over the last three stages of both. Wants the teacher itself, not its kept answers."""
 
+    repeats = True
     asks = ("stages",)
 
     def forward(self, student: Seen, teacher: Seen, labels: Tensor, hard: Tensor) -> Tensor:
@@ -157,6 +163,7 @@ class Attention(Term):
 class Rkd(Term):
     """25 losses.rkd_distance + 50 losses.rkd_angle on the pooled features; relations within one process's share of a batch."""
 
+    repeats = True
     asks = ("embedding",)
 
     def forward(self, student: Seen, teacher: Seen, labels: Tensor, hard: Tensor) -> Tensor:

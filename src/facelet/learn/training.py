@@ -34,6 +34,7 @@ class Training:
         ema: decay of the running mean.
         precision, seed, folder: see there.
         tensorboard: whether event files are written, too.
+        record: whether a GPU's steps may be recorded and replayed.
     """
 
     name: str
@@ -51,3 +52,4 @@ class Training:
     folder: TrainingFolder
     warmup: float = 0.1
     tensorboard: bool = False
+    record: bool = True
