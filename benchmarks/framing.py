@@ -81,7 +81,7 @@ def measure(model: Model, faces: FaceSet, most: int, console: Console) -> None:
     def right(images: NDArray[np.uint8]) -> int:
         return int((model.probabilities(images).argmax(1) == columns[found.labels]).sum())
 
-    size = model.info.input.size
+    size = model.info.input.cut_size
     ways = [CropInfo(align=align, margin=margin) for align, margin in product(ALIGNS, MARGINS)]
     counts = {f"{way.align}, margin {way.margin:g}": right(cropped(pictures, where, way, size)) for way in ways}
     table = Table(box=None, pad_edge=False, header_style="dim")

@@ -80,7 +80,7 @@ def pipeline(analyzer: Analyzer, images: list[Image]) -> dict[str, float]:
             started = time.perf_counter()
             found = analyzer.detector(image)
             detected = time.perf_counter()
-            crops = [align.cut(image, face.box, face.landmarks, info.crop, info.input.size) for face in found]
+            crops = [align.cut(image, face.box, face.landmarks, info.crop, info.input.cut_size) for face in found]
             cropped = time.perf_counter()
             analyzer.model.probabilities(crops)
             answered = time.perf_counter()

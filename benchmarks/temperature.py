@@ -48,7 +48,7 @@ def main() -> None:
     try:
         model = Model.load(asked.model)
         shape = model.info.input
-        sets = [load(source, size=shape.size, channels=shape.channels) for source in asked.faces]
+        sets = [load(source, size=shape.cut_size, channels=shape.channels) for source in asked.faces]
         found = errors([evaluate_model(model, faces, "val") for faces in sets])
     except FaceletError as error:
         sys.exit(f"error: {error}")

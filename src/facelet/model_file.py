@@ -41,6 +41,9 @@ class InputInfo(_Frozen):
 
     name: str = "images"
     size: int = Field(ge=8, le=1024, description="side in pixels")
+    cut: int = Field(
+        0, ge=0, le=1024, description="side of the faces it learned from, where they were then brought to size"
+    )
     channels: Literal[1, 3]
     mean: tuple[Annotated[float, Field(ge=-1e3, le=1e3)], ...]
     std: tuple[Annotated[float, Field(ge=1e-3, le=1e3)], ...]
@@ -51,6 +54,11 @@ class InputInfo(_Frozen):
         if not len(self.mean) == len(self.std) == self.channels:
             raise ValueError(f"{len(self.mean)} means and {len(self.std)} deviations for {self.channels} channels")
         return self
+
+    @property
+    def cut_size(self) -> int:
+        """Side at which faces are cut out and read from sets, so that a net meets in use what it met in training."""
+        return self.cut or self.size
 
 
 Align = Literal["box", "eyes", "five-points"]

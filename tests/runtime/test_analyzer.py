@@ -62,13 +62,16 @@ def test_faces_and_their_fields(two_faces, photo):
         assert face.expression == max(face.probabilities, key=face.probabilities.get)
 
 
+@pytest.mark.parametrize("cut", [0, 40])
 @pytest.mark.parametrize("mode", ["box", "eyes", "five-points"])
-def test_the_crop_is_the_model_files(tmp_path, make_model, make_info, monkeypatch, mode):
+def test_the_crop_is_the_model_files(tmp_path, make_model, make_info, monkeypatch, mode, cut):
     monkeypatch.setattr("facelet.runtime.analyzer.Detector", lambda file: TwoFaces())
     crop = CropInfo(align=mode, margin=0.2)
-    model = Model.load(make_model(tmp_path / "m.onnx", make_info(crop=crop)))
+    info = make_info(crop=crop)
+    info = info.model_copy(update={"input": info.input.model_copy(update={"cut": cut})})
+    model = Model.load(make_model(tmp_path / "m.onnx", info))
     photo = np.random.default_rng(0).integers(0, 256, (120, 200, 3), dtype=np.uint8)
-    crops = [align.cut(photo, face.box, face.landmarks, crop, 24) for face in FACES]
+    crops = [align.cut(photo, face.box, face.landmarks, crop, cut or 24) for face in FACES]
     expected = model.probabilities(crops)
     got = [list(face.probabilities.values()) for face in Analyzer(model).analyze(photo)]
     np.testing.assert_allclose(got, expected, atol=1e-7)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from facelet import model_file
+from facelet import model_file, pixels
 from facelet.errors import FaceletError
 from facelet.model_file import InputInfo
 from facelet.runtime.session import Model, prepared
@@ -58,6 +58,17 @@ def test_prepared_is_layout_and_normalisation():
     assert made.dtype == np.float32
     assert made.flags.c_contiguous
     np.testing.assert_allclose(made, expected.transpose(0, 3, 1, 2), atol=2e-6)
+
+
+def test_crops_come_by_way_of_the_size_that_the_net_learned_from():
+    info = InputInfo(size=24, cut=36, channels=3, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.25))
+    small, middle, ready = crops(3, (18, 18, 3)), crops(3, (36, 36, 3)), crops(3)
+    plain = info.model_copy(update={"cut": 0})
+    for images in (middle, ready):
+        np.testing.assert_array_equal(prepared(images, info), prepared(images, plain))
+    larger = np.stack([pixels.resize(face, 36) for face in small])
+    np.testing.assert_array_equal(prepared(small, info), prepared(larger, plain))
+    assert not np.array_equal(prepared(small, info), prepared(small, plain))
 
 
 def test_any_size_and_colour(tiny):

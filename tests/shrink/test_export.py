@@ -83,8 +83,11 @@ def test_without_golden_faces_there_is_no_file(tmp_path):
 
 def test_golden_faces_of_another_size_and_colour_go_through_the_preprocessing(tmp_path):
     faces, net = np.random.default_rng(0).integers(0, 256, (3, 40, 40, 3), np.uint8), tiny.Tiny().train()
-    assert export(net, tiny.SPEC, tmp_path / "a.onnx", INFO, faces).input.size == 16
+    seen = export(net, tiny.SPEC, tmp_path / "a.onnx", INFO, faces).input
+    assert (seen.size, seen.cut, seen.cut_size) == (16, 40, 40)
     assert net.training
+    seen = export(net, tiny.SPEC, tmp_path / "b.onnx", INFO, faces[:, :16, :16]).input
+    assert (seen.size, seen.cut, seen.cut_size) == (16, 0, 16)
 
 
 def test_a_checkpoint_of_a_real_net_takes_its_description_from_the_faces(tmp_path):

@@ -113,7 +113,7 @@ def measured(
     if model.info.protocol:
         Protocol.from_json(model.info.protocol)
     origin = read_origin(run, path) if run else None
-    size, channels = model.info.input.size, model.info.input.channels
+    size, channels = model.info.input.cut_size, model.info.input.channels
     margin = model.info.crop.margin if pairs else None
     portraits = load(people, size=size, channels=channels, margin=margin) if people else None
     groups, skipped = grouped(portraits.names.tolist()) if portraits else ([], 0)

@@ -192,7 +192,8 @@ def ranges(result: Classification) -> list[Range]:
 def crop(info: ModelInfo) -> str:
     """How a face is cut from a photo, in words."""
     margin = f", with {100 * info.crop.margin:g} % of it added on each side" if info.crop.margin else ""
-    return CROPS[info.crop.align] + margin
+    way = f", at {info.input.cut} px, and brought to {info.input.size} px from there" if info.input.cut else ""
+    return CROPS[info.crop.align] + margin + way
 
 
 def in_code(text: str) -> str:

@@ -48,7 +48,7 @@ def evaluate_file(
         raise FaceletError(
             f"{path} is a model for {model.info.task}, which is measured on pairs of faces, not on classes: --faces lfw:PATH"
         )
-    size, channels = model.info.input.size, model.info.input.channels
+    size, channels = model.info.input.cut_size, model.info.input.channels
     return evaluate_model(model, load(source, size=size, channels=channels), split)
 
 

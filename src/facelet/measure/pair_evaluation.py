@@ -30,7 +30,7 @@ def evaluate_pairs_model(model: Model, pairs: PairSet, mirror: bool = False) -> 
 def framed(pairs: PairSet, info: ModelInfo) -> PairSet:
     """``pairs`` at the size, in the colours and, where faces are aligned by five points, as closely cut as the model wants them."""
     return pairs.fitted(
-        info.input.size, info.input.channels, info.crop.margin if info.crop.align == "five-points" else None
+        info.input.cut_size, info.input.channels, info.crop.margin if info.crop.align == "five-points" else None
     )
 
 

@@ -58,7 +58,7 @@ def on_faces(model: Model, faces: FaceSet, plain: Classification, say: Say | Non
     """
     some = faces.split(plain.split)
     found = [_trial(PLAIN, "", plain.correct, None, confidence=_confidence(plain))]
-    for level in levels(model.info.input.size):
+    for level in levels(model.info.input.cut_size):
         _told(say, level)
 
         def predict(images: NDArray[np.uint8], level: Level = level) -> NDArray[np.float32]:
@@ -90,7 +90,7 @@ def on_pairs(
     scores = cosines(embeddings, pairs.pairs)
     plain, point = (scores >= threshold) == pairs.same, operating_point(scores, pairs.same, threshold)
     found = [_trial(PLAIN, "", plain, None, tar=point.tar, far=point.far)]
-    for level in levels(model.info.input.size):
+    for level in levels(model.info.input.cut_size):
         _told(say, level)
 
         def embed(images: NDArray[np.uint8], level: Level = level) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ Three ways (``CropInfo.align``), each with ``margin``, the share of the square a
 - ``five-points``: the similarity that best lays the landmarks on ArcFace's template (Deng et al. 2019,
   https://arxiv.org/abs/1801.07698; least squares by Umeyama 1991, https://doi.org/10.1109/34.88573).
 
->>> cut(photo, detection.box, detection.landmarks, info.crop, info.input.size)  # uint8 (48, 48, 3)
+>>> cut(photo, detection.box, detection.landmarks, info.crop, info.input.cut_size)  # uint8 (48, 48, 3)
 
 What lies outside the photo repeats its edge. A similarity cannot turn a face seen from the side to the front.
 """

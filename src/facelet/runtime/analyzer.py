@@ -122,7 +122,7 @@ class Analyzer:
         known: list[dict[str, Any]] = [{} for _ in found]
         for model in self.models:
             info = model.info
-            crops = [align.cut(image, face.box, face.landmarks, info.crop, info.input.size) for face in found]
+            crops = [align.cut(image, face.box, face.landmarks, info.crop, info.input.cut_size) for face in found]
             _answer(known, model, crops)
             self._warn(known, info, [align.side(face.box, face.landmarks, info.crop) for face in found])
         return [Face(face.box, face.score, face.landmarks, **more) for face, more in zip(found, known, strict=True)]

@@ -154,7 +154,8 @@ def _show(model: Entry, console: Console) -> None:
         "size": f"{size:,} bytes ({size / 1e6:.2f} MB); SHA-256 {hashlib.sha256(model.data).hexdigest()}",
         "task": f"{info.task}{': ' * bool(info.labels)}{', '.join(info.labels)}",
         "net": f"{info.net} {info.precision}; {info.params:,} parameters, {info.macs:,} multiply-accumulates a face",
-        "input": f"{info.input.size} px, {colour}; cut out by {info.crop.align} with a margin of {info.crop.margin:g}",
+        "input": f"{info.input.size} px, {colour}; cut out by {info.crop.align} with a margin of {info.crop.margin:g}"
+        + (f" at {info.input.cut} px" if info.input.cut else ""),
         "measured from": f"{info.measured_from} px a side; smaller faces are answered with a warning",
         "test accuracy": _accuracy(info),
         "figures": figures,

@@ -140,6 +140,8 @@ def _threshold(info: ModelInfo, speed: float, path: str | Path) -> float:
 def prepared(images: Faces, info: InputInfo) -> NDArray[np.float32]:
     """Crops as the net's input: float32 (N, C, size, size), resized, in its colour, (x / 255 - mean) / std.
 
+    Crops of another size than the net's come by way of the size of the faces that it learned from, where that was another.
+
     Raises FaceletError, naming the crop by its position, for what is not uint8 (H, W) or (H, W, 1 or 3).
     """
     shape = (len(images), info.size, info.size, info.channels)
@@ -148,8 +150,10 @@ def prepared(images: Faces, info: InputInfo) -> NDArray[np.float32]:
     else:
         ready = np.empty(shape, np.uint8)
         for position, image in enumerate(images):
-            crop = pixels.of_array(image, f"crop {position}")
-            ready[position] = pixels.resize(pixels.to_channels(crop, info.channels), info.size)
+            crop = pixels.to_channels(pixels.of_array(image, f"crop {position}"), info.channels)
+            if crop.shape[:2] != (info.size, info.size):
+                crop = pixels.resize(pixels.resize(crop, info.cut_size), info.size)
+            ready[position] = crop
     scale = 1 / (255 * np.asarray(info.std, np.float32))
     shift = -np.asarray(info.mean, np.float32) / np.asarray(info.std, np.float32)
     planes = np.empty((shape[0], info.channels, info.size, info.size), np.float32)

@@ -85,7 +85,7 @@ def export(
     Args:
         info: fields of ModelInfo; at least ``labels``, and ``task="identity"`` for a net without classes. Input, net, params,
             macs, precision and made_with are filled in here.
-        faces: uint8 (N, H, W, C) golden faces for the parity gate, N >= 1.
+        faces: uint8 (N, H, W, C) golden faces for the parity gate, N >= 1, of the size that the net learned from.
 
     Raises FaceletError, leaving no file, when the net cannot be exported or the file does not answer as the net does.
     """
@@ -93,10 +93,12 @@ def export(
         raise FaceletError(f"no faces to check {path} with: the parity gate needs at least one")
     ours = copy.deepcopy(net).cpu().float().eval()
     model = to_onnx(ours, spec)
+    side = faces.shape[1]
+    sight = {"size": spec.size, "cut": 0 if side == spec.size else side, "channels": spec.channels}
     complete = ModelInfo.model_validate(
         {
             **info,
-            "input": InputInfo(size=spec.size, channels=spec.channels, mean=spec.mean, std=spec.std),  # type: ignore[arg-type]
+            "input": InputInfo(**sight, mean=spec.mean, std=spec.std),  # type: ignore[arg-type]
             "precision": "fp32",
             "net": spec.name,
             "params": _params_read(fused(ours), spec),
