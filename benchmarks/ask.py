@@ -13,9 +13,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from facelet.errors import FaceletError
-from facelet.faces.sources import parse_source
 from facelet.learn.answers import answer
+from facelet.recipes.runner import written
 from facelet.recipes.schema import FacesChoice
 from facelet.recipes.work import read_faces
 
@@ -30,22 +32,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
     try:
-        name, path, options = parse_source(asked.faces)
-        choice = FacesChoice.model_validate(
-            {
-                "source": name,
-                "path": path,
-                "size": asked.size,
-                "channels": asked.channels,
-                "also": asked.also,
-                **options,
-            }
-        )
-        faces = read_faces(choice)
+        plain = FacesChoice(size=asked.size, channels=asked.channels, also=asked.also)
+        faces = read_faces(written(asked.faces, plain))
         train = faces.split("train")
         found = answer(asked.net, train, protocol=faces.protocol.split_hash)
         found.save(asked.out)
-    except FaceletError as error:
+    except (FaceletError, ValidationError) as error:
         sys.exit(f"error: {error}")
     print(
         f"{asked.out}: answers to {len(train):,} training faces and their mirror images [{faces.protocol.split_hash[:8]}]"

@@ -23,6 +23,7 @@ def test_its_answers_teach_a_net_of_another_size(benchmark_script, step, job, tm
     assert f"{len(train)} training faces" in capsys.readouterr().out
     taught = step("distill", answers=str(kept), mirror=True, epochs=1).run(job("student", faces=load(TOY, size=24)))
     assert taught.net.exists()
-    monkeypatch.setattr("sys.argv", [*words[:3], "folder:gone", *words[4:]])
-    with pytest.raises(SystemExit, match="error: "):
-        script.main()
+    for place, wrong in ((3, "folder:gone"), (5, "4")):
+        monkeypatch.setattr("sys.argv", [*words[:place], wrong, *words[place + 1 :]])
+        with pytest.raises(SystemExit, match="error: "):
+            script.main()

@@ -29,8 +29,8 @@ def asked_for(monkeypatch, run):
     """Whether a training asked that its step be recorded."""
     wanted = []
 
-    def note(function, name="", wanted_=True, **more):
-        wanted.append((name, more.get("wanted", wanted_)))
+    def note(function, name, record):
+        wanted.append((name, record))
         return Recorded(function, name, False)
 
     monkeypatch.setattr("facelet.learn.learner.Recorded", note)

@@ -47,7 +47,7 @@ class Normalise(nn.Module):
 def resized(faces: Tensor, size: int) -> Tensor:
     """As ``pixels.resize`` makes them: the mean of areas when shrinking, bilinear when growing. (N, C, S, S) to size x size.
 
-    A net sees the difference: one that had learned from faces antialiased by torch lost 0.6 points on those of the runtime.
+    Torch's own, antialiased, gives other pixels than a net meets in use.
     """
     side = faces.shape[-1]
     if side < size:

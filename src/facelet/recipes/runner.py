@@ -38,7 +38,7 @@ from facelet.recipes.work import Hardware, Work, read_faces
 from facelet.shrink.export import export_checkpoint
 from facelet.step import Made, Step
 
-__all__ = ["Hardware", "run"]
+__all__ = ["Hardware", "run", "written"]
 
 
 def run(
@@ -125,7 +125,7 @@ def _choose(recipe: str, faces: str, profile: str, settings: list[str]) -> schem
     chosen = schema.load(recipe, profile=profile, settings=settings)
     if not faces:
         return chosen
-    return chosen.model_copy(update={"faces": _written(faces, chosen.faces, settings)})
+    return chosen.model_copy(update={"faces": written(faces, chosen.faces, settings)})
 
 
 def _with_more(recipe: schema.Recipe, also: Sequence[str], pairs: str) -> schema.Recipe:
@@ -135,7 +135,7 @@ def _with_more(recipe: schema.Recipe, also: Sequence[str], pairs: str) -> schema
     return recipe.model_copy(update={"pairs": pairs}) if pairs else recipe
 
 
-def _written(faces: str, before: schema.FacesChoice, settings: list[str]) -> schema.FacesChoice:
+def written(faces: str, before: schema.FacesChoice, settings: Sequence[str] = ()) -> schema.FacesChoice:
     """``faces`` as written instead of the recipe's: size and channels stay, and so do options if they are of one source.
 
     Not by way of YAML, in which a path may be no text. What ``--set`` says of faces goes before what is written.

@@ -124,7 +124,7 @@ def _list(entries: Sequence[Entry], console: Console) -> None:
     licences: dict[str, list[str]] = {}
     for one in entries:
         info = one.info
-        accuracy, _, of = _accuracy(info).partition(" of ")
+        accuracy, of = _accuracy(info)
         row = {
             "model": Text(one.name),
             "task": info.task,
@@ -157,7 +157,7 @@ def _show(model: Entry, console: Console) -> None:
         "input": f"{info.input.size} px, {colour}; cut out by {info.crop.align} with a margin of {info.crop.margin:g}"
         + (f" at {info.input.cut} px" if info.input.cut else ""),
         "measured from": f"{info.measured_from} px a side; smaller faces are answered with a warning",
-        "test accuracy": _accuracy(info),
+        "test accuracy": " of ".join(filter(None, _accuracy(info))),
         "figures": figures,
         "threshold": "" if info.threshold is None else f"{info.threshold:.4f}",
         "training faces": _faces(info.protocol),
@@ -195,12 +195,12 @@ def _notes(protocol: dict[str, Any]) -> str:
     return "; ".join(map(str, notes)) if isinstance(notes, list | tuple) else ""
 
 
-def _accuracy(info: ModelInfo) -> str:
-    """With its interval and what it is of; empty for a file that was never measured."""
+def _accuracy(info: ModelInfo) -> tuple[str, str]:
+    """With its interval, and what it is of; both empty for a file that was never measured."""
     told = info.figures
     if ACCURACY not in told:
-        return ""
+        return "", ""
     unit = "pairs" if "test_pairs" in told else "faces"
     low, high = (told.get(f"{ACCURACY}_{end}") for end in ("low", "high"))
     interval = "" if low is None or high is None else f" ({100 * low:.1f}–{100 * high:.1f})"
-    return f"{told[ACCURACY]:.1%}{interval} of {told.get(f'test_{unit}', 0):,.0f} {unit}"
+    return f"{told[ACCURACY]:.1%}{interval}", f"{told.get(f'test_{unit}', 0):,.0f} {unit}"

@@ -93,12 +93,11 @@ def export(
         raise FaceletError(f"no faces to check {path} with: the parity gate needs at least one")
     ours = copy.deepcopy(net).cpu().float().eval()
     model = to_onnx(ours, spec)
-    side = faces.shape[1]
-    sight = {"size": spec.size, "cut": 0 if side == spec.size else side, "channels": spec.channels}
+    cut = 0 if faces.shape[1] == spec.size else faces.shape[1]
     complete = ModelInfo.model_validate(
         {
             **info,
-            "input": InputInfo(**sight, mean=spec.mean, std=spec.std),  # type: ignore[arg-type]
+            "input": InputInfo(size=spec.size, cut=cut, channels=spec.channels, mean=spec.mean, std=spec.std),  # type: ignore[arg-type]
             "precision": "fp32",
             "net": spec.name,
             "params": _params_read(fused(ours), spec),
