@@ -20,10 +20,11 @@ from pathlib import Path
 
 import onnx
 
-from facelet import model_file
+from facelet import model_file, model_session, saturation
 from facelet.errors import FaceletError
 from facelet.files import existing, read_bytes, read_json, write_json, writing
-from facelet.shipped import MANIFEST, Shipped
+from facelet.shipped import MANIFEST, Shipped, found
+from facelet.shrink.export import reference_outputs, self_tested
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "src" / "facelet" / "models"
@@ -37,7 +38,7 @@ def ship(model: str | Path, name: str, description: str = "", folder: Path = FOL
     Raises FaceletError for a file that is no working model file or too large, and for a name that does not fit it.
     """
     path = existing(model, "model file")
-    model_file.open_session(path, 1)
+    model_session.open_session(path, 1)
     info, data = model_file.read(path), read_bytes(path, model_file.MAX_BYTES)
     if len(data) > LIMIT:
         raise FaceletError(f"{path} has {len(data):,} bytes; a model in the package has at most {LIMIT:,}")
@@ -47,6 +48,10 @@ def ship(model: str | Path, name: str, description: str = "", folder: Path = FOL
         )
     if name.endswith(TWIN) and info.precision != "fp32":
         raise FaceletError(f"{path} is {info.precision}; a name that ends in {TWIN} is for fp32, not {name!r}")
+    if info.precision == "int8" and (info.target != "portable" or saturation.risks(data)):
+        raise FaceletError(f"{path} is not portable; a model in the package must compute the same on every machine")
+    if info.selftest is None:
+        raise FaceletError(f"{path} has no self-test; a model in the package must have one (see --named)")
     if "\n" in description:
         raise FaceletError("the description has more than one line")
     lines = {entry["name"]: Shipped(**entry) for entry in read_json(folder / MANIFEST)}
@@ -57,21 +62,26 @@ def ship(model: str | Path, name: str, description: str = "", folder: Path = FOL
         beside.write_bytes(data)
     for one in lines.values():
         twin, card = f"{one.name}{TWIN}", f"docs/models/{one.name}.md"
-        found = {"twin": twin if twin in lines else "", "card": card if (ROOT / card).is_file() else ""}
-        lines[one.name] = replace(one, **found)
+        extra = {"twin": twin if twin in lines else "", "card": card if (ROOT / card).is_file() else ""}
+        lines[one.name] = replace(one, **extra)
     write_json(folder / MANIFEST, [asdict(lines[key]) for key in sorted(lines)])
     return lines[name]
 
 
 def named(model: str | Path, name: str, out: Path, smallest: int = 0) -> None:
-    """A copy at ``out`` that calls itself ``name``, and whose card is still to be written.
+    """A copy at ``out`` that calls itself ``name``; under a new name its card is still to be written.
 
+    An fp32 file without a self-test gets one, of its own outputs.
     ``smallest``: pixels a side of the smallest faces that the card will be about; 0 leaves what the file says.
     """
-    path = existing(model, "model file")
+    path = found(model)
     before = model_file.read(path)
-    info = before.model_copy(update={"name": name, "card": "", "smallest": smallest or before.smallest})
-    model_file.write(onnx.load(path), info, out)
+    card = before.card if before.name == name else ""
+    info = before.model_copy(update={"name": name, "card": card, "smallest": smallest or before.smallest})
+    model = onnx.load(path)
+    if info.selftest is None and info.precision == "fp32":
+        info = self_tested(model, info, *reference_outputs(path, info))
+    model_file.write(model, info, out)
 
 
 def main() -> None:

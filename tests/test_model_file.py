@@ -8,7 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from facelet import model_file
+from facelet import model_file, model_session
 from facelet.errors import FaceletError
 from facelet.model_file import InputInfo, ModelInfo
 
@@ -38,7 +38,7 @@ def path(tmp_path):
 
 
 def refused(path, *words):
-    for use in (model_file.read, model_file.open_session):
+    for use in (model_file.read, model_session.open_session):
         with pytest.raises(FaceletError) as caught:
             use(path)
         for word in (path.name, *words):
@@ -47,7 +47,7 @@ def refused(path, *words):
 
 def test_what_is_written_is_read(path):
     assert model_file.read(path) == INFO
-    session = model_file.open_session(path, threads=1)
+    session = model_session.open_session(path, threads=1)
     assert session.run(None, {"images": np.ones((3, 1, 8, 8), np.float32)})[0].tolist() == [[64, 64]] * 3
     assert model_file.parse(session.get_modelmeta().custom_metadata_map, "m") == INFO
 
@@ -136,7 +136,7 @@ def test_metadata_that_do_not_fit_the_graph_are_refused(tmp_path, made, word):
     model_file.write(made, INFO, tmp_path / "m.onnx")
     assert model_file.read(tmp_path / "m.onnx") == INFO
     with pytest.raises(FaceletError, match="its metadata") as caught:
-        model_file.open_session(tmp_path / "m.onnx")
+        model_session.open_session(tmp_path / "m.onnx")
     assert word in str(caught.value)
 
 
@@ -146,7 +146,7 @@ def test_weights_in_other_files_are_refused(tmp_path):
     helper.set_model_props(made, {"facelet": INFO.model_dump_json()})
     onnx.save(made, tmp_path / "m.onnx")
     with pytest.raises(FaceletError, match="keeps weights in other files"):
-        model_file.open_session(tmp_path / "m.onnx")
+        model_session.open_session(tmp_path / "m.onnx")
 
 
 def test_a_graph_that_does_not_run_is_refused_in_one_line(tmp_path):
@@ -154,14 +154,14 @@ def test_a_graph_that_does_not_run_is_refused_in_one_line(tmp_path):
     made.graph.node[0].op_type = "Flattern"
     model_file.write(made, INFO, tmp_path / "m.onnx")
     with pytest.raises(FaceletError, match="not a working ONNX file") as caught:
-        model_file.open_session(tmp_path / "m.onnx")
+        model_session.open_session(tmp_path / "m.onnx")
     assert "\n" not in str(caught.value)
 
 
 def test_an_identity_model_may_have_any_width(tmp_path):
     info = INFO.model_copy(update={"task": "identity", "labels": ()})
     model_file.write(model(classes=128), info, tmp_path / "m.onnx")
-    assert model_file.open_session(tmp_path / "m.onnx").get_outputs()[0].shape == ["batch", 128]
+    assert model_session.open_session(tmp_path / "m.onnx").get_outputs()[0].shape == ["batch", 128]
 
 
 def test_a_card_has_a_limit(tmp_path):
@@ -174,7 +174,7 @@ def test_a_card_has_a_limit(tmp_path):
 
 def test_a_later_format_asks_for_an_upgrade_and_a_missing_file_names_the_nearest(tmp_path, path):
     made = model()
-    helper.set_model_props(made, {"facelet": INFO.model_dump_json().replace('"format":1', '"new":1,"format":2')})
+    helper.set_model_props(made, {"facelet": INFO.model_dump_json().replace('"format":2', '"new":1,"format":3')})
     onnx.save(made, tmp_path / "later.onnx")
     refused(tmp_path / "later.onnx", "made by a later Facelet; upgrade")
     refused(tmp_path / "n.onnx", "did you mean", "m.onnx")

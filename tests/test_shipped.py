@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from facelet import model_file, shipped
+from facelet import model_file, model_session, shipped
 from facelet.errors import FaceletError
 
 ROOT = Path(__file__).parents[1]
@@ -36,7 +36,7 @@ def test_what_is_released_fits_its_manifest():
     assert {path.name for path in shipped.FOLDER.glob("*.onnx")} == {model.file for model in models}
     for model in models:
         path, info = shipped.path_of(model.name), model_file.read(model.name)
-        model_file.open_session(path, 1)
+        model_session.open_session(path, 1)
         assert path.stat().st_size == model.bytes <= 5_000_000
         assert info.task == model.task == model.name.split("-")[0]
         assert info.figures["test_accuracy"] > 0
@@ -80,7 +80,7 @@ def test_what_is_neither(full, tmp_path, monkeypatch, name, says):
 def test_a_file_that_was_tampered_with_is_refused(full, tmp_path):
     file = full / "expression.onnx"
     file.write_bytes(file.read_bytes().replace(b"bytes", b"bites"))
-    for look in (shipped.path_of, shipped.found, model_file.read, model_file.open_session):
+    for look in (shipped.path_of, shipped.found, model_file.read, model_session.open_session):
         with pytest.raises(
             FaceletError, match=r"expression.onnx is not the file that Facelet was released with .* reinstall"
         ):

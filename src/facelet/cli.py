@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from facelet import cli_card, cli_people
-from facelet.errors import FaceletError
+from facelet.cli_options import Allow
+from facelet.errors import FaceletError, FaceletWarning
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Small, fast, proven face models."
@@ -47,6 +51,7 @@ def run(
     devices: Annotated[int, typer.Option(help="Processes or GPUs on this machine.")] = 1,
     nodes: Annotated[int, typer.Option(help="Machines, under torchrun or SLURM.")] = 1,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    allow: Allow = False,
 ) -> None:
     """Train, distil, shrink, export and measure: a whole recipe."""
     from facelet.recipes.runner import Hardware
@@ -128,6 +133,7 @@ def evaluate(
     ] = False,
     threads: Annotated[int, typer.Option(help="0: all cores.")] = 0,
     speed: Speed = None,
+    allow: Allow = False,
     as_json: Json = False,
 ) -> None:
     """Accuracy with its interval, per class, calibration; of an identity model LFW's protocol, TAR at FAR, threshold."""
@@ -145,6 +151,7 @@ def bench(
     threads: Annotated[int, typer.Option(help="Threads of ONNX Runtime.")] = 1,
     seconds: Annotated[float, typer.Option(help="For each model and batch size.")] = 2.0,
     faces: Annotated[str, typer.Option(help="Source of faces to time with; noise when not given.")] = "",
+    allow: Allow = False,
     as_json: Json = False,
 ) -> None:
     """Latency p50, p95 and mean of models side by side, interleaved, with the machine described."""
@@ -174,6 +181,7 @@ def predict(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     threads: Annotated[int, typer.Option(help="0: all cores.")] = 0,
     speed: Speed = None,
+    allow: Allow = False,
 ) -> None:
     """Find faces in photos or a video and say their expression."""
     from facelet.runtime import predict as prediction
@@ -196,12 +204,17 @@ def predict(
 def models(
     name: Annotated[str, typer.Argument(help="Show this one; a model file too.")] = "",
     copy: Annotated[str, typer.Option(help="Write its file into this folder, or as this file.")] = "",
+    check: Annotated[
+        bool, typer.Option("--check", help="Run the self-test of each model on this machine; exit code 1 if one fails.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """List the models that come with Facelet, show one, or copy its file."""
+    """List the models that come with Facelet, show one, copy its file, or check them on this machine."""
     from facelet.runtime import catalogue
 
-    catalogue.command(name, copy=copy, as_json=as_json, console=console)
+    code = catalogue.command(name, copy=copy, check=check, as_json=as_json, console=console)
+    if code:
+        raise typer.Exit(code)
 
 
 for verb in (cli_card.card, cli_people.verify, cli_people.enroll, cli_people.identify):
@@ -219,6 +232,23 @@ def env() -> None:
 
 def main() -> None:
     """Runs the command. The user's mistakes end with one message and exit code 2, never with a traceback."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", FaceletWarning)
+        warnings.showwarning = partial(_show_warning, warnings.showwarning)
+        _main()
+
+
+def _show_warning(
+    show_other: Callable[..., None], message: Warning | str, category: type[Warning], *where: Any
+) -> None:
+    """Prints a warning of ours as a note; any other as Python does."""
+    if issubclass(category, FaceletWarning):
+        errors.print(f"[yellow]note[/]: {escape(str(message))}", soft_wrap=True)
+    else:
+        show_other(message, category, *where)
+
+
+def _main() -> None:
     try:
         sys.exit(app(standalone_mode=False) or 0)
     except FaceletError as error:

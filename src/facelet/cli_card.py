@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from facelet.cli_options import Allow
+
 errors = Console(stderr=True, highlight=False)
 
 
@@ -22,6 +24,7 @@ def card(
     out: Annotated[str, typer.Option(help="Write the card into this file, as model.md.")] = "",
     into_file: Annotated[bool, typer.Option("--into-file", help="Write the card into the model file, too.")] = False,
     threads: Annotated[int, typer.Option(help="0: all cores.")] = 0,
+    allow: Allow = False,
 ) -> None:
     """Measure a model card: figures, worse conditions, groups, how it was made, limits; or print the file's own."""
     from facelet.measure import card_file

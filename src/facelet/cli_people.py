@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from facelet.cli_options import Allow
+
 console = Console(highlight=False)
 gallery_app = typer.Typer(no_args_is_help=True, help="Who is enrolled: list, remove, export.")
 
@@ -38,6 +40,7 @@ def verify(
     threshold: Threshold = None,
     largest: Largest = False,
     threads: Threads = 0,
+    allow: Allow = False,
     as_json: Json = False,
 ) -> None:
     """Say whether two photos show the same person: exit code 0 the same, 1 different, 2 a mistake."""
@@ -66,6 +69,7 @@ def enroll(
     threshold: Threshold = None,
     largest: Largest = False,
     threads: Threads = 0,
+    allow: Allow = False,
 ) -> None:
     """Put somebody's faces into the gallery: all of the photos, or none."""
     from facelet.runtime import gallery_commands
@@ -84,6 +88,7 @@ def identify(
     save: Annotated[str, typer.Option(help="Write photos with the names drawn into this folder.")] = "",
     every: Annotated[float, typer.Option(help="Of a video: look every so many seconds; 0: at every frame.")] = 0.0,
     threads: Threads = 0,
+    allow: Allow = False,
     as_json: Json = False,
 ) -> None:
     """Find faces in photos or a video and say whose they are, of those enrolled."""

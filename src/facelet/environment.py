@@ -6,6 +6,8 @@ import os
 import platform
 from importlib import metadata
 
+from facelet import cpu
+
 PACKAGES = (
     "facelet",
     "numpy",
@@ -32,11 +34,30 @@ VARIABLES = (
 
 def describe() -> str:
     """Lines of "name: value"."""
-    lines = [f"python: {platform.python_version()}", f"system: {platform.platform()}", f"cores: {os.cpu_count()}"]
+    lines = [
+        f"python: {platform.python_version()}",
+        f"system: {platform.platform()}",
+        f"processor: {cpu.description()}",
+        f"cores: {os.cpu_count()}",
+    ]
     for package in PACKAGES:
         try:
             lines.append(f"{package}: {metadata.version(package)}")
         except metadata.PackageNotFoundError:
             lines.append(f"{package}: not installed")
     lines += [f"{name}: {os.environ[name]}" for name in VARIABLES if name in os.environ]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_checks()])
+
+
+def _checks() -> list[str]:
+    """A line for each model that comes with Facelet: whether it computes rightly here."""
+    try:
+        from facelet.runtime.check import check_bundled, machine
+
+        lines = [f"int8: {machine()}"]
+        for one in check_bundled():
+            measured = "" if one.deviation is None else f" (deviation {one.deviation:.2g} of {one.tolerance:.2g})"
+            lines.append(f"model {one.name}: {one.verdict}{measured}")
+    except Exception as error:  # a bug report is wanted most where nothing works
+        lines = [f"models: cannot be checked: {error}"]
+    return lines

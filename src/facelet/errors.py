@@ -16,6 +16,18 @@ class FaceletError(Exception):
     """A mistake that the user can mend: names the thing, its value, what was expected and the nearest valid choice."""
 
 
+class UnprovenModelError(FaceletError):
+    """A model file that does not compute on this machine what it was measured to compute: why, and what to use instead."""
+
+    def __init__(self, reason: str, advice: str) -> None:
+        super().__init__(f"{reason}; {advice}")
+        self.reason = reason
+
+
+class FaceletWarning(UserWarning):
+    """What a user should know although the work goes on; the command line prints it as a note."""
+
+
 def nearest(name: str, valid: Iterable[str]) -> str | None:
     """The valid name most like ``name``, or None when nothing is close."""
     choices = {choice.lower(): choice for choice in valid}

@@ -11,23 +11,29 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from facelet.errors import FaceletError
 from facelet.files import read_bytes, writing
+from facelet.selftest import SelfTest
 from facelet.shipped import found
-from facelet.wire import has_external_data, metadata
-
-if TYPE_CHECKING:
-    import onnxruntime
+from facelet.wire import metadata
 
 KEY = "facelet"
+FORMAT: Literal[2] = 2
+"""Of the metadata as it is written now."""
 NEVER = 2.0
 """A threshold that no probability reaches: a face stops at no exit before the deepest."""
 MAX_BYTES = 1 << 30
 """A protobuf message cannot have more than 2 GB; a face model of 1 GB is a mistake or an attack."""
+TARGETS = {
+    "portable": "every processor: no sum can saturate",
+    "vnni": "x86 with VNNI: 8-bit weights, which saturate on x86 without it",
+    "arm64": "64-bit ARM: 8-bit weights, which saturate on x86 without VNNI",
+}
+"""What an int8 file may be made for."""
 MAX_CARD = 1 << 17
 """Characters of a model card; ten times what one has."""
 
@@ -118,12 +124,16 @@ class ExitInfo(_Frozen):
 class ModelInfo(_Frozen):
     """What a model file says about itself."""
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = Field(FORMAT, description="2 since files have a target and a self-test")
     task: Literal["expression", "identity"] = "expression"
     labels: tuple[str, ...]
     input: InputInfo
     crop: CropInfo = CropInfo()
     precision: Literal["fp32", "int8"] = "fp32"
+    target: str = Field(
+        "", description="processors that int8 is meant for, see TARGETS; empty where the file does not say"
+    )
+    selftest: SelfTest | None = Field(None, repr=False, description="golden faces and what a correct runtime answers")
     temperature: float = Field(1.0, ge=1e-3, le=1e3, description="divides the logits before softmax")
     threshold: float | None = Field(None, description="decision threshold, where the task has one")
     exits: ExitInfo | None = Field(None, description="of a model that stops early")
@@ -150,6 +160,8 @@ class ModelInfo(_Frozen):
             raise ValueError("no labels")
         if len(set(self.labels)) < len(self.labels):
             raise ValueError("a label is there twice")
+        if self.target and self.target not in TARGETS:
+            raise ValueError(f"target {self.target!r} is not known here; known are {', '.join(TARGETS)}")
         return self
 
     @property
@@ -167,7 +179,7 @@ def parse(metadata: dict[str, str], name: str) -> ModelInfo:
     try:
         return ModelInfo.model_validate_json(metadata[KEY])
     except ValidationError as error:
-        if any(wrong["loc"] == ("format",) and wrong["input"] in range(2, 1000) for wrong in error.errors()):
+        if any(wrong["loc"] == ("format",) and wrong["input"] in range(FORMAT + 1, 1000) for wrong in error.errors()):
             raise FaceletError(f"{name} was made by a later Facelet; upgrade Facelet to use it") from error
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole"
@@ -179,7 +191,7 @@ def write(model: Any, info: ModelInfo, path: str | Path) -> None:
     import onnx
 
     others = {entry.key: entry.value for entry in model.metadata_props if entry.key != KEY}
-    onnx.helper.set_model_props(model, {**others, KEY: info.model_dump_json()})
+    onnx.helper.set_model_props(model, {**others, KEY: info.model_copy(update={"format": FORMAT}).model_dump_json()})
     with writing(path) as beside:
         onnx.save_model(model, str(beside))
 
@@ -187,70 +199,22 @@ def write(model: Any, info: ModelInfo, path: str | Path) -> None:
 def read(path: str | Path) -> ModelInfo:
     """What a model file says about itself, read without starting a session: a millisecond. ``path``: see ``shipped.found``.
 
-    Raises FaceletError when the file is missing, not ONNX or not ours. ``open_session`` also checks that it is true.
+    Raises FaceletError when the file is missing, not ONNX or not ours. ``model_session.open_session`` also checks that it is true.
     """
-    return parse(_metadata(_bytes(path), path), str(path))
+    return parse(metadata_of(content(path), path), str(path))
 
 
-def open_session(path: str | Path, threads: int = 0) -> onnxruntime.InferenceSession:
-    """An ONNX Runtime session on the CPU; ``threads`` 0 takes all cores. ``path``: see ``shipped.found``.
-
-    The file is read whole, given as bytes and refused when it keeps weights in other files, so a model cannot make the
-    runtime open anything else. Raises FaceletError when it is missing, damaged, not ours, or its graph is not what its
-    metadata says: one input (N, channels, size, size), one output (N, labels); of a model that stops early, a threshold that may be
-    given, and the exit that answered.
-    """
-    import onnxruntime
-
-    data = _bytes(path)
-    info = parse(_metadata(data, path), str(path))
-    try:
-        if has_external_data(data):
-            raise FaceletError(f"{path} keeps weights in other files; a model file is whole in itself")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
-        options.intra_op_num_threads = threads
-        # Waiting threads would spin on the cores that the detector needs next: that made it half as fast (2 cores).
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except FaceletError:
-        raise
-    except Exception as error:  # ONNX Runtime raises its own classes, without a common base
-        raise FaceletError(f"{path} is not a working ONNX file: {str(error).splitlines()[0][:200]}") from error
-    _require_fit(session, info, path)
-    return session
-
-
-def _bytes(path: str | Path) -> bytes:
+def content(path: str | Path) -> bytes:
+    """The file's bytes. Raises FaceletError when it is missing, empty or larger than MAX_BYTES."""
     data = read_bytes(found(path), MAX_BYTES)
     if not data:
         raise FaceletError(f"{path} is empty (0 bytes)")
     return data
 
 
-def _metadata(data: bytes, path: str | Path) -> dict[str, str]:
+def metadata_of(data: bytes, path: str | Path) -> dict[str, str]:
+    """All of its metadata. Raises FaceletError when ``data`` is not a whole ONNX file."""
     try:
         return metadata(data)
     except ValueError as error:  # UnicodeDecodeError is one too
         raise FaceletError(f"{path} is not an ONNX file, or is cut short ({error})") from error
-
-
-def _require_fit(session: onnxruntime.InferenceSession, info: ModelInfo, path: str | Path) -> None:
-    """Raises FaceletError where the graph is not what the metadata says."""
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    if [one.name for one in inputs] != [info.input.name] or inputs[0].type != "tensor(float)":
-        found = ", ".join(f"{one.name} {one.type}" for one in inputs)
-        raise FaceletError(
-            f"{path}: its metadata says one float input {info.input.name!r}, its graph has {found or 'none'}"
-        )
-    shape, expected = list(inputs[0].shape), [info.input.channels, info.input.size, info.input.size]
-    if shape[1:] != expected or isinstance(shape[0], int):
-        raise FaceletError(f"{path}: its metadata says faces of (N, {str(expected)[1:-1]}), its graph takes {shape}")
-    extra = {one.name for one in session.get_overridable_initializers()} | {one.name for one in outputs[1:]}
-    if extra != ({"threshold", "exit"} if info.exits else set()):
-        stops = "stops early" if info.exits else "has one answer"
-        found = ", ".join(sorted(extra)) or "nothing"
-        raise FaceletError(f"{path}: its metadata says that it {stops}, its graph has besides {found}")
-    shape = list(outputs[0].shape)
-    if len(shape) != 2 or (info.task == "expression" and shape[1] != len(info.labels)):
-        raise FaceletError(f"{path}: its metadata has {len(info.labels)} labels, its graph answers with {shape}")

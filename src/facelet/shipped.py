@@ -86,6 +86,18 @@ def path_of(name: str) -> Path:
     return path
 
 
+def entry_of(path: str | Path) -> Shipped | None:
+    """The manifest's line of a file inside the package; None for any other file."""
+    place = Path(path)
+    return next((model for model in models() if FOLDER / model.file == place), None)
+
+
+def twin_of(path: str | Path) -> str | None:
+    """Name of the fp32 twin of a model that comes with Facelet, by its file; None for any other file."""
+    entry = entry_of(path)
+    return entry.twin or None if entry else None
+
+
 @lru_cache(maxsize=16)
 def _digest(path: Path, changed: int, size: int) -> str:
     """Read anew only when the file has changed: `facelet.analyze` asks at each call."""

@@ -76,6 +76,31 @@ def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         at += length
 
 
+def packed_varints(message: memoryview) -> list[int]:
+    """Integers of a packed repeated field. Raises ValueError as ``fields`` does."""
+    values, at = [], 0
+    while at < len(message):
+        value, at = _varint(message, at)
+        values.append(value)
+    return values
+
+
+def field(number: int, value: int | bytes | str) -> bytes:
+    """One encoded field: an integer as a varint, bytes and text with their length. For small messages made by hand."""
+    if isinstance(value, int):
+        return _encoded(number << 3 | VARINT) + _encoded(value)
+    data = value.encode() if isinstance(value, str) else value
+    return _encoded(number << 3 | LENGTH) + _encoded(len(data)) + data
+
+
+def _encoded(value: int) -> bytes:
+    encoded = bytearray()
+    while value >= 0x80:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*encoded, value])
+
+
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
     value = 0
     for place in range(10):

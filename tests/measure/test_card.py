@@ -6,8 +6,10 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 
+from facelet import model_file
 from facelet.errors import FaceletError
 from facelet.faces import load
 from facelet.measure import card as cards
@@ -135,6 +137,31 @@ def test_how_it_was_made(run_folder, shades, tmp_path):
     assert "Over" not in text[text.index("## How it was made") :]
     seeds = markdown(cards.measured(run_folder / "student-s1.onnx", faces=[f"folder:{shades}"], run=str(run_folder)))
     assert "Over 2 seeds its accuracy was 80.0 ± 2.8 %." in seeds
+
+
+def test_a_later_card_keeps_how_it_was_made(run_folder, shades, tmp_path):
+    """Where the run's folder is gone, the file's earlier card tells; a third card says no more than the second."""
+    path, given = run_folder / "student-int8.onnx", {"faces": [f"folder:{shades}"], "split": "val"}
+    first = markdown(cards.measured(path, run=str(run_folder), **given))
+    texts = [first]
+    for _ in range(2):
+        model_file.write(onnx.load(path), model_file.read(path).model_copy(update={"card": texts[-1]}), path)
+        texts.append(markdown(cards.measured(path, **given)))
+    for text in texts[1:]:
+        assert text.count(cards.EARLIER) == 1
+        assert rows(text, "## How it was made") == rows(first, "## How it was made")
+        assert "The file itself: step" in text
+        assert text.count("The file itself: step") == 1
+    assert (
+        cards.earlier_origin("")
+        == cards.earlier_origin(markdown(cards.measured(path, **given)).replace(cards.EARLIER, cards.NO_RUN))
+        == ""
+    )
+
+
+def test_where_it_is_right(expression, shades):
+    text = markdown(cards.measured(expression(), faces=[f"folder:{shades}"]))
+    assert "| runs on | every processor: fp32 |" in text
 
 
 @pytest.mark.parametrize(

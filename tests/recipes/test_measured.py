@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from facelet import model_file
 from facelet.measure.classification import Classification
 from facelet.model_file import InputInfo, ModelInfo
-from facelet.recipes.measured import _write_figures
+from facelet.recipes.measured import write_figures
 
 
 def test_a_model_gets_its_figures_and_not_the_card_of_its_parent(tmp_path):
@@ -27,7 +27,7 @@ def test_a_model_gets_its_figures_and_not_the_card_of_its_parent(tmp_path):
     answers = Classification(
         probabilities, np.array([0, 0, 0, 1]), np.arange(4), ("a", "b"), ("a", "b"), "15ca4b4b", "test"
     )
-    _write_figures(tmp_path / "m.onnx", info, {"val": answers, "test": answers}, 0.001)
+    write_figures(tmp_path / "m.onnx", info, {"val": answers, "test": answers}, 0.001)
     told = model_file.read(tmp_path / "m.onnx")
     assert told.card == ""
     assert (told.figures["test_accuracy"], told.figures["test_faces"]) == (pytest.approx(0.75), 4)

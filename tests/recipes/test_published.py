@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from facelet import model_file
+from facelet import model_file, saturation
 from facelet.learn.lesson import Lesson
 from facelet.measure.latency import bench, mean_times
 from facelet.recipes import schema
@@ -22,7 +22,6 @@ FACES = "toy?faces=400&noise=0"
 def hurried(monkeypatch):
     """Times are taken all the same, but not for long: they have tests of their own."""
     monkeypatch.setattr("facelet.recipes.finish.bench", partial(bench, rounds=3))
-    monkeypatch.setattr("facelet.shrink.quantize.bench", lambda paths, seconds: bench(paths, rounds=3))
     monkeypatch.setattr("facelet.shrink.early_exit.mean_times", partial(mean_times, seconds=0.01))
     for room in ("learn.lesson", "shrink.prune"):
         monkeypatch.setattr(f"facelet.{room}.seconds_per_face", lambda *spec: 0.0)
@@ -42,6 +41,11 @@ def small(name: str, folder: Path, more: dict[str, object]) -> dict[str, dict]:
     written = [f"{key}={value}" for key, value in {"faces.size": 32, **settings}.items()]
     out = run(name, faces=FACES, settings=written, out=folder, console=Console(quiet=True))
     assert "<html" in (out / "report.html").read_text()
+    for path in out.glob("*.onnx"):
+        info = model_file.read(path)
+        assert info.selftest, path
+        assert not saturation.risks(path.read_bytes()), path
+        assert info.target == ("portable" if info.precision == "int8" else ""), path
     return {row["name"]: row for row in json.loads((out / "ledger.json").read_text())}
 
 

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from facelet import model_file, pixels
+from facelet import model_file, pixels, selftest
+from facelet.faces.golden import golden_faces
 from facelet.model_file import CropInfo, InputInfo, ModelInfo
+from facelet.model_session import self_test_feed
 from facelet.runtime.detect import Detection
 
 NAME = "face_detection_yunet_2023mar_int8bq.onnx"
@@ -48,8 +51,18 @@ def tiny_model(path: Path, info: ModelInfo | None = None, weights: np.ndarray | 
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.checker.check_model(model)
-    model_file.write(model, info, path)
+    model_file.write(model, with_self_test(model, info), path)
     return path
+
+
+def with_self_test(model: onnx.ModelProto, info: ModelInfo) -> ModelInfo:
+    """``info`` with a self-test of the model's own outputs, where they are numbers."""
+    faces = golden_faces(info.input.channels)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    outputs = session.run(None, self_test_feed(faces, info))[0]
+    if not np.isfinite(outputs).all():
+        return info
+    return info.model_copy(update={"selftest": selftest.make(faces, outputs, 0.0, "fp32")})
 
 
 @pytest.fixture
@@ -107,7 +120,7 @@ def tiny_identity(path: Path, seed: int = 0, **changes) -> Path:
         [numpy_helper.from_array(weights, "weights")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    model_file.write(model, info, path)
+    model_file.write(model, with_self_test(model, info), path)
     return path
 
 

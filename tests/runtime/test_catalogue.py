@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 
@@ -23,8 +24,8 @@ FIGURES = {"test_accuracy": 0.8791, "test_accuracy_low": 0.8682, "test_accuracy_
 def models(ship, make_model, make_info, make_identity, tmp_path):
     """expression, its fp32 twin, and identity."""
     told = {"figures": FIGURES, "licence": "FERPlus labels MIT", "params": 360_000, "macs": 12_300_000}
-    for precision, name in (("int8", "expression"), ("fp32", "expression-fp32")):
-        info = make_info(precision=precision, recipe="T-SNet", name=f"student-{precision}", **told)
+    for precision, target, name in (("int8", "portable", "expression"), ("fp32", "", "expression-fp32")):
+        info = make_info(precision=precision, target=target, recipe="T-SNet", name=f"student-{precision}", **told)
         ship(make_model(tmp_path / f"student-{precision}.onnx", info), name, f"a student in {precision}")
     ship(make_identity(tmp_path / "id.onnx", figures={"test_accuracy": 0.97, "test_pairs": 6000.0}), "identity")
 
@@ -158,3 +159,11 @@ def test_a_model_that_was_tampered_with_answers_nothing(models, shelf, studio, m
     for act in acts:
         with pytest.raises(FaceletError, match="is not the file that Facelet was released with"):
             act()
+
+
+def test_models_made_for_some_processors_are_named(models, make_model, make_info, shelf):
+    manifest = json.loads((shelf / "models.json").read_text())
+    path = make_model(shelf / "expression.onnx", make_info(precision="int8", target="vnni"))
+    manifest[0] |= {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    (shelf / "models.json").write_text(json.dumps(manifest))
+    assert "not for every processor: expression for vnni" in said()

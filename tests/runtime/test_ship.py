@@ -6,6 +6,7 @@ import hashlib
 import json
 
 import numpy as np
+import onnx
 import pytest
 
 from facelet import model_file, shipped
@@ -15,7 +16,7 @@ from facelet.runtime.session import Model
 
 def test_a_model_and_its_twin(ship, shelf, make_model, make_info, make_identity, tmp_path):
     ship(make_identity(tmp_path / "id.onnx"), "identity", "who it is")
-    ship(make_model(tmp_path / "a.onnx", make_info(precision="int8", recipe="T-SNet")), "expression")
+    ship(make_model(tmp_path / "a.onnx", make_info(precision="int8", target="portable", recipe="T-SNet")), "expression")
     assert shipped.models()[0].twin == ""
     ship(make_model(tmp_path / "b.onnx", make_info(recipe="T-SNet")), "expression-fp32")
     one, twin, identity = shipped.models()
@@ -66,6 +67,17 @@ def test_files_that_do_not_fit(ship, tiny, shelf, make_model, make_info, tmp_pat
     large = make_model(tmp_path / "large.onnx", make_info(licence="x" * 5_000_000))
     with pytest.raises(FaceletError, match="a model in the package has at most 5,000,000"):
         ship(large, "expression")
+    for target in ("", "vnni"):
+        narrow = make_model(tmp_path / "narrow.onnx", make_info(precision="int8", target=target))
+        with pytest.raises(FaceletError, match="is not portable; a model in the package"):
+            ship(narrow, "expression")
+    bare = make_model(tmp_path / "bare.onnx")
+    model_file.write(onnx.load(bare), make_info(), bare)
+    with pytest.raises(FaceletError, match="has no self-test; a model in the package must have one"):
+        ship(bare, "expression")
+    ship.named(bare, "expression-fp32", tmp_path / "whole.onnx")
+    assert ship(tmp_path / "whole.onnx", "expression-fp32").name == "expression-fp32"
+    (shelf / "expression-fp32.onnx").unlink()
     (tmp_path / "text.onnx").write_text("text")
     with pytest.raises(FaceletError, match="is not an ONNX file"):
         ship(tmp_path / "text.onnx", "expression")

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from facelet import model_file
 from facelet.errors import FaceletError
 from facelet.faces import load
+from facelet.model_session import unproven_models_allowed
 from facelet.runtime.session import Model
 from facelet.shrink.adopt import Adopt
 from facelet.step import Job
@@ -126,3 +127,39 @@ def test_what_is_no_such_model_is_refused_before_anything_is_spent(tmp_path, fac
 def test_settings_that_do_not_fit_are_named(tmp_path, fields, said):
     with pytest.raises(ValidationError, match=said):
         Adopt.model_validate({**FIELDS, "file": tmp_path / "theirs.onnx", **fields})
+
+
+def test_a_file_that_can_saturate_is_warned_of(tmp_path, faces, monkeypatch):
+    """It is used where kernels are exact, and refused where they are not, unless that is allowed."""
+    weights = np.full((256, 8), 100, np.int8)
+    stored = {"w": weights, "s": np.float32(0.1), "z": np.uint8(0)}
+    nodes = [
+        helper.make_node("Flatten", ["data"], ["flat"]),
+        helper.make_node("QuantizeLinear", ["flat", "s", "z"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["d"]),
+        helper.make_node("DequantizeLinear", ["w", "s"], ["wd"]),
+        helper.make_node("MatMul", ["d", "wd"], ["answer"], name="last"),
+    ]
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (("data", ["n", 1, 16, 16]), ("answer", ["n", 8]))
+    ]
+    kept = [numpy_helper.from_array(np.asarray(value), name) for name, value in stored.items()]
+    graph = helper.make_graph(nodes, "g", values[:1], values[1:], kept)
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), tmp_path / "theirs.onnx"
+    )
+    step, job = adopted(tmp_path, faces)
+    heard = []
+    job.say = heard.append
+    monkeypatch.setattr("facelet.saturation.kernels_saturate", lambda: False)
+    made = step.run(job)
+    assert "1 layers can saturate on x86 without VNNI, MatMul last (weight pair 200, safe up to 128) first" in heard[0]
+    assert heard[0].endswith(made.notes[1])
+    assert model_file.read(made.onnx).selftest
+    monkeypatch.setattr("facelet.saturation.kernels_saturate", lambda: True)
+    monkeypatch.setattr("facelet.model_session._proven", set())
+    with pytest.raises(FaceletError, match="saturate on this machine"):
+        step.run(job)
+    with unproven_models_allowed():
+        assert model_file.read(step.run(job).onnx).selftest is None  # answers of this machine are no reference

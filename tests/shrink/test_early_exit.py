@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 import torch
 
-from facelet import files, model_file, nets
+from facelet import files, model_file, model_session, nets
 from facelet.cli import app
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet, load
@@ -81,7 +81,7 @@ def test_every_batch_is_answered_as_torch_answers_face_by_face(name, tmp_path, f
     sure = np.sort((powers.max(2) / powers.sum(2))[:-1].ravel())
     threshold = float(sure[len(sure) // 2 : len(sure) // 2 + 2].mean())  # between two confidences
     made = step(threshold=threshold).run(Job("early", tmp_path, faces, {"light": light}, say=lambda line: None))
-    session = model_file.open_session(made.onnx, 1)
+    session = model_session.open_session(made.onnx, 1)
     inputs = prepared(faces.images[:16], model_file.read(made.onnx).input)
     expected, stops = [], []
     for face in range(16):

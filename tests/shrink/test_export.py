@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import facelet.nets  # noqa: F401
-from facelet import model_file
+from facelet import model_file, model_session
 from facelet.errors import FaceletError
 from facelet.measure.cost import file_cost, net_cost
 from facelet.nets import spec as checkpoints
@@ -26,7 +26,7 @@ def test_a_model_file_says_what_it_is_and_answers_as_its_net(fp32):
     assert (info.name, info.labels, info.precision, info.net) == ("tiny", tiny.LABELS, "fp32", "tiny")
     assert (info.input.size, info.input.channels, info.input.mean, info.input.std) == (16, 1, (0.4,), (0.2,))
     assert info.params == sum(parameter.numel() for parameter in tiny.Tiny().parameters())
-    session = model_file.open_session(fp32)
+    session = model_session.open_session(fp32)
     faces = tiny.faces().images[:7]
     prepared = ((faces / 255 - 0.4) / 0.2).astype(np.float32).transpose(0, 3, 1, 2)
     theirs = torch_logits(tiny.trained(), tiny.SPEC, faces)
@@ -164,7 +164,7 @@ def test_a_net_without_classes_becomes_a_file_that_answers_with_its_embedding(na
     assert info == model_file.read(tmp_path / "identity.onnx")
     assert (info.task, info.labels, info.net) == ("identity", (), name)
     assert info.params == sum(parameter.numel() for parameter in net.parameters())
-    session = model_file.open_session(tmp_path / "identity.onnx")
+    session = model_session.open_session(tmp_path / "identity.onnx")
     assert [output.name for output in session.get_outputs()] == ["embedding"]
     embedding = Model.load(tmp_path / "identity.onnx").logits(faces)
     assert embedding.shape == (4, net.embedding_width)

@@ -9,10 +9,12 @@ After Mitchell et al. 2019 (https://arxiv.org/abs/1810.03993). A card speaks of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from facelet import model_file
 from facelet.errors import FaceletError, unknown
 from facelet.faces import SPLITS, FaceSet, PairSet, Protocol, load, load_pairs
 from facelet.measure import robustness
@@ -27,6 +29,7 @@ from facelet.measure.provenance import Origin, read_origin
 from facelet.measure.robustness import Say, Trial
 from facelet.measure.verification import Verification, embedded, verified
 from facelet.model_file import ModelInfo
+from facelet.runtime.check import runs_on
 from facelet.runtime.session import Model, require_task
 from facelet.shipped import found
 
@@ -66,6 +69,8 @@ class Card:
         threshold: cosine that pairs were tried at; None for expressions.
         people, origin: None where they were not given.
         command: what was typed to make the card.
+        runs_on: processors on which the file computes the same.
+        earlier_origin: Markdown, how the model was made by the card that its file has, where ``origin`` is None.
     """
 
     file: str
@@ -81,6 +86,23 @@ class Card:
     people: OnPeople | None = None
     origin: Origin | None = None
     command: str = ""
+    runs_on: str = ""
+    earlier_origin: str = ""
+
+
+ORIGIN = "How it was made"
+"""Heading of the section that a later card keeps where the run is gone."""
+EARLIER = "The run's folder was not at hand; this is what an earlier card of the model says."
+NO_RUN = "The folder of its run was not at hand"
+"""How that section begins where nothing is known."""
+
+
+def earlier_origin(card: str) -> str:
+    """The section on how the model was made of an earlier card, without what that card says of itself; "" where it has none."""
+    found = re.search(
+        rf"^## {ORIGIN}\n\n(.*?)\n\n(The file itself: |Made with |This card is printed by:|## )", card, re.DOTALL | re.MULTILINE
+    )
+    return "" if found is None or found[1].startswith(NO_RUN) else found[1].removeprefix(EARLIER).lstrip()
 
 
 def measured(
@@ -108,7 +130,7 @@ def measured(
     Raises FaceletError for what does not fit the model, before anything is measured.
     """
     path, where = found(path), machine()
-    model = Model.load(path, threads=threads)
+    model = Model.load(path, threads=threads, fall_back=False)
     _require_fitting(model, faces, pairs, split)
     if model.info.protocol:
         Protocol.from_json(model.info.protocol)
@@ -152,6 +174,8 @@ def measured(
         people=told,
         origin=origin,
         command=command,
+        runs_on=runs_on(model.info, model_file.content(path)),
+        earlier_origin="" if origin else earlier_origin(model.info.card),
     )
 
 

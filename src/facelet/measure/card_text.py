@@ -17,7 +17,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 
 from facelet.faces import Protocol
-from facelet.measure.card import Card, OnSource
+from facelet.measure.card import EARLIER, NO_RUN, Card, OnSource
 from facelet.measure.classification import Classification
 from facelet.measure.groups import UNSURE
 from facelet.measure.intervals import Difference, mean_of_shares, wilson
@@ -102,6 +102,8 @@ def markdown(card: Card) -> str:
         lead=lead(card),
         BINS=BINS,
         FEW=FEW,
+        EARLIER=EARLIER,
+        NO_RUN=NO_RUN,
         UNSURE=UNSURE,
     )
 

@@ -43,7 +43,7 @@ def evaluate_file(
     """``evaluate_model`` of a file on a written source. Raises FaceletError for what cannot be read or does not fit."""
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
-    model = Model.load(path, threads=threads, speed=speed)
+    model = Model.load(path, threads=threads, speed=speed, fall_back=False)
     if model.info.task != "expression":
         raise FaceletError(
             f"{path} is a model for {model.info.task}, which is measured on pairs of faces, not on classes: --faces lfw:PATH"

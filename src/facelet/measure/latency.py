@@ -24,7 +24,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from rich.table import Table
 
-from facelet import model_file
+from facelet import cpu, model_file, model_session
 from facelet.errors import FaceletError
 from facelet.measure.row import amount, megabytes
 from facelet.runtime.session import prepared
@@ -33,7 +33,6 @@ from facelet.shipped import found
 BURST = 8
 TIMED = 256
 """Faces that models are timed with; only one that stops early minds which."""
-FLAGS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimddp", "i8mm", "sve")
 
 
 @dataclass(frozen=True)
@@ -98,14 +97,10 @@ class Machine:
 
 def machine(watched: float = 0.3) -> Machine:
     """This machine, now, its load over ``watched`` seconds. What the system does not tell is "unknown"."""
-    text = _text("/proc/cpuinfo")
-    entries = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-    told = {key.strip(): value.strip() for key, value in entries.items()}
-    present = set(told.get("flags", told.get("Features", "")).split())
     return Machine(
-        cpu=told.get("model name") or platform.processor() or platform.machine() or "unknown",
+        cpu=cpu.name(),
         cores=_cores(),
-        flags=tuple(flag for flag in FLAGS if flag in present),
+        flags=cpu.instruction_sets(),
         system=platform.platform(terse=True),
         python=platform.python_version(),
         onnxruntime=onnxruntime.__version__,
@@ -155,7 +150,7 @@ def bench(
         raise FaceletError(f"seconds is {seconds}, expected more than 0 and at most 3600")
     paths = [found(path) for path in paths]
     infos = [model_file.read(path) for path in paths]
-    sessions = [model_file.open_session(path, threads) for path in paths]
+    sessions = [model_session.open_session(path, threads) for path in paths]
     rows = []
     for batch in batches:
         feeds = [_feeds(info, batch, faces) for info in infos]
@@ -193,7 +188,7 @@ def mean_times(
     path: str | Path, thresholds: Sequence[float], faces: NDArray[np.uint8], seconds: float = 0.5
 ) -> list[float]:
     """Mean milliseconds of a face of a model that stops early, at each threshold, on one thread; ``seconds`` for each."""
-    session, info = model_file.open_session(path, 1), model_file.read(path)
+    session, info = model_session.open_session(path, 1), model_file.read(path)
     feeds = [
         [{**feed, "threshold": np.array(threshold, np.float32)} for feed in _feeds(info, 1, faces)]
         for threshold in thresholds

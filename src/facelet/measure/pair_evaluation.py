@@ -57,7 +57,7 @@ def command(
     """Prints what ``evaluate_pairs_model`` finds. Raises FaceletError for what cannot be read or does not fit."""
     if split != "test":
         raise FaceletError(f"split {split!r}: pairs have no splits; they are all for testing, so leave --split out")
-    model = Model.load(path, threads=threads, speed=speed)
+    model = Model.load(path, threads=threads, speed=speed, fall_back=False)
     require_identity(model)
     pairs = load_pairs(source)
     result = evaluate_pairs_model(model, pairs, mirror)

@@ -117,7 +117,7 @@ def measure(work: Work, step: Step, control: bool, made: Made, folder: Path, des
     for split, result in results.items():
         kind = "scores" if isinstance(result, Verification) else "answers"
         result.save(folder / f"{kind}-{split}.npz")
-    _write_figures(path, info, results, work.recipe.far)
+    write_figures(path, info, results, work.recipe.far)
     label, seed = described["name"], described["seed"]
     write_done(folder, label, seed, made)
     return Measured(label, step, control, seed, folder, made, results["val"], results["test"])
@@ -133,7 +133,7 @@ def _calibration(info: model_file.ModelInfo, val: Classification, factor: float)
     return f"temperature {info.temperature:.2f}: calibration error of validation faces {before} → {after}"
 
 
-def _write_figures(path: Path, info: model_file.ModelInfo, results: dict[str, Result], far: float) -> None:
+def write_figures(path: Path, info: model_file.ModelInfo, results: dict[str, Result], far: float) -> None:
     """A model file tells its own figures, so it is written once more when they are known; and an identity model its threshold:
     the lowest that accepts ``far`` of the validation pairs of two people, or as few as they can tell of.
     """

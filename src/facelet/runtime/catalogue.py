@@ -20,10 +20,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from facelet import model_file, shipped
+from facelet import model_file, saturation, shipped
 from facelet.errors import FaceletError
 from facelet.files import read_bytes, writing
 from facelet.model_file import ModelInfo
+from facelet.runtime import check as checking
 from facelet.runtime.telling import printable
 from facelet.shipped import Shipped
 
@@ -62,6 +63,9 @@ class Entry:
             "bytes": len(data),
             "sha256": hashlib.sha256(data).hexdigest(),
             "precision": info.precision,
+            "target": info.target,
+            "can_saturate": [str(risk) for risk in saturation.risks(data)],
+            "self_test": info.selftest is not None,
             "params": info.params,
             "macs": info.macs,
             "size": info.input.size,
@@ -76,8 +80,7 @@ class Entry:
 def entry(model: str | Path) -> Entry:
     """A model by its file or name, see ``shipped.found``. Raises FaceletError for what is missing, damaged or not ours."""
     path = shipped.found(model)
-    line = next((one for one in shipped.models() if shipped.FOLDER / one.file == path), None)
-    return Entry(path, model_file.read(path), line)
+    return Entry(path, model_file.read(path), shipped.entry_of(path))
 
 
 def copied(model: Entry, place: str | Path) -> Path:
@@ -90,8 +93,18 @@ def copied(model: Entry, place: str | Path) -> Path:
     return target
 
 
-def command(name: str = "", *, copy: str = "", as_json: bool = False, console: Console) -> None:
-    """Prints the list, or one model and its card, or where its file was copied to."""
+def command(name: str = "", *, copy: str = "", check: bool = False, as_json: bool = False, console: Console) -> int:
+    """Prints the list, or one model and its card, or where its file was copied to, or what ``check`` finds.
+
+    The exit code: 1 when a checked model computes wrongly on this machine.
+    """
+    if check:
+        found = [checking.check(name)] if name else checking.check_bundled()
+        if as_json:
+            print(json.dumps({"machine": checking.machine(), "models": [one.to_json() for one in found]}))
+        else:
+            console.print(checking.table(found))
+        return int(not all(one.works for one in found))
     if copy and not name:
         raise FaceletError("--copy needs the name of a model, as in: facelet models expression --copy DIR")
     entries = [entry(name)] if name else [entry(shipped.path_of(one.name)) for one in shipped.models()]
@@ -110,6 +123,7 @@ def command(name: str = "", *, copy: str = "", as_json: bool = False, console: C
         _list(entries, console)
     else:
         console.print("no model comes with this Facelet; make one with: facelet run tsnet")
+    return 0
 
 
 def _list(entries: Sequence[Entry], console: Console) -> None:
@@ -139,6 +153,9 @@ def _list(entries: Sequence[Entry], console: Console) -> None:
         table.add_row(*(row[title] for title in shown))
         licences.setdefault(info.licence, []).append(one.name)
     console.print(table)
+    narrow = [f"{one.name} for {one.info.target}" for one in entries if one.info.target not in ("", "portable")]
+    if narrow:
+        console.print(Text(f"not for every processor: {', '.join(narrow)}", "yellow"))
     for licence, names in licences.items():
         console.print(Text(f"training faces of {', '.join(names)}: {licence}", "dim"))
 
@@ -154,6 +171,10 @@ def _show(model: Entry, console: Console) -> None:
         "size": f"{size:,} bytes ({size / 1e6:.2f} MB); SHA-256 {hashlib.sha256(model.data).hexdigest()}",
         "task": f"{info.task}{': ' * bool(info.labels)}{', '.join(info.labels)}",
         "net": f"{info.net} {info.precision}; {info.params:,} parameters, {info.macs:,} multiply-accumulates a face",
+        "runs on": checking.runs_on(info, model.data),
+        "self-test": f"{len(info.selftest.outputs)} golden faces, tolerance {info.selftest.tolerance:g}"
+        if info.selftest
+        else "none: nothing shows that a machine computes it as it was measured",
         "input": f"{info.input.size} px, {colour}; cut out by {info.crop.align} with a margin of {info.crop.margin:g}"
         + (f" at {info.input.cut} px" if info.input.cut else ""),
         "measured from": f"{info.measured_from} px a side; smaller faces are answered with a warning",

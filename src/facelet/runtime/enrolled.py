@@ -112,7 +112,9 @@ class Enrolled:
         if found is not None and found.sha256 != maker.sha256:
             raise FaceletError(
                 f"the gallery {self.file} was made with {found.file} (SHA-256 {found.sha256[:12]}), not with "
-                f"{maker.file} ({maker.sha256[:12]}); use that model, or enroll into another gallery (--gallery FILE)"
+                f"{maker.file} ({maker.sha256[:12]}), and vectors of two models cannot be compared; use that model, or enrol again "
+                f"into a new gallery: facelet gallery export --gallery {self.file} (names), then facelet enroll NAME "
+                "PHOTO... --gallery NEW"
             )
 
     def add(self, name: str, vectors: Vectors, photos: Sequence[str], maker: Maker) -> int:

@@ -10,6 +10,7 @@ Probabilities are as calibrated as the temperature in the file; a model without 
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,11 +20,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from facelet import model_file, pixels
-from facelet.errors import FaceletError
+from facelet import model_file, model_session, pixels
+from facelet.errors import FaceletError, FaceletWarning, UnprovenModelError
 from facelet.files import read_bytes
 from facelet.model_file import InputInfo, ModelInfo
-from facelet.shipped import found
+from facelet.shipped import found, twin_of
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -50,17 +51,34 @@ class Model:
     threshold: float | None = None
 
     @classmethod
-    def load(cls, path: str | Path, threads: int = 0, speed: float | None = None) -> Model:
-        """Opens a model file, or a model that comes with Facelet by its name; ``threads`` 0 takes all cores.
+    def load(cls, path: str | Path, threads: int = 0, speed: float | None = None, *, fall_back: bool = True) -> Model:
+        """Opens a model file, or a model that comes with Facelet by its name.
 
-        ``speed``: of a model that stops early, 0 (always the deepest exit) to 1 (always the first); the file's choice when None.
-        Raises FaceletError for a file that is missing, damaged or not ours.
+        Args:
+            threads: 0 takes all cores.
+            speed: of a model that stops early, 0 (always the deepest exit) to 1 (always the first); the file's choice when None.
+            fall_back: where a model that comes with Facelet computes wrongly on this machine, open its fp32 twin and warn.
+
+        Raises FaceletError for a file that is missing, damaged or not ours, and UnprovenModelError for one that computes wrongly
+        here. Warns of a file without a self-test.
         """
         if threads < 0:
             raise FaceletError(f"threads: {threads}; expected 0 (all cores) or more")
         place = found(path)
-        session = model_file.open_session(place, threads)
+        try:
+            session = model_session.open_session(place, threads)
+        except UnprovenModelError as error:
+            if not fall_back or not (twin := twin_of(place)):
+                raise
+            warnings.warn(f"{error.reason}; using {twin} instead", FaceletWarning, stacklevel=2)
+            return cls.load(twin, threads, speed)
         info = model_file.parse(session.get_modelmeta().custom_metadata_map, str(place))
+        if info.selftest is None:
+            warnings.warn(
+                f"{place} has no self-test: nothing shows that this machine computes it as it was measured",
+                FaceletWarning,
+                stacklevel=2,
+            )
         return cls(place, info, session, None if speed is None else _threshold(info, speed, place))
 
     @property

@@ -17,7 +17,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from facelet import model_file
+from facelet import model_file, saturation
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
 from facelet.files import existing, read_bytes
@@ -25,7 +25,7 @@ from facelet.learn.answers import digest
 from facelet.measure.cost import file_cost, graph_macs
 from facelet.model_file import CropInfo, InputInfo, ModelInfo
 from facelet.runtime.session import Model, prepared
-from facelet.shrink.export import golden
+from facelet.shrink.export import golden, reference_outputs, self_tested
 from facelet.step import STEPS, Job, Made, Plan, Step
 from facelet.wire import has_external_data
 
@@ -84,9 +84,19 @@ class Adopt(Step):
             licence=self.licence,
         )
         model_file.write(model, info, path)
-        model_file.write(model, info.model_copy(update={"params": file_cost(path).params}), path)
+        info = info.model_copy(update={"params": file_cost(path).params})
+        risks = saturation.risks(original)
+        if not (risks and saturation.kernels_saturate()):  # what this machine answers is no reference for others then
+            info = self_tested(model, info, *reference_outputs(path, info))
+        model_file.write(model, info, path)
+        notes = [f"{self.file.name} ({digest(self.file)}) as its makers left it"]
+        if risks:
+            notes.append(
+                f"{len(risks)} layers can saturate on x86 without VNNI, {risks[0]} first: accuracy may be lower there"
+            )
+            job.say(f"{self.name}: {notes[-1]}")
         self._require_same(path, original, golden(job.faces))
-        return Made(onnx=path, notes=(f"{self.file.name} ({digest(self.file)}) as its makers left it",))
+        return Made(onnx=path, notes=tuple(notes))
 
     def _require_same(self, path: Path, data: bytes, faces: NDArray[np.uint8]) -> None:
         """Holds the file, asked about several faces, to the one that it came from, ``data``, asked about each."""

@@ -25,17 +25,20 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from facelet import model_file, pixels
+from facelet import model_file, pixels, selftest
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
+from facelet.faces.golden import golden_faces
 from facelet.files import writing
 from facelet.measure import parity
 from facelet.measure.cost import graph_macs
 from facelet.model_file import CropInfo, InputInfo, ModelInfo
+from facelet.model_session import self_test_feed
 from facelet.nets import spec as checkpoints
 from facelet.nets.exits import without_exits
 from facelet.nets.fusing import fused
@@ -105,6 +108,8 @@ def export(
             "made_with": versions("facelet", "torch", "onnx", "onnxruntime"),
         }
     )
+    drawn = golden_faces(spec.channels)
+    complete = self_tested(model, complete, drawn, torch_logits(ours, spec, selftest.enlarged(drawn, spec.size)))
     with writing(path) as beside:
         model_file.write(model, complete, beside)
         try:
@@ -158,6 +163,34 @@ def _params_read(net: nn.Module, spec: NetSpec) -> int:
     answer = net(torch.zeros(1, spec.channels, spec.size, spec.size)).sum()
     read = torch.autograd.grad(answer, parameters, allow_unused=True)
     return sum(one.numel() for one, gradient in zip(parameters, read, strict=True) if gradient is not None)
+
+
+def self_tested(
+    model: onnx.ModelProto, info: ModelInfo, faces: NDArray[np.uint8], outputs: NDArray[np.float32]
+) -> ModelInfo:
+    """``info`` with a self-test, whose tolerance comes from how far ``model`` is from the reference on this machine.
+
+    Args:
+        faces: uint8 (N, SIDE, SIDE, channels). outputs: (N, K), the reference's on them, enlarged to the input's size.
+    """
+    measured = selftest.deviation(_answers(model.SerializeToString(), faces, info), outputs)
+    return info.model_copy(update={"selftest": selftest.make(faces, outputs, measured, info.precision)})
+
+
+def reference_outputs(parent: Path, info: ModelInfo) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Golden faces, and what an fp32 model file answers to them: by its self-test, or asked now when it has none."""
+    if info.selftest:
+        faces = selftest.golden_faces(info.selftest, info.input.channels)
+        return faces, np.array(info.selftest.outputs, np.float32)
+    faces = golden_faces(info.input.channels)
+    return faces, _answers(parent.read_bytes(), faces, info)
+
+
+def _answers(model: bytes, faces: NDArray[np.uint8], info: ModelInfo) -> NDArray[np.float32]:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, self_test_feed(faces, info))[0], np.float32)
 
 
 def torch_logits(net: nn.Module, spec: NetSpec, faces: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -24,8 +24,10 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 from onnxruntime.quantization.calibrate import create_calibrator
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from facelet import saturation
 from facelet.errors import FaceletError
 from facelet.shrink.export import quiet
+from facelet.shrink.weight_scales import portable_scales, seven_bit_scales
 
 COMPUTING = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 PASSING = (
@@ -54,13 +56,13 @@ class Choice:
 
     Attributes:
         types: of maps and weights. On x86 the runtime's fast kernels are u8s8, on ARM s8s8.
-        reduce_range: weights in 7 bits, for CPUs whose 8-bit products saturate (x86 without VNNI).
         floats: names of computing nodes that stay in float.
+        portable: weights are scaled so that no sum of products can saturate on any processor; otherwise they take all 8 bits.
     """
 
     types: Types
-    reduce_range: bool = False
     floats: tuple[str, ...] = ()
+    portable: bool = True
 
 
 class _Inputs(CalibrationDataReader):
@@ -117,7 +119,7 @@ class Calibrated:
         counts = Counter(node.op_type for node in nodes if node.op_type in COMPUTING)
         passing = sum(node.op_type in PASSING for node in nodes) - len(self._idle(choice))
         named = " and ".join(f"{count} {kind}" for kind, count in counts.most_common()) or "nothing"
-        bits = ", 7-bit weights" if choice.reduce_range else ""
+        bits = ", cannot saturate" if choice.portable else ", 8-bit weights"
         some = ", ".join(choice.floats[:3]) + (", ..." if len(choice.floats) > 3 else "")
         left = f"{len(choice.floats)} left in float: {some}" if choice.floats else "none left in float"
         return f"{choice.types}, per channel{bits}: {named} in int8, {passing} others pass int8 on, {left}"
@@ -167,21 +169,46 @@ class Calibrated:
                 shared.update({name: [{"rmin": np.float32(low), "rmax": np.float32(high)}] for name in sorted(group)})
         return shared
 
+    def _weight_scales(self, choice: Choice) -> dict[str, list[dict[str, Any]]]:
+        """Overrides of the quantizer's scales of weights, for a portable graph."""
+        stored = {tensor.name: tensor for tensor in self._model.graph.initializer}
+        readers = Counter(name for node in self._model.graph.node for name in node.input)
+        scales: dict[str, list[dict[str, Any]]] = {}
+        for node in self._model.graph.node:
+            if node.op_type not in COMPUTING or node.name in choice.floats or node.input[1] not in stored:
+                continue
+            weights = onnx.numpy_helper.to_array(stored[node.input[1]])
+            axis = _channel_axis(node)
+            if weights.ndim < 2 or weights.dtype != np.float32:
+                rows, rule, axes = weights.reshape(1, -1), seven_bit_scales, {}
+            else:
+                rows = np.moveaxis(weights, axis, 0).reshape(weights.shape[axis], -1)
+                # The axis is that of the output channels but in a batched MatMul; and two readers may have two axes.
+                exact = readers[node.input[1]] == 1 and (node.op_type != "MatMul" or weights.ndim == 2)
+                rule, axes = portable_scales if exact else seven_bit_scales, {"axis": axis}
+            zero = {"quant_type": QuantType.QInt8, "zero_point": np.int8(0)}
+            scales[node.input[1]] = [{**axes, **zero, "scale": scale} for scale in rule(rows.astype(np.float32))]
+        return scales
+
     def quantized(self, choice: Choice) -> onnx.ModelProto:
-        """The graph in QDQ form. Deterministic."""
+        """The graph in QDQ form. Deterministic.
+
+        Raises FaceletError where a portable choice cannot be had: signed maps whose product is computed (s8s8).
+        """
+        overrides = {**self._shared(), **(self._weight_scales(choice) if choice.portable else {})}
         model = onnx.ModelProto.FromString(self._model.SerializeToString())
         with quiet():
             quantizer = QDQQuantizer(
                 model,
                 True,
-                choice.reduce_range,
+                False,
                 QuantType.QInt8,
                 TYPES[choice.types],
                 self._ranges,
                 [],
                 [*choice.floats, *self._idle(choice)],
                 [*COMPUTING, *PASSING],
-                {"TensorQuantOverrides": self._shared()},
+                {"TensorQuantOverrides": overrides},
             )
             quantizer.quantize_model()
             quantizer.model.topological_sort()  # the standard asks for it, the quantizer does not see to it
@@ -190,4 +217,15 @@ class Calibrated:
         domains = [known for known in made.opset_import if known.domain in used]
         del made.opset_import[:], made.graph.value_info[:], made.metadata_props[:]
         made.opset_import.extend(domains)
+        if choice.portable and (risks := saturation.risks(made.SerializeToString())):
+            raise FaceletError(
+                f"{choice.types} cannot be made portable: {risks[0]}; take types: u8s8, or another target"
+            )
         return made
+
+
+def _channel_axis(node: onnx.NodeProto) -> int:
+    """The axis of a node's weights that the quantizer gives a scale each: of output channels, but in a batched MatMul."""
+    if node.op_type == "Gemm":
+        return 0 if any(attribute.name == "transB" and attribute.i for attribute in node.attribute) else 1
+    return 0 if node.op_type == "Conv" else 1

@@ -1,15 +1,16 @@
 """The step ``quantize``: an int8 model file from an fp32 one, within an accuracy allowance.
 
-In a recipe: ``{do: quantize, as: student-int8, of: student}``. Ranges come from training faces; types are those that run
-faster on this CPU; where accuracy on validation faces falls by more than the allowance, the most sensitive layers stay in
-float until it does not. Static quantization through ONNX Runtime; Jacob et al., https://arxiv.org/abs/1712.05877
+In a recipe: ``{do: quantize, as: student-int8, of: student}``. Ranges come from training faces; where accuracy on validation faces
+falls by more than the allowance, the most sensitive layers stay in float until it does not. Static quantization through ONNX
+Runtime; Jacob et al., https://arxiv.org/abs/1712.05877
 
-Speed in int8 belongs to the CPU it was measured on; another one may prefer other types.
+Nothing in the file depends on the machine that makes it. By default no sum in it can saturate on any processor
+(``facelet.saturation``); the targets vnni and arm64 take all 8 bits of the weights, and their files are refused where they would be
+wrong. Speed in int8 belongs to the CPU it was measured on.
 """
 
 from __future__ import annotations
 
-import platform
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,23 +19,20 @@ from typing import Any, Literal
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from facelet import model_file
+from facelet import cpu, model_file, saturation
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
-from facelet.measure.latency import bench, machine
 from facelet.model_file import ModelInfo
 from facelet.runtime.session import prepared
-from facelet.shrink.export import versions
+from facelet.shrink.export import reference_outputs, self_tested, versions
 from facelet.shrink.guard import Guard, Score, guard_for
-from facelet.shrink.int8 import TYPES, Calibrated, Choice
+from facelet.shrink.int8 import Calibrated, Choice, Types
 from facelet.shrink.sensitivity import fewest, rank
 from facelet.step import STEPS, Job, Made, Plan, Step
 
 RANKING_FACES = 128
-BENCH_SECONDS = 0.5
-"""For each candidate of types. Whether anything was won is the ledger's to say, from the run's last side-by-side times."""
 
 
 @STEPS.register("quantize")
@@ -45,16 +43,26 @@ class Quantize(Step):
     faces: int = Field(300, ge=8, le=10_000, description="training faces to take ranges from")
     allowance: float = Field(0.3, ge=0, le=100, description="points of validation accuracy that may be lost")
     cosine: float = Field(0.98, ge=0, le=1, description="of identity: least mean cosine to the fp32 embeddings")
-    types: Literal["auto", "u8s8", "s8s8"] = Field("auto", description="of maps and weights; auto: the faster one here")
-    reduce_range: bool | Literal["auto"] = Field(
-        "auto", description="7-bit weights; auto: on x86 without VNNI, whose 8-bit products saturate"
+    target: Literal["portable", "vnni", "arm64"] = Field(
+        "portable", description="processors to make the file for; portable: all; vnni and arm64 allow 8-bit weights"
     )
+    types: Literal["auto", "u8s8", "s8s8"] = Field(
+        "auto", description="of maps and weights; auto: s8s8 for arm64, else u8s8, the fast ones there"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _require_target(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and "reduce_range" in fields:
+            raise ValueError("reduce_range is gone: files are portable, or say target: vnni for 8-bit weights")
+        return fields
 
     def needs(self) -> list[str]:
         return [self.of]
 
     def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
         _require_faces(faces)
+        self._require_measurable()
         if self.of not in specs:  # what this step makes has no spec either: a model file, without a net in torch
             raise FaceletError(
                 f"{self.name}: {self.of!r} is a model file without a net, quantized already or cut; "
@@ -77,8 +85,10 @@ class Quantize(Step):
         guard = guard_for(info, job.faces, parent)
         inputs = prepared(self._calibration(job), info.input)
         graph = Calibrated(parent, inputs)
-        work = _Work(job, parent, info, graph, job.folder / f"{job.name}.onnx", guard)
-        types_note, choice = self._types(work)
+        reference = reference_outputs(parent, info)
+        work = _Work(job, parent, info, graph, job.folder / f"{job.name}.onnx", guard, self.target, reference)
+        self._require_measurable()
+        choice = self._choice()
         job.say(f"plan: {graph.plan(choice)}; ranges from {len(inputs):,} training faces")
         before = work.score(parent)
         if 100 / before.n > self.allowance:
@@ -95,7 +105,7 @@ class Quantize(Step):
             after = work.made(choice)
             job.say(f"plan: {graph.plan(choice)}")
         notes = (
-            types_note,
+            f"target {self.target}: {model_file.TARGETS[self.target]}",
             graph.plan(choice),
             f"validation {before} → {after} of {before.n:,} {before.unit}, allowance {self._allowed(before)}",
             *(["no gain: every layer stayed in float"] if work.floats_only(choice) else []),
@@ -120,23 +130,16 @@ class Quantize(Step):
         some = np.random.default_rng(job.seed).permutation(train)[: self.faces]
         return job.faces.images[np.sort(some)]
 
-    def _types(self, work: _Work) -> tuple[str, Choice]:
-        """The types to use and why, as a note."""
-        reduce_range = _saturates() if self.reduce_range == "auto" else self.reduce_range
-        if self.types != "auto":
-            return f"{self.types} as asked", Choice(self.types, reduce_range)
-        choices = [Choice(types, reduce_range) for types in TYPES]  # type: ignore[arg-type]
-        paths = [work.path.with_name(f"try-{choice.types}.onnx") for choice in choices]
-        try:
-            for choice, path in zip(choices, paths, strict=True):
-                work.write(choice, path)
-            rows = bench(paths, seconds=BENCH_SECONDS)
-        finally:
-            for path in paths:
-                path.unlink(missing_ok=True)
-        best = min(range(len(rows)), key=lambda number: rows[number].p50_ms)
-        times = ", ".join(f"{choice.types} {row.p50_ms:.3f} ms" for choice, row in zip(choices, rows, strict=True))
-        return f"{choices[best].types} is the faster type on this CPU ({times}, one thread)", choices[best]
+    def _choice(self) -> Choice:
+        auto: Types = "s8s8" if self.target == "arm64" else "u8s8"
+        return Choice(auto if self.types == "auto" else self.types, portable=self.target == "portable")
+
+    def _require_measurable(self) -> None:
+        if self.target != "portable" and saturation.kernels_saturate():
+            raise FaceletError(
+                f"{self.name}: target {self.target} cannot be measured on this machine, whose int8 kernels saturate "
+                f"({cpu.description()}); use target: portable, or a machine with VNNI"
+            )
 
     def _with_floats(self, work: _Work, choice: Choice, inputs: NDArray[np.float32], before: Score) -> Choice:
         """The choice with the fewest layers in float that keeps the allowance, or with all of them."""
@@ -161,6 +164,8 @@ class _Work:
     graph: Calibrated
     path: Path
     guard: Guard
+    target: str
+    reference: tuple[NDArray[np.uint8], NDArray[np.float32]]
 
     def write(self, choice: Choice, path: Path) -> None:
         described = self.info.model_copy(
@@ -169,12 +174,13 @@ class _Work:
                 "parent": self.info.name or self.parent.stem,
                 "step": "quantize",
                 "precision": "fp32" if self.floats_only(choice) else "int8",
+                "target": "" if self.floats_only(choice) else self.target,
                 "figures": {},
                 "made_with": {**self.info.made_with, **versions("facelet", "onnx", "onnxruntime")},
             }
         )
         model: onnx.ModelProto = self.graph.quantized(choice)
-        model_file.write(model, described, path)
+        model_file.write(model, self_tested(model, described, *self.reference), path)
 
     def floats_only(self, choice: Choice) -> bool:
         return len(choice.floats) == len(self.graph.computing)
@@ -192,9 +198,3 @@ def _require_faces(faces: FaceSet) -> None:
     for split, use in (("train", "take ranges from"), ("val", "hold the allowance against")):
         if not faces.has(split):
             raise FaceletError(f"quantize needs {split} faces to {use}, and {faces.source} has none")
-
-
-def _saturates() -> bool:
-    """Whether this CPU adds 8-bit products in 16 bits: x86 without VNNI, or x86 that does not tell."""
-    flags = machine(0).flags
-    return platform.machine().lower() in ("x86_64", "amd64") and not {"avx512_vnni", "avx_vnni"} & set(flags)

@@ -1,0 +1,24 @@
+"""Options that several verbs of `facelet` share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def _allow(context: typer.Context, allowed: bool) -> bool:
+    """Holds for the whole command."""
+    if allowed:
+        from facelet.model_session import unproven_models_allowed
+
+        context.with_resource(unproven_models_allowed())
+    return allowed
+
+
+Allow = Annotated[
+    bool,
+    typer.Option(
+        "--allow", callback=_allow, help="Use a model although it saturates on this machine or fails its self-test."
+    ),
+]
