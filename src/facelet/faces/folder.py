@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -131,7 +132,8 @@ def _notes(archive: Archive, top: str, depth: int) -> tuple[str, ...]:
 def _from_csv(archive: Archive, where: Path) -> Listing:
     """Rows of path,label[,split][,group][,identity]; paths are relative to the CSV and stay in its folder."""
     try:
-        reader = csv.reader(io.StringIO(read_bytes(where, MAX_FILE).decode("utf-8-sig")))
+        text = unicodedata.normalize("NFC", read_bytes(where, MAX_FILE).decode("utf-8-sig"))
+        reader = csv.reader(io.StringIO(text))
         numbered = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise FaceletError(f"{where} is not a CSV in UTF-8 ({error})") from error
