@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from facelet.faces.faceset import SPLITS, FaceSet, annotator_agreement
-from facelet.faces.leaks import Leaks, Shared, find_leaks
+from facelet.faces.leaks import Leaks, Repeated, Shared, contradictions, find_leaks
 from facelet.faces.overlap import overlap
 from facelet.faces.protocol import Protocol
 from facelet.faces.sources import load_pairs
@@ -119,6 +119,7 @@ def _counts(protocol: Protocol) -> Table:
 
 def _warnings(description: Description) -> list[str]:
     warnings = [line for shared in description.leaks.shared for line in _leak_lines(shared)]
+    warnings += [line for repeated in description.leaks.repeated for line in repeated_lines(repeated)]
     if description.leaks.groups:
         warnings.append(f"{description.leaks.groups:,} groups have faces in more than one split")
     if description.flat:
@@ -138,6 +139,31 @@ def _leak_lines(shared: Shared) -> list[str]:
             f"of {shared.searched:,} compared: {cases}"
         )
     return lines
+
+
+def repeated_lines(repeated: Repeated) -> list[str]:
+    """What one split has twice, as sentences."""
+    lines, cases = [], "; ".join(f"{first} and {second}" for first, second in repeated.examples[:2])
+    if repeated.copies:
+        lines.append(
+            f"{repeated.copies:,} {repeated.split} faces are copies, pixel by pixel, of another {repeated.split} face"
+        )
+    if repeated.relabelled:
+        lines.append(f"{repeated.relabelled:,} {repeated.split} faces are also there under another label: {cases}")
+    if repeated.near:
+        shown = "" if repeated.relabelled else f": {cases}"
+        more = "more " if repeated.relabelled else ""
+        lines.append(
+            f"{repeated.near:,} {more}{repeated.split} faces look the same as one under another label, "
+            f"of {repeated.searched:,} compared{shown}"
+        )
+    return lines
+
+
+def training_warnings(faces: FaceSet) -> list[str]:
+    """What to say of ``faces`` before a training spends time on them, besides their protocol's notes."""
+    found = (contradictions(faces, split) for split in SPLITS if faces.has(split))
+    return [line for repeated in found for line in repeated_lines(replace(repeated, copies=0))]
 
 
 def _different(numbers: np.ndarray | None) -> int:
