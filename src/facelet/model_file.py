@@ -231,8 +231,8 @@ def _bytes(path: str | Path) -> bytes:
 def _metadata(data: bytes, path: str | Path) -> dict[str, str]:
     try:
         return metadata(data)
-    except ValueError as error:  # UnicodeDecodeError is one too
-        raise FaceletError(f"{path} is not an ONNX file, or is cut short ({error})") from error
+    except ValueError as error:
+        raise FaceletError(f"{path} is not a whole ONNX file ({error})") from error
 
 
 def _require_fit(session: onnxruntime.InferenceSession, info: ModelInfo, path: str | Path) -> None:
