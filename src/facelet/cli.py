@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from facelet import cli_card, cli_people
+from facelet import cli_card, cli_crop, cli_people
 from facelet.errors import FaceletError
 
 app = typer.Typer(
@@ -204,7 +204,7 @@ def models(
     catalogue.command(name, copy=copy, as_json=as_json, console=console)
 
 
-for verb in (cli_card.card, cli_people.verify, cli_people.enroll, cli_people.identify):
+for verb in (cli_crop.crop, cli_card.card, cli_people.verify, cli_people.enroll, cli_people.identify):
     app.command()(verb)
 app.add_typer(cli_people.gallery_app, name="gallery")
 

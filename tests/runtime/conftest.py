@@ -1,9 +1,7 @@
-"""For the runtime's tests: tiny model files made on the spot, YuNet's file where there is one, and a photo with faces."""
+"""For the runtime's tests: tiny model files made on the spot, and a photo with faces."""
 
 from __future__ import annotations
 
-import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +12,6 @@ from onnx import TensorProto, helper, numpy_helper
 from facelet import model_file, pixels
 from facelet.model_file import CropInfo, InputInfo, ModelInfo
 from facelet.runtime.detect import Detection
-
-NAME = "face_detection_yunet_2023mar_int8bq.onnx"
 
 
 def tiny_info(**changes) -> ModelInfo:
@@ -55,24 +51,6 @@ def tiny_model(path: Path, info: ModelInfo | None = None, weights: np.ndarray | 
 @pytest.fixture
 def tiny(tmp_path) -> Path:
     return tiny_model(tmp_path / "tiny.onnx")
-
-
-@pytest.fixture(scope="session")
-def yunet() -> Path:
-    """YuNet's file, or a skip that says where it was looked for."""
-    places = [os.environ.get("FACELET_YUNET", ""), Path(__file__).parents[2] / ".cache" / NAME]
-    for place in filter(None, places):
-        if Path(place).is_file():
-            return Path(place)
-    pytest.skip(f"{NAME} is neither FACELET_YUNET nor in .cache")
-
-
-@pytest.fixture(scope="session")
-def photos_folder(real, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    with zipfile.ZipFile(real("photos.zip")) as pack:
-        pack.extractall(folder)
-    return folder / "photos"
 
 
 @pytest.fixture(scope="session")

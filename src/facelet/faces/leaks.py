@@ -100,7 +100,7 @@ def find_leaks(faces: FaceSet, near: bool = True) -> Leaks:
         if not (len(rows[first]) and len(rows[second])):
             continue
         there = _by_digest(digests, rows[first])
-        equal = [row for row in rows[second] if digests[row] in there]
+        equal = [row for row in rows[second].tolist() if digests[row] in there]
         relabelled = sum(_contradictory(meanings[[row, *there[digests[row]]]]) for row in equal)
         count, searched = None, 0
         examples: tuple[tuple[str, str, float], ...] = ()
@@ -175,7 +175,7 @@ def _contradictory(meanings: NDArray[np.int64]) -> bool:
 
 
 def _by_digest(digests: list[bytes], rows: NDArray[np.int64]) -> dict[bytes, list[int]]:
-    there = defaultdict(list)
+    there: dict[bytes, list[int]] = defaultdict(list)
     for row in rows.tolist():
         there[digests[row]].append(row)
     return there
@@ -231,7 +231,8 @@ def _near_under_another_label(
     """
     rows = rows[faces.labels[rows] >= 0].astype(np.int64)
     rows = rows[:: max(1, -(-len(rows) * len(rows) // (2 * MAX_PAIRS)))]
-    alike, pairs = np.zeros(len(faces), bool), []
+    alike = np.zeros(len(faces), bool)
+    pairs: list[tuple[float, int, int]] = []
     for label in np.unique(faces.labels[rows]):
         mine, behind = rows[faces.labels[rows] == label], rows[faces.labels[rows] > label]
         there = np.ascontiguousarray(thumbnails[behind].T)

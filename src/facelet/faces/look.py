@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from facelet.faces.faceset import SPLITS, FaceSet, annotator_agreement
+from facelet.faces.framing import Framing, framing
 from facelet.faces.leaks import Leaks, Repeated, Shared, contradictions, find_leaks
 from facelet.faces.overlap import overlap
 from facelet.faces.protocol import Protocol
@@ -35,6 +36,7 @@ class Description:
         flat: faces of one single value, which show nothing.
         leaks: what stands in two splits.
         overlap: a sentence on the people of pairs that are among these, "" when not asked.
+        framing: whether these are faces cut out of photos, by a sample; None without the detector's file.
         licence: of the data.
     """
 
@@ -50,6 +52,7 @@ class Description:
     leaks: Leaks
     licence: str
     overlap: str = ""
+    framing: Framing | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "protocol": {**self.protocol.to_json(), "hash": self.protocol.hash}}
@@ -75,6 +78,7 @@ def describe(faces: FaceSet, near: bool = True, against: str = "") -> Descriptio
         leaks=find_leaks(faces, near),
         licence=faces.licence,
         overlap=str(overlap(faces, load_pairs(against, size=faces.size, channels=faces.channels))) if against else "",
+        framing=framing(faces),
     )
 
 
@@ -122,6 +126,8 @@ def _warnings(description: Description) -> list[str]:
     warnings += [line for repeated in description.leaks.repeated for line in repeated_lines(repeated)]
     if description.leaks.groups:
         warnings.append(f"{description.leaks.groups:,} groups have faces in more than one split")
+    if description.framing and description.framing.warning:
+        warnings.append(description.framing.warning)
     if description.flat:
         warnings.append(f"{description.flat:,} faces are one flat colour")
     return warnings
@@ -163,7 +169,9 @@ def repeated_lines(repeated: Repeated) -> list[str]:
 def training_warnings(faces: FaceSet) -> list[str]:
     """What to say of ``faces`` before a training spends time on them, besides their protocol's notes."""
     found = (contradictions(faces, split) for split in SPLITS if faces.has(split))
-    return [line for repeated in found for line in repeated_lines(replace(repeated, copies=0))]
+    lines = [line for repeated in found for line in repeated_lines(replace(repeated, copies=0))]
+    look = framing(faces)
+    return [*lines, *([look.warning] if look and look.warning else [])]
 
 
 def _different(numbers: np.ndarray | None) -> int:

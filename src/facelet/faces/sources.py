@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -102,11 +103,11 @@ def _read(reader: Callable[..., Made], name: str, path: str, given: dict[str, An
     options = {key: value for key, value in given.items() if key != "margin"}
     # Before the faces are cut, a pixel is another share of them than afterwards.
     made = reader(path, **{**_typed(reader, options), "size": size if margin is None else None, "channels": channels})
-    fitted = made.fitted(size or made.size, channels or made.channels, margin)
+    fitted: Made = made.fitted(size or made.size, channels or made.channels, margin)
     if margin is None and fitted.size != made.size:  # a pack, or another source that has faces of one size only
         how = "enlarged" if fitted.size > made.size else "shrunk"
         note = f"faces of {made.size} px, {how} to {fitted.size} px as asked (size={made.size} keeps them)"
-        fitted.notes = (*fitted.notes, note)
+        return replace(fitted, notes=(*fitted.notes, note))
     return fitted
 
 
