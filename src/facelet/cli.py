@@ -13,7 +13,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from facelet import cli_card, cli_crop, cli_people
+from facelet import cli_card, cli_crop, cli_people, plugins
+from facelet.cli_card import Plugin
 from facelet.errors import FaceletError
 
 app = typer.Typer(
@@ -47,8 +48,10 @@ def run(
     devices: Annotated[int, typer.Option(help="Processes or GPUs on this machine.")] = 1,
     nodes: Annotated[int, typer.Option(help="Machines, under torchrun or SLURM.")] = 1,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    plugin: Plugin = None,
 ) -> None:
     """Train, distil, shrink, export and measure: a whole recipe."""
+    plugins.load_files(plugin or [])
     from facelet.recipes.runner import Hardware
     from facelet.recipes.runner import run as run_recipe
 
@@ -95,8 +98,10 @@ def faces(
     raw: Annotated[bool, typer.Option("--raw", help="With --pack: uncompressed, memory-mapped when read.")] = False,
     against: Annotated[str, typer.Option(help="Pairs, as lfw:PATH: are their people among these, by name?")] = "",
     as_json: Json = False,
+    plugin: Plugin = None,
 ) -> None:
     """Look before training: counts, protocol, leaks, contact sheet; pack into one file."""
+    plugins.load_files(plugin or [])
     from facelet.faces import load
     from facelet.faces.look import describe, show
     from facelet.faces.pack import write_pack
@@ -129,8 +134,10 @@ def evaluate(
     threads: Annotated[int, typer.Option(help="0: all cores.")] = 0,
     speed: Speed = None,
     as_json: Json = False,
+    plugin: Plugin = None,
 ) -> None:
     """Accuracy with its interval, per class, calibration; of an identity model LFW's protocol, TAR at FAR, threshold."""
+    plugins.load_files(plugin or [])
     from facelet.measure import evaluation
 
     evaluation.command(
@@ -146,8 +153,10 @@ def bench(
     seconds: Annotated[float, typer.Option(help="For each model and batch size.")] = 2.0,
     faces: Annotated[str, typer.Option(help="Source of faces to time with; noise when not given.")] = "",
     as_json: Json = False,
+    plugin: Plugin = None,
 ) -> None:
     """Latency p50, p95 and mean of models side by side, interleaved, with the machine described."""
+    plugins.load_files(plugin or [])
     from facelet.measure import latency
 
     try:

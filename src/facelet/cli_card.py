@@ -9,6 +9,13 @@ from rich.console import Console
 
 errors = Console(stderr=True, highlight=False)
 
+Plugin = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin", help="A Python file of yours that registers sources, nets, losses or steps; again for more."
+    ),
+]
+
 
 def card(
     model: Annotated[str, typer.Argument(help="A model file.")],
@@ -22,10 +29,13 @@ def card(
     out: Annotated[str, typer.Option(help="Write the card into this file, as model.md.")] = "",
     into_file: Annotated[bool, typer.Option("--into-file", help="Write the card into the model file, too.")] = False,
     threads: Annotated[int, typer.Option(help="0: all cores.")] = 0,
+    plugin: Plugin = None,
 ) -> None:
     """Measure a model card: figures, worse conditions, groups, how it was made, limits; or print the file's own."""
+    from facelet import plugins
     from facelet.measure import card_file
 
+    plugins.load_files(plugin or [])
     card_file.command(
         model,
         faces=faces or [],
