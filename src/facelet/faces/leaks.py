@@ -27,6 +27,7 @@ NEAR = 0.95
 THUMBNAIL = 16
 MAX_PAIRS = 2_000_000_000
 BLOCK = 1024
+EXAMPLES = 5
 
 
 @dataclass(frozen=True)
@@ -115,11 +116,11 @@ def find_leaks(faces: FaceSet, near: bool = True) -> Leaks:
     return Leaks(tuple(shared), groups_in_two_splits(faces), tuple(repeated))
 
 
-def contradictions(faces: FaceSet, split: str) -> Repeated:
-    """What one split has twice, pixel by pixel: quick enough to ask before every training."""
-    rows = np.flatnonzero(faces.splits == SPLITS.index(split))
-    some = faces.take(rows)
-    return _repeated(some, split, _digests(some.images), np.arange(len(some)), None)
+def repetitions(faces: FaceSet) -> tuple[Repeated, ...]:
+    """What each split has twice, pixel by pixel: quick enough to ask before every training. Nothing is copied to memory."""
+    digests = _digests(faces.images)
+    rows = {split: np.flatnonzero(faces.splits == number) for number, split in enumerate(SPLITS)}
+    return tuple(_repeated(faces, split, digests, here, None) for split, here in rows.items() if len(here))
 
 
 def identical_to_train(faces: FaceSet, split: str) -> NDArray[np.bool_]:
@@ -161,7 +162,7 @@ def _repeated(
         copies = [row for members in equal for row in members[1:]]
         count, searched, more = _near_under_another_label(faces, thumbnails, np.setdiff1d(rows, copies))
         pairs += more
-    examples = tuple((str(faces.names[one]), str(faces.names[other])) for one, other in pairs[:5])
+    examples = tuple((str(faces.names[one]), str(faces.names[other])) for one, other in pairs[:EXAMPLES])
     return Repeated(split, sum(map(len, equal)) - len(equal), sum(map(len, wrong)), count, searched, examples)
 
 
@@ -214,7 +215,7 @@ def _near(
         partner[start : start + BLOCK] = products.argmax(axis=1)
         likeness[start : start + BLOCK] = products.max(axis=1)
     found = np.flatnonzero(likeness >= NEAR)
-    clearest = found[np.argsort(-likeness[found], kind="stable")][:5]
+    clearest = found[np.argsort(-likeness[found], kind="stable")][:EXAMPLES]
     examples = [
         (str(faces.names[first[partner[at]]]), str(faces.names[second[at]]), round(float(likeness[at]), 3))
         for at in clearest
@@ -239,8 +240,13 @@ def _near_under_another_label(
         for start in range(0, len(mine) if len(behind) else 0, BLOCK):
             block = mine[start : start + BLOCK]
             products = thumbnails[block] @ there
-            first, second = np.nonzero(products >= NEAR)
-            alike[block[first]] = alike[behind[second]] = True
-            pairs += zip(products[first, second].tolist(), block[first].tolist(), behind[second].tolist(), strict=True)
+            near = products >= NEAR
+            alike[block[near.any(axis=1)]] = alike[behind[near.any(axis=0)]] = True
+            clearest = np.argsort(-products.max(axis=1), kind="stable")[:EXAMPLES]  # all pairs might be millions
+            pairs += [
+                (float(products[row].max()), int(block[row]), int(behind[products[row].argmax()]))
+                for row in clearest.tolist()
+                if near[row].any()
+            ]
     pairs.sort(key=lambda pair: (-pair[0], pair[1:]))
-    return int(alike.sum()), len(rows), [(one, other) for _, one, other in pairs[:5]]
+    return int(alike.sum()), len(rows), [(one, other) for _, one, other in pairs[:EXAMPLES]]

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from facelet.faces.faceset import SPLITS, FaceSet, annotator_agreement
 from facelet.faces.framing import Framing, framing
-from facelet.faces.leaks import Leaks, Repeated, Shared, contradictions, find_leaks
+from facelet.faces.leaks import Leaks, Repeated, Shared, find_leaks, repetitions
 from facelet.faces.overlap import overlap
 from facelet.faces.protocol import Protocol
 from facelet.faces.sources import load_pairs
@@ -168,8 +168,7 @@ def repeated_lines(repeated: Repeated) -> list[str]:
 
 def training_warnings(faces: FaceSet) -> list[str]:
     """What to say of ``faces`` before a training spends time on them, besides their protocol's notes."""
-    found = (contradictions(faces, split) for split in SPLITS if faces.has(split))
-    lines = [line for repeated in found for line in repeated_lines(replace(repeated, copies=0))]
+    lines = [line for repeated in repetitions(faces) for line in repeated_lines(replace(repeated, copies=0))]
     look = framing(faces)
     return [*lines, *([look.warning] if look and look.warning else [])]
 
