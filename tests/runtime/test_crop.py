@@ -118,6 +118,17 @@ def test_several_faces(album):
     )
 
 
+def test_no_face_takes_the_name_of_another_photos(album):
+    cv2.imwrite("photos/sad/two-face1.png", picture((180, 160, 160))[..., ::-1])
+    said("photos/sad", cutter=Cutter(several="all", overwrite=True))
+    assert written(album / "faces") == ["2.png", "two-face1-2.png", "two-face1.png", "two-face2.png"]
+    photo = pixels.read("photos/sad/two-face1.png")
+    face = find(photo)[0]
+    assert np.array_equal(
+        pixels.read("faces/two-face1.png"), align.cut(photo, face.box, face.landmarks, CropInfo(), 40)
+    )
+
+
 def test_nothing_is_overwritten_unless_asked(album):
     said("photos/happy")
     (album / "faces/1.png").write_bytes(b"mine")

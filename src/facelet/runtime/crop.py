@@ -104,8 +104,11 @@ class Cutter:
         size = self.size or min(OWN, max(LEAST, round(side)))
         return align.cut(photo, face.box, face.landmarks, self.crop, size), side
 
-    def outcome(self, file: Path, photo: Image | FaceletError, target: Path, find: Finder) -> Outcome:
-        """Cuts the faces of one photo into ``target`` (its suffix is put on here). Raises when they cannot be written."""
+    def outcome(self, file: Path, photo: Image | FaceletError, target: Path, find: Finder, taken: set[str]) -> Outcome:
+        """Cuts the faces of one photo into ``target``, whose suffix is put on here. Raises when they cannot be written.
+
+        ``taken``: names of other photos' faces, which one of several does not get; those of this photo are added.
+        """
         try:
             if isinstance(photo, FaceletError):
                 raise photo
@@ -117,7 +120,11 @@ class Cutter:
             return Outcome(file, len(found))
         faces = []
         for number, face in enumerate(chosen, 1):
-            place = target.with_name(f"{target.name}{f'-face{number}' * (len(chosen) > 1)}{self.suffix}")
+            name = f"{target.name}-face{number}" if len(chosen) > 1 else target.name
+            while len(chosen) > 1 and str(target.with_name(name)).casefold() in taken:
+                name += "-2"
+            taken.add(str(target.with_name(name)).casefold())
+            place = target.with_name(name + self.suffix)
             image, side = self.cut(photo, face)
             self._write(image, place)
             faces.append(CutFace(place, face.box, face.score, side))
@@ -178,8 +185,9 @@ def outcomes(placed: Mapping[Path, Path], cutter: Cutter, find: Finder) -> Itera
                 f"{len(there):,} of these faces are there already, as {there[0]}{cutter.suffix}; "
                 "choose another --out, or replace them with --overwrite"
             )
+    taken = {str(name).casefold() for name in placed.values()}
     for file, photo in photos.read_ahead(list(placed)):
-        yield cutter.outcome(file, photo, placed[file], find)
+        yield cutter.outcome(file, photo, placed[file], find, taken)
 
 
 def command(
