@@ -106,7 +106,7 @@ def test_every_verb_with_sources_or_nets_takes_plugins_first_of_all(monkeypatch,
 def installed(monkeypatch, *modules: str) -> None:
     points = [EntryPoint(module, module, plugins.GROUP) for module in modules]
     monkeypatch.setattr(plugins, "_asked", False)
-    monkeypatch.setattr(plugins, "entry_points", lambda group: points if group == plugins.GROUP else [])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points if group == plugins.GROUP else [])
     monkeypatch.syspath_prepend(".")
 
 

@@ -15,7 +15,6 @@ import os
 import sys
 import traceback
 from collections.abc import Iterable
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from facelet.errors import FaceletError
@@ -89,7 +88,9 @@ def load_installed() -> None:
     if _asked:
         return
     _asked = True  # first: a plugin may look for names itself
-    for point in entry_points(group=GROUP):
+    import importlib.metadata  # takes a moment, which most commands can do without
+
+    for point in importlib.metadata.entry_points(group=GROUP):
         try:
             point.load()
         except (Exception, SystemExit) as error:
