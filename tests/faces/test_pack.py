@@ -176,3 +176,7 @@ def test_another_size_than_the_pack_has_is_said(face_set, tmp_path, size, how):
     assert kept.notes == face_set().notes
     assert other.notes == (*kept.notes, f"faces of 40 px, {how} to {size} px as asked (size=40 keeps them)")
     assert other.protocol.hash == kept.protocol.hash
+    closer = load(f"pack:{tmp_path / 'a.pack'}?margin=-0.1", size=size)
+    assert (other.notes[-1] in closer.notes) == (
+        how == "enlarged"
+    )  # a closer cut is fitted from the own size in any case

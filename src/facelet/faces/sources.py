@@ -108,8 +108,9 @@ def _read(reader: Callable[..., Made], name: str, path: str, given: dict[str, An
     fixed = {"size": size if margin is None else None, "channels": channels}
     made = reader(path or _path_default(reader), **{**_typed(reader, options), **fixed})
     fitted: Made = made.fitted(size or made.size, channels or made.channels, margin)
-    if margin is None and fitted.size != made.size:  # a pack, or another source that has faces of one size only
-        how = "enlarged" if fitted.size > made.size else "shrunk"
+    larger = fitted.size > made.size
+    if larger or (margin is None and fitted.size < made.size):  # a pack, or another source of faces of one size
+        how = "enlarged" if larger else "shrunk"
         note = f"faces of {made.size} px, {how} to {fitted.size} px as asked (size={made.size} keeps them)"
         return replace(fitted, notes=(*fitted.notes, note))
     return fitted
