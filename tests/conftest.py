@@ -1,10 +1,11 @@
-"""Shared by all tests: one thread a process, and where the real faces are."""
+"""Shared by all tests: one thread a process, and where the real faces and YuNet's file are."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # int8_reference
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+YUNET = "face_detection_yunet_2023mar_int8bq.onnx"
 
 
 def real_data(name: str) -> Path:
@@ -28,6 +31,24 @@ def real_data(name: str) -> Path:
 def real():
     """``real("ferplus.zip")`` is a path, or skips the test."""
     return real_data
+
+
+@pytest.fixture(scope="session")
+def yunet() -> Path:
+    """YuNet's file, or a skip that says where it was looked for."""
+    places = [os.environ.get("FACELET_YUNET", ""), Path(__file__).parents[1] / ".cache" / YUNET]
+    for place in filter(None, places):
+        if Path(place).is_file():
+            return Path(place)
+    pytest.skip(f"{YUNET} is neither FACELET_YUNET nor in .cache")
+
+
+@pytest.fixture(scope="session")
+def photos_folder(real, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    with zipfile.ZipFile(real("photos.zip")) as pack:
+        pack.extractall(folder)
+    return folder / "photos"
 
 
 @pytest.fixture(scope="session")

@@ -73,6 +73,19 @@ def test_a_missing_path_names_the_nearest(tmp_path, monkeypatch):
         files.existing(tmp_path / "ferpuls.zip")
 
 
+def test_a_link_that_leads_nowhere_is_called_so(tmp_path):
+    link = tmp_path / "dangling.jpg"
+    link.symlink_to("gone.jpg")
+    with pytest.raises(FaceletError, match=r"dangling\.jpg is a link to 'gone\.jpg', where there is nothing"):
+        files.existing(link)
+    loop = tmp_path / "loop.jpg"
+    loop.symlink_to("loop.jpg")
+    with pytest.raises(FaceletError, match="is a link to"):
+        files.existing(loop)
+    with pytest.raises(FaceletError, match=r"danglin\.jpg'$"):  # no guess
+        files.existing(tmp_path / "danglin.jpg")
+
+
 def test_reading_stops_at_the_limit_and_at_pipes(tmp_path):
     (tmp_path / "a").write_bytes(bytes(11))
     assert files.read_bytes(tmp_path / "a", 11) == bytes(11)

@@ -75,14 +75,14 @@ def test_a_missing_file_an_empty_one_a_folder_and_text_are_refused(tmp_path):
     refused(tmp_path / "empty.onnx", "empty")
     refused(tmp_path, "not a file")
     (tmp_path / "text.onnx").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a")
-    refused(tmp_path / "text.onnx", "not an ONNX file")
+    refused(tmp_path / "text.onnx", "not a whole ONNX file")
     (tmp_path / "zip.onnx").write_bytes(b"PK\x03\x04" + bytes(100))
-    refused(tmp_path / "zip.onnx", "not an ONNX file")
+    refused(tmp_path / "zip.onnx", "not a whole ONNX file")
 
 
 def test_a_file_cut_short_is_refused(path):
     path.write_bytes(path.read_bytes()[:-30])
-    refused(path, "cut short")
+    refused(path, f"{path} is not a whole ONNX file (cut short or damaged)")
 
 
 def test_an_absurd_size_is_refused_unread(tmp_path):

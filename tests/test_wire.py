@@ -60,8 +60,14 @@ def test_what_is_no_message_is_refused(data):
 
 @pytest.mark.parametrize("cut", [1, 40, 200])
 def test_a_file_cut_short_is_refused(cut):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"^cut short or damaged$"):
         metadata(model().SerializeToString()[:-cut])
+
+
+def test_text_that_is_none_is_damage():
+    data = model().SerializeToString().replace("käse".encode(), b"k\xff\xffse")
+    with pytest.raises(ValueError, match=r"^cut short or damaged$"):
+        metadata(data)
 
 
 @settings(max_examples=200)

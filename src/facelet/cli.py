@@ -16,8 +16,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from facelet import cli_card, cli_people
-from facelet.cli_options import Allow
+from facelet import cli_card, cli_crop, cli_people, plugins
+from facelet.cli_options import Allow, Plugin
 from facelet.errors import FaceletError, FaceletWarning
 
 app = typer.Typer(
@@ -52,8 +52,10 @@ def run(
     nodes: Annotated[int, typer.Option(help="Machines, under torchrun or SLURM.")] = 1,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     allow: Allow = False,
+    plugin: Plugin = None,
 ) -> None:
     """Train, distil, shrink, export and measure: a whole recipe."""
+    plugins.load_files(plugin or [])
     from facelet.recipes.runner import Hardware
     from facelet.recipes.runner import run as run_recipe
 
@@ -100,8 +102,10 @@ def faces(
     raw: Annotated[bool, typer.Option("--raw", help="With --pack: uncompressed, memory-mapped when read.")] = False,
     against: Annotated[str, typer.Option(help="Pairs, as lfw:PATH: are their people among these, by name?")] = "",
     as_json: Json = False,
+    plugin: Plugin = None,
 ) -> None:
     """Look before training: counts, protocol, leaks, contact sheet; pack into one file."""
+    plugins.load_files(plugin or [])
     from facelet.faces import load
     from facelet.faces.look import describe, show
     from facelet.faces.pack import write_pack
@@ -135,8 +139,10 @@ def evaluate(
     speed: Speed = None,
     allow: Allow = False,
     as_json: Json = False,
+    plugin: Plugin = None,
 ) -> None:
     """Accuracy with its interval, per class, calibration; of an identity model LFW's protocol, TAR at FAR, threshold."""
+    plugins.load_files(plugin or [])
     from facelet.measure import evaluation
 
     evaluation.command(
@@ -153,8 +159,10 @@ def bench(
     faces: Annotated[str, typer.Option(help="Source of faces to time with; noise when not given.")] = "",
     allow: Allow = False,
     as_json: Json = False,
+    plugin: Plugin = None,
 ) -> None:
     """Latency p50, p95 and mean of models side by side, interleaved, with the machine described."""
+    plugins.load_files(plugin or [])
     from facelet.measure import latency
 
     try:
@@ -217,7 +225,7 @@ def models(
         raise typer.Exit(code)
 
 
-for verb in (cli_card.card, cli_people.verify, cli_people.enroll, cli_people.identify):
+for verb in (cli_crop.crop, cli_card.card, cli_people.verify, cli_people.enroll, cli_people.identify):
     app.command()(verb)
 app.add_typer(cli_people.gallery_app, name="gallery")
 

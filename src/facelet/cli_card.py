@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from facelet.cli_options import Allow
+from facelet.cli_options import Allow, Plugin
 
 errors = Console(stderr=True, highlight=False)
 
@@ -25,10 +25,13 @@ def card(
     into_file: Annotated[bool, typer.Option("--into-file", help="Write the card into the model file, too.")] = False,
     threads: Annotated[int, typer.Option(help="0: all cores.")] = 0,
     allow: Allow = False,
+    plugin: Plugin = None,
 ) -> None:
     """Measure a model card: figures, worse conditions, groups, how it was made, limits; or print the file's own."""
+    from facelet import plugins
     from facelet.measure import card_file
 
+    plugins.load_files(plugin or [])
     card_file.command(
         model,
         faces=faces or [],

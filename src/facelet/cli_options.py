@@ -22,3 +22,10 @@ Allow = Annotated[
         "--allow", callback=_allow, help="Use a model although it saturates on this machine or fails its self-test."
     ),
 ]
+
+Plugin = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin", help="A Python file of yours that registers sources, nets, losses or steps; again for more."
+    ),
+]

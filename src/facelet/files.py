@@ -20,14 +20,21 @@ LISTED = 2000
 
 
 def existing(path: str | Path, kind: str = "file or folder") -> Path:
-    """``path``, else with ~ expanded. Raises FaceletError, with the nearest name beside it, when there is nothing there."""
+    """``path``, else with ~ expanded. Raises FaceletError, with the nearest name beside it, when there is nothing there.
+
+    The nearest name is never that of a link which leads nowhere.
+    """
     place, beside = Path(path), None
     try:
         if place.exists() or (place := place.expanduser()).exists():
             return place
+        for link in (Path(path), place):
+            if link.is_symlink():
+                raise FaceletError(f"{path} is a link to {str(link.readlink())!r}, where there is nothing")
         if place.parent.is_dir():
             with os.scandir(place.parent) as entries:
-                beside = nearest(place.name, (entry.name for entry in islice(entries, LISTED)))
+                there = (entry.name for entry in islice(entries, LISTED) if os.path.exists(entry))
+                beside = nearest(place.name, there)
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: ~ of nobody
         raise FaceletError(f"cannot look into {path}: {getattr(error, 'strerror', None) or error}") from error
     guess = f", did you mean {str(place.parent / beside)!r}?" if beside else ""

@@ -216,5 +216,5 @@ def metadata_of(data: bytes, path: str | Path) -> dict[str, str]:
     """All of its metadata. Raises FaceletError when ``data`` is not a whole ONNX file."""
     try:
         return metadata(data)
-    except ValueError as error:  # UnicodeDecodeError is one too
-        raise FaceletError(f"{path} is not an ONNX file, or is cut short ({error})") from error
+    except ValueError as error:
+        raise FaceletError(f"{path} is not a whole ONNX file ({error})") from error

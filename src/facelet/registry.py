@@ -5,14 +5,17 @@
 ... class Tiny: ...
 >>> NETS["tiny"].__name__
 'Tiny'
+
+A name that is not known is looked for in installed plugins before it is called unknown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
-from facelet.errors import unknown
+from facelet import plugins
+from facelet.errors import FaceletError, nearest, unknown
 
 Thing = TypeVar("Thing")
 
@@ -29,18 +32,28 @@ class Registry(Generic[Thing]):
             if name in self._things:
                 raise ValueError(f"{self.kind} {name!r} is registered twice")
             self._things[name] = thing
+            plugins.note(self.kind, name, thing)
             return thing
 
         return add
 
     def __getitem__(self, name: str) -> Thing:
         """Raises FaceletError, with the nearest name, when ``name`` is not registered."""
-        if name not in self._things:
-            raise unknown(self.kind, name, self._things)
+        if name not in self:
+            raise self.unknown(name)
         return self._things[name]
 
     def __iter__(self) -> Iterator[str]:
+        plugins.load_installed()
         return iter(sorted(self._things))
 
     def __contains__(self, name: object) -> bool:
+        if name not in self._things:
+            plugins.load_installed()
         return name in self._things
+
+    def unknown(self, name: str, more: Iterable[str] = ()) -> FaceletError:
+        """The error for a ``name`` that is not registered; ``more`` are valid names beside those that are."""
+        valid = [*self, *more]
+        hint = "" if nearest(name, valid) else "; one from a file of yours needs --plugin FILE"
+        return FaceletError("; ".join([f"{unknown(self.kind, name, valid)}{hint}", *plugins.problems]))

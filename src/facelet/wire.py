@@ -7,6 +7,7 @@ Encoding: https://protobuf.dev/programming-guides/encoding; field numbers: onnx.
 >>> metadata(Path("student.onnx").read_bytes())["facelet"][:13]
 '{"format":1,"'
 
+Whatever is no whole message raises ValueError(BROKEN), in words for whoever has the file: offsets inside it help nobody there.
 It reads structure only: what it accepts may still be a graph that no runtime can run.
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+BROKEN = "cut short or damaged"
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 
 # message -> field number -> message, for every path on which a tensor can lie
@@ -37,7 +39,10 @@ def metadata(data: bytes) -> dict[str, str]:
     for number, value in fields(memoryview(data)):
         if number == _METADATA and isinstance(value, memoryview):
             entry = {key: bytes(part) for key, part in fields(value) if isinstance(part, memoryview)}
-            found[entry.get(_KEY, b"").decode()] = entry.get(_VALUE, b"").decode()
+            try:
+                found[entry.get(_KEY, b"").decode()] = entry.get(_VALUE, b"").decode()
+            except UnicodeDecodeError as error:
+                raise ValueError(BROKEN) from error
     return found
 
 
@@ -69,9 +74,9 @@ def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         elif kind in (FIXED32, FIXED64):
             length = 4 if kind == FIXED32 else 8
         else:
-            raise ValueError(f"wire type {kind} at byte {at}")
+            raise ValueError(BROKEN)
         if number == 0 or at + length > len(message):
-            raise ValueError(f"a field of {length} bytes at byte {at} of {len(message)}")
+            raise ValueError(BROKEN)
         yield number, message[at : at + length]
         at += length
 
@@ -105,9 +110,9 @@ def _varint(message: memoryview, at: int) -> tuple[int, int]:
     value = 0
     for place in range(10):
         if at + place >= len(message):
-            raise ValueError(f"breaks off at byte {at}")
+            raise ValueError(BROKEN)
         byte = message[at + place]
         value |= (byte & 0x7F) << (7 * place)
         if byte < 0x80:
             return value, at + place + 1
-    raise ValueError(f"a number without an end at byte {at}")
+    raise ValueError(BROKEN)

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import struct
+import subprocess
+import unicodedata
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
 
 from facelet.errors import FaceletError
 from facelet.faces import archive as module
+from facelet.faces import load
 from facelet.faces.archive import open_archive, unlisted
 
 
@@ -158,3 +163,103 @@ def test_a_damaged_lzma_member(tmp_path):
     path.write_bytes(data)
     with open_archive(path) as archive, pytest.raises(FaceletError, match="damaged"):
         archive.read("a.png")
+
+
+class Entry(zipfile.ZipInfo):
+    """An entry whose name is written in the bytes given, as other programs than zipfile do, without the flag of UTF-8."""
+
+    def __init__(self, raw: bytes, system: int = 3, extra: bytes = b"") -> None:
+        super().__init__(raw.decode("latin-1"))
+        self.raw, self.create_system, self.extra = raw, system, extra
+
+    def _encodeFilenameFlags(self):
+        return self.raw, self.flag_bits & ~0x800
+
+
+def unicode_path(raw: bytes, name: str) -> bytes:
+    field = struct.pack("<BL", 1, zlib.crc32(raw)) + name.encode()
+    return struct.pack("<HHB", 0x5455, 1, 3) + struct.pack("<HH", 0x7075, len(field)) + field
+
+
+WRITERS = {
+    "zip -r": lambda name: Entry(name.encode()),
+    "zip -r in a Latin locale": lambda name: Entry(
+        name.encode("latin-1", "replace"), extra=unicode_path(name.encode("latin-1", "replace"), name)
+    ),
+    "old Windows": lambda name: Entry(name.replace("/", "\\").encode("cp437"), system=0),
+    "Windows": lambda name: name,
+    "bsdtar": lambda name: f"./{name}",
+    "macOS": lambda name: unicodedata.normalize("NFD", name),
+}
+
+
+def zipped_by(writer: str, folder: Path, top: str) -> Path:
+    path = folder.with_suffix(".zip")
+    with zipfile.ZipFile(path, "w") as packed:
+        for file in sorted(folder.rglob("*")):
+            name = f"{top}{file.relative_to(folder).as_posix()}"
+            if file.is_dir():
+                packed.writestr(WRITERS[writer](f"{name}/"), b"")
+            else:
+                packed.writestr(WRITERS[writer](name), file.read_bytes())
+        if writer == "macOS":
+            packed.writestr(f"__MACOSX/{top}._happy.png", b"x")
+    return path
+
+
+@pytest.mark.parametrize("top", ["", "Gesichter/"])
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_folder_zipped_by_any_program_has_its_names(lay_out, writer, top):
+    folder = lay_out(f"{name}/é{number}.png" for name in ("über", "naïf", "sad", "wütend") for number in range(6))
+    path = zipped_by(writer, folder, top)
+    with open_archive(path) as archive:
+        assert f"{top}über/é0.png" in archive.names
+        assert f"{top}über" in archive.folders
+    for source in ("folder", "faces", "identities"):
+        mine, theirs = load(f"{source}:{folder}"), load(f"{source}:{path}")
+        assert theirs.protocol.hash == mine.protocol.hash
+        assert theirs.pixels_hash == mine.pixels_hash
+
+
+@pytest.mark.skipif(not shutil.which("zip"), reason="no zip here")
+def test_a_folder_zipped_by_zip_itself(lay_out):
+    folder = lay_out(f"{name}/{number}.png" for name in ("über", "日本", "sad") for number in range(6))
+    subprocess.run(["zip", "-qr", "../inside.zip", "."], cwd=folder, check=True)
+    subprocess.run(["zip", "-qr", "outside.zip", folder.name], cwd=folder.parent, check=True)
+    faces = load(f"folder:{folder}")
+    assert faces.classes == ("sad", "über", "日本")
+    for name in ("inside", "outside"):
+        assert load(f"folder:{folder.parent / name}.zip").protocol == faces.protocol
+
+
+def test_names_on_disk_may_be_decomposed(lay_out):
+    names = [f"{name}/{number}.png" for name in ("über", "sad") for number in range(6)]
+    folder = lay_out(names)
+    other = lay_out((unicodedata.normalize("NFD", name) for name in names), name="mac")
+    for name in names:  # the same pixels
+        (other / unicodedata.normalize("NFD", name)).write_bytes((folder / name).read_bytes())
+    faces = load(f"folder:{folder}")
+    assert load(f"folder:{other}?classes=sad,{unicodedata.normalize('NFD', 'über')}").protocol == faces.protocol
+    rows = ["path,label", *(f"{name},{name.split('/')[0]}" for name in names)]
+    (other / "a.csv").write_text("\n".join(rows), encoding="utf-8")
+    assert load(f"folder:{other / 'a.csv'}").protocol.hash == faces.protocol.hash
+    (other / "über").mkdir()
+    (other / names[0]).write_bytes(b"x")
+    with pytest.raises(FaceletError, match=r"'über/0\.png' is there twice, composed and decomposed"):
+        load(f"folder:{other}")
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"), [("../a.png", "leads out"), ("/etc/a.png", "absolute"), ("a\0b", "absolute")]
+)
+def test_a_second_name_is_looked_through_too(tmp_path, name, wrong):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        packed.writestr(Entry(b"a.png", extra=unicode_path(b"a.png", name)), b"face")
+    with pytest.raises(FaceletError, match=wrong), open_archive(tmp_path / "a.zip"):
+        pass
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as packed:
+        packed.writestr(
+            Entry(b"a.png", extra=unicode_path(b"b.png", name)), b"face"
+        )  # of another name: not this entry's
+    with open_archive(tmp_path / "b.zip") as archive:
+        assert archive.names == ("a.png",)

@@ -6,7 +6,7 @@ import json
 from rich.console import Console
 
 from facelet.faces import load
-from facelet.faces.look import describe, show
+from facelet.faces.look import describe, show, training_warnings
 
 
 def printed(faces) -> str:
@@ -40,6 +40,16 @@ def test_warns(face_set):
     assert "12 test faces are pixel by pixel in train (8 under another label)" in text
     assert "1 faces are one flat colour" in text
     assert "No leaks" not in text
+
+
+def test_warns_of_one_photo_in_two_classes(lay_out):
+    folder = lay_out(f"train/{name}/{number}.png" for name in ("happy", "sad") for number in range(10))
+    (folder / "train/sad/1.png").write_bytes((folder / "train/happy/1.png").read_bytes())
+    text = " ".join(printed(load(f"folder:{folder}?val=0")).split())
+    assert "1 train faces are copies, pixel by pixel, of another train face" in text
+    contradiction = "2 train faces are also there under another label: train/happy/1.png and train/sad/1.png"
+    assert contradiction in text
+    assert training_warnings(load(f"folder:{folder}?val=0"))[0] == contradiction
 
 
 def test_brackets_in_names_are_not_markup(face_set):

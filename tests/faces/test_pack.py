@@ -167,3 +167,16 @@ def test_damage_is_told_with_its_remedy(face_set, tmp_path):
         (tmp_path / "b.pack").write_bytes(data)
         with pytest.raises(FaceletError, match=r"b\.pack is damaged \(.*write the pack again"):
             load(f"pack:{tmp_path / 'b.pack'}")
+
+
+@pytest.mark.parametrize(("size", "how"), [(48, "enlarged"), (24, "shrunk")])
+def test_another_size_than_the_pack_has_is_said(face_set, tmp_path, size, how):
+    write_pack(face_set(size=40), tmp_path / "a.pack")
+    kept, other = (load(f"pack:{tmp_path / 'a.pack'}", size=wanted) for wanted in (40, size))
+    assert kept.notes == face_set().notes
+    assert other.notes == (*kept.notes, f"faces of 40 px, {how} to {size} px as asked (size=40 keeps them)")
+    assert other.protocol.hash == kept.protocol.hash
+    closer = load(f"pack:{tmp_path / 'a.pack'}?margin=-0.1", size=size)
+    assert (other.notes[-1] in closer.notes) == (
+        how == "enlarged"
+    )  # a closer cut is fitted from the own size in any case

@@ -49,3 +49,14 @@ def test_nothing_readable_is_an_error_even_when_skipping(lay_out):
     (folder / "a.png").write_bytes(b"")
     with open_archive(folder) as archive, pytest.raises(FaceletError, match="none of 1 images"):
         read_images(archive, archive.images, size=None, channels=None, unreadable="skip")
+
+
+def test_faces_that_had_to_be_enlarged_are_counted(lay_out):
+    lay_out([f"{number}.png" for number in range(2)], size=30)
+    folder = lay_out([f"{number}.png" for number in range(2, 9)], size=60)
+    with open_archive(folder) as archive:
+        assert read_images(archive, archive.images, size=48, channels=1)[2] == (
+            "2 of 9 faces are smaller than 48 px and enlarged",
+        )
+        assert read_images(archive, archive.images, size=30, channels=1)[2] == ()
+        assert read_images(archive, archive.images, size=None, channels=1)[2] == ()

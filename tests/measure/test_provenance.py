@@ -44,7 +44,7 @@ def test_what_is_not_there_is_refused(run_folder, tmp_path, expression):
     with pytest.raises(FaceletError, match=r"none of the 6 models of .*student-s1.*no graph is the same"):
         read_origin(run_folder, stranger)
     (tmp_path / "text.onnx").write_text("not a model")
-    with pytest.raises(FaceletError, match="not an ONNX file"):
+    with pytest.raises(FaceletError, match="not a whole ONNX file"):
         read_origin(run_folder, tmp_path / "text.onnx")
     (run_folder / "ledger.json").unlink()
     with pytest.raises(FaceletError, match="facelet run --resume"):

@@ -146,6 +146,16 @@ def test_faces_redrawn_under_the_same_names_are_refused(finished, tmp_path, monk
         run(resume=folder, console=Console(quiet=True))
 
 
+def test_a_run_resumes_whatever_its_faces_are_noted_with(finished, monkeypatch):
+    def noted(choice, *pairs):
+        faces = read_faces(choice, *pairs)
+        faces.notes = (*faces.notes, "1 other files ignored (.db)")
+        return faces
+
+    monkeypatch.setattr("facelet.recipes.runner.read_faces", noted)
+    assert run(resume=finished, console=Console(quiet=True)) == finished
+
+
 def test_names_of_further_seeds_are_kept_free(tmp_path):
     path = tmp_path / "seeds.yaml"
     path.write_text(RECIPE.replace("as: again", "as: student-s1"))

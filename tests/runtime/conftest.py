@@ -1,9 +1,7 @@
-"""For the runtime's tests: tiny model files made on the spot, YuNet's file where there is one, and a photo with faces."""
+"""For the runtime's tests: tiny model files made on the spot, and a photo with faces."""
 
 from __future__ import annotations
 
-import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +15,6 @@ from facelet.faces.golden import golden_faces
 from facelet.model_file import CropInfo, InputInfo, ModelInfo
 from facelet.model_session import self_test_feed
 from facelet.runtime.detect import Detection
-
-NAME = "face_detection_yunet_2023mar_int8bq.onnx"
 
 
 def tiny_info(**changes) -> ModelInfo:
@@ -68,24 +64,6 @@ def with_self_test(model: onnx.ModelProto, info: ModelInfo) -> ModelInfo:
 @pytest.fixture
 def tiny(tmp_path) -> Path:
     return tiny_model(tmp_path / "tiny.onnx")
-
-
-@pytest.fixture(scope="session")
-def yunet() -> Path:
-    """YuNet's file, or a skip that says where it was looked for."""
-    places = [os.environ.get("FACELET_YUNET", ""), Path(__file__).parents[2] / ".cache" / NAME]
-    for place in filter(None, places):
-        if Path(place).is_file():
-            return Path(place)
-    pytest.skip(f"{NAME} is neither FACELET_YUNET nor in .cache")
-
-
-@pytest.fixture(scope="session")
-def photos_folder(real, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    with zipfile.ZipFile(real("photos.zip")) as pack:
-        pack.extractall(folder)
-    return folder / "photos"
 
 
 @pytest.fixture(scope="session")

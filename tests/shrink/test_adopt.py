@@ -100,7 +100,7 @@ def test_it_is_in_the_plan(tmp_path, faces):
     [
         ({"size": 20}, r"takes data \[1, 1, 16, 16\]; one input \(N, 1, 20, 20\)"),
         ({"file": "gone.onnx"}, "no model file"),
-        ({"file": "torn"}, "is not an ONNX file"),
+        ({"file": "torn"}, "is not a whole ONNX file"),
         ({"file": "outside"}, "keeps weights in other files"),
     ],
 )

@@ -6,6 +6,8 @@
 A file from someone else may be hostile, so what points out of the archive (absolute paths, ``..``, symbolic links),
 stands in it twice, or swells beyond measure is refused before anything is read. It cannot tell whether the faces
 themselves are honest.
+
+Names are the same whatever made the archive: composed Unicode (NFC), forward slashes, no "./" before them.
 """
 
 from __future__ import annotations
@@ -14,10 +16,12 @@ import os
 import stat
 import struct
 import threading
+import unicodedata
 import zipfile
+import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from facelet.errors import FaceletError
@@ -26,6 +30,10 @@ from facelet.pixels import SUFFIXES
 
 MAX_FILE = 1 << 30
 BOMB_TOTAL, BOMB_RATIO = 1 << 30, 100
+
+UTF8_NAME, UNICODE_PATH, UNIX = 0x800, 0x7075, 3
+"""Of a zip's entry: the flag of a name in UTF-8, the extra field that repeats a name in UTF-8, the system that made it.
+Source: PKWARE's APPNOTE.TXT, 4.4.4, 4.6.9 and 4.4.2."""
 
 
 class Archive:
@@ -38,13 +46,17 @@ class Archive:
     """
 
     def __init__(
-        self, path: Path, names: Iterable[str] | None, folders: Iterable[str], packed: zipfile.ZipFile | None
+        self,
+        path: Path,
+        places: Mapping[str, str | zipfile.ZipInfo] | None,
+        folders: Iterable[str],
+        packed: zipfile.ZipFile | None,
     ) -> None:
-        """``names`` of None: they are not known, and whatever lies in the folder may be read."""
+        """``places``: where each file lies, by its name. None: they are not known, and whatever is in the folder may be read."""
         self.path = path
-        self.names = tuple(sorted(filter(_shown, names or ())))
+        self.names = tuple(sorted(filter(_shown, places or ())))
         self.folders = frozenset(filter(_shown, folders))
-        self._listed = None if names is None else frozenset(self.names)
+        self._places = None if places is None else {name: places[name] for name in self.names}
         self._root = os.path.join(os.path.realpath(path), "")
         self._packed = packed
         self._lock = threading.Lock()
@@ -56,19 +68,30 @@ class Archive:
 
     def holds(self, name: str) -> bool:
         """Whether ``name`` is a file inside the archive, links out of it not counted."""
-        if self._listed is not None:
-            return name in self._listed
-        file = os.path.join(self._root, name)
-        return os.path.isfile(file) and os.path.realpath(file).startswith(self._root)
+        return self._place(name) is not None
 
     def read(self, name: str) -> bytes:
         """The bytes of one file, from any thread. Raises FaceletError when they are missing, elsewhere or damaged."""
+        place = self._place(name)
         if self._packed is None:
-            if not self.holds(name):
+            if not isinstance(place, str) or not self._inside(place):
                 raise FaceletError(f"{self.path} holds no file {name!r}")
-            return read_bytes(self.path / name, MAX_FILE)
+            return read_bytes(self.path / place, MAX_FILE)
+        if not isinstance(place, zipfile.ZipInfo):
+            raise FaceletError(f"{self.path}: {name} is missing")
         with self._lock:
-            return read_member(self._packed, name)
+            return read_member(self._packed, place, name)
+
+    def _place(self, name: str) -> str | zipfile.ZipInfo | None:
+        if self._places is not None:
+            return self._places.get(name)
+        spellings = (name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD")))
+        return next(filter(self._inside, spellings), None)
+
+    def _inside(self, place: str) -> bool:
+        """Whether a file of the folder is there, links out of it not counted."""
+        file = os.path.join(self._root, place)
+        return os.path.isfile(file) and os.path.realpath(file).startswith(self._root)
 
 
 @contextmanager
@@ -79,10 +102,10 @@ def open_archive(path: str | Path) -> Iterator[Archive]:
         yield Archive(place, *_walk(place), None)
         return
     with open_zip(place) as packed:
-        names = [info.filename for info in packed.infolist() if not info.is_dir()]
-        folders = {str(parent) for name in packed.namelist() for parent in PurePosixPath(name, "x").parents}
-        folders -= {".", *names}
-        yield Archive(place, names, folders, packed)
+        entries = [(_spelled(info), info) for info in packed.infolist()]
+        files = {_tidy(name): info for name, info in entries if not name.endswith("/")}
+        folders = {str(parent) for name, _ in entries for parent in PurePosixPath(_tidy(name), "x").parents}
+        yield Archive(place, files, folders - {".", *files}, packed)
 
 
 def unlisted(folder: Path) -> Archive:
@@ -108,8 +131,8 @@ def open_zip(path: Path, broken: Callable[[Path, object], FaceletError] | None =
         for info in infos:
             wrong = _wrong(info)
             if wrong:
-                raise FaceletError(f"{path}: {info.filename!r} {wrong}; pack the faces again without it")
-        name, times = Counter(info.filename for info in infos).most_common(1)[0] if infos else ("", 0)
+                raise FaceletError(f"{path}: {_spelled(info)!r} {wrong}; pack the faces again without it")
+        name, times = Counter(_tidy(_spelled(info)) for info in infos).most_common(1)[0] if infos else ("", 0)
         if times > 1:
             raise FaceletError(f"{path}: {name!r} is in the zip {times} times; names must be unique")
         total, real = sum(info.file_size for info in infos), path.stat().st_size
@@ -118,11 +141,14 @@ def open_zip(path: Path, broken: Callable[[Path, object], FaceletError] | None =
         yield packed
 
 
-def read_member(packed: zipfile.ZipFile, name: str) -> bytes:
-    """One file of a zip, no longer than its table of contents says. Raises FaceletError when missing or damaged."""
-    where = f"{packed.filename}: {name}"
+def read_member(packed: zipfile.ZipFile, member: str | zipfile.ZipInfo, name: str = "") -> bytes:
+    """One file of a zip, no longer than its table of contents says; ``name`` is what errors call it.
+
+    Raises FaceletError when it is missing or damaged.
+    """
+    where = f"{packed.filename}: {name or member}"
     try:
-        info = packed.getinfo(name)
+        info = packed.getinfo(member) if isinstance(member, str) else member
         with packed.open(info) as file:
             data = file.read(info.file_size)
     except KeyError as error:
@@ -143,13 +169,45 @@ def _shown(name: str) -> bool:
     return not any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
 
+def _spelled(info: zipfile.ZipInfo) -> str:
+    """The name of one entry as its maker meant it.
+
+    `zip` writes UTF-8 on Linux and macOS without the flag that says so, which zipfile reads as code page 437. Old programs
+    of Windows write that code page, and backslashes between folders.
+    """
+    flagged = bool(info.flag_bits & UTF8_NAME)
+    raw = info.orig_filename.encode("utf-8" if flagged else "cp437")
+    name = info.orig_filename
+    if not flagged:
+        with suppress(UnicodeDecodeError):
+            name = (_unicode_path(info.extra, raw) or raw).decode("utf-8")
+    return name if info.create_system == UNIX else name.replace("\\", "/")
+
+
+def _unicode_path(extra: bytes, raw: bytes) -> bytes:
+    """The name in an entry's extra field for Unicode, b"" when there is none or it is of another name than ``raw``."""
+    while len(extra) >= 4:
+        tag, length = struct.unpack("<HH", extra[:4])
+        field, extra = extra[4 : 4 + length], extra[4 + length :]
+        if tag == UNICODE_PATH and len(field) > 5 and field[:5] == struct.pack("<BL", 1, zlib.crc32(raw)):
+            return field[5:]
+    return b""
+
+
+def _tidy(name: str) -> str:
+    """Composed, and without empty parts and "."."""
+    parts = unicodedata.normalize("NFC", name).split("/")
+    return "/".join(part for part in parts if part not in ("", "."))
+
+
 def _wrong(info: zipfile.ZipInfo) -> str:
-    """What is wrong with one entry of a zip, "" when nothing is. ``orig_filename`` still has its backslashes."""
-    parts = info.orig_filename.replace("\\", "/").split("/")
-    if info.orig_filename.startswith(("/", "\\")) or ":" in parts[0] or "\0" in info.orig_filename:
-        return "is an absolute path"
-    if ".." in parts:
-        return "leads out of the zip"
+    """What is wrong with one entry of a zip, "" when nothing is."""
+    for name in (info.orig_filename.replace("\\", "/"), _spelled(info)):
+        parts = name.split("/")
+        if name.startswith("/") or ":" in parts[0] or "\0" in name:
+            return "is an absolute path"
+        if ".." in parts:
+            return "leads out of the zip"
     if stat.S_ISLNK(info.external_attr >> 16):
         return "is a symbolic link"
     if info.flag_bits & 1:
@@ -157,9 +215,10 @@ def _wrong(info: zipfile.ZipInfo) -> str:
     return f"would be {info.file_size:,} bytes long" if info.file_size > MAX_FILE and info.compress_type else ""
 
 
-def _walk(root: Path) -> tuple[list[str], list[str]]:
-    """Names of files and of folders under ``root``. A link to a file inside it is a file; other links are refused."""
-    names, folders, todo = [], [], [""]
+def _walk(root: Path) -> tuple[dict[str, str], list[str]]:
+    """Files by name with their paths, and folders, under ``root``. A link to a file inside is a file; others are refused."""
+    files: dict[str, str] = {}
+    folders, todo = [], [""]
     true_root = root.resolve()
     while todo:
         folder = todo.pop()
@@ -179,12 +238,16 @@ def _walk(root: Path) -> tuple[list[str], list[str]]:
                         f"{root / name} is a symbolic link out of {root} or to a folder; copy the files there instead"
                     )
                 if entry.is_dir():
-                    folders.append(name)
+                    folders.append(_tidy(name))
                     todo.append(name)
                 elif entry.is_file():
-                    names.append(name)
+                    if _tidy(name) in files:
+                        raise FaceletError(
+                            f"{root}: {_tidy(name)!r} is there twice, composed and decomposed; rename one"
+                        )
+                    files[_tidy(name)] = name
             except UnicodeEncodeError as error:
                 raise FaceletError(f"{root}: the file name {name!r} is not UTF-8; rename it") from error
             except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
                 raise FaceletError(f"{root / name} is a link that leads nowhere; remove it") from error
-    return names, folders
+    return files, folders

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from facelet.faces.listing import Listing, load_listing, shared_top
 from facelet.faces.sources import SOURCES
 from facelet.faces.splitting import ALIASES
 from facelet.files import existing, read_bytes
+from facelet.pixels import SUFFIXES
 
 COLUMNS = ("path", "label", "split", "group", "identity")
 
@@ -117,10 +119,11 @@ def _notes(archive: Archive, top: str, depth: int) -> tuple[str, ...]:
     passed = top if archive.path.is_dir() else top.partition("/")[2]
     other = Counter(
         suffix(name) or "none"
-        for name in set(archive.names) - set(archive.images)
-        if name.startswith(top) and name[len(top) :].count("/") >= depth
+        for name in archive.names
+        if suffix(name) not in SUFFIXES and name.startswith(top) and name[len(top) :].count("/") >= depth
     )
-    kinds = ", ".join(kind for kind, _ in other.most_common(5))
+    # Sorted, because equally frequent kinds would stand in the order in which they were met.
+    kinds = ", ".join(sorted(other, key=lambda kind: (-other[kind], kind))[:5])
     return (f"the classes are the folders inside {passed}",) * bool(passed) + (
         f"{other.total():,} other files ignored ({kinds})",
     ) * bool(other)
@@ -129,7 +132,8 @@ def _notes(archive: Archive, top: str, depth: int) -> tuple[str, ...]:
 def _from_csv(archive: Archive, where: Path) -> Listing:
     """Rows of path,label[,split][,group][,identity]; paths are relative to the CSV and stay in its folder."""
     try:
-        reader = csv.reader(io.StringIO(read_bytes(where, MAX_FILE).decode("utf-8-sig")))
+        text = unicodedata.normalize("NFC", read_bytes(where, MAX_FILE).decode("utf-8-sig"))
+        reader = csv.reader(io.StringIO(text))
         numbered = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise FaceletError(f"{where} is not a CSV in UTF-8 ({error})") from error

@@ -56,7 +56,7 @@ def lfw(
             images, notes = read_aligned(archive, files, size=size or SIDE, channels=channels or 3)
             how = "aligned by YuNet's five points"
         else:
-            images, _, _ = read_images(archive, files, size=size or SIDE, channels=channels or 3)
+            images, _, notes = read_images(archive, files, size=size or SIDE, channels=channels or 3)
             how = "aligned as given"
     row = {face: number for number, face in enumerate(faces)}
     folds = int(listed.folds[-1]) + 1

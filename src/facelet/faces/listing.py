@@ -6,6 +6,7 @@ part begins.
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -95,7 +96,7 @@ def label_set(archive: Archive, labels: Sequence[str], classes: str) -> tuple[st
     if not classes:
         numbers = all(label.isdecimal() for label in found)
         return tuple(sorted(found, key=lambda label: (int(label), label) if numbers else (0, label)))
-    given = tuple(name.strip() for name in classes.split(","))
+    given = tuple(name.strip() for name in unicodedata.normalize("NFC", classes).split(","))
     if "" in given or len(set(given)) != len(given):
         raise FaceletError(f"classes={classes!r} should be names with commas between them, each once")
     wrong = [label for label in found if label not in given]

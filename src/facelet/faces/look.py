@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from facelet.faces.faceset import SPLITS, FaceSet, annotator_agreement
-from facelet.faces.leaks import Leaks, Shared, find_leaks
+from facelet.faces.framing import Framing, framing
+from facelet.faces.leaks import Leaks, Repeated, Shared, find_leaks, repetitions
 from facelet.faces.overlap import overlap
 from facelet.faces.protocol import Protocol
 from facelet.faces.sources import load_pairs
@@ -35,6 +36,7 @@ class Description:
         flat: faces of one single value, which show nothing.
         leaks: what stands in two splits.
         overlap: a sentence on the people of pairs that are among these, "" when not asked.
+        framing: whether these are faces cut out of photos, by a sample; None without the detector's file.
         licence: of the data.
     """
 
@@ -50,6 +52,7 @@ class Description:
     leaks: Leaks
     licence: str
     overlap: str = ""
+    framing: Framing | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "protocol": {**self.protocol.to_json(), "hash": self.protocol.hash}}
@@ -75,6 +78,7 @@ def describe(faces: FaceSet, near: bool = True, against: str = "") -> Descriptio
         leaks=find_leaks(faces, near),
         licence=faces.licence,
         overlap=str(overlap(faces, load_pairs(against, size=faces.size, channels=faces.channels))) if against else "",
+        framing=framing(faces),
     )
 
 
@@ -119,8 +123,11 @@ def _counts(protocol: Protocol) -> Table:
 
 def _warnings(description: Description) -> list[str]:
     warnings = [line for shared in description.leaks.shared for line in _leak_lines(shared)]
+    warnings += [line for repeated in description.leaks.repeated for line in repeated_lines(repeated)]
     if description.leaks.groups:
         warnings.append(f"{description.leaks.groups:,} groups have faces in more than one split")
+    if description.framing and description.framing.warning:
+        warnings.append(description.framing.warning)
     if description.flat:
         warnings.append(f"{description.flat:,} faces are one flat colour")
     return warnings
@@ -138,6 +145,32 @@ def _leak_lines(shared: Shared) -> list[str]:
             f"of {shared.searched:,} compared: {cases}"
         )
     return lines
+
+
+def repeated_lines(repeated: Repeated) -> list[str]:
+    """What one split has twice, as sentences."""
+    lines, cases = [], "; ".join(f"{first} and {second}" for first, second in repeated.examples[:2])
+    if repeated.copies:
+        lines.append(
+            f"{repeated.copies:,} {repeated.split} faces are copies, pixel by pixel, of another {repeated.split} face"
+        )
+    if repeated.relabelled:
+        lines.append(f"{repeated.relabelled:,} {repeated.split} faces are also there under another label: {cases}")
+    if repeated.near:
+        shown = "" if repeated.relabelled else f": {cases}"
+        more = "more " if repeated.relabelled else ""
+        lines.append(
+            f"{repeated.near:,} {more}{repeated.split} faces look the same as one under another label, "
+            f"of {repeated.searched:,} compared{shown}"
+        )
+    return lines
+
+
+def training_warnings(faces: FaceSet) -> list[str]:
+    """What to say of ``faces`` before a training spends time on them, besides their protocol's notes."""
+    lines = [line for repeated in repetitions(faces) for line in repeated_lines(replace(repeated, copies=0))]
+    look = framing(faces)
+    return [*lines, *([look.warning] if look and look.warning else [])]
 
 
 def _different(numbers: np.ndarray | None) -> int:

@@ -16,6 +16,9 @@ from facelet.errors import FaceletError
 FACES = "faces"
 """What faces without classes are counted under."""
 
+SHOWN = 4
+"""Differences that an error names."""
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -27,7 +30,8 @@ class Protocol:
         classes: label names in label order.
         counts: split -> class -> number of faces; splits without faces are absent. Without classes: split -> FACES -> number.
         split_hash: SHA-256 over the sorted "split/name/label" lines, first 16 hex digits.
-        notes: warnings that belong to every number made with it, such as "leaky: ...".
+        notes: warnings that belong to every number made with it, such as "leaky: ...". They describe and do not identify:
+            neither the hash nor a comparison reads them.
     """
 
     source: str
@@ -39,8 +43,12 @@ class Protocol:
 
     @property
     def hash(self) -> str:
-        """Eight hex digits that stand for the whole protocol in tables."""
-        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:8]
+        """Eight hex digits that stand for the protocol, but for its notes, in tables."""
+        return _digest({**self.to_json(), "notes": []})
+
+    def has_hash(self, value: str) -> bool:
+        """Whether ``value`` is this protocol's hash, today's or the one of earlier versions, which covered the notes."""
+        return value in (self.hash, _digest(self.to_json()))
 
     def total(self, split: str) -> int:
         return sum(self.counts.get(split, {}).values())
@@ -53,13 +61,22 @@ class Protocol:
 
     def require_same(self, other: Protocol) -> None:
         """Raises FaceletError, naming what differs, unless both protocols are the same."""
-        mine, theirs = self.to_json(), other.to_json()
-        different = [key for key in mine if mine[key] != theirs[key]]
+        mine, theirs = self._identity(), other._identity()
+        different = [key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
         if different:
+            listed = "; ".join(f"{key}: {mine.get(key)!r} and {theirs.get(key)!r}" for key in different[:SHOWN])
+            more = f"; and {len(different) - SHOWN} more" * (len(different) > SHOWN)
             raise FaceletError(
-                f"results under different protocols cannot be compared: {self} and {other} "
-                f"differ in {', '.join(different)}"
+                f"results under different protocols cannot be compared: {self} and {other} differ in {listed}{more}"
             )
+
+    def _identity(self) -> dict[str, Any]:
+        """What makes two protocols the same, flat, so that a difference can be named: no notes."""
+        value = self.to_json()
+        counts = {
+            f"{split} faces of {name}": number for split, row in value["counts"].items() for name, number in row.items()
+        }
+        return {key: value[key] for key in ("source", "rule", "classes")} | counts | {"split_hash": value["split_hash"]}
 
     def to_json(self) -> dict[str, Any]:
         return json.loads(json.dumps(asdict(self)))
@@ -76,3 +93,7 @@ class Protocol:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise FaceletError(f"a protocol is damaged, or none: {str(value)[:100]}") from error
         return cls(**texts, classes=classes, counts=counts, notes=notes)
+
+
+def _digest(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]

@@ -21,6 +21,8 @@ from facelet.faces.archive import Archive
 SAMPLE = 64
 MAX_OWN_SIZE = 224
 CHUNK = 256
+FEW = 0.1
+"""Share of faces that may be enlarged without a note."""
 
 
 def read_images(
@@ -41,11 +43,12 @@ def read_images(
         shown: what to call the files in errors and notes, in the order of ``names``.
 
     Returns:
-        images uint8 (M, size, size, channels), a mask (N,) of the M files that were read, and a note that names the
-        others.
+        images uint8 (M, size, size, channels), a mask (N,) of the M files that were read, and notes: the names of the others,
+        and how many faces had to be enlarged to a size that was asked for.
     """
     if unreadable not in ("refuse", "skip"):
         raise unknown("value of unreadable", unreadable, ("refuse", "skip"))
+    asked = size is not None
     if size is None or channels is None:
         own_size, own_channels = _own(archive, names)
         size, channels = size or own_size, channels or own_channels
@@ -54,6 +57,7 @@ def read_images(
     except MemoryError as error:
         raise FaceletError(f"{len(names):,} faces of {size} px do not fit in memory; take a smaller size") from error
     wrong: dict[int, str] = {}
+    small = np.zeros(len(names), bool)
 
     def fill(start: int) -> None:
         for number in range(start, min(start + CHUNK, len(names))):
@@ -62,12 +66,16 @@ def read_images(
             except FaceletError as error:
                 wrong[number] = str(error)
             else:
+                small[number] = min(image.shape[:2]) < size
                 images[number] = pixels.resize(pixels.to_channels(image, channels), size)
 
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as threads:
         list(threads.map(fill, range(0, len(names), CHUNK)))
+    notes: tuple[str, ...] = ()
+    if asked and small.sum() > FEW * len(names):
+        notes = (f"{small.sum():,} of {len(names):,} faces are smaller than {size} px and enlarged",)
     if not wrong:
-        return images, np.ones(len(names), bool), ()
+        return images, np.ones(len(names), bool), notes
     if unreadable == "refuse":
         first = "; ".join(wrong[number] for number in sorted(wrong)[:3])
         more = f" and {len(wrong) - 3:,} more" if len(wrong) > 3 else ""
@@ -79,8 +87,8 @@ def read_images(
     whole[list(wrong)] = False
     if not whole.any():
         raise FaceletError(f"{archive.path}: none of {len(names):,} images can be read")
-    listed = ", ".join((shown or names)[number] for number in sorted(wrong)[:5])
-    return images[whole], whole, (f"unreadable, left out: {len(wrong)} ({listed}{', ...' if len(wrong) > 5 else ''})",)
+    listed = ", ".join((shown or names)[number] for number in sorted(wrong)[:5]) + (", ..." if len(wrong) > 5 else "")
+    return images[whole], whole, (f"unreadable, left out: {len(wrong)} ({listed})", *notes)
 
 
 def _own(archive: Archive, names: Sequence[str]) -> tuple[int, int]:

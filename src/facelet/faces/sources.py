@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -21,12 +22,14 @@ from facelet.faces.pairs import PairSet, PairSource
 from facelet.registry import Registry
 
 SOURCES: Registry[Source] = Registry("face source")
-"""``source(path, *, size=None, channels=None, **options) -> FaceSet``; options come in the types of their defaults."""
+"""``source(path, *, size=None, channels=None, **options) -> FaceSet``; options come in the types of their defaults.
+
+A source that reads no path gives ``path`` a default.
+"""
 
 PAIRS: Registry[PairSource] = Registry("source of pairs")
 """``source(path, *, size=None, channels=None, **options) -> PairSet``, likewise."""
 
-WITHOUT_PATH = ("toy",)
 MAX_SIZE = 4096
 Made = TypeVar("Made", FaceSet, PairSet)
 
@@ -57,7 +60,7 @@ def load(
     Raises FaceletError for an unknown source or option, and for whatever the source finds wrong with its files.
     """
     name, path, given = _taken_apart(source)
-    if name in PAIRS and name not in SOURCES:
+    if name not in SOURCES and name in PAIRS:
         raise FaceletError(
             f"{name!r} has pairs of faces, which an identity model is measured on: facelet eval MODEL --faces {name}:PATH"
         )
@@ -72,7 +75,8 @@ def load_pairs(source: str | Mapping[str, Any], *, size: int | None = None, chan
 
 def has_pairs(source: str) -> bool:
     """Whether a written source is one of pairs, by its name."""
-    return parse_source(source)[0] in PAIRS
+    name = parse_source(source)[0]
+    return name not in SOURCES and name in PAIRS
 
 
 def _taken_apart(source: str | Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
@@ -91,7 +95,7 @@ def _read(reader: Callable[..., Made], name: str, path: str, given: dict[str, An
     for option in given:
         if option not in valid:
             raise unknown(f"option of face source {name!r}", option, valid)
-    if not path and name not in WITHOUT_PATH:
+    if not path and _path_default(reader) is None:
         raise FaceletError(f"face source {name!r} needs a path: {name}:PATH")
     size, channels = _whole_number(given, "size"), _whole_number(given, "channels")
     if size is not None and not 8 <= size <= MAX_SIZE:
@@ -101,17 +105,30 @@ def _read(reader: Callable[..., Made], name: str, path: str, given: dict[str, An
     margin = _margin(given)
     options = {key: value for key, value in given.items() if key != "margin"}
     # Before the faces are cut, a pixel is another share of them than afterwards.
-    made = reader(path, **{**_typed(reader, options), "size": size if margin is None else None, "channels": channels})
-    return made.fitted(size or made.size, channels or made.channels, margin)
+    fixed = {"size": size if margin is None else None, "channels": channels}
+    made = reader(path or _path_default(reader), **{**_typed(reader, options), **fixed})
+    fitted: Made = made.fitted(size or made.size, channels or made.channels, margin)
+    larger = fitted.size > made.size
+    if larger or (margin is None and fitted.size < made.size):  # a pack, or another source of faces of one size
+        how = "enlarged" if larger else "shrunk"
+        note = f"faces of {made.size} px, {how} to {fitted.size} px as asked (size={made.size} keeps them)"
+        return replace(fitted, notes=(*fitted.notes, note))
+    return fitted
 
 
 def _reader(name: str, source: str | Mapping[str, Any]) -> Source:
     """The function of a source. A bare path gets the hint that a source's name goes before it."""
     if name not in SOURCES and isinstance(source, str) and Path(source).expanduser().exists():
         kind = "pack" if source.endswith(".pack") else "folder"
-        others = ", ".join(f"{other}:" for other in SOURCES if other not in (kind, *WITHOUT_PATH))
+        others = ", ".join(f"{other}:" for other in SOURCES if other != kind and _path_default(SOURCES[other]) is None)
         raise FaceletError(f"say what {source!r} is: {kind}:{source} (or {others})")
     return SOURCES[name]
+
+
+def _path_default(reader: Callable[..., Any]) -> Any:
+    """What a source takes for a path that is not given; None where it needs one."""
+    default = next(iter(inspect.signature(reader).parameters.values())).default
+    return None if default is inspect.Parameter.empty else default
 
 
 def _margin(given: Mapping[str, Any]) -> float | None:

@@ -64,7 +64,7 @@ def pack(path: str, *, size: int | None = None, channels: int | None = None) -> 
         margin=header.margin,
         **arrays,
     )
-    if faces.protocol.hash != header.protocol:
+    if not faces.protocol.has_hash(header.protocol):
         raise _damaged(place, f"its protocol is {faces.protocol.hash}, not {header.protocol}")
     return faces
 

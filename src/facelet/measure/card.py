@@ -100,7 +100,9 @@ NO_RUN = "The folder of its run was not at hand"
 def earlier_origin(card: str) -> str:
     """The section on how the model was made of an earlier card, without what that card says of itself; "" where it has none."""
     found = re.search(
-        rf"^## {ORIGIN}\n\n(.*?)\n\n(The file itself: |Made with |This card is printed by:|## )", card, re.DOTALL | re.MULTILINE
+        rf"^## {ORIGIN}\n\n(.*?)\n\n(The file itself: |Made with |This card is printed by:|## )",
+        card,
+        re.DOTALL | re.MULTILINE,
     )
     return "" if found is None or found[1].startswith(NO_RUN) else found[1].removeprefix(EARLIER).lstrip()
 

@@ -104,6 +104,6 @@ def graph_hash(path: str | Path) -> str:
     try:
         model = onnx.load(str(path), load_external_data=False)
     except Exception as error:  # protobuf raises its own classes
-        raise FaceletError(f"{path} is not an ONNX file, or is cut short") from error
+        raise FaceletError(f"{path} is not a whole ONNX file (cut short or damaged)") from error
     del model.metadata_props[:]
     return hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()

@@ -27,7 +27,7 @@ def builder(name: str) -> Any:
     if name not in NETS:
         if timm_nets.exists(name):
             raise FaceletError(f"unknown net {name!r}, did you mean {TIMM + name!r}?")
-        raise unknown("net", name, [*NETS, TIMM + "NAME"])
+        raise NETS.unknown(name, [TIMM + "NAME"])
     return NETS[name]
 
 

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from facelet.faces import FaceSet
+from facelet.faces.look import training_warnings
 from facelet.measure.row import amount, duration
 from facelet.recipes.schema import Recipe
 
@@ -38,7 +39,7 @@ def show_plan(recipe: Recipe, faces: FaceSet, folder: Path, console: Console) ->
         )
     console.print(f"[bold]{escape(recipe.title)}[/]  {escape(recipe.paper)}")
     console.print(f"faces  {escape(str(faces.protocol))}")
-    for note in faces.notes:
+    for note in (*faces.notes, *training_warnings(faces)):
         console.print(f"       [yellow]{escape(note)}[/]")
     console.print(f"into   {folder}" + (f", {recipe.seeds} seeds" if recipe.seeds > 1 else ""), soft_wrap=True)
     console.print(table)

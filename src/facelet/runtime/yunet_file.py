@@ -24,8 +24,17 @@ VARIABLE = "FACELET_YUNET"
 TIMEOUT = 20
 
 
-def find(path: str | Path = "", *, cache: str | Path = "", base_url: str = BASE_URL, sha256: str = SHA256) -> Path:
+def find(
+    path: str | Path = "",
+    *,
+    cache: str | Path = "",
+    base_url: str = BASE_URL,
+    sha256: str = SHA256,
+    download: bool = True,
+) -> Path:
     """The detector's file: ``path``, else $FACELET_YUNET, else the cache, else downloaded into the cache.
+
+    ``download=False``: for what can do without; raises FaceletError instead of going to the network.
 
     Raises FaceletError when a named file does not exist, and when the download fails or is not what was pinned.
     """
@@ -38,6 +47,8 @@ def find(path: str | Path = "", *, cache: str | Path = "", base_url: str = BASE_
     # The usual case, kept clear of pooch: importing it costs more than detecting a face.
     if cached.is_file() and hashlib.sha256(cached.read_bytes()).hexdigest() == sha256:
         return cached
+    if not download:
+        raise FaceletError(f"the face detector's file {NAME} is not on this machine yet")
     return _download(base_url + NAME, cached, sha256)
 
 

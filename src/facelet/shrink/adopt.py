@@ -123,7 +123,7 @@ def _loaded(path: Path) -> onnx.ModelProto:
     except FaceletError:
         raise
     except Exception as error:  # protobuf raises its own classes
-        raise FaceletError(f"{path} is not an ONNX file, or is cut short") from error
+        raise FaceletError(f"{path} is not a whole ONNX file (cut short or damaged)") from error
 
 
 def _cleaned(model: onnx.ModelProto, step: Adopt) -> str:

@@ -1,0 +1,283 @@
+"""What ``facelet crop`` does: faces cut out of photos into a folder, laid out as the photos are, ready to train on.
+
+>>> command(["photos/"], out="faces", crop=CropInfo(margin=0.1))  # photos/happy/1.jpg -> faces/happy/1.png
+
+A face is cut by ``align.cut``, as it is when a model is used, so training and use see the same crop. A photo without a
+face, or with several, is reported and not cut; one that cannot be read is named and passed over.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.text import Text
+
+from facelet.errors import FaceletError, unknown
+from facelet.files import writing
+from facelet.model_file import Align, CropInfo
+from facelet.pixels import Image, cv2
+from facelet.runtime import align, photos
+from facelet.runtime.detect import Detection, Detector
+from facelet.runtime.telling import plain, with_progress
+
+OWN = 512
+"""Most pixels a side of a crop that keeps the photo's own."""
+LEAST, MOST = 8, 1024
+LISTED = 5
+
+Several = Literal["report", "largest", "all"]
+Finder = Callable[[Image], Sequence[Detection]]
+
+
+@dataclass(frozen=True)
+class CutFace:
+    """One face: the file it was written to, its box and score, and how many photo pixels a side the crop shows."""
+
+    file: Path
+    box: tuple[float, float, float, float]
+    score: float
+    side: float
+
+    def to_json(self) -> dict[str, Any]:
+        box = [round(value, 1) for value in self.box]
+        return {"file": plain(str(self.file)), "box": box, "score": round(self.score, 4), "side": round(self.side, 1)}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one photo: ``found`` faces, those that were cut, or why it could not be read."""
+
+    photo: Path
+    found: int = 0
+    faces: tuple[CutFace, ...] = ()
+    error: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        name = plain(str(self.photo))
+        if self.error:
+            return {"photo": name, "error": self.error}
+        return {"photo": name, "found": self.found, "faces": [face.to_json() for face in self.faces]}
+
+
+@dataclass(frozen=True)
+class Cutter:
+    """How faces are cut and written.
+
+    Attributes:
+        crop: alignment and margin, as a model file has them.
+        size: side in pixels; 0 keeps the photo's own, up to OWN.
+        jpeg: quality, 1 to 100; 0 writes PNG, which loses nothing.
+        several: what to do with a photo of several faces.
+        overwrite: whether files that are there already may be replaced.
+
+    Raises FaceletError for a size or quality out of range.
+    """
+
+    crop: CropInfo = field(default_factory=CropInfo)
+    size: int = 0
+    jpeg: int = 0
+    several: Several = "report"
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.size and not LEAST <= self.size <= MOST:
+            raise FaceletError(f"size {self.size} should be {LEAST} to {MOST} pixels, or 0 for the photo's own")
+        if not 0 <= self.jpeg <= 100:
+            raise FaceletError(f"JPEG quality {self.jpeg} should be 1 to 100, or 0 for PNG")
+
+    @property
+    def suffix(self) -> str:
+        return ".jpg" if self.jpeg else ".png"
+
+    def cut(self, photo: Image, face: Detection) -> tuple[Image, float]:
+        """The face, uint8 (size, size, C), and how many photo pixels a side it shows."""
+        side = align.side(face.box, face.landmarks, self.crop)
+        size = self.size or min(OWN, max(LEAST, round(side)))
+        return align.cut(photo, face.box, face.landmarks, self.crop, size), side
+
+    def outcome(self, file: Path, photo: Image | FaceletError, target: Path, find: Finder, taken: set[str]) -> Outcome:
+        """Cuts the faces of one photo into ``target``, whose suffix is put on here. Raises when they cannot be written.
+
+        ``taken``: names of other photos' faces, which one of several does not get; those of this photo are added.
+        """
+        try:
+            if isinstance(photo, FaceletError):
+                raise photo
+            found = find(photo)
+        except FaceletError as error:
+            return Outcome(file, error=plain(str(error)))
+        chosen = found[:1] if self.several == "largest" else found
+        if len(chosen) > 1 and self.several == "report":
+            return Outcome(file, len(found))
+        faces = []
+        for number, face in enumerate(chosen, 1):
+            name = f"{target.name}-face{number}" if len(chosen) > 1 else target.name
+            while len(chosen) > 1 and str(target.with_name(name)).casefold() in taken:
+                name += "-2"
+            taken.add(str(target.with_name(name)).casefold())
+            place = target.with_name(name + self.suffix)
+            image, side = self.cut(photo, face)
+            self._write(image, place)
+            faces.append(CutFace(place, face.box, face.score, side))
+        return Outcome(file, len(found), tuple(faces))
+
+    def _write(self, image: Image, place: Path) -> None:
+        if place.exists() and not self.overwrite:
+            raise FaceletError(f"{place} is there already; choose another --out, or replace it with --overwrite")
+        options = [cv2.IMWRITE_JPEG_QUALITY, self.jpeg] if self.jpeg else []
+        _, encoded = cv2.imencode(self.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
+        with writing(place) as beside:
+            beside.write_bytes(encoded.tobytes())
+
+
+def choose(before: CropInfo, align: str = "", margin: float | None = None) -> CropInfo:
+    """``before`` with another alignment or margin, where they are given. Raises FaceletError for what is neither."""
+    if align and align not in get_args(Align):
+        raise unknown("alignment", align, get_args(Align))
+    given = {"align": align or before.align, "margin": before.margin if margin is None else margin}
+    try:
+        return CropInfo.model_validate(given)
+    except ValidationError as error:
+        raise FaceletError(f"margin {margin:g}: {error.errors()[0]['msg']}") from error
+
+
+def targets(places: Sequence[str | Path], out: str | Path) -> dict[Path, Path]:
+    """Photo -> where its face goes, without suffix: below ``out`` as the photo lies below the places' common folder.
+
+    What an earlier call wrote into ``out`` is not among the photos. Raises FaceletError where ``photos.find`` does, and when
+    ``out`` is the folder of the photos itself.
+    """
+    top, into = _common(places), os.path.abspath(out)
+    if os.path.realpath(into) == os.path.realpath(top):
+        raise FaceletError(f"--out {out} is the folder of the photos; choose another")
+    files = [file for file in photos.find(places) if not os.path.abspath(file).startswith(os.path.join(into, ""))]
+    if not files:
+        raise FaceletError(f"all photos are in {out}, where the faces should go; choose another --out")
+    placed: dict[Path, Path] = {}
+    taken: set[str] = set()
+    for file in files:
+        stem = Path(os.path.relpath(os.path.abspath(file), top)).with_suffix("")
+        name, number = stem, 1
+        while str(name).casefold() in taken:  # a.jpg beside a.png
+            number += 1
+            name = stem.with_name(f"{stem.name}-{number}")
+        taken.add(str(name).casefold())
+        placed[file] = Path(out) / name
+    return placed
+
+
+def outcomes(placed: Mapping[Path, Path], cutter: Cutter, find: Finder) -> Iterator[Outcome]:
+    """One Outcome a photo, in order. Raises FaceletError, before anything is cut, when a face's file is there already."""
+    if not cutter.overwrite:
+        endings = (cutter.suffix, f"-face1{cutter.suffix}")
+        there = [name for name in placed.values() if any(name.with_name(name.name + end).exists() for end in endings)]
+        if there:
+            raise FaceletError(
+                f"{len(there):,} of these faces are there already, as {there[0]}{cutter.suffix}; "
+                "choose another --out, or replace them with --overwrite"
+            )
+    taken = {str(name).casefold() for name in placed.values()}
+    for file, photo in photos.read_ahead(list(placed)):
+        yield cutter.outcome(file, photo, placed[file], find, taken)
+
+
+def command(
+    places: Sequence[str],
+    *,
+    out: str,
+    cutter: Cutter,
+    min_score: float | None = None,
+    detector: Finder | str = "",
+    as_json: bool = False,
+    console: Console,
+) -> None:
+    """Cuts, writes and says what became of the photos.
+
+    Raises FaceletError when nothing was cut: no photo, none readable, no face in any.
+    """
+    placed = targets(places, out)
+    find = detector if callable(detector) else _detector(detector, min_score)
+    done = []
+    for outcome in with_progress(outcomes(placed, cutter, find), len(placed)):
+        if outcome.error and len(placed) > 1:
+            print(f"passed over: {outcome.error}", file=sys.stderr)
+        done.append(outcome)
+    if as_json:
+        crop = {"align": cutter.crop.align, "margin": cutter.crop.margin, "size": cutter.size}
+        print(json.dumps({"out": plain(out), **crop, "photos": [outcome.to_json() for outcome in done]}))
+    else:
+        for line in summary(done, cutter, out):
+            console.print(Text(line), soft_wrap=True)
+    if all(outcome.error for outcome in done):
+        first = done[0].error
+        raise FaceletError(first if len(done) == 1 else f"none of the {len(done):,} photos can be read; {first}")
+    if not any(outcome.faces for outcome in done):
+        raise FaceletError(f"no face was cut from {_count(len(done), 'photo')}")
+
+
+def _detector(file: str, min_score: float | None) -> Detector:
+    return Detector(file) if min_score is None else Detector(file, min_score)
+
+
+def summary(done: Sequence[Outcome], cutter: Cutter, out: str) -> list[str]:
+    """What was cut and what was not, a sentence a line."""
+    faces = [face for outcome in done for face in outcome.faces]
+    read = sum(not outcome.error for outcome in done)
+    how = f"{cutter.crop.align}, margin {cutter.crop.margin:g}, {f'{cutter.size} px' if cutter.size else 'own size'}"
+    kind = f"JPEG of quality {cutter.jpeg}" if cutter.jpeg else "PNG"
+    lines = [f"{_count(len(faces), 'face')} cut from {_count(read, 'photo')} into {plain(out)} ({kind}; {how})"]
+    small = sum(face.side < cutter.size for face in faces)
+    if small:
+        lines.append(f"{_count(small, 'face')} had to be enlarged: fewer than {cutter.size} photo pixels a side")
+    none = [outcome for outcome in done if not outcome.error and not outcome.found]
+    if none:
+        lines.append(f"{_count(len(none), 'photo')} without a face: {_listed(none)}")
+    several = [outcome for outcome in done if outcome.found > 1]
+    if several and cutter.several == "report":
+        hint = "--largest takes the largest of each, --all cuts every one"
+        lines.append(f"{_count(len(several), 'photo')} with several faces, not cut: {_listed(several)}; {hint}")
+    elif several and cutter.several == "largest":
+        lines.append(f"{_count(len(several), 'photo')} with several faces, the largest cut: {_listed(several)}")
+    broken = [outcome for outcome in done if outcome.error]
+    if broken:
+        lines.append(f"{_count(len(broken), 'photo')} cannot be read: {_listed(broken)}")
+    if faces:
+        recipe = f"crop: {{align: {cutter.crop.align}, margin: {cutter.crop.margin:g}}}"
+        lines.append(f"train under {recipe} in the recipe, and models cut photos likewise")
+    return lines
+
+
+def _common(places: Sequence[str | Path]) -> str:
+    """The folder that all places lie in, absolute; of one folder itself."""
+    tops = [os.path.abspath(_top(place)) for place in places]
+    try:
+        return os.path.commonpath(tops)
+    except ValueError as error:  # no place, or two drives
+        raise FaceletError("the photos have no common folder; cut those of each drive by themselves") from error
+
+
+def _top(place: str | Path) -> Path:
+    path = Path(place)
+    if path.is_dir():
+        return path
+    if not path.exists() and glob.has_magic(str(place)):
+        fixed = next(number for number, part in enumerate(path.parts) if glob.has_magic(part))
+        return Path(*path.parts[:fixed])
+    return path.parent
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
+def _listed(some: Sequence[Outcome]) -> str:
+    return ", ".join(plain(str(one.photo)) for one in some[:LISTED]) + ", ..." * (len(some) > LISTED)
