@@ -81,7 +81,7 @@ def _require_proof(session: onnxruntime.InferenceSession, info: ModelInfo, data:
     if key in _proven:
         return
     if info.precision == "int8" and saturation.kernels_saturate() and (risks := saturation.risks(data)):
-        target = f"made for {info.target}" if info.target else "of no stated target"
+        target = f"target {info.target}" if info.target else "target not stated"
         raise UnprovenModelError(
             f"{path} ({target}) has 8-bit weights that saturate on this machine, {cpu.description()}: {risks[0]}"
             + (f" and {len(risks) - 1} more" if len(risks) > 1 else ""),

@@ -162,9 +162,13 @@ def kernels_saturate() -> bool:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(_probe(), options, providers=["CPUExecutionProvider"])
     faces = np.full((1, CHANNELS, 4, 4), 255, np.uint8)
-    return bool((session.run(None, {"x": faces})[0] != EXACT).any())
+    try:
+        session = onnxruntime.InferenceSession(_probe(), options, providers=["CPUExecutionProvider"])
+        answer = session.run(None, {"x": faces})[0]
+    except Exception:  # ONNX Runtime raises its own classes; a runtime that cannot answer is not taken to be exact
+        return True
+    return bool((answer != EXACT).any())
 
 
 CHANNELS, EXACT = 32, 200
