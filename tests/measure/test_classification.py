@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import doctest
 import io
-from dataclasses import replace
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
