@@ -10,7 +10,7 @@
 - ``verify(a, b, model="", threshold=None)``: a ``Verification``: whether two photos show the same person.
 - ``Gallery(file, model)``: people enrolled under names, and found again in other photos.
 - ``watch(video, model="", every=0.0)``: the faces of a video or webcam, frame by frame, each followed.
-- ``run(recipe, ...)``: make a model; needs ``facelet[train]``.
+- ``run(recipe, ...)``: make a model; needs the extra ``train``.
 
 A model is a file, or one that comes with Facelet by its name: `facelet models` lists them.
 
@@ -68,7 +68,15 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'facelet' has no attribute {name!r}")
     module, _, path = _HOME[name].partition(":")
-    thing: Any = import_module(module)
+    try:
+        thing: Any = import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("facelet") or not module.startswith("facelet.recipes"):
+            raise
+        # Not an AttributeError: help() and inspect look at every public name, and should find this one, too.
+        from facelet.installation import needs_training
+
+        return needs_training(name, error.name or "the training side")
     for part in (path or name).split("."):
         thing = getattr(thing, part)
     globals()[name] = thing

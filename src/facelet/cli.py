@@ -16,13 +16,11 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from facelet import cli_card, cli_crop, cli_people, plugins
+from facelet import __version__, cli_card, cli_crop, cli_people, plugins
 from facelet.cli_options import Allow, Plugin
 from facelet.errors import FaceletError, FaceletWarning
 
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Small, fast, proven face models."
-)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
@@ -31,6 +29,21 @@ Speed = Annotated[
     float | None,
     typer.Option(help="Of a model that stops early: 0 never does, 1 always does; as it was made when not given."),
 ]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"facelet {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def facelet_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Small, fast, proven face models."""
 
 
 @app.command()
@@ -273,7 +286,10 @@ def _main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("facelet"):
             raise
-        errors.print(f"[bold red]error[/]: this command needs {error.name}: pip install 'facelet\\[train]'")
+        from facelet.installation import install_command
+
+        told = f"this command needs {error.name}: {install_command()}"
+        errors.print(f"[bold red]error[/]: {escape(told)}", soft_wrap=True)
         sys.exit(2)
     except Exception as error:
         if type(error).__module__.split(".")[0] not in ("click", "typer"):

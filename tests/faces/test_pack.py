@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -167,6 +168,14 @@ def test_damage_is_told_with_its_remedy(face_set, tmp_path):
         (tmp_path / "b.pack").write_bytes(data)
         with pytest.raises(FaceletError, match=r"b\.pack is damaged \(.*write the pack again"):
             load(f"pack:{tmp_path / 'b.pack'}")
+
+
+def test_a_pack_of_earlier_days_gives_no_name_away(face_set, tmp_path):
+    others = ("unreadable, left out: 12 (anna/2019 (1).png, ...)", "no face found, cut at the usual place: 1 (b.png)")
+    write_pack(replace(face_set(), notes=(*others, "1 other files ignored (.db)")), tmp_path / "a.pack")
+    assert load(f"pack:{tmp_path / 'a.pack'}").notes == (
+        "unreadable, left out: 12", "no face found, cut at the usual place: 1", "1 other files ignored (.db)",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(("size", "how"), [(48, "enlarged"), (24, "shrunk")])

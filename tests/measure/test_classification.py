@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def faces_of(labels, classes=CLASSES, split=2):
     """Faces whose first pixel is their own number, so that a fake model can look its answer up."""
     n = len(labels)
     images = np.zeros((n, 2, 2, 1), np.uint8)
-    images[:, 0, 0, 0] = np.arange(n)
+    images[:, 0, 0, 0] = np.arange(n) % 256
     names = np.array([f"{k:03}" for k in range(n)])
     return FaceSet(images, np.asarray(labels, np.int64), np.full(n, split, np.int8), names, classes, "mine")
 
@@ -249,3 +250,37 @@ def test_a_test_split_that_is_all_training_faces_is_said_aloud():
     out = io.StringIO()
     show(result, Console(file=out, width=140))
     assert "all 2 are identical to a train face" in out.getvalue()
+
+
+def test_a_model_that_learned_nothing_is_called_so():
+    """42.4 % of four classes is nothing where one class has 40.4 % of the faces."""
+    labels = np.repeat([0, 1, 2], [404, 396, 200])
+    predicted = np.where(np.arange(1000) < 424, labels, 0)
+    predicted[predicted == 2] = 0
+    classes = ("[bold]sad", "happy", "angry")
+    result = evaluate(looking_up_rows(np.eye(3)[predicted]), many_faces(labels, classes), classes)
+    assert (result.all.baseline, result.all.largest.name, result.all.beats_baseline) == (0.404, "[bold]sad", False)
+    assert result.to_json()["all"]["baseline"] == {"always": "[bold]sad", "accuracy": 0.404, "beaten": False}
+    text = printed(result)
+    assert "baseline           40.4%" in text
+    assert "! no better than always answering '[bold]sad' (40.4%)" in text
+    assert "! no face recognised of: angry" in text
+    good = evaluate(looking_up_rows(np.eye(3)[labels]), many_faces(labels, classes), classes)
+    assert good.all.beats_baseline
+    assert "!" not in printed(good)
+
+
+def many_faces(labels, classes):
+    faces = faces_of(np.zeros(len(labels), np.int64), classes)
+    faces.images[:, 0, 1, 0] = np.arange(len(labels)) // 256
+    return replace(faces, labels=np.asarray(labels, np.int64))
+
+
+def looking_up_rows(probabilities):
+    return lambda images: probabilities[images[:, 0, 0, 0].astype(int) + 256 * images[:, 0, 1, 0].astype(int)]
+
+
+def printed(result) -> str:
+    out = io.StringIO()
+    show(result, Console(file=out, width=140))
+    return out.getvalue()

@@ -14,7 +14,8 @@ from facelet.errors import FaceletError
 from facelet.measure.intervals import Difference, wilson
 from facelet.measure.ledger import Ledger, Row, compared, verdict
 from facelet.measure.ledger_text import as_text, headline, markdown, show
-from facelet.measure.row import amount, duration, megabytes, percent, points, times
+from facelet.measure.row import amount, duration, figures, megabytes, percent, points, times
+from facelet.measure.verification import Verification
 
 N = 3153
 
@@ -269,3 +270,37 @@ def test_figures_as_text():
     assert [points(v) for v in (0.004, -0.004, -0.0004)] == ["+0.4 points", "−0.4 points", "0.0 points"]
     assert [duration(v) for v in (42, 720, 11_100)] == ["42 s", "12 min", "3 h 05 min"]
     assert (percent(0.8812), times(4.13), times(33.2)) == ("88.1 %", "4.1×", "33×")
+
+
+def test_no_better_than_always_answering_the_largest_class():
+    """A model whose interval reaches down to the baseline gets no praise, whatever it gained."""
+    known = {"baseline": 0.404, "baseline_answer": "neutral"}
+    always = "always answering 'neutral' (40.4 %)"
+    first = compared(row("teacher", 0.41, step="train", bytes=44_800_000, **known), None)
+    student = compared(row(accuracy=0.414, parent="teacher", **known), first, by(0.004, 0.001))
+    control = compared(row("alone", 0.40, control=True, compare="student", **known), student, by(-0.01, 0.02))
+    assert student.verdict.startswith(f"no better than {always}; 8.8× smaller, +0.4 points")
+    assert control.verdict.startswith("control: no measurable difference")
+    assert control.verdict.endswith(f"; it is no better than {always}")
+    ledger = Ledger([first, student, control])
+    assert headline(ledger).startswith(
+        f"student is no better than {always}: it answers 41.4 % of 3,153 test faces correctly in 5.10 MB"
+    )
+    assert f"- **Baseline**: {always}" in markdown(ledger, title="x", protocol="y")
+    good = Ledger([row(accuracy=0.86, **known)])
+    assert "test faces correctly, where always answering 'neutral' gives 40.4 %, in 5.10 MB" in headline(good)
+    assert "no better" not in verdict(good.rows[0], None)
+    out = io.StringIO()
+    show(good, Console(file=out, width=104))
+    assert f"baseline: {always}" in out.getvalue()
+
+
+def test_the_baseline_of_pairs():
+    result = Verification(
+        np.linspace(-1, 1, 100), np.arange(100) < 60, np.arange(100) % 2, "ab12cd34"
+    )  # scores that go against the truth
+    told = figures(result)
+    assert told["baseline"] == 0.6
+    assert verdict(row(**{**told, "balanced_accuracy": None}), None).startswith(
+        "no better than answering all pairs alike (60.0 %); the first: "
+    )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
+from facelet import files
 from facelet.errors import FaceletError
 from facelet.measure.ledger import Ledger
 from facelet.measure.provenance import graph_hash, read_origin
@@ -17,6 +19,17 @@ def test_where_a_model_comes_from(run_folder):
     assert [one.name for one in origin.controls] == ["alone"]
     assert origin.seconds == 665
     assert origin.spread.n == 1
+
+
+def test_folders_of_the_machine_stay_with_the_run(run_folder):
+    told = files.read_json(run_folder / "run.json")
+    files.write_json(
+        run_folder / "run.json", {**told, "command": "facelet run /home/ada/mine.yaml --faces folder:/x/y.zip"}
+    )
+    (run_folder / "recipe.yaml").write_text("faces: {source: folder, path: /x/y.zip}\n")
+    origin = read_origin(run_folder, run_folder / "student-int8.onnx")
+    assert origin.command == "facelet run mine.yaml --faces folder:y.zip"
+    assert yaml.safe_load(origin.recipe) == {"faces": {"source": "folder", "path": "y.zip"}}
 
 
 def test_all_teachers_are_told_of(run_folder):

@@ -66,9 +66,10 @@ def test_json_is_one_document(album, capsys, tiny):
     assert black["faces"] == []
 
 
-def test_what_is_known_of_the_training_faces_is_said_where_no_card_tells_it(album, capsys, make_model, make_info):
-    for card, expected in (("", "the model's training faces: drawn, not photographed\n"), ("# A card", "")):
-        info = make_info(protocol={"notes": ["drawn, not photographed"]}, card=card)
+def test_of_the_training_faces_only_is_said_that_they_are_no_people(album, capsys, make_model, make_info):
+    drawn, split = "cartoons: says nothing about faces of people", "unreadable, left out: 1 (anna-2019.png)"
+    for notes, expected in (([split, drawn], f"the model's training faces: {drawn}\n"), ([split], ""), (None, "")):
+        info = make_info(protocol={"notes": notes})
         said("bright.jpg", model=make_model(album / "model.onnx", info))
         assert capsys.readouterr().err == expected
 

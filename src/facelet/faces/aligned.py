@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from facelet import pixels
 from facelet.errors import FaceletError
 from facelet.faces.archive import Archive
+from facelet.faces.reading import NO_FACE, counted
 from facelet.model_file import CropInfo
 from facelet.runtime.align import cut
 from facelet.runtime.detect import Detection, Detector
@@ -57,8 +58,7 @@ def read_aligned(
         photo = pixels.decode(archive.read(names[number]), names[number])
         landmarks = (usual * photo.shape[1::-1]).astype(np.float32)
         images[number] = pixels.to_channels(cut(photo, NO_BOX, landmarks, CROP, size), channels)
-    listed = ", ".join(names[number] for number in missed[:3]) + (", ..." if len(missed) > 3 else "")
-    return images, (f"no face found, cut at the usual place: {len(missed):,} ({listed})",)
+    return images, (counted(NO_FACE, [names[number] for number in missed.tolist()]),)
 
 
 def _central(found: Sequence[Detection], photo: pixels.Image) -> Detection:

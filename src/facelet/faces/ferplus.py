@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from facelet.errors import FaceletError, unknown
 from facelet.faces.archive import Archive, open_archive
 from facelet.faces.faceset import FaceSet
-from facelet.faces.reading import read_images
+from facelet.faces.reading import UNREADABLE, counted, read_images
 from facelet.faces.sources import SOURCES
 
 CLASSES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
@@ -224,10 +224,9 @@ def _kaggle(
     if whole.all():
         return images, whole, ()
     wrong = [str(names[row]) for row in rows[~whole]]
-    note = f"unreadable, left out: {len(wrong)} ({', '.join(wrong[:5])}{', ...' if len(wrong) > 5 else ''})"
     if unreadable != "skip":
         raise FaceletError(
             f"{archive.path}: {len(wrong):,} rows of {name} are not {SIDE} x {SIDE} values of 0-255: "
             f"{', '.join(wrong[:3])}; mend them, or leave them out with ?unreadable=skip"
         )
-    return images[whole], whole, (note,)
+    return images[whole], whole, (counted(UNREADABLE, wrong),)

@@ -8,6 +8,8 @@
 from __future__ import annotations
 
 import os
+import re
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,12 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelet import pixels
-from facelet.errors import FaceletError, unknown
+from facelet.errors import FaceletError, FaceletWarning, unknown
 from facelet.faces.archive import Archive
 
 SAMPLE = 64
 MAX_OWN_SIZE = 224
 CHUNK = 256
+UNREADABLE = "unreadable, left out"
+NO_FACE = "no face found, cut at the usual place"
+SHOWN = 5
+"""Files that a warning names."""
 FEW = 0.1
 """Share of faces that may be enlarged without a note."""
 
@@ -40,11 +46,11 @@ def read_images(
         size: side in pixels; None takes the median side of a sample, at most 224.
         channels: 1 grey, 3 RGB; None takes grey when a sample is grey throughout.
         unreadable: "refuse" raises when any file is not a whole image, "skip" leaves those out.
-        shown: what to call the files in errors and notes, in the order of ``names``.
+        shown: what to call the files in errors and warnings, in the order of ``names``.
 
     Returns:
-        images uint8 (M, size, size, channels), a mask (N,) of the M files that were read, and notes: the names of the others,
-        and how many faces had to be enlarged to a size that was asked for.
+        images uint8 (M, size, size, channels), a mask (N,) of the M files that were read, and notes: how many others there are,
+        and how many faces had to be enlarged to a size that was asked for. Notes name no file: they go into model files.
     """
     if unreadable not in ("refuse", "skip"):
         raise unknown("value of unreadable", unreadable, ("refuse", "skip"))
@@ -87,8 +93,19 @@ def read_images(
     whole[list(wrong)] = False
     if not whole.any():
         raise FaceletError(f"{archive.path}: none of {len(names):,} images can be read")
-    listed = ", ".join((shown or names)[number] for number in sorted(wrong)[:5]) + (", ..." if len(wrong) > 5 else "")
-    return images[whole], whole, (f"unreadable, left out: {len(wrong)} ({listed})", *notes)
+    return images[whole], whole, (counted(UNREADABLE, [(shown or names)[number] for number in sorted(wrong)]), *notes)
+
+
+def counted(what: str, names: Sequence[str]) -> str:
+    """A note on single files that can be passed on: it counts them, and their names are in a FaceletWarning instead."""
+    listed = ", ".join(names[:SHOWN]) + ", ..." * (len(names) > SHOWN)
+    warnings.warn(f"{what}: {listed}", FaceletWarning, stacklevel=2)
+    return f"{what}: {len(names):,}"
+
+
+def without_names(note: str) -> str:
+    """A note of an earlier version, which named files behind its count; any other as it is."""
+    return re.sub(rf"^({UNREADABLE}|{NO_FACE}): ([\d,]+) \(.*\)$", r"\1: \2", note, flags=re.DOTALL)
 
 
 def _own(archive: Archive, names: Sequence[str]) -> tuple[int, int]:

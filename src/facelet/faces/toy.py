@@ -19,6 +19,7 @@ from facelet.faces.cartoon import render
 from facelet.faces.faceset import SPLITS, FaceSet
 from facelet.faces.sitter import MOVES, PROTOTYPES, Expression, Floats, draw_people, draw_views, rows
 from facelet.faces.sources import SOURCES
+from facelet.runtime.telling import NO_PEOPLE
 
 FREQUENCIES = np.array([0.25, 0.21, 0.14, 0.13, 0.11, 0.06, 0.05, 0.05])
 SHARES = np.array([0.7, 0.15, 0.15])
@@ -92,7 +93,7 @@ def toy(
         identities=who,
         groups=who,
         rule=f"majority, seed {seed}, noise {noise:g}",
-        notes=("cartoons: says nothing about faces of people",),
+        notes=(f"cartoons: {NO_PEOPLE}",),
         licence="drawn by facelet, Apache-2.0",
         margin=0.1,
     )

@@ -30,6 +30,7 @@ from facelet.errors import FaceletError
 from facelet.faces.archive import open_zip, read_member
 from facelet.faces.faceset import FaceSet
 from facelet.faces.pack import DTYPES, HEADER, NAMES, RAW, Header, strip_name
+from facelet.faces.reading import without_names
 from facelet.faces.sources import SOURCES
 from facelet.files import existing
 
@@ -59,7 +60,7 @@ def pack(path: str, *, size: int | None = None, channels: int | None = None) -> 
         classes=header.classes,
         source=header.source,
         rule=header.rule,
-        notes=header.notes,
+        notes=tuple(without_names(note) for note in header.notes),
         licence=header.licence,
         margin=header.margin,
         **arrays,

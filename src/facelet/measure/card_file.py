@@ -39,6 +39,7 @@ def command(
     if faces or pairs or people or run or into_file:
         from facelet.measure.card import measured
         from facelet.measure.card_text import markdown
+        from facelet.measure.shareable import shareable_command
 
         with errors.status("reading") as status:
             card = measured(
@@ -50,7 +51,7 @@ def command(
                 split=split,
                 threads=threads,
                 say=status.update,
-                command=shlex.join(["facelet", *sys.argv[1:]]),
+                command=shareable_command(shlex.join(["facelet", *sys.argv[1:]])),
             )
         text = plain(markdown(card))
     else:

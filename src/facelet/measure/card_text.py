@@ -118,7 +118,9 @@ def lead(card: Card) -> str:
         return f"It {what}. It answers {told} of {source} rightly, in {cost}."
     scores = result.all
     told = f"{share(scores.accuracy, scores.accuracy_low, scores.accuracy_high)} of {scores.n:,} {result.split} faces"
-    return f"It says which of {card.width} expressions a face shows. It answers {told} of {source} rightly, in {cost}."
+    always = f"always answering {scores.largest.name} gives {percent(scores.baseline)}"
+    beside = f"; {always}" if scores.beats_baseline else f". That is no better than a guess: {always}"
+    return f"It says which of {card.width} expressions a face shows. It answers {told} of {source} rightly, in {cost}{beside}."
 
 
 def about(one: OnSource) -> str:

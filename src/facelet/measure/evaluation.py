@@ -89,6 +89,7 @@ def show(result: Classification, console: Console, name: str = "model") -> None:
     console.print(f"[bold]{escape(name)}[/] on {scores.n:,} {result.split} faces \\[protocol {result.protocol}]")
     figures = Table.grid(padding=(0, 2))
     figures.add_row("accuracy", f"[bold]{_interval(scores)}[/]", f"of {scores.n:,}, 95 % interval")
+    figures.add_row("baseline", f"{scores.baseline:.1%}", f"always answering {escape(repr(scores.largest.name))}")
     figures.add_row(
         "balanced accuracy",
         f"{scores.balanced_accuracy:.1%}",
@@ -123,6 +124,11 @@ def show(result: Classification, console: Console, name: str = "model") -> None:
             taken,
         )
     console.print(table)
+    if not scores.beats_baseline:
+        always = f"always answering {scores.largest.name!r}"
+        console.print(f"! no better than {always} ({scores.baseline:.1%})", style="yellow", markup=False)
+    if never := [row.name for row in scores.per_class if row.n and not row.recall]:
+        console.print(f"! no face recognised of: {', '.join(never)}", style="yellow", markup=False)
 
 
 def _interval(scores: Scores) -> str:

@@ -70,7 +70,12 @@ def headline(ledger: Ledger) -> str:
     if ends is None:
         return "Nothing has been measured yet."
     first, small = (end.row for end in ends)
-    said = f"{small.name} answers {percent(small.accuracy)} of {small.n:,} {small.split} {small.unit} correctly"
+    answers = f"answers {percent(small.accuracy)} of {small.n:,} {small.split} {small.unit} correctly"
+    said = f"{small.name} {answers}"
+    if not small.beats_baseline:
+        said = f"{small.name} is no better than {small.baseline_words}: it {answers}"
+    elif small.baseline_words:
+        said += f", where {small.baseline_words.replace(' (', ' gives ').rstrip(')')},"
     said += f" in {megabytes(small.bytes)}"
     if small.p50_ms:
         said += f" and {milliseconds(small.p50_ms)} a face"
@@ -95,6 +100,8 @@ def show(ledger: Ledger, console: Console) -> None:
         table.add_row(*(escape(texts[number]) for number in kept), style=style)
         verdicts.add_row(escape(summary.row.name), escape(summary.row.verdict), style=style)
     console.print(table)
+    if told := baseline(ledger):
+        console.print(f"baseline: {told}", style="dim", markup=False)
     console.print()
     console.print(verdicts)
     console.print()
@@ -117,7 +124,7 @@ def markdown(
     """
     summaries = ledger.summaries()
     budget = budget or f"{duration(sum(row.seconds for row in ledger.rows))} of training in all"
-    facts = {"Protocol": protocol, "Machine": machine, "Budget": budget}
+    facts = {"Protocol": protocol, "Baseline": baseline(ledger), "Machine": machine, "Budget": budget}
     lines = [f"# Ledger: {as_text(title)}", "", as_text(headline(ledger)), ""]
     lines += [f"- **{name}**: {as_text(value)}" for name, value in facts.items() if value]
     kept = _said(summaries)
@@ -132,6 +139,11 @@ def markdown(
         lines += ["", "## Notes", "", *(f"- {as_text(note)}" for note in noted)]
     lines += ["", legend(ledger), ""]
     return "\n".join(lines)
+
+
+def baseline(ledger: Ledger) -> str:
+    """What a model reaches that has learned nothing, "" where no row knows it."""
+    return next((row.baseline_words for row in ledger.rows if row.baseline_words), "")
 
 
 def about_pairs(ledger: Ledger) -> bool:

@@ -79,6 +79,8 @@ def show(
     console.print(f"[bold]{escape(name)}[/] on {len(result.same):,} pairs: {told}")
     figures = Table.grid(padding=(0, 2))
     figures.add_row("accuracy", f"[bold]{_accuracy(result)}[/]", _folds(result))
+    alike = float(max(result.same.mean(), 1 - result.same.mean()))
+    figures.add_row("baseline", f"{100 * alike:.2f} %", "answering all pairs alike")
     for far in result.supported:
         point = result.at_far(far)
         figures.add_row(f"TAR at FAR {_rate(far)}", _tar(point), f"of {point.same:,}; {_accepted(point)}")
@@ -97,6 +99,8 @@ def show(
     notes = list(pairs.notes) if pairs else []
     if info and info.crop.align != "five-points":
         notes.append(f"the model cuts faces from photos by {info.crop.align}; these are aligned by five points")
+    if result.interval[0] <= alike:
+        notes.append("no better than answering all pairs alike")
     for note in notes:
         console.print(f"! {escape(note)}", style="yellow")
 

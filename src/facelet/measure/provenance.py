@@ -18,6 +18,7 @@ from facelet.errors import FaceletError
 from facelet.files import existing
 from facelet.measure.intervals import Spread, over_seeds
 from facelet.measure.ledger import Ledger, Row
+from facelet.measure.shareable import shareable_command, shareable_recipe
 from facelet.shipped import found
 
 
@@ -26,7 +27,8 @@ class Origin:
     """How a model was made.
 
     Attributes:
-        command: what was typed. recipe: the whole recipe as it was run, YAML. facelet: the version.
+        command: what was typed. recipe: the whole recipe as it was run, YAML; both without folders of the machine.
+        facelet: the version.
         machine: what it was trained on, "" where the run does not say.
         lineage: rows of the model and of those that it comes from, the model's own last.
         controls: rows of the controls of any of these.
@@ -61,8 +63,8 @@ def read_origin(folder: str | Path, model: str | Path) -> Origin:
     lineage = (*_ancestors(ledger, own), own)
     names = {row.name for row in lineage}
     return Origin(
-        command=str(told.get("command", "")),
-        recipe=(place / "recipe.yaml").read_text("utf-8") if (place / "recipe.yaml").exists() else "",
+        command=shareable_command(str(told.get("command", ""))),
+        recipe=shareable_recipe((place / "recipe.yaml").read_text("utf-8")) if (place / "recipe.yaml").exists() else "",
         facelet=str(told.get("facelet", "")),
         machine=str(told.get("machine", "")),
         lineage=lineage,

@@ -42,6 +42,10 @@ class Row(BaseModel):
     accuracy: float = Field(ge=0, le=1)
     accuracy_low: float = Field(ge=0, le=1)
     accuracy_high: float = Field(ge=0, le=1)
+    baseline: float | None = Field(
+        None, ge=0, le=1, description="accuracy of always answering the largest class, or the same of every pair"
+    )
+    baseline_answer: str = Field("", description="that class; empty of pairs")
     balanced_accuracy: float | None = Field(None, ge=0, le=1)
     recall_spread: float | None = Field(None, ge=0, le=1, description="standard deviation of recall over the classes")
     ece: float | None = None
@@ -75,6 +79,19 @@ class Row(BaseModel):
         return self.compare or self.parent
 
     @property
+    def beats_baseline(self) -> bool:
+        """Whether the whole interval of the accuracy lies above the baseline; True where that is not known."""
+        return self.baseline is None or self.accuracy_low > self.baseline
+
+    @property
+    def baseline_words(self) -> str:
+        """ "always answering 'neutral' (40.4 %)", "" where the baseline is not known."""
+        if self.baseline is None:
+            return ""
+        always = f"always answering {self.baseline_answer!r}" if self.baseline_answer else "answering all pairs alike"
+        return f"{always} ({percent(self.baseline)})"
+
+    @property
     def unit(self) -> str:
         """What ``n`` counts."""
         return "faces" if self.balanced_accuracy is not None else "pairs"
@@ -93,6 +110,7 @@ def figures(result: Classification | Verification) -> dict[str, Any]:
             "accuracy": result.accuracy,
             "accuracy_low": low,
             "accuracy_high": high,
+            "baseline": max(float(result.same.mean()), float(1 - result.same.mean())),
             "tar_1e2": tars[0],
             "tar_1e3": tars[1],
         }
@@ -104,6 +122,8 @@ def figures(result: Classification | Verification) -> dict[str, Any]:
         "accuracy": scores.accuracy,
         "accuracy_low": scores.accuracy_low,
         "accuracy_high": scores.accuracy_high,
+        "baseline": scores.baseline,
+        "baseline_answer": scores.largest.name,
         "balanced_accuracy": scores.balanced_accuracy,
         "recall_spread": scores.recall_spread,
         "ece": scores.ece,

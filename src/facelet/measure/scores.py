@@ -71,9 +71,25 @@ class Scores:
     confusion: NDArray[np.int64]
     bins: tuple[Bin, ...]
 
+    @property
+    def largest(self) -> ClassScore:
+        """The class with most faces."""
+        return max(self.per_class, key=lambda row: row.n)
+
+    @property
+    def baseline(self) -> float:
+        """Accuracy of always answering the largest class: what a model reaches that has learned nothing."""
+        return self.largest.n / self.n
+
+    @property
+    def beats_baseline(self) -> bool:
+        """Whether the whole interval of the accuracy lies above the baseline."""
+        return self.accuracy_low > self.baseline
+
     def to_json(self) -> dict[str, Any]:
         return {
             **{name: getattr(self, name) for name in ("n", "accuracy", "accuracy_low", "accuracy_high")},
+            "baseline": {"always": self.largest.name, "accuracy": self.baseline, "beaten": self.beats_baseline},
             "balanced_accuracy": self.balanced_accuracy,
             "recall_spread": self.recall_spread,
             "ece": self.ece,

@@ -21,8 +21,18 @@ def verdict(row: Row, parent: Row | None, difference: Difference | None = None, 
     """What ``row`` gained and lost against ``parent`` (for a control: the model that it controls for).
 
     ``difference`` is ``row``'s accuracy minus ``parent``'s on the same faces; without it the rows' own intervals are
-    joined, which is wider. Raises FaceletError for rows of different protocols, splits or numbers of faces.
+    joined, which is wider. An accuracy that is no better than always answering the largest class is called so.
+    Raises FaceletError for rows of different protocols, splits or numbers of faces.
     """
+    said = _beside(row, parent, difference, step)
+    if row.beats_baseline:
+        return said
+    worthless = f"no better than {row.baseline_words}"
+    return f"{said}; it is {worthless}" if row.control else f"{worthless}; {said}"
+
+
+def _beside(row: Row, parent: Row | None, difference: Difference | None, step: str) -> str:
+    """What ``row`` may say of itself beside ``parent``."""
     step = step or row.step
     if parent is None:
         kind, what = ("control", "no model with its net") if row.control else ("the first", "nothing")

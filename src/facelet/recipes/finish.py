@@ -18,6 +18,7 @@ from facelet.measure.ledger import Ledger, Row, compared
 from facelet.measure.ledger_text import markdown, show
 from facelet.measure.report import write_report
 from facelet.measure.row import duration, figures
+from facelet.measure.shareable import shareable_command, shareable_recipe
 from facelet.measure.verdict import SHRINKING
 from facelet.measure.verification import Verification
 from facelet.recipes.measured import Measured, Result, difference, read_done
@@ -79,8 +80,8 @@ def finish(work: Work, done: list[Measured], console: Console) -> Ledger:
         made={label: rows for label, (_, rows) in made.items()},
         faces=work.pairs["test"] if on_pairs else faces.split("test"),
         notes=notes,
-        recipe_text=dump(recipe),
-        command=str(files.read_json(folder / "run.json")["command"]),
+        recipe_text=shareable_recipe(dump(recipe)),
+        command=shareable_command(str(files.read_json(folder / "run.json")["command"])),
     )
     console.print()
     show(ledger, console)

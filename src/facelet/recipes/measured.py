@@ -52,7 +52,8 @@ class Measured:
         interval = f"{percent(told['accuracy_low'])} to {percent(told['accuracy_high'])}"
         return (
             f"{self.label}: validation {percent(self.val.accuracy)}, "
-            f"test {percent(self.test.accuracy)} ({interval} of {told['n']:,}{_unit(self.test)})"
+            f"test {percent(self.test.accuracy)} ({interval} of {told['n']:,}{_unit(self.test)}; "
+            f"baseline {percent(told['baseline'])})"
         )
 
     @classmethod

@@ -16,6 +16,8 @@ from rich.console import Console
 from facelet.model_file import ModelInfo
 
 Result = TypeVar("Result")
+NO_PEOPLE = "says nothing about faces of people"
+"""How the note of a source of drawn faces ends."""
 
 
 def plain(text: str) -> str:
@@ -50,8 +52,10 @@ def with_progress(results: Iterator[Result], total: int) -> Iterable[Result]:
 
 
 def say_notes(info: ModelInfo) -> None:
-    """Prints what is to be known of the model's training faces, on standard error; where a card tells it, nothing."""
-    if info.card:
-        return
-    for note in info.protocol.get("notes", ()):
-        print(f"the model's training faces: {note}", file=sys.stderr)
+    """Prints, on standard error, that a model never saw a person. How its faces were split and read is no matter of a photo's:
+    `facelet models FILE` tells it.
+    """
+    notes = info.protocol.get("notes")
+    for note in notes if isinstance(notes, list | tuple) else ():
+        if str(note).endswith(NO_PEOPLE):
+            print(f"the model's training faces: {printable(str(note))}", file=sys.stderr)
