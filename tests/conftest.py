@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -63,6 +65,37 @@ def benchmark_script():
         return module
 
     return load
+
+
+KILLED = """
+import os, pathlib, signal
+
+plain, left = pathlib.Path.replace, int(os.environ["KILLED_AT_WRITE"])
+
+def replace(path, target):
+    global left
+    found = plain(path, target)
+    left -= str(target) == os.environ["KILLED_BY"]
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return found
+
+pathlib.Path.replace = replace
+"""
+"""Ends the process at once when it has written a file for the n-th time: no test need be quick enough to catch it."""
+
+
+@pytest.fixture
+def killed():
+    """``killed(code, arguments, path, write=1)`` runs Python code in a process that SIGKILL ends after a write of ``path``."""
+
+    def run(code: str, arguments: list[str], path: Path, write: int = 1) -> None:
+        environment = {**os.environ, "KILLED_BY": str(path), "KILLED_AT_WRITE": str(write)}
+        command = [sys.executable, "-c", KILLED + code, *map(str, arguments)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == -signal.SIGKILL, f"it ended by itself: {done.stdout}{done.stderr}"
+
+    return run
 
 
 @pytest.fixture

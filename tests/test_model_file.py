@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import time
 
 import numpy as np
 import onnx
@@ -64,9 +63,7 @@ def test_writing_again_replaces_our_metadata_and_keeps_other(tmp_path):
 
 def test_reading_starts_no_session(path, monkeypatch):
     monkeypatch.setattr("onnxruntime.InferenceSession", None)
-    start = time.perf_counter()
     model_file.read(path)
-    assert time.perf_counter() - start < 0.1
 
 
 def test_a_missing_file_an_empty_one_a_folder_and_text_are_refused(tmp_path):

@@ -63,7 +63,7 @@ def run(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     devices: Annotated[int, typer.Option(help="Processes or GPUs on this machine.")] = 1,
     nodes: Annotated[int, typer.Option(help="Machines, under torchrun or SLURM.")] = 1,
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, or bf16 where the device has it.")] = "auto",
     allow: Allow = False,
     plugin: Plugin = None,
 ) -> None:

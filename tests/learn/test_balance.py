@@ -246,6 +246,20 @@ def test_its_plan_is_a_sentence(faces):
     assert balance().plan(faces, {}).seconds > 0
 
 
+def test_a_machine_without_bf16_translates_in_fp32_and_says_so(work, faces, monkeypatch):
+    monkeypatch.setattr("facelet.learn.precision.has_bf16", lambda device: False)
+    monkeypatch.setattr("facelet.learn.precision.cpu_name", lambda: "avx2")
+    plans: list[translator.TranslationPlan] = []
+    monkeypatch.setattr(translator, "translate", lambda plan, job, device: plans.append(plan) or {})
+    said: list[str] = []
+    work.say = said.append
+    train, step = faces.labelled("train"), balance(precision="bf16")
+    source, wanted = step.wanted(train)
+    step._translate(work, train, source, wanted[0], len(wanted))
+    assert not plans[0].precision.bf16
+    assert said == ["  bf16 is not native on this CPU (avx2); training in fp32"]
+
+
 def test_a_full_disk_loses_nothing(work, faces, monkeypatch):
     monkeypatch.setattr(room, "translated", lambda net, path, some, device: np.asarray(some))
     target = balance().wanted(faces.labelled("train"))[1][0]

@@ -205,7 +205,8 @@ def test_faces_without_label_are_taught_too(step, job, faces, teacher):
     assert (step("distill", epochs=1, balance="sampler", **{"from": "teacher"}).training_faces(some).labels >= 0).all()
 
 
-def test_the_teacher_answers_in_the_precision_asked_for(step, job, faces, teacher):
+def test_the_teacher_answers_in_the_precision_asked_for(step, job, faces, teacher, monkeypatch):
+    monkeypatch.setattr("facelet.learn.precision.cpu_has_bf16", lambda: True)
     made = teacher()
     for chosen, run, expected in (("auto", "bf16", True), ("fp32", "bf16", False), ("auto", "fp32", False)):
         work = job(models={"teacher": made}, precision=run)

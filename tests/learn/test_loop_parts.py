@@ -32,8 +32,41 @@ def test_auto_takes_bf16_for_dense_nets_on_cpus_that_have_it(monkeypatch):
     assert not precision.choose(depthwise, CPU).bf16
     monkeypatch.setattr(precision, "cpu_has_bf16", lambda: False)
     assert not precision.choose(dense, CPU).bf16
-    assert precision.choose(depthwise, CPU, "bf16") == precision.Precision(bf16=True, channels_last=True)
     assert precision.choose(dense, CPU, "fp32") == precision.Precision(bf16=False, channels_last=True)
+
+
+def test_bf16_means_bf16_where_the_device_has_it(monkeypatch):
+    """Emulated it is several times slower than float32, and no recipe may ask that of a machine."""
+    net = nn.Conv2d(4, 4, 3, groups=4)
+    monkeypatch.setattr(precision, "arm_has_bf16", lambda: False)
+    monkeypatch.setattr(precision, "cpu_name", lambda: "avx2")
+    monkeypatch.setattr(precision, "cpu_has_bf16", lambda: True)
+    native = precision.choose(net, CPU, "bf16")
+    assert native == precision.Precision(bf16=True, channels_last=True)
+    assert precision.shortfall(CPU, "bf16", native) == ""
+    monkeypatch.setattr(precision, "cpu_has_bf16", lambda: False)
+    instead = precision.choose(net, CPU, "bf16")
+    assert instead == precision.Precision(bf16=False, channels_last=True)
+    assert precision.shortfall(CPU, "bf16", instead) == "bf16 is not native on this CPU (avx2); training in fp32"
+    assert precision.shortfall(CPU, "auto", instead) == precision.shortfall(CPU, "fp32", instead) == ""
+
+
+def test_a_gpu_that_emulates_bf16_trains_in_fp32(monkeypatch):
+    gpu = torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Tesla T4")
+    chosen = precision.choose(nn.Conv2d(4, 4, 3), gpu, "bf16")
+    assert not chosen.bf16
+    assert precision.shortfall(gpu, "bf16", chosen) == "bf16 is not native on this GPU (Tesla T4); training in fp32"
+
+
+def test_bf16_of_arm_is_found_by_name(monkeypatch):
+    monkeypatch.setattr(precision.platform, "machine", lambda: "aarch64")
+    for capabilities, found in (({"neon_bf16": True}, True), ({"neon_bf16": False, "neon": True}, False)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda known=capabilities: known, raising=False)
+        assert precision.arm_has_bf16() == found
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert not precision.arm_has_bf16(), "an older torch does not say"
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
-import subprocess
-import sys
-import textwrap
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -21,7 +16,7 @@ from safetensors.torch import load_file
 from facelet import nets
 from facelet.errors import FaceletError
 from facelet.faces import load
-from facelet.learn import checkpoints, probe
+from facelet.learn import checkpoints, precision, probe
 from facelet.learn.ema import Ema
 from facelet.step import Made
 
@@ -83,39 +78,27 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(step, job):
     assert not same_weights(one.folder / "net.safetensors", job("three").folder / "net.safetensors")
 
 
-KILLED = """
+TRAINS = """
 import sys
 from pathlib import Path
 import facelet.learn, facelet.learn.checkpoints as checkpoints
 from facelet.faces import load
 from facelet.step import STEPS, Job
-checkpoints.SECONDS = 0.0
-if __name__ == "__main__":
-    step = STEPS["train"].model_validate_json(sys.argv[1])
-    step.run(Job("net", Path(sys.argv[2]), load("toy?faces=160", size=16), {}, device="cpu"))
+checkpoints.SECONDS = checkpoints.COST = 0.0
+step = STEPS["train"].model_validate_json(sys.argv[1])
+step.run(Job("net", Path(sys.argv[2]), load("toy?faces=160", size=16), {}, device="cpu"))
 """
 
 
-def test_killed_and_resumed_it_ends_with_the_same_weights(step, job, tmp_path):
+def test_killed_and_resumed_it_ends_with_the_same_weights(step, job, killed):
     lesson = step(epochs=12, net_options={"width": 0.0625, "stem_stride": 1, "dropout": 0.3})
     broken, unbroken = job("broken"), job("unbroken")
-    script = tmp_path / "train.py"
-    script.write_text(textwrap.dedent(KILLED))
-    arguments = [sys.executable, str(script), lesson.model_dump_json(by_alias=True), str(broken.folder)]
-    process = subprocess.Popen(arguments, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL)
-    try:
-        while not (broken.folder / "state.pt").exists():
-            assert process.poll() is None
-            time.sleep(0.005)
-        time.sleep(0.1)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert not (broken.folder / "net.safetensors").exists(), "it ended before it could be killed"
+    killed(TRAINS, [lesson.model_dump_json(by_alias=True), broken.folder], broken.folder / "state.pt", write=9)
+    assert not (broken.folder / "net.safetensors").exists()
     said: list[str] = []
     broken.say = said.append
     lesson.run(broken)
-    assert any("continues after step" in line for line in said)
+    assert any("continues after step 9 of 24" in line for line in said)
     lesson.run(unbroken)
     assert same_weights(broken.folder / "net.safetensors", unbroken.folder / "net.safetensors")
     assert curves(broken.folder) == curves(unbroken.folder)
@@ -161,6 +144,42 @@ def interrupt_after(monkeypatch, stop):
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(Ema, "update", update)
+
+
+def test_a_machine_without_bf16_trains_in_fp32_and_says_so(step, job, monkeypatch):
+    monkeypatch.setattr(precision, "has_bf16", lambda device: False)
+    monkeypatch.setattr(precision, "cpu_name", lambda: "avx2")
+    said: list[str] = []
+    asked, plain = job("asked", say=said.append), job("plain")
+    step(epochs=1, precision="bf16").run(asked)
+    assert said[0] == "  bf16 is not native on this CPU (avx2); training in fp32"
+    step(epochs=1, precision="fp32").run(plain)
+    assert same_weights(asked.folder / "net.safetensors", plain.folder / "net.safetensors")
+    said.clear()
+    step(epochs=1, precision="auto").run(job("run", say=said.append, precision="bf16"))
+    assert said[0] == "  bf16 is not native on this CPU (avx2); training in fp32"
+
+
+def test_resumed_on_a_machine_without_bf16_it_goes_on_in_fp32_and_says_so(step, job, monkeypatch):
+    """And the other way round it stays in what it was begun in."""
+    lesson, said = step(epochs=4, precision="bf16"), []
+    monkeypatch.setattr(precision, "cpu_name", lambda: "avx2")
+    for name, before, after in (("newer", True, False), ("older", False, True)):
+        work = job(name, say=said.append)
+        with monkeypatch.context() as here:
+            here.setattr(precision, "has_bf16", lambda device, found=before: found)
+            interrupt_after(here, 5)
+            with pytest.raises(FaceletError, match="stopped after step 5"):
+                lesson.run(work)
+        said.clear()
+        with monkeypatch.context() as here:
+            here.setattr(precision, "has_bf16", lambda device, found=after: found)
+            made = lesson.run(work)
+        assert made.spent["steps"] == 8
+        assert not json.loads((work.folder / "plan.json").read_text())["precision"]["bf16"]
+        words = "bf16, in which this training was begun, is not native on this CPU (avx2); it goes on in fp32, and its figures"
+        assert any(words in line for line in said) == before
+        assert any("continues after step 5" in line for line in said)
 
 
 def test_signals_are_given_back(step, job, monkeypatch):

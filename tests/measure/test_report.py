@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import time
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -117,7 +116,7 @@ class Reader(HTMLParser):
 
 def test_recall_chart_is_to_scale(page):
     """Every bar lies on the scale, and its mark on the bar."""
-    chart = page[0][page[0].index('<div class="recall">') :]
+    chart = page[page.index('<div class="recall">') :]
     bars = re.findall(r'<i style="left:([\d.-]+)%;width:([\d.]+)%"></i><b style="left:([\d.-]+)%">', chart)
     assert len(bars) == 8 * 3
     for left, width, mark in (map(float, bar) for bar in bars):
@@ -128,14 +127,11 @@ def test_recall_chart_is_to_scale(page):
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    start = time.perf_counter()
-    text = written(tmp_path_factory.mktemp("report") / "report.html")
-    return text, time.perf_counter() - start
+    return written(tmp_path_factory.mktemp("report") / "report.html")
 
 
 def test_everything_is_in_one_page(page):
-    text, _ = page
-    said = " ".join(" ".join(Reader(text).text).split())
+    said = " ".join(" ".join(Reader(page).text).split())
     for part in (
         "T-SNet", "After Zhao et al.", "student-int8 answers", "Choice: T = 4.",
         "Ledger", "What accuracy costs", "Learning",
@@ -149,33 +145,30 @@ def test_everything_is_in_one_page(page):
 
 
 def test_it_fetches_nothing_and_runs_nothing(page):
-    reader = Reader(page[0])
+    reader = Reader(page)
     assert not {"script", "iframe", "link", "object"} & set(reader.tags)
     places = [value for name, value in reader.attributes if name in ("src", "href", "xlink:href", "action")]
     assert places
     assert all(place.startswith(("data:image/png;base64,", "#")) for place in places)
-    assert not re.search(r"url\((?!#)", page[0])
-    assert "default-src 'none'" in page[0]
+    assert not re.search(r"url\((?!#)", page)
+    assert "default-src 'none'" in page
 
 
 def test_ids_are_unique_and_all_references_lead_somewhere(page):
-    ids = [value for name, value in Reader(page[0]).attributes if name == "id"]
+    ids = [value for name, value in Reader(page).attributes if name == "id"]
     assert len(ids) == len(set(ids))
-    assert set(re.findall(r"url\(#([^)]+)\)", page[0])) <= set(ids)
+    assert set(re.findall(r"url\(#([^)]+)\)", page)) <= set(ids)
 
 
 def test_plots_take_the_pages_colours(page):
-    text, _ = page
-    assert "var(--c0)" in text
-    assert "var(--ink)" in text
-    assert "#0101" not in text
-    assert "DejaVu" not in text
+    assert "var(--c0)" in page
+    assert "var(--ink)" in page
+    assert "#0101" not in page
+    assert "DejaVu" not in page
 
 
-def test_it_is_quick_and_light(page):
-    text, seconds = page
-    assert seconds < 10
-    assert len(text) < 1_500_000
+def test_it_is_light(page):
+    assert len(page) < 1_500_000
 
 
 def test_names_of_users_are_text(tmp_path):

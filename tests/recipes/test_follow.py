@@ -82,7 +82,7 @@ def test_an_error_of_the_leader_ends_the_followers(tmp_path, monkeypatch):
     assert thread.is_alive(), "it took the error of an earlier launch for its own"
     with pytest.raises(FaceletError, match="no such net"), leading(tmp_path, LED):
         raise FaceletError("no such net")
-    thread.join(10)
+    thread.join(120)
     assert errors == ["the leading process ended: no such net"]
 
 

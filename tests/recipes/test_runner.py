@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -193,31 +191,24 @@ CHECKPOINT_ALWAYS = """
 from facelet.cli import main
 from facelet.learn import checkpoints
 checkpoints.SECONDS = checkpoints.COST = 0.0
-if __name__ == "__main__":
-    main()
+main()
 """
 
 
-def test_a_killed_run_ends_with_the_numbers_of_an_unbroken_one(recipe, finished, tmp_path):
-    """SIGKILL within both trainings and after the first one, while it is exported or quantized; then --resume."""
-    folder, script = tmp_path / "run", tmp_path / "facelet.command.py"
-    script.write_text(CHECKPOINT_ALWAYS)
+def test_a_killed_run_ends_with_the_numbers_of_an_unbroken_one(recipe, finished, tmp_path, killed):
+    """SIGKILL within both trainings and after the first one, before it is exported or quantized; then --resume."""
+    folder = tmp_path / "run"
     steps = folder / "steps"
-    command = [sys.executable, str(script), "run", str(recipe), "--out", str(folder)]
-    for path in (
-        steps / "student/state.pt",
-        steps / "student/state.pt",
-        steps / "student/result.json",
-        steps / "again/state.pt",
+    words = ["run", str(recipe), "--out", str(folder)]
+    for path, write in (
+        (steps / "student/state.pt", 3),
+        (steps / "student/state.pt", 4),
+        (steps / "student/result.json", 1),
+        (steps / "again/state.pt", 2),
     ):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            _wait_for_change(process, path)
-        finally:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        command = [sys.executable, str(script), "run", "--resume", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True)
+        killed(CHECKPOINT_ALWAYS, words, path, write)
+        words = ["run", "--resume", str(folder)]
+    done = subprocess.run([sys.executable, "-c", CHECKPOINT_ALWAYS, *words], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "continues after step" in done.stdout
     whole, broken = rows_of(finished), rows_of(folder)
@@ -229,19 +220,6 @@ def test_a_killed_run_ends_with_the_numbers_of_an_unbroken_one(recipe, finished,
         first, second = (load_checkpoint(place / "steps" / name / "net.safetensors")[0] for place in (finished, folder))
         for one, other in zip(first.state_dict().values(), second.state_dict().values(), strict=True):
             np.testing.assert_array_equal(one.numpy(), other.numpy())
-
-
-def _wait_for_change(process: subprocess.Popen, path: Path, seconds: float = 300) -> None:
-    """Until ``path`` is written by ``process``."""
-    before, end = _written(path), time.monotonic() + seconds
-    while _written(path) in (before, None):
-        assert process.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def _written(path: Path) -> int | None:
-    return path.stat().st_mtime_ns if path.exists() else None
 
 
 def test_the_machine_that_trains_is_told():

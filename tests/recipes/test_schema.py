@@ -10,6 +10,7 @@ import yaml
 from facelet.errors import FaceletError
 from facelet.recipes import catalogue, runner, schema  # noqa: F401  (the runner brings the steps)
 
+BENCHMARKS = sorted((Path(__file__).parents[2] / "benchmarks").glob("*.yaml"))
 PLAIN = {
     "title": "mine",
     "steps": [{"do": "train", "as": "net", "net": "shufflenet-v2", "epochs": 1}],
@@ -24,11 +25,19 @@ def test_every_shipped_recipe_is_valid_in_every_profile(name):
         assert schema.load(name, profile=profile).steps
 
 
-@pytest.mark.parametrize(
-    "path", sorted((Path(__file__).parents[2] / "benchmarks").glob("*.yaml")), ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
 def test_the_benchmarks_recipes_are_valid(path):
     assert schema.load(str(path)).steps
+
+
+def test_no_shipped_recipe_asks_for_a_precision():
+    """What is quick on one machine is slow on another: `auto` decides where the recipe is run."""
+    recipes = [schema.load(str(path)) for path in BENCHMARKS]
+    for name in catalogue.names():
+        recipes += [schema.load(name, profile=profile) for profile in ("", *schema.load(name).profiles)]
+    for recipe in recipes:
+        asked = {step.name: step.precision for step, _ in recipe.all_steps() if hasattr(step, "precision")}
+        assert set(asked.values()) <= {"auto"}, (recipe.title, asked)
 
 
 @pytest.mark.parametrize("name", catalogue.names())

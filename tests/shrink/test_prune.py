@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -250,28 +246,17 @@ CHECKPOINT_ALWAYS = """
 from facelet.cli import main
 from facelet.learn import checkpoints
 checkpoints.SECONDS = checkpoints.COST = 0.0
-if __name__ == "__main__":
-    main()
+main()
 """
 
 
-def test_killed_within_and_between_rounds_it_ends_with_the_same_weights(recipe, finished, tmp_path):
-    folder, script = tmp_path / "run", tmp_path / "command.py"
-    script.write_text(CHECKPOINT_ALWAYS)
+def test_killed_within_and_between_rounds_it_ends_with_the_same_weights(recipe, finished, tmp_path, killed):
+    folder = tmp_path / "run"
     place = folder / "steps" / "small"
-    command = [sys.executable, str(script), "run", str(recipe), "--out", str(folder)]
+    words = ["run", recipe, "--out", folder]
     for path in (place / "round1" / "state.pt", place / "round1" / "net.safetensors", place / "done.json"):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            end = time.monotonic() + 300
-            while not path.exists():
-                assert process.poll() is None, "it ended before it could be killed"
-                assert time.monotonic() < end
-                time.sleep(0.005)
-        finally:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        command = [sys.executable, str(script), "run", "--resume", str(folder)]
+        killed(CHECKPOINT_ALWAYS, words, path)
+        words = ["run", "--resume", folder]
         if path.parent.name == "round1":
             assert not (place / "round2" / "net.safetensors").exists()
     whole = finished / "steps" / "small"

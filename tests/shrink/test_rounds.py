@@ -45,7 +45,7 @@ def test_a_cut_is_made_once_by_the_first_process_and_read_by_the_others(tmp_path
     time.sleep(0.05)
     assert not read
     mine, again = each.cut("abc", True, make), each.cut("abc", True, make)
-    follower.join(10)
+    follower.join(120)
     assert made == [1]
     for found, _ in (mine, again, read[0]):
         assert all(torch.equal(one, other) for one, other in zip(found.parameters(), net.parameters(), strict=True))

@@ -73,7 +73,9 @@ class Balance(Step):
     identity: float = Field(5.0, ge=0, le=1000)
     pool: int = Field(50, ge=0, le=10_000)
     lr: float = Field(2e-4, gt=0, le=1)
-    precision: precisions.Wish = "auto"
+    precision: precisions.Wish = Field(
+        "auto", description="auto, fp32, or bf16: bfloat16 where the device has it itself"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Balance:
@@ -174,6 +176,10 @@ class Balance(Step):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             translation = Translation(train.channels, self.choice)
+        begun = kept.load_plan()[1]
+        precision = precisions.resume(begun, device) if begun else precisions.choose(translation, device, wish)
+        if said := precisions.shortfall(device, wish, precision, begun):
+            job.say(f"  {said}")
         images = [np.asarray(train.images[train.labels == label]) for label in (source, each.label)]  # copies
         plan = TranslationPlan(
             name=f"{self.name}, {each.name}",
@@ -181,7 +187,7 @@ class Balance(Step):
             pairs=Pairs(images[0], images[1], self.batch, seed),
             steps=self.steps,
             seconds=60 * self.minutes / classes if self.minutes else None,
-            precision=kept.load_plan()[1] or precisions.choose(translation, device, wish),
+            precision=precision,
             seed=seed,
             folder=kept,
         )

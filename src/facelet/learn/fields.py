@@ -45,7 +45,9 @@ class LessonFields(Step):
     synthetic: str | None = Field(None, description="earlier step balance, whose made faces are trained on, too")
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the running mean of the weights, 0 for none")
     augment: float | dict[str, float] = Field(1.0, description="strength, 0 for none; or fields of Augmentation")
-    precision: precisions.Wish = "auto"
+    precision: precisions.Wish = Field(
+        "auto", description="auto, fp32, or bf16: bfloat16 where the device has it itself"
+    )
     record: bool = Field(
         True, description="on one GPU: a step is recorded once and replayed, which spares Python's time"
     )

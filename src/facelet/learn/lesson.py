@@ -195,13 +195,15 @@ class Lesson(LessonFields):
             balanced=self.balance == "sampler",
             epoch=len(self.training_faces(job.faces)),  # with synthetic faces as many steps as without
         )
-        schedule, precision = folder.load_plan()
+        schedule, kept = folder.load_plan()
         if self.epochs and schedule is None:
             counts = {"steps_per_epoch": batches.steps_per_epoch, "train": batches.epoch, "val": len(exam.faces)}
             schedule = by_epochs(self.epochs, **counts, warmup=self.warmup)
-        precision = precision or precisions.choose(net, device, self.wish(job))
+        precision = precisions.resume(kept, device) if kept else precisions.choose(net, device, self.wish(job))
         if job.leads:
             folder.save_plan(schedule, precision)
+        if said := precisions.shortfall(device, self.wish(job), precision, kept):
+            job.say(f"  {said}")
         job.say(f"  {device.type}, {precision}, batches of {batches.size} faces")
         return Training(
             name=job.name,

@@ -6,12 +6,17 @@ Precision(bf16=False, channels_last=True)
 ``auto`` is a rule and no measurement, so that the same seed gives the same weights on the same machine: bfloat16 on
 GPUs that have it themselves, and on CPUs with bfloat16 instructions for nets whose spatial convolutions are mostly dense;
 depthwise ones are slower in it, and those of ``nets.separable`` stay out of it by themselves. Channels last on the CPU.
+
+``bf16`` means bfloat16 where the device computes in it itself. Emulation is several times slower than float32, so float32 is used
+elsewhere: a recipe runs on every machine, and ``shortfall`` says in one line what it was trained in.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -37,11 +42,31 @@ class Precision:
 
 def choose(net: nn.Module, device: torch.device, wish: Wish = "auto") -> Precision:
     """What ``net`` is trained in on ``device``: autocast to bfloat16 or float32, and the memory layout."""
-    bf16 = wish == "bf16"
-    if wish == "auto":
-        on_gpu = device.type == "cuda"
-        bf16 = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu else cpu_has_bf16() and is_dense(net)
+    bf16 = wish != "fp32" and has_bf16(device)
+    if wish == "auto" and device.type == "cpu":
+        bf16 = cpu_has_bf16() and is_dense(net)
     return Precision(bf16, channels_last=bf16 or device.type == "cpu")
+
+
+def resume(kept: Precision, device: torch.device) -> Precision:
+    """What a training that was begun in ``kept`` goes on in: the same, or float32 where ``device`` would emulate bfloat16.
+
+    Begun in float32 it stays in float32 on a device that has bfloat16, so that nothing changes that need not.
+    """
+    return replace(kept, bf16=kept.bf16 and has_bf16(device))
+
+
+def shortfall(device: torch.device, wish: Wish, chosen: Precision, kept: Precision | None = None) -> str:
+    """Why ``chosen`` is not the bfloat16 that was wished for, or that the training was begun in (``kept``); "" when it is."""
+    if chosen.bf16 or has_bf16(device) or not (kept.bf16 if kept else wish == "bf16"):
+        return ""
+    what = f"this CPU ({cpu_name()})" if device.type == "cpu" else f"this GPU ({device_name(device)})"
+    if kept:
+        return (
+            f"bf16, in which this training was begun, is not native on {what}; it goes on in fp32, and its figures will differ "
+            "from those of an unbroken run"
+        )
+    return f"bf16 is not native on {what}; training in fp32"
 
 
 def is_dense(net: nn.Module) -> bool:
@@ -52,10 +77,30 @@ def is_dense(net: nn.Module) -> bool:
     return sum(count for dense, count in weights if dense) >= 0.9 * sum(count for _, count in weights)
 
 
+def has_bf16(device: torch.device) -> bool:
+    """Whether ``device`` computes in bfloat16 itself."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return cpu_has_bf16() or arm_has_bf16()
+
+
 def cpu_has_bf16() -> bool:
-    """Whether this CPU multiplies bfloat16 itself (AVX512-BF16 or AMX); emulation would be slower than float32."""
+    """Whether this x86 CPU multiplies bfloat16 itself (AVX512-BF16 or AMX); emulation would be slower than float32."""
     found = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
     return any(test() for test in found if test is not None)
+
+
+def arm_has_bf16() -> bool:
+    """Whether this ARM CPU does, as far as torch can tell. ``auto`` does not use it there: nobody has measured whether it pays."""
+    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return platform.machine().lower() in ("aarch64", "arm64") and any(
+        found is True and "bf16" in name for name, found in capabilities.items()
+    )
+
+
+def cpu_name() -> str:
+    """The vector instructions that torch uses on this CPU: "avx2", "avx512"."""
+    return torch.backends.cpu.get_cpu_capability().lower()
 
 
 def pick_device(wish: str = "auto") -> torch.device:
