@@ -67,6 +67,15 @@ def test_a_block_is_relu_of_the_sum_of_its_branches(inputs, stride, norms):
 
 
 @pytest.mark.parametrize(("inputs", "stride"), [(8, 1), (8, 2), (4, 1)])
+def test_a_single_block_is_a_convolution_its_norm_and_a_relu(inputs, stride):
+    block, maps = lively(Block(inputs, 8, stride, "single")), torch.randn(2, inputs, 6, 6)
+    expected = block.bn(nn.functional.conv2d(maps, block.conv.weight, None, stride, 1)).relu()
+    torch.testing.assert_close(block(maps), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(block.fused()(maps), expected, rtol=1e-5, atol=1e-5)
+    assert {name.split(".")[0] for name in block.state_dict()} == {"conv", "bn"}
+
+
+@pytest.mark.parametrize(("inputs", "stride"), [(8, 1), (8, 2), (4, 1)])
 def test_a_block_fuses_as_timms_does(inputs, stride):
     theirs, ours = lively(RepVggBlock(inputs, 8, stride=stride)), Block(inputs, 8, stride, "branches").eval()
     ours.conv.load_state_dict(theirs.conv_kxk.conv.state_dict())
@@ -85,7 +94,14 @@ def test_a_block_fuses_as_timms_does(inputs, stride):
 
 @pytest.mark.parametrize("name", ["repvgg", "repvgg-x0.5"])
 @pytest.mark.parametrize(
-    "options", [{}, {"norms": "sum"}, {"embedding": 64, "dropout": 0.3}, {"blocks": [1, 2, 3], "width": 0.5}]
+    "options",
+    [
+        {},
+        {"norms": "sum"},
+        {"norms": "single"},
+        {"embedding": 64, "dropout": 0.3},
+        {"blocks": [1, 2, 3], "width": 0.5},
+    ],
 )
 def test_fused_it_answers_the_same(name, options, faces):
     net = lively(nets.resolve(name, classes=8, size=48, **options).build())
@@ -117,7 +133,7 @@ def test_contract(size, channels, options):
     assert net(faces).shape == (2, 5)
 
 
-@pytest.mark.parametrize("options", [{}, {"norms": "sum"}, {"embedding": 64}])
+@pytest.mark.parametrize("options", [{}, {"norms": "sum"}, {"norms": "single"}, {"embedding": 64}])
 def test_every_weight_learns_and_the_net_returns_from_its_file(options, faces, tmp_path):
     spec = nets.resolve("repvgg", classes=0, size=48, width=0.125, blocks=[2, 1, 1], **options)
     net = spec.build()

@@ -29,14 +29,15 @@ from facelet.nets.fusing import Fusable
 from facelet.nets.pointwise import Pointwise
 from facelet.nets.stem import default_stride, require_size, scaled
 
-Norms = Literal["branches", "sum"]
+Norms = Literal["branches", "sum", "single"]
 FIRST, WIDTHS = 32, (64, 128, 192)
 
 
 class Block(Fusable):
     """ReLU of the sum of a 3x3, a 1x1 and, where the shapes allow, the input. (N, inputs, H, W) to (N, width, H / stride, ...).
 
-    ``norms``: a batch norm behind each of the three, or one behind the 3x3 and one behind the sum.
+    ``norms``: a batch norm behind each of the three, one behind the 3x3 and one behind the sum, or "single": only the 3x3 and its
+    batch norm, the fused block as it is trained.
     """
 
     def __init__(self, inputs: int, width: int, stride: int, norms: Norms) -> None:
@@ -47,14 +48,17 @@ class Block(Fusable):
 
         self.conv = nn.Conv2d(inputs, width, 3, stride, 1, bias=False)
         self.bn = nn.BatchNorm2d(width)
-        self.pointwise = Pointwise(inputs, width, stride)
+        branches = norms != "single"
+        self.pointwise = Pointwise(inputs, width, stride) if branches else None
         self.pointwise_bn = norm("branches")
-        self.identity = norm("branches") if inputs == width and stride == 1 else None
+        self.identity = norm("branches") if branches and inputs == width and stride == 1 else None
         self.sum_bn = norm("sum")
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, maps: Tensor) -> Tensor:
-        total = self.bn(self.conv(maps)) + self.pointwise_bn(self.pointwise(maps))
+        total = self.bn(self.conv(maps))
+        if self.pointwise is not None:
+            total = total + self.pointwise_bn(self.pointwise(maps))
         if self.identity is not None:
             total = total + self.identity(maps)
         return self.relu(self.sum_bn(total))
@@ -63,7 +67,9 @@ class Block(Fusable):
     def fused(self) -> nn.Module:
         """One 3x3 convolution with bias, whose middle has the 1x1 and the input, and the ReLU."""
         weight, bias = _folded(self.conv.weight, self.bn)
-        middle, shift = _folded(self.pointwise.weight, self.pointwise_bn)
+        middle, shift = weight.new_zeros(*weight.shape[:2], 1, 1), torch.zeros_like(bias)
+        if self.pointwise is not None:
+            middle, shift = _folded(self.pointwise.weight, self.pointwise_bn)
         if self.identity is not None:
             same = torch.eye(len(weight), dtype=weight.dtype, device=weight.device)[:, :, None, None]
             same, more = _folded(same, self.identity)
@@ -94,7 +100,7 @@ class RepVGG(FaceNet):
         width: factor of all widths, 0.125 to 4; 1.02 M parameters and 44.6 M MACs at 1.0, fused, for 48 px.
         blocks: of the three stages; 4, 5 and 1 when None.
         embedding: length, 64 to 1024, of one that MobileFaceNet's head makes of the last map; its mean when None.
-        norms: "branches" as in the paper, or "sum".
+        norms: "branches" as in the paper, "sum", or "single": no branches at all, to train on from a fused net's weights.
         stem_stride: 1 or 2; 1 below 40 px when None.
         dropout: before the classifier, or the embedding.
 
