@@ -1,0 +1,165 @@
+"""Faces to ask runtimes about, and how a runtime's answers compare with the reference's: a Row of the table.
+
+The faces are in a seeded random order, so that those which a slow runtime has answered when its time is up are a fair sample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facelet.errors import FaceletError
+from facelet.faces import load, load_pairs
+from facelet.faces.sources import has_pairs
+from facelet.measure.intervals import paired_difference, wilson
+from facelet.measure.labels import match_labels
+from facelet.measure.pair_evaluation import framed
+from facelet.measure.roc import best_threshold
+from facelet.model_file import ModelInfo
+from portability.job import Answers
+
+SEED = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Faces, and what is known of them.
+
+    Attributes:
+        images: uint8 (N, H, W, C).
+        labels: int64 (N,), the model's label of each face, -1 where it has none; None where labels are not asked.
+        same: bool (N / 2,), whether images 2k and 2k + 1 are one person; None where the source has no pairs.
+        name: what they are, with the protocol's hash.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None
+    same: NDArray[np.bool_] | None
+    name: str
+
+    @classmethod
+    def drawn(cls, source: str, split: str, limit: int, info: ModelInfo) -> Sample:
+        """``limit`` faces of one split of a written source, or ``limit`` pairs of one of pairs, framed as the model wants them.
+
+        Raises FaceletError for a source that cannot be read or does not fit the model's task.
+        """
+        random = np.random.default_rng(SEED)
+        size, channels = info.input.cut_size, info.input.channels
+        if has_pairs(source):
+            if info.task != "identity":
+                raise FaceletError(f"{source} has pairs of faces; {info.name or 'the model'} is for {info.task}")
+            pairs = framed(load_pairs(source), info)
+            rows = random.permutation(len(pairs))[:limit]
+            name = f"{len(rows):,} of {len(pairs):,} pairs of {pairs.source} [protocol {pairs.protocol.hash}]"
+            return cls(pairs.images[pairs.pairs[rows].ravel()], None, pairs.same[rows], name)
+        faces = load(source, size=size, channels=channels)
+        labelled = info.task == "expression"
+        some = faces.labelled(split) if labelled else faces.split(split)
+        rows = random.permutation(len(some))[:limit]
+        name = f"{len(rows):,} of {len(some):,} {split} faces of {faces.source} [protocol {faces.protocol.hash}]"
+        labels = match_labels(some.classes, info.labels)[some.labels[rows]] if labelled else None
+        return cls(some.images[rows], labels, None, name)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One runtime with one model. What was not measured is None.
+
+    Attributes:
+        n: faces answered.
+        accuracy, low, high: of expressions, or of pairs at one threshold, with Wilson's 95 % interval.
+        change, change_low, change_high: accuracy minus the reference's on the same faces, and its interval.
+        agreement: share of faces with the same likeliest label as the reference says.
+        cosine, least_cosine: mean and least, of an embedding and the reference's.
+        largest, mean: differences of logits from the reference's, of embeddings at length 1.
+        p50_ms: of one face; None under emulation.
+        reason: why the runtime did not run.
+    """
+
+    runtime: str
+    version: str = ""
+    where: str = ""
+    n: int = 0
+    accuracy: float | None = None
+    low: float | None = None
+    high: float | None = None
+    change: float | None = None
+    change_low: float | None = None
+    change_high: float | None = None
+    agreement: float | None = None
+    cosine: float | None = None
+    least_cosine: float | None = None
+    largest: float | None = None
+    mean: float | None = None
+    p50_ms: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """The reference's answers to a sample, (N, K), and the task; of pairs the threshold above which two are one person."""
+
+    sample: Sample
+    reference: NDArray[np.float32]
+    task: str
+    threshold: float | None = None
+
+    @classmethod
+    def of(cls, sample: Sample, reference: NDArray[np.float32], info: ModelInfo) -> Judge:
+        """With the threshold of the model's file; where it has none the best one for the reference's answers."""
+        judge = cls(sample, reference, info.task, info.threshold)
+        if sample.same is None or info.threshold is not None:
+            return judge
+        return replace(judge, threshold=best_threshold(_scores(_unit(reference)), sample.same))
+
+    def correct(self, answers: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+        """Of the first faces, or of the pairs that they complete; None where nothing is known of them."""
+        if self.sample.labels is not None:
+            return answers.argmax(1) == self.sample.labels[: len(answers)]
+        if self.sample.same is None or len(answers) < 2:
+            return None
+        scores = _scores(_unit(answers))
+        return (scores >= self.threshold) == self.sample.same[: len(scores)]
+
+    def row(self, runtime: str, answers: Answers) -> Row:
+        """Raises FaceletError for answers of another width than the reference's."""
+        ours, n = answers.logits, len(answers.logits)
+        theirs = self.reference[:n]
+        if ours.shape != theirs.shape:
+            raise FaceletError(f"answered with {ours.shape[1]} numbers a face, the reference with {theirs.shape[1]}")
+        row = Row(runtime, answers.version, answers.where, n, p50_ms=answers.milliseconds)
+        if self.task == "expression":
+            row = replace(row, agreement=float((ours.argmax(1) == theirs.argmax(1)).mean()))
+        else:
+            ours, theirs = _unit(ours), _unit(theirs)
+            cosines = (ours * theirs).sum(1)
+            row = replace(row, cosine=float(cosines.mean()), least_cosine=float(cosines.min()))
+        differences = np.abs(ours - theirs)
+        row = replace(row, largest=float(differences.max()), mean=float(differences.mean()))
+        right, expected = self.correct(answers.logits), self.correct(self.reference[:n])
+        if right is None or expected is None:
+            return row
+        low, high = wilson(int(right.sum()), len(right))
+        change = paired_difference(right, expected)
+        return replace(
+            row,
+            accuracy=float(right.mean()),
+            low=low,
+            high=high,
+            change=change.value,
+            change_low=change.low,
+            change_high=change.high,
+        )
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    wide = vectors.astype(np.float64)
+    return wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-30)
+
+
+def _scores(unit: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cosines of each complete pair."""
+    complete = len(unit) // 2 * 2
+    return (unit[0:complete:2] * unit[1:complete:2]).sum(1)
