@@ -1,8 +1,8 @@
 """The step ``quantize``: an int8 model file from an fp32 one, within an accuracy allowance.
 
-In a recipe: ``{do: quantize, as: student-int8, of: student}``. Ranges come from training faces; where accuracy on validation faces
-falls by more than the allowance, the most sensitive layers stay in float until it does not. Static quantization through ONNX
-Runtime; Jacob et al., https://arxiv.org/abs/1712.05877
+In a recipe: ``{do: quantize, as: student-int8, of: student}``. Ranges come from training faces. The last layer stays in float, and
+where accuracy on validation faces falls by more than the allowance, the most sensitive others do too, until it does not. Static
+quantization through ONNX Runtime; Jacob et al., https://arxiv.org/abs/1712.05877
 
 Nothing in the file depends on the machine that makes it. By default no sum in it can saturate on any processor
 (``facelet.saturation``); the targets vnni and arm64 take all 8 bits of the weights, and their files are refused where they would be
@@ -88,7 +88,7 @@ class Quantize(Step):
         reference = reference_outputs(parent, info)
         work = _Work(job, parent, info, graph, job.folder / f"{job.name}.onnx", guard, self.target, reference)
         self._require_measurable()
-        choice = self._choice()
+        choice = self._choice(graph)
         job.say(f"plan: {graph.plan(choice)}; ranges from {len(inputs):,} training faces")
         before = work.score(parent)
         if 100 / before.n > self.allowance:
@@ -130,9 +130,13 @@ class Quantize(Step):
         some = np.random.default_rng(job.seed).permutation(train)[: self.faces]
         return job.faces.images[np.sort(some)]
 
-    def _choice(self) -> Choice:
+    def _choice(self, graph: Calibrated) -> Choice:
+        """The last layer stays in float: it is small, 8 bits of its outputs are most of int8's error, and OpenCV's engine of 5.0
+        cannot compute it in int8.
+        """
         auto: Types = "s8s8" if self.target == "arm64" else "u8s8"
-        return Choice(auto if self.types == "auto" else self.types, portable=self.target == "portable")
+        last = graph.computing[-1:] if len(graph.computing) > 1 else ()
+        return Choice(auto if self.types == "auto" else self.types, last, portable=self.target == "portable")
 
     def _require_measurable(self) -> None:
         if self.target != "portable" and saturation.kernels_saturate():
@@ -143,15 +147,19 @@ class Quantize(Step):
 
     def _with_floats(self, work: _Work, choice: Choice, inputs: NDArray[np.float32], before: Score) -> Choice:
         """The choice with the fewest layers in float that keeps the allowance, or with all of them."""
-        ranking = rank(work.graph, choice, inputs[:RANKING_FACES])
+        order = rank(work.graph, choice, inputs[:RANKING_FACES])
+        ranking = [name for name in order if name not in choice.floats]
+
+        def with_(floats: tuple[str, ...]) -> Choice:
+            return replace(choice, floats=(*choice.floats, *floats))
 
         def holds(floats: tuple[str, ...]) -> bool:
-            after = work.made(replace(choice, floats=floats))
-            work.job.say(f"{len(floats)} of {len(ranking)} layers in float: {before} → {after}")
+            after = work.made(with_(floats))
+            work.job.say(f"{len(with_(floats).floats)} of {len(order)} layers in float: {before} → {after}")
             return self._holds(after, before)
 
         floats = fewest(ranking, holds)
-        return replace(choice, floats=tuple(ranking) if floats is None else floats)
+        return with_(tuple(ranking) if floats is None else floats)
 
 
 @dataclass(frozen=True)
