@@ -180,8 +180,8 @@ def bench(
 
     try:
         batches = [int(size) for size in batch.split(",")]
-    except ValueError as error:
-        raise FaceletError(f"--batch {batch!r} should be numbers, as 1,8") from error
+    except ValueError:
+        raise FaceletError(f"--batch {batch!r} should be numbers, as 1,8") from None
     some = latency.timing_faces(faces) if faces else None
     where, rows = latency.machine(), latency.bench(models, batches, threads, seconds, faces=some)
     if as_json:

@@ -105,7 +105,7 @@ def graph_hash(path: str | Path) -> str:
 
     try:
         model = onnx.load(str(path), load_external_data=False)
-    except Exception as error:  # protobuf raises its own classes
-        raise FaceletError(f"{path} is not a whole ONNX file (cut short or damaged)") from error
+    except Exception:  # protobuf raises its own classes
+        raise FaceletError(f"{path} is not a whole ONNX file (cut short or damaged)") from None
     del model.metadata_props[:]
     return hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()

@@ -22,16 +22,16 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         handle = path.open("a+")
     except OSError as error:
-        raise FaceletError(f"cannot write in {folder}: {error.strerror}") from error
+        raise FaceletError(f"cannot write in {folder}: {error.strerror}") from None
     with handle:
         try:
             _take(handle.fileno())
-        except OSError as error:
+        except OSError:
             handle.seek(0)
             holder = handle.read(20).strip() or "unknown"
             raise FaceletError(
                 f"{folder} is in use by another run (process {holder}); wait for it, stop it, or choose another --out"
-            ) from error
+            ) from None
         handle.truncate(0)
         handle.write(str(os.getpid()))
         handle.flush()

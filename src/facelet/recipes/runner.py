@@ -149,7 +149,7 @@ def written(faces: str, before: schema.FacesChoice, settings: Sequence[str] = ()
         return schema.FacesChoice.model_validate(value | {key: kept[key] for key in said if key in kept})
     except ValidationError as error:
         first = error.errors()[0]
-        raise FaceletError(f"--faces {faces}: {first['loc'][0]}: {first['msg']} (got {first['input']!r})") from error
+        raise FaceletError(f"--faces {faces}: {first['loc'][0]}: {first['msg']} (got {first['input']!r})") from None
 
 
 def _require_same_faces(work: Work) -> None:
