@@ -38,10 +38,29 @@ def test_resume_takes_nothing_else(given):
     assert "--resume goes on with the run" in str(result.exception)
 
 
+def test_a_stopped_command_says_so(monkeypatch, capsys):
+    """By way of Typer, which turns Ctrl-C into an exit code without a word."""
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt("continue with: facelet run --resume runs/tsnet")
+
+    monkeypatch.setattr("facelet.recipes.runner.run", stop)
+    monkeypatch.setattr("facelet.runtime.catalogue.command", stop)
+    for words, said in (
+        (["run", "tsnet"], "stopped; continue with: facelet run --resume runs/tsnet\n"),
+        (["models"], "stopped\n"),
+    ):
+        monkeypatch.setattr(sys, "argv", ["facelet", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert (ended.value.code, capsys.readouterr().err) == (130, said)
+
+
 @pytest.mark.parametrize(
     ("error", "verb", "code", "says"),
     [
-        (KeyboardInterrupt, "run", 130, "facelet run --resume DIR"),
+        (KeyboardInterrupt("continue with: facelet run --resume runs/[a]"), "run", 130, "run --resume runs/[a]\n"),
+        (KeyboardInterrupt, "run", 130, "stopped\n"),
         (KeyboardInterrupt, "predict", 130, "stopped\n"),
         (MemoryError, "predict", 2, "not enough memory"),
         (FaceletError, "predict", 2, "error"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
+
+import onnx
 import pytest
 
 from facelet.errors import FaceletError, nearest, unknown
@@ -28,3 +31,31 @@ def test_a_registry_registers_once_and_explains_what_it_lacks():
         things.register("one")(2)
     with pytest.raises(FaceletError, match="did you mean 'one'"):
         things["onee"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import facelet; facelet.load('{folder}/gone.onnx')",
+        "import facelet; facelet.load('{folder}/text.onnx')",
+        "import facelet; facelet.load('{folder}/other.onnx')",
+        "import facelet; facelet.load('bad\\0name')",
+        "from facelet.model_file import ModelInfo, parse; parse({{'facelet': '{{}}'}}, 'x.onnx')",
+        "from facelet.files import read_json; read_json('{folder}/text.onnx')",
+        "from facelet.faces import load; load('toy?faces=many')",
+        "from facelet.faces import load; load('toy?faces')",
+        "from facelet.faces import load; load('pack:{folder}/text.onnx')",
+        "from facelet.faces.protocol import Protocol; Protocol.from_json({{}})",
+        "from facelet.recipes import schema; schema.load('tsnet', settings=['seeds=[', 'x=1'])",
+        "import facelet; facelet.Gallery('{folder}/text.onnx').people()",
+    ],
+)
+def test_a_mistake_has_a_traceback_of_its_own_alone(code, tmp_path):
+    """The message says the cause: Python need not print what was raised on the way to it."""
+    (tmp_path / "text.onnx").write_text("not a model")
+    onnx.save(onnx.ModelProto(ir_version=9), str(tmp_path / "other.onnx"))
+    with pytest.raises(FaceletError) as caught:
+        exec(code.format(folder=tmp_path))
+    told = "".join(traceback.format_exception(caught.value))
+    assert "During handling" not in told
+    assert "direct cause" not in told

@@ -90,7 +90,7 @@ def test_an_absurd_size_is_refused_unread(tmp_path):
 
 def test_an_onnx_of_others_is_refused(tmp_path):
     onnx.save(model(), tmp_path / "other.onnx")
-    refused(tmp_path / "other.onnx", "no Facelet metadata", "facelet run")
+    refused(tmp_path / "other.onnx", "no Facelet metadata", "facelet run", "adopt")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ from facelet.errors import FaceletError, FaceletWarning
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
+STOPPED = 130
+"""Exit code after Ctrl-C."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Speed = Annotated[
@@ -79,19 +81,22 @@ def run(
         )
     settings = [*(set_ or []), *([f"seeds={seeds}"] if seeds else [])]
     hardware = Hardware(device, devices, nodes, precision)
-    run_recipe(
-        recipe or "tsnet",
-        faces=faces,
-        also=also or [],
-        pairs=pairs,
-        only=[name for name in only.split(",") if name],
-        out=out,
-        settings=settings,
-        profile=profile,
-        resume=resume,
-        hardware=hardware,
-        console=console,
-    )
+    try:
+        run_recipe(
+            recipe or "tsnet",
+            faces=faces,
+            also=also or [],
+            pairs=pairs,
+            only=[name for name in only.split(",") if name],
+            out=out,
+            settings=settings,
+            profile=profile,
+            resume=resume,
+            hardware=hardware,
+            console=console,
+        )
+    except KeyboardInterrupt as error:  # of which Typer would keep the exit code alone
+        raise typer.Abort(str(error)) from None
 
 
 @app.command()
@@ -180,8 +185,8 @@ def bench(
 
     try:
         batches = [int(size) for size in batch.split(",")]
-    except ValueError as error:
-        raise FaceletError(f"--batch {batch!r} should be numbers, as 1,8") from error
+    except ValueError:
+        raise FaceletError(f"--batch {batch!r} should be numbers, as 1,8") from None
     some = latency.timing_faces(faces) if faces else None
     where, rows = latency.machine(), latency.bench(models, batches, threads, seconds, faces=some)
     if as_json:
@@ -271,13 +276,16 @@ def _show_warning(
 
 def _main() -> None:
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        code = app(standalone_mode=False) or 0
+        if code == STOPPED:
+            errors.print("stopped")
+        sys.exit(code)
     except FaceletError as error:
         errors.print(f"[bold red]error[/]: {escape(str(error))}", soft_wrap=True)
         sys.exit(2)
-    except (KeyboardInterrupt, typer.Abort):
-        errors.print("stopped" + "; continue with: facelet run --resume DIR" * ("run" in sys.argv[1:2]))
-        sys.exit(130)
+    except (KeyboardInterrupt, typer.Abort) as error:
+        errors.print("stopped" + f"; {error}" * bool(str(error)), markup=False, soft_wrap=True)
+        sys.exit(STOPPED)
     except BrokenPipeError:
         sys.exit(0)
     except MemoryError:

@@ -36,7 +36,7 @@ def existing(path: str | Path, kind: str = "file or folder") -> Path:
                 there = (entry.name for entry in islice(entries, LISTED) if os.path.exists(entry))
                 beside = nearest(place.name, there)
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: ~ of nobody
-        raise FaceletError(f"cannot look into {path}: {getattr(error, 'strerror', None) or error}") from error
+        raise FaceletError(f"cannot look into {path}: {getattr(error, 'strerror', None) or error}") from None
     guess = f", did you mean {str(place.parent / beside)!r}?" if beside else ""
     raise FaceletError(f"no {kind} {str(path)!r}{guess}")
 
@@ -53,7 +53,7 @@ def read_bytes(path: str | Path, limit: int) -> bytes:
             )
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:
-        raise FaceletError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+        raise FaceletError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
 
 
 @contextmanager
@@ -74,14 +74,14 @@ def writing(path: str | Path) -> Iterator[Path]:
         if replaced:
             beside.chmod(target.stat().st_mode & 0o777 | 0o600)
     except (OSError, ValueError) as error:
-        raise _explained(error, target) from error
+        raise _explained(error, target) from None
     try:
         yield beside
         with beside.open("rb") as written:
             os.fsync(written.fileno())
         beside.replace(target)
     except OSError as error:
-        raise _explained(error, target) from error
+        raise _explained(error, target) from None
     finally:
         beside.unlink(missing_ok=True)
 
@@ -100,7 +100,7 @@ def read_json(path: str | Path) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise FaceletError(f"cannot read {path}: {error}") from error
+        raise FaceletError(f"cannot read {path}: {error}") from None
 
 
 def _explained(error: OSError | ValueError, target: Path) -> FaceletError:

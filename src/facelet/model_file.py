@@ -174,16 +174,17 @@ def parse(metadata: dict[str, str], name: str) -> ModelInfo:
     """ModelInfo from an ONNX file's metadata. Raises FaceletError when it is absent or does not fit the schema."""
     if KEY not in metadata:
         raise FaceletError(
-            f"{name} has no Facelet metadata; a model file is made by `facelet run` (or facelet.shrink.export)"
+            f"{name} has no Facelet metadata; a model file is made by `facelet run`, of somebody else's ONNX file by its step "
+            "`adopt`: {do: adopt, as: theirs, file: FILE, labels: ..., size: ..., mean: ..., std: ...}"
         )
     try:
         return ModelInfo.model_validate_json(metadata[KEY])
     except ValidationError as error:
         if any(wrong["loc"] == ("format",) and wrong["input"] in range(FORMAT + 1, 1000) for wrong in error.errors()):
-            raise FaceletError(f"{name} was made by a later Facelet; upgrade Facelet to use it") from error
+            raise FaceletError(f"{name} was made by a later Facelet; upgrade Facelet to use it") from None
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole"
-        raise FaceletError(f"{name}: its Facelet metadata is damaged at {where!r}: {first['msg']}") from error
+        raise FaceletError(f"{name}: its Facelet metadata is damaged at {where!r}: {first['msg']}") from None
 
 
 def write(model: Any, info: ModelInfo, path: str | Path) -> None:
@@ -217,4 +218,4 @@ def metadata_of(data: bytes, path: str | Path) -> dict[str, str]:
     try:
         return metadata(data)
     except ValueError as error:
-        raise FaceletError(f"{path} is not a whole ONNX file ({error})") from error
+        raise FaceletError(f"{path} is not a whole ONNX file ({error})") from None

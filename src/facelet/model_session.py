@@ -53,7 +53,7 @@ def open_session(path: str | Path, threads: int = 0) -> onnxruntime.InferenceSes
     except FaceletError:
         raise
     except Exception as error:  # ONNX Runtime raises its own classes, without a common base
-        raise FaceletError(f"{path} is not a working ONNX file: {str(error).splitlines()[0][:200]}") from error
+        raise FaceletError(f"{path} is not a working ONNX file: {str(error).splitlines()[0][:200]}") from None
     _require_fit(session, info, path)
     if not _unproven_allowed.get():
         _require_proof(session, info, data, path)
@@ -108,7 +108,7 @@ def self_test(session: onnxruntime.InferenceSession, info: ModelInfo, path: str 
     try:
         faces = selftest.golden_faces(info.selftest, info.input.channels)
     except ValueError as error:
-        raise FaceletError(f"{path}: its self-test is damaged: {error}") from error
+        raise FaceletError(f"{path}: its self-test is damaged: {error}") from None
     try:
         answers = session.run(None, self_test_feed(faces, info))[0]
     except Exception:  # ONNX Runtime raises its own classes; whatever it is, the file does not work here

@@ -68,7 +68,16 @@ def read(path: str | Path) -> Image:
 
 def of_array(array: Any, what: str, expected: str = "uint8 of (height, width, 1) or (height, width, 3)") -> Image:
     """uint8 (H, W, C) of an array of (H, W) or (H, W, C). Raises FaceletError, naming ``what``, for any other."""
-    image = np.asarray(array)
+    if hasattr(array, "read"):
+        raise FaceletError(
+            f"{what} is an open file ({type(array).__name__}); expected {expected}; give its bytes: .read() it, opened as binary"
+        )
+    try:
+        image = np.asarray(array)
+    except ValueError:  # lists of unequal lengths
+        image = np.empty(0, object)
+    if not image.ndim or image.dtype.kind not in "biuf":
+        raise FaceletError(f"{what} is of type {type(array).__name__}; expected {expected}")
     if image.ndim == 2:
         image = image[:, :, None]
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3) or not image.size:

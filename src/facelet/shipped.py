@@ -53,7 +53,7 @@ def models() -> list[Shipped]:
     try:
         return [Shipped(**entry) for entry in read_json(manifest)]
     except (FaceletError, TypeError) as error:
-        raise FaceletError(f"{manifest} is damaged ({error}); reinstall Facelet") from error
+        raise FaceletError(f"{manifest} is damaged ({error}); reinstall Facelet") from None
 
 
 def default(task: str) -> Path | None:

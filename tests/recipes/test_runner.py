@@ -103,6 +103,17 @@ def test_further_sources_join_the_first(recipe):
     assert faces.source == "toy + toy"
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), FaceletError("`facelet run --resume RUN` continues there")])
+def test_how_to_continue_names_the_folder(recipe, tmp_path, monkeypatch, error):
+    def stop(*_):
+        raise error
+
+    monkeypatch.setattr("facelet.recipes.runner._take", stop)
+    folder = tmp_path / "my run"
+    with pytest.raises(type(error), match=rf"facelet run --resume '{folder}'"):
+        run(str(recipe), out=folder, console=Console(quiet=True))
+
+
 def test_a_finished_run_is_not_begun_again_by_accident(recipe, finished):
     with pytest.raises(FaceletError, match="holds a run already"):
         run(str(recipe), out=finished, console=Console(quiet=True))
@@ -170,7 +181,7 @@ def test_resuming_a_finished_run_repeats_nothing(finished):
 def test_a_refused_plan_leaves_the_folder_free(recipe, tmp_path):
     with pytest.raises(FaceletError, match="did you mean 'resnet18'"):
         run(str(recipe), out=tmp_path / "run", settings=["steps.student.net=resnet19"], console=Console(quiet=True))
-    assert not (tmp_path / "run" / "run.json").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 
@@ -102,6 +103,15 @@ def test_what_is_no_photo(two_faces, wrong):
         two_faces.analyze(wrong)
 
 
+def test_what_is_no_photo_is_called_by_its_type(two_faces):
+    with pytest.raises(FaceletError, match=r"the photo is of type NoneType; expected"):
+        two_faces.analyze(None)
+    with pytest.raises(FaceletError, match=r"the photo is of type list; expected"):
+        two_faces.analyze([[1], [1, 2]])
+    with pytest.raises(FaceletError, match=r"the photo is an open file \(BytesIO\).* \.read\(\) it"):
+        two_faces.analyze(io.BytesIO(b"hello"))
+
+
 def test_broken_bytes(two_faces):
     with pytest.raises(FaceletError, match="photo: not a readable image"):
         two_faces.analyze(b"hello")
@@ -186,9 +196,13 @@ def test_expression_and_identity_together(tiny, make_identity, tmp_path, photo):
 
 def test_models_that_do_not_go_together(tiny, make_identity, tmp_path):
     identity = make_identity(tmp_path / "id.onnx")
-    with pytest.raises(FaceletError, match=r"id.onnx is a model for identity; expected one for expression"):
+    with pytest.raises(
+        FaceletError, match=r"id.onnx is a model for identity; expected one for expression.*facelet verify A B"
+    ):
         Analyzer(identity, identity=identity)
-    with pytest.raises(FaceletError, match=r"tiny.onnx is a model for expression; expected one for identity"):
+    with pytest.raises(
+        FaceletError, match=r"tiny.onnx is a model for expression; expected one for identity.*facelet predict PHOTO"
+    ):
         Analyzer(tiny, identity=tiny)
 
 

@@ -123,9 +123,9 @@ def open_zip(path: Path, broken: Callable[[Path, object], FaceletError] | None =
         packed = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, struct.error, EOFError, NotImplementedError, ValueError) as error:
         other = f"{path} is neither a folder nor a whole zip ({error}); unpack other archives first"
-        raise (broken(path, error) if broken else FaceletError(other)) from error
+        raise (broken(path, error) if broken else FaceletError(other)) from None
     except OSError as error:
-        raise FaceletError(f"cannot read {path}: {error.strerror or error}") from error
+        raise FaceletError(f"cannot read {path}: {error.strerror or error}") from None
     with packed:
         infos = packed.infolist()
         for info in infos:
@@ -151,10 +151,10 @@ def read_member(packed: zipfile.ZipFile, member: str | zipfile.ZipInfo, name: st
         info = packed.getinfo(member) if isinstance(member, str) else member
         with packed.open(info) as file:
             data = file.read(info.file_size)
-    except KeyError as error:
-        raise FaceletError(f"{where} is missing") from error
+    except KeyError:
+        raise FaceletError(f"{where} is missing") from None
     except Exception as error:  # every kind of compression raises its own classes
-        raise FaceletError(f"{where} is damaged ({error})") from error
+        raise FaceletError(f"{where} is damaged ({error})") from None
     if len(data) != info.file_size:
         raise FaceletError(f"{where} is damaged ({len(data):,} of {info.file_size:,} bytes)")
     return data
@@ -225,7 +225,7 @@ def _walk(root: Path) -> tuple[dict[str, str], list[str]]:
         try:
             entries = list(os.scandir(root / folder))
         except OSError as error:
-            raise FaceletError(f"cannot read {root / folder}: {error.strerror}") from error
+            raise FaceletError(f"cannot read {root / folder}: {error.strerror}") from None
         for entry in entries:
             name = f"{folder}/{entry.name}" if folder else entry.name
             if not _shown(name):
@@ -246,8 +246,8 @@ def _walk(root: Path) -> tuple[dict[str, str], list[str]]:
                             f"{root}: {_tidy(name)!r} is there twice, composed and decomposed; rename one"
                         )
                     files[_tidy(name)] = name
-            except UnicodeEncodeError as error:
-                raise FaceletError(f"{root}: the file name {name!r} is not UTF-8; rename it") from error
-            except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
-                raise FaceletError(f"{root / name} is a link that leads nowhere; remove it") from error
+            except UnicodeEncodeError:
+                raise FaceletError(f"{root}: the file name {name!r} is not UTF-8; rename it") from None
+            except (OSError, RuntimeError):  # RuntimeError: a link that leads to itself
+                raise FaceletError(f"{root / name} is a link that leads nowhere; remove it") from None
     return files, folders

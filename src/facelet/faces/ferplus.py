@@ -162,7 +162,7 @@ def _votes(archive: Archive) -> tuple[NDArray[np.int8], NDArray[np.str_], Counts
         counts = np.array([row[2:12] for row in rows], np.float32).reshape(-1, 10)
         usages = np.array([splits[row[0]] for row in rows], np.int8)
     except (ValueError, KeyError) as error:
-        raise FaceletError(f"{archive.path}: {name} is damaged ({error})") from error
+        raise FaceletError(f"{archive.path}: {name} is damaged ({error})") from None
     if not len(counts) or not (np.isfinite(counts).all() and (counts >= 0).all() and (counts.sum(axis=1) > 0).all()):
         raise FaceletError(f"{archive.path}: {name} is damaged: every row should hold votes")
     return usages, np.array([row[1].strip() for row in rows]), counts

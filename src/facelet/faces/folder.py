@@ -136,7 +136,7 @@ def _from_csv(archive: Archive, where: Path) -> Listing:
         reader = csv.reader(io.StringIO(text))
         numbered = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise FaceletError(f"{where} is not a CSV in UTF-8 ({error})") from error
+        raise FaceletError(f"{where} is not a CSV in UTF-8 ({error})") from None
     lines, table = [line for line, _ in numbered], [row for _, row in numbered]
     if len(table) < 2:
         raise FaceletError(f"{where} has no rows; expected a first line of path,label[,split][,group][,identity]")

@@ -51,7 +51,7 @@ def identities(
         try:
             splits = split_people(people.tolist(), who, val=val)
         except FaceletError as error:
-            raise FaceletError(f"{archive.path}: {error}") from error
+            raise FaceletError(f"{archive.path}: {error}") from None
         order = np.argsort(splits, kind="stable")
         images, whole, skipped = read_images(
             archive,

@@ -162,7 +162,7 @@ def _splits(
         try:
             return split_by_name(names.tolist(), labels, val=val, test=test, classes=classes, groups=groups), ()
         except FaceletError as error:
-            raise FaceletError(f"{archive.path}: {error}") from error
+            raise FaceletError(f"{archive.path}: {error}") from None
     splits = np.array(listing.splits, np.int8)
     notes = []
     if (splits == 0).any() and not (splits == 1).any():
@@ -177,7 +177,7 @@ def _splits(
                 groups=None if groups is None else groups[train],
             )
         except FaceletError as error:
-            raise FaceletError(f"{archive.path}: validation faces are taken from train, but {error}") from error
+            raise FaceletError(f"{archive.path}: validation faces are taken from train, but {error}") from None
         notes.append(f"val is a share of {val:g} taken from train")
     if not (splits == SPLITS.index("test")).any():
         notes.append("no test split")

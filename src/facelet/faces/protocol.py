@@ -90,8 +90,8 @@ class Protocol:
                 str(split): {str(name): int(n) for name, n in some.items()} for split, some in value["counts"].items()
             }
             texts = {key: str(value[key]) for key in ("source", "rule", "split_hash")}
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise FaceletError(f"a protocol is damaged, or none: {str(value)[:100]}") from error
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise FaceletError(f"a protocol is damaged, or none: {str(value)[:100]}") from None
         return cls(**texts, classes=classes, counts=counts, notes=notes)
 
 

@@ -60,8 +60,8 @@ def read_images(
         size, channels = size or own_size, channels or own_channels
     try:
         images = np.empty((len(names), size, size, channels), np.uint8)
-    except MemoryError as error:
-        raise FaceletError(f"{len(names):,} faces of {size} px do not fit in memory; take a smaller size") from error
+    except MemoryError:
+        raise FaceletError(f"{len(names):,} faces of {size} px do not fit in memory; take a smaller size") from None
     wrong: dict[int, str] = {}
     small = np.zeros(len(names), bool)
 

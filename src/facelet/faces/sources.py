@@ -43,8 +43,8 @@ def parse_source(text: str) -> tuple[str, str, dict[str, str]]:
     name, _, path = place.partition(":")
     try:
         return name, path, dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
-    except ValueError as error:
-        raise FaceletError(f"{text!r}: options are written ?name=value&name=value, not ?{query}") from error
+    except ValueError:
+        raise FaceletError(f"{text!r}: options are written ?name=value&name=value, not ?{query}") from None
 
 
 def load(
@@ -144,8 +144,8 @@ def _whole_number(given: Mapping[str, Any], name: str) -> int | None:
     value = given.get(name)
     try:
         return None if value is None else int(str(value))
-    except ValueError as error:
-        raise FaceletError(f"option {name}={value!r} should be a whole number") from error
+    except ValueError:
+        raise FaceletError(f"option {name}={value!r} should be a whole number") from None
 
 
 def _typed(reader: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,6 +163,6 @@ def _converted(name: str, value: Any, default: Any) -> Any:
         if kind is bool:
             return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]
         return kind(text)
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError):
         expected = {int: "a whole number", float: "a number", bool: "yes or no"}.get(kind, kind.__name__)
-        raise FaceletError(f"option {name}={value!r} should be {expected}") from error
+        raise FaceletError(f"option {name}={value!r} should be {expected}") from None

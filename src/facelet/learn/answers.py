@@ -91,10 +91,10 @@ class Answers:
             meta = json.loads(str(content.pop("meta", "{}")))
             names = content.pop("names").astype(np.str_)
         except OSError as error:
-            raise FaceletError(f"cannot read {path}: {error.strerror or error}") from error
+            raise FaceletError(f"cannot read {path}: {error.strerror or error}") from None
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             expected = "an .npz with names, logits or embeddings, and meta"
-            raise FaceletError(f"{path} is not a file of answers ({expected}): {error}") from error
+            raise FaceletError(f"{path} is not a file of answers ({expected}): {error}") from None
         if not isinstance(meta, dict):
             raise FaceletError(f"{path}: meta should be a JSON object")
         classes = tuple(map(str, meta.get("classes") or ()))
@@ -193,7 +193,7 @@ def digest(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     except OSError as error:
-        raise FaceletError(f"cannot read {path}: {error.strerror}") from error
+        raise FaceletError(f"cannot read {path}: {error.strerror}") from None
 
 
 def _ask(path: Path, device: str, wish: precision.Wish) -> Callable[[Images], Given]:

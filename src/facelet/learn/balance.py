@@ -127,7 +127,7 @@ class Balance(Step):
         try:
             return shortages(train, Terms(self.to, self.limit, self.batch, self.source, classes))
         except FaceletError as error:
-            raise FaceletError(f"{self.name}: {error}") from error
+            raise FaceletError(f"{self.name}: {error}") from None
 
     def run(self, job: Job) -> Made:
         train = job.faces.labelled("train")

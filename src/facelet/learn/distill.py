@@ -89,4 +89,4 @@ class Distill(Taught):
         try:
             return Distillation(spec, teacher, self.losses, pair, **hard)
         except FaceletError as error:
-            raise FaceletError(f"{self.name}: {error}") from error
+            raise FaceletError(f"{self.name}: {error}") from None

@@ -155,7 +155,7 @@ class Embed(Taught):
         try:
             return Recognition(spec, net.embedding_width, self.losses, margin, teacher)
         except FaceletError as error:
-            raise FaceletError(f"{self.name}: {error}") from error
+            raise FaceletError(f"{self.name}: {error}") from None
 
     def _margin(self, train: FaceSet) -> Margin:
         people, kind = self._people(train), self._kind

@@ -77,5 +77,5 @@ class Recorded:
             raise FaceletError(
                 f"{self._name}: its step cannot be recorded for the GPU ({cause}); `record: false` in the recipe's step "
                 "launches every one anew"
-            ) from error
+            ) from None
         self._graph = graph

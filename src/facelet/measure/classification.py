@@ -189,7 +189,7 @@ class Classification:
                     float(kept["annotator"]) if "annotator" in kept else None,
                 )
         except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile, zlib.error) as error:
-            raise FaceletError(f"cannot read the answers in {path}: {error}") from error
+            raise FaceletError(f"cannot read the answers in {path}: {error}") from None
 
 
 def evaluate(

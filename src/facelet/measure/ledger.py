@@ -132,7 +132,7 @@ class Ledger:
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
-            raise FaceletError(f"{path} is not a ledger: {where or 'a row'}: {first['msg']}") from error
+            raise FaceletError(f"{path} is not a ledger: {where or 'a row'}: {first['msg']}") from None
 
 
 def _mean(rows: list[Row]) -> Row:

@@ -10,6 +10,7 @@ The file is found among the run's models by its graph, weights and all: it may h
 from __future__ import annotations
 
 import hashlib
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def read_origin(folder: str | Path, model: str | Path) -> Origin:
     place = existing(folder, "folder of a run")
     for name, hint in (
         ("run.json", "give the folder that `facelet run` filled"),
-        ("ledger.json", f"finish the run first: facelet run --resume {folder}"),
+        ("ledger.json", f"finish the run first: facelet run --resume {shlex.quote(str(folder))}"),
     ):
         if not (place / name).exists():
             raise FaceletError(f"{folder} holds no {name}; {hint}")
@@ -105,7 +106,7 @@ def graph_hash(path: str | Path) -> str:
 
     try:
         model = onnx.load(str(path), load_external_data=False)
-    except Exception as error:  # protobuf raises its own classes
-        raise FaceletError(f"{path} is not a whole ONNX file (cut short or damaged)") from error
+    except Exception:  # protobuf raises its own classes
+        raise FaceletError(f"{path} is not a whole ONNX file (cut short or damaged)") from None
     del model.metadata_props[:]
     return hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()

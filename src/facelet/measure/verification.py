@@ -181,7 +181,7 @@ class Verification:
                 arrays = (kept["scores"], kept["same"], kept["folds"])
                 return cls(*arrays, str(kept["protocol"]), kept.get("mirrored_scores"))
         except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile, zlib.error) as error:
-            raise FaceletError(f"cannot read the scores in {path}: {error}") from error
+            raise FaceletError(f"cannot read the scores in {path}: {error}") from None
 
 
 def evaluate_pairs(embed: Embed, pairs: PairSet, *, mirror: bool = False) -> Verification:

@@ -47,5 +47,5 @@ def checked_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         try:
             found[key] = TypeAdapter(hints[key]).validate_python(value)
         except ValidationError as error:
-            raise FaceletError(f"option {key!r} of net {name!r} is {value!r}: {error.errors()[0]['msg']}") from error
+            raise FaceletError(f"option {key!r} of net {name!r} is {value!r}: {error.errors()[0]['msg']}") from None
     return found

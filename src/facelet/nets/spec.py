@@ -114,7 +114,7 @@ class NetSpec:
         try:
             values = json.loads(text)
         except json.JSONDecodeError as error:
-            raise FaceletError(f"{source}: its net spec is not JSON ({error})") from error
+            raise FaceletError(f"{source}: its net spec is not JSON ({error})") from None
         if not isinstance(values, dict) or (made := values.pop("format", None)) != FORMAT:
             found = made if isinstance(values, dict) else type(values).__name__
             raise FaceletError(f"{source}: its net spec has format {found!r}, this Facelet reads {FORMAT}")
@@ -123,7 +123,7 @@ class NetSpec:
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
-            raise FaceletError(f"{source}: its net spec is damaged at {where!r}: {first['msg']}") from error
+            raise FaceletError(f"{source}: its net spec is damaged at {where!r}: {first['msg']}") from None
 
     def _heads(self, net: FaceNet) -> ExitHeads:
         assert self.exits is not None
@@ -183,7 +183,7 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
     try:
         module.load_state_dict(load_file(path))
     except (SafetensorError, OSError, RuntimeError) as error:
-        raise FaceletError(f"{path} is damaged, or holds the weights of another net: {error}") from error
+        raise FaceletError(f"{path} is damaged, or holds the weights of another net: {error}") from None
 
 
 def load(path: str | Path) -> tuple[FaceNet, NetSpec]:
@@ -204,7 +204,7 @@ def load(path: str | Path) -> tuple[FaceNet, NetSpec]:
             _require_equal(found, expected, path)
             state = {name: file.get_tensor(name) for name in found}
     except (SafetensorError, OSError) as error:
-        raise FaceletError(f"{path} is damaged or not a safetensors file: {error}") from error
+        raise FaceletError(f"{path} is damaged or not a safetensors file: {error}") from None
     with torch.random.fork_rng(devices=[]):
         net = spec.build()
     net.load_state_dict(state)

@@ -148,7 +148,7 @@ def build(
     except FaceletError:
         raise
     except _UnlikeError as error:
-        raise FaceletError(f"net 'timm/{name}' cannot be used: {error}") from error
+        raise FaceletError(f"net 'timm/{name}' cannot be used: {error}") from None
     except Exception as error:  # over a thousand models raise whatever their code happens to meet
         if torch.empty(0).is_meta:  # perhaps it only needs real numbers: NetSpec.skeleton then tries with them
             raise RuntimeError(str(error)) from error

@@ -27,7 +27,7 @@ def text_of(name: str) -> str:
                 raise FaceletError(f"{path} is larger than a recipe can be ({MAX_BYTES:,} bytes)")
             return path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise FaceletError(f"cannot read recipe {path}: {getattr(error, 'strerror', None) or error}") from error
+            raise FaceletError(f"cannot read recipe {path}: {getattr(error, 'strerror', None) or error}") from None
     if name not in names():
         raise unknown("recipe", name, names())
     return resources.files("facelet.recipes").joinpath(f"{name}.yaml").read_text(encoding="utf-8")

@@ -11,7 +11,8 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,9 @@ from facelet.recipes.plan import show_plan
 from facelet.recipes.work import Hardware, Work, read_faces
 from facelet.shrink.export import export_checkpoint
 from facelet.step import Made, Step
+
+CONTINUE = "facelet run --resume RUN"
+"""How a step says how to go on with its run."""
 
 __all__ = ["Hardware", "run", "written"]
 
@@ -85,24 +89,45 @@ def run(
             if not resume:
                 _begin(work, recipe)
             begin()
-            done: list[Measured] = []
-            for seed, steps in enumerate(chosen.rounds()):
-                models: dict[str, Made] = {}
-                for step, control in steps:
-                    result = _take(work, step, control, seed, models, console)
-                    if isinstance(result, Measured):
-                        done.append(result)
-                        models[step.name] = result.made
-                    else:
-                        models[step.name] = result
-            finish(work, done, console)
+            with _saying_how_to_continue(folder):
+                finish(work, _steps(work, console), console)
     return folder
+
+
+def _steps(work: Work, console: Console) -> list[Measured]:
+    """Takes all steps of all seeds."""
+    done: list[Measured] = []
+    for seed, steps in enumerate(work.recipe.rounds()):
+        models: dict[str, Made] = {}
+        for step, control in steps:
+            result = _take(work, step, control, seed, models, console)
+            if isinstance(result, Measured):
+                done.append(result)
+                models[step.name] = result.made
+            else:
+                models[step.name] = result
+    return done
+
+
+@contextmanager
+def _saying_how_to_continue(folder: Path) -> Iterator[None]:
+    """A step does not know the run's folder and calls it RUN; who stops a run is told what to type, too."""
+    command = f"facelet run --resume {shlex.quote(str(folder))}"
+    try:
+        yield
+    except FaceletError as error:
+        if CONTINUE not in str(error):
+            raise
+        raise FaceletError(str(error).replace(CONTINUE, command)) from None
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"continue with: {command}") from None
 
 
 def _resumed(folder: Path) -> schema.Recipe:
     if not (folder / "run.json").exists():
         raise FaceletError(
-            f"{folder} holds no run to resume (no run.json); start one with: facelet run RECIPE --out {folder}"
+            f"{folder} holds no run to resume (no run.json); start one with: "
+            f"facelet run RECIPE --out {shlex.quote(str(folder))}"
         )
     return schema.load(str(folder / "recipe.yaml"))
 
@@ -111,7 +136,8 @@ def _fresh(folder: Path, recipe: str, faces: str, profile: str, settings: Sequen
     chosen = _choose(recipe, faces, profile, list(settings))
     if (folder / "run.json").exists():
         raise FaceletError(
-            f"{folder} holds a run already; continue it with: facelet run --resume {folder}, or choose another --out"
+            f"{folder} holds a run already; continue it with: "
+            f"facelet run --resume {shlex.quote(str(folder))}, or choose another --out"
         )
     return chosen
 
@@ -149,7 +175,7 @@ def written(faces: str, before: schema.FacesChoice, settings: Sequence[str] = ()
         return schema.FacesChoice.model_validate(value | {key: kept[key] for key in said if key in kept})
     except ValidationError as error:
         first = error.errors()[0]
-        raise FaceletError(f"--faces {faces}: {first['loc'][0]}: {first['msg']} (got {first['input']!r})") from error
+        raise FaceletError(f"--faces {faces}: {first['loc'][0]}: {first['msg']} (got {first['input']!r})") from None
 
 
 def _require_same_faces(work: Work) -> None:

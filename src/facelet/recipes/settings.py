@@ -73,7 +73,7 @@ def mapping(text: str, name: str) -> dict[str, Any]:
             )
         raw = yaml.load(text, Loader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: 2024-13-01
-        raise FaceletError(f"recipe {name!r} is not YAML: {str(error)[:300]}") from error
+        raise FaceletError(f"recipe {name!r} is not YAML: {str(error)[:300]}") from None
     if not isinstance(raw, dict):
         raise FaceletError(f"recipe {name!r} should be a mapping with title, faces and steps")
     return raw
@@ -83,5 +83,5 @@ def scalar(text: str) -> Any:
     """The value of a setting, as YAML reads it. Raises FaceletError when it does not."""
     try:
         return yaml.load(text, Loader)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise FaceletError(f"--set value {text!r} is not YAML") from error
+    except (yaml.YAMLError, RecursionError, ValueError):
+        raise FaceletError(f"--set value {text!r} is not YAML") from None

@@ -147,7 +147,7 @@ def choose(before: CropInfo, align: str = "", margin: float | None = None) -> Cr
     try:
         return CropInfo.model_validate(given)
     except ValidationError as error:
-        raise FaceletError(f"margin {margin:g}: {error.errors()[0]['msg']}") from error
+        raise FaceletError(f"margin {margin:g}: {error.errors()[0]['msg']}") from None
 
 
 def targets(places: Sequence[str | Path], out: str | Path) -> dict[Path, Path]:
@@ -261,8 +261,8 @@ def _common(places: Sequence[str | Path]) -> str:
     tops = [os.path.abspath(_top(place)) for place in places]
     try:
         return os.path.commonpath(tops)
-    except ValueError as error:  # no place, or two drives
-        raise FaceletError("the photos have no common folder; cut those of each drive by themselves") from error
+    except ValueError:  # no place, or two drives
+        raise FaceletError("the photos have no common folder; cut those of each drive by themselves") from None
 
 
 def _top(place: str | Path) -> Path:

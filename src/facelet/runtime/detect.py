@@ -102,7 +102,7 @@ class Detector:
             network.setInputSize(seen)
             rows = network.detect(cv2.cvtColor(photo, cv2.COLOR_RGB2BGR))[1]
         except cv2.error as error:
-            raise FaceletError(f"the detector {self.file} failed: {error.err}") from error
+            raise FaceletError(f"the detector {self.file} failed: {error.err}") from None
         if rows is None:
             return np.zeros((0, 15), np.float32)
         rows[:, 0:14:2] *= width / seen[0]

@@ -33,7 +33,7 @@ class Drawings:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except (OSError, ValueError) as error:
-            raise FaceletError(f"cannot save into {folder}: {getattr(error, 'strerror', None) or error}") from error
+            raise FaceletError(f"cannot save into {folder}: {getattr(error, 'strerror', None) or error}") from None
         self._taken = {os.path.realpath(file).casefold() for file in inputs}
         self._numbers: Counter[str] = Counter()
 

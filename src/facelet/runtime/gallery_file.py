@@ -81,7 +81,7 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        raise FaceletError(_MEANING.get(code, "the gallery {path}: {error}").format(path=path, error=error)) from error
+        raise FaceletError(_MEANING.get(code, "the gallery {path}: {error}").format(path=path, error=error)) from None
 
 
 _DAMAGED = "the gallery {path} is damaged ({error}); it was left as it is, go back to a copy of it or take another"
@@ -111,7 +111,7 @@ def _require_file(path: Path, create: bool) -> None:
         if not create and not (path.is_file() and path.stat().st_size):
             raise FaceletError(f"no gallery {str(path)!r}; it is made by: facelet enroll NAME PHOTO (--gallery FILE)")
     except (OSError, ValueError) as error:
-        raise FaceletError(f"cannot open the gallery {path}: {getattr(error, 'strerror', None) or error}") from error
+        raise FaceletError(f"cannot open the gallery {path}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _opened(path: Path, mode: str) -> sqlite3.Connection:

@@ -81,7 +81,7 @@ def _files(place: str | Path) -> list[Path]:
     except (OSError, ValueError) as error:
         raise FaceletError(
             f"cannot look into {getattr(error, 'filename', None) or place}: {getattr(error, 'strerror', None) or error}"
-        ) from error
+        ) from None
     _no_video(path)
     return [path]
 

@@ -143,10 +143,20 @@ class Model:
         return (vectors / lengths).astype(np.float32)
 
 
+USES = {
+    "expression": "facelet predict PHOTO --model FILE",
+    "identity": "facelet verify A B --model FILE, and facelet enroll and identify",
+}
+"""Commands that take a model of each task."""
+
+
 def require_task(model: Model, task: str) -> None:
     """Raises FaceletError, naming the file, for a model of another task."""
     if model.info.task != task:
-        raise FaceletError(f"{model.path} is a model for {model.info.task}; expected one for {task}")
+        raise FaceletError(
+            f"{model.path} is a model for {model.info.task}; expected one for {task}. "
+            f"It is for: {USES.get(model.info.task, 'facelet models')}"
+        )
 
 
 def _threshold(info: ModelInfo, speed: float, path: str | Path) -> float:

@@ -81,5 +81,5 @@ def _download(url: str, target: Path, sha256: str) -> Path:
         raise FaceletError(
             f"the face detector (0.1 MB) could not be fetched from {url}: {reason}. "
             f"Offline, get that file elsewhere and name it by --detector FILE or {VARIABLE}=FILE"
-        ) from error
+        ) from None
     return Path(fetched)

@@ -122,8 +122,8 @@ def _loaded(path: Path) -> onnx.ModelProto:
         return onnx.load_from_string(data)
     except FaceletError:
         raise
-    except Exception as error:  # protobuf raises its own classes
-        raise FaceletError(f"{path} is not a whole ONNX file (cut short or damaged)") from error
+    except Exception:  # protobuf raises its own classes
+        raise FaceletError(f"{path} is not a whole ONNX file (cut short or damaged)") from None
 
 
 def _cleaned(model: onnx.ModelProto, step: Adopt) -> str:

@@ -62,7 +62,7 @@ class Budgeted(Lesson):
         try:
             yield
         except FaceletError as error:
-            raise FaceletError(f"{self.name}: {error}") from error
+            raise FaceletError(f"{self.name}: {error}") from None
 
 
 def change(whole: Cost, left: Cost) -> str:

@@ -115,7 +115,7 @@ def export(
         try:
             parity.check(lambda some: torch_logits(ours, spec, some), beside, faces)
         except FaceletError as error:
-            raise FaceletError(str(error).replace(str(beside), str(path))) from error
+            raise FaceletError(str(error).replace(str(beside), str(path))) from None
     return complete
 
 
