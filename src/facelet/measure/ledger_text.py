@@ -94,6 +94,9 @@ def show(ledger: Ledger, console: Console) -> None:
     for number in kept:
         table.add_column(COLUMNS[number], justify="left" if number == 0 else "right", no_wrap=True)
     verdicts = Table.grid(padding=(0, 2))
+    longest = max((len(summary.row.name) for summary in ledger.summaries()), default=0)
+    verdicts.add_column(min_width=min(longest, console.width // 2), overflow="fold")
+    verdicts.add_column(overflow="fold")
     for summary in ledger.summaries():
         style = "dim" if summary.row.control else ""
         texts = [summary.row.name, *cells(summary)[1:]]  # a control is dim, and its verdict says what it is
