@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 
 import pytest
@@ -76,3 +78,12 @@ def test_how_it_ends(monkeypatch, capsys, error, verb, code, says):
         cli.main()
     assert ended.value.code == code
     assert says in capsys.readouterr().err
+
+
+def test_tables_in_a_pipe_are_not_cut(tmp_path):
+    environment = {key: value for key, value in os.environ.items() if key != "COLUMNS"}
+    done = subprocess.run(
+        [sys.executable, "-m", "facelet.cli", "recipes"], capture_output=True, text=True, check=True, env=environment
+    )
+    assert "light-resnet-exit1, light-resnet-exit2" in done.stdout
+    assert "…" not in done.stdout

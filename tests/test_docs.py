@@ -15,12 +15,13 @@ import yaml
 
 import facelet
 import facelet.runtime.analyzer
-from facelet import nets
+from facelet import nets, pixels
 from facelet.cli import app
 from facelet.faces import SOURCES, load
 from facelet.learn.terms import TERMS
 from facelet.nets import NETS
 from facelet.recipes import schema
+from facelet.runtime import detect
 from facelet.runtime.gallery import Match
 from facelet.step import STEPS
 
@@ -73,6 +74,8 @@ def test_every_python_block_runs(name, text, monkeypatch):
     analyzer = create_autospec(facelet.runtime.analyzer.Analyzer)
     analyzer.return_value.cropped.return_value = [face]
     monkeypatch.setattr(facelet.runtime.analyzer, "Analyzer", analyzer)
+    monkeypatch.setattr(pixels, "read", lambda path: np.zeros((9, 9, 3), np.uint8))
+    monkeypatch.setattr(detect, "Detector", create_autospec(detect.Detector))
     monkeypatch.setattr(facelet, "verify", create_autospec(facelet.verify))
     gallery = create_autospec(facelet.Gallery)
     gallery.return_value.__enter__.return_value.identify.return_value = [Match(face, "Anna", 0.7)]
@@ -92,3 +95,12 @@ def test_every_key_of_a_step_is_in_the_table(verb):
     table = "\n".join(line for line in TEXTS["make-a-model.md"].splitlines() if line.startswith("|"))
     for name, field in STEPS[verb].model_fields.items():
         assert f"`{field.alias or name}`" in table
+
+
+def test_the_settings_most_used_are_taken():
+    """Each of the short table, laid over a recipe of Facelet's."""
+    table = TEXTS["make-a-model.md"].partition("The settings most used")[2].partition("All keys of the steps")[0]
+    settings = re.findall(r"`--set ([^`]+)`", table)
+    assert len(settings) == 9
+    for setting in settings:
+        assert schema.load("tsnet", settings=[setting]).steps

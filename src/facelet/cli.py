@@ -6,6 +6,7 @@ Heavy packages are imported inside the verbs, so that `facelet predict` starts w
 from __future__ import annotations
 
 import json
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -21,7 +22,11 @@ from facelet.cli_options import Allow, Plugin
 from facelet.errors import FaceletError, FaceletWarning
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-console = Console(highlight=False)
+PIPED = 200
+"""Columns of tables in files and pipes, which have no width of their own."""
+console = Console(
+    highlight=False, width=None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else PIPED
+)
 errors = Console(stderr=True, highlight=False)
 STOPPED = 130
 """Exit code after Ctrl-C."""
@@ -107,7 +112,7 @@ def recipes(name: Annotated[str, typer.Argument(help="Show this one.")] = "") ->
     if name:
         print(catalogue.text_of(name), end="")
     else:
-        console.print(catalogue.table())
+        console.print(catalogue.table(console.width))
 
 
 @app.command()

@@ -304,3 +304,12 @@ def test_the_baseline_of_pairs():
     assert verdict(row(**{**told, "balanced_accuracy": None}), None).startswith(
         "no better than answering all pairs alike (60.0 %); the first: "
     )
+
+
+def test_a_long_name_is_whole_beside_its_verdict():
+    name = "light-resnet-exit-early-int8"
+    long = "3.6× smaller, 1.9× faster, −0.1 points (inside the interval), and more words than a line of 80 has room for"
+    out = io.StringIO()
+    show(Ledger([row(name, verdict=long), row("b", verdict=long)]), Console(file=out, width=80))
+    lines = out.getvalue().splitlines()
+    assert sum(line.startswith(f"{name} ") for line in lines) == 3  # table, verdict, headline

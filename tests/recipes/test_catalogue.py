@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+
+import pytest
+import yaml
+from rich.console import Console
+
+from facelet.recipes import catalogue
 
 
 def test_recipes_are_listed_without_the_training_side():
@@ -14,3 +21,15 @@ def test_recipes_are_listed_without_the_training_side():
     assert {"torch", "onnx", "lightning", "scipy"}.isdisjoint(run.stdout.split())
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert any(line.startswith("PyYAML") for line in project["dependencies"])
+
+
+@pytest.mark.parametrize("width", [80, 110, 200])
+def test_names_are_whole_in_the_table(width):
+    """They are what a user types: a recipe, and models behind --only."""
+    out = io.StringIO()
+    Console(file=out, width=width).print(catalogue.table(width))
+    assert "…" not in out.getvalue()
+    words = set(out.getvalue().replace(",", " ").split())
+    for name in catalogue.names():
+        made = {step["as"] for step in yaml.safe_load(catalogue.text_of(name))["steps"]}
+        assert {name, *made} <= words

@@ -73,6 +73,10 @@ def test_a_run_of_several_seeds_tells_notes_once_and_draws_all_curves(tmp_path, 
     path.write_text(RECIPE)
     folder = run(str(path), out=tmp_path / "run", console=Console(quiet=True))
     assert list(said["curves"]) == ["large", "small", "large-s1", "small-s1"]
+    assert len((folder / "ledger.csv").read_text().splitlines()) == 1 + len(
+        json.loads((folder / "ledger.json").read_text())
+    )
+    assert "\\toprule" in (folder / "ledger.tex").read_text()
     notes = [line for line in (folder / "ledger.md").read_text().splitlines() if "taught by" in line]
     assert [line.split(":")[0] for line in notes] == ["- small", "- small-s1"]
     assert said["ledger"].lead().paired

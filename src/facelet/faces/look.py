@@ -108,7 +108,7 @@ def show(description: Description, console: Console) -> None:
 
 def _counts(protocol: Protocol) -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False)
-    table.add_column("class")
+    table.add_column("class", overflow="fold")
     for split in protocol.counts:
         table.add_column(split, justify="right")
     table.add_column("share", justify="right")

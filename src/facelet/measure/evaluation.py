@@ -109,7 +109,8 @@ def show(result: Classification, console: Console, name: str = "model") -> None:
     console.print(figures)
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     for column in ("class", "faces", "recall", "95 % interval", "precision", "F1", "most often taken for"):
-        table.add_column(column, justify="left" if column in ("class", "most often taken for") else "right")
+        left = column in ("class", "most often taken for")
+        table.add_column(column, justify="left" if left else "right", no_wrap=not left, overflow="fold")
     for k, row in enumerate(scores.per_class):
         others = scores.confusion[k].copy()
         others[k] = 0

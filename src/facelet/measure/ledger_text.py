@@ -90,10 +90,13 @@ def show(ledger: Ledger, console: Console) -> None:
     """Prints the table, each model's verdict, and the sentence that sums it up."""
     table = Table(box=None, header_style="dim", padding=(0, 2 if console.width >= 104 else 1, 0, 0))
     dropped = next(columns for width, columns in FITTING if console.width >= width)
-    kept = [number for number in _said(ledger.summaries()) if COLUMNS[number] not in dropped]
+    kept = [number for number in said(ledger.summaries()) if COLUMNS[number] not in dropped]
     for number in kept:
         table.add_column(COLUMNS[number], justify="left" if number == 0 else "right", no_wrap=True)
     verdicts = Table.grid(padding=(0, 2))
+    longest = max((len(summary.row.name) for summary in ledger.summaries()), default=0)
+    verdicts.add_column(min_width=min(longest, console.width // 2), overflow="fold")
+    verdicts.add_column(overflow="fold")
     for summary in ledger.summaries():
         style = "dim" if summary.row.control else ""
         texts = [summary.row.name, *cells(summary)[1:]]  # a control is dim, and its verdict says what it is
@@ -127,7 +130,7 @@ def markdown(
     facts = {"Protocol": protocol, "Baseline": baseline(ledger), "Machine": machine, "Budget": budget}
     lines = [f"# Ledger: {as_text(title)}", "", as_text(headline(ledger)), ""]
     lines += [f"- **{name}**: {as_text(value)}" for name, value in facts.items() if value]
-    kept = _said(summaries)
+    kept = said(summaries)
     lines += ["", "| " + " | ".join(COLUMNS[number] for number in kept) + " |", "|:--" + "|--:" * (len(kept) - 1) + "|"]
     lines += ["| " + " | ".join(as_text(cells(summary)[number]) for number in kept) + " |" for summary in summaries]
     lines += ["", "## Verdicts", ""]
@@ -169,7 +172,7 @@ PAIRS = (
 )
 
 
-def _said(summaries: Sequence[Summary]) -> list[int]:
+def said(summaries: Sequence[Summary]) -> list[int]:
     """Columns in which some model has something."""
     lines = [cells(summary) for summary in summaries]
     return [number for number in range(len(COLUMNS)) if any(line[number] for line in lines) or number < 3]

@@ -15,6 +15,7 @@ from facelet.measure.cost import file_cost
 from facelet.measure.intervals import Difference, difference_over_seeds
 from facelet.measure.latency import TIMED, Latency, Machine, bench, machine
 from facelet.measure.ledger import Ledger, Row, compared
+from facelet.measure.ledger_tables import as_csv, as_latex
 from facelet.measure.ledger_text import markdown, show
 from facelet.measure.report import write_report
 from facelet.measure.row import duration, figures
@@ -65,6 +66,8 @@ def finish(work: Work, done: list[Measured], console: Console) -> Ledger:
             notes=notes,
         ),
     )
+    files.write_text(folder / "ledger.csv", as_csv(ledger))
+    files.write_text(folder / "ledger.tex", as_latex(ledger, caption=recipe.title, protocol=str(faces.protocol)))
     write_report(
         folder / "report.html",
         title=recipe.title,
@@ -88,7 +91,7 @@ def finish(work: Work, done: list[Measured], console: Console) -> Ledger:
     if where.warning:
         console.print(f"[yellow]latency: {where.warning}[/]")
     console.print(
-        f"\nreport  {folder / 'report.html'}\nledger  {folder / 'ledger.md'}, {folder / 'ledger.json'}", soft_wrap=True
+        f"\nreport  {folder / 'report.html'}\nledger  {folder / 'ledger.md'}, .json, .csv and .tex", soft_wrap=True
     )
     return ledger
 
