@@ -4,7 +4,8 @@
         --faces ferplus:ferplus.zip --faces 'rafdb:rafdb_train.zip?test=0.2'
 
 8 bits can saturate on x86 without VNNI; 7 bits cannot; nor can pairs, by which the two largest weights of an output channel share
-what 7 bits would give each. `quantize` takes pairs, and keeps the last layer in float. Of an identity model, agreement is the mean cosine to the fp32 embeddings.
+what 7 bits would give each. `quantize` takes pairs, and keeps the last layer in float. Of an identity
+model, agreement is the mean cosine to the fp32 embeddings.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def main() -> None:
     parser.add_argument("--faces", action="append", required=True)
     asked = parser.parse_args()
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("model", "weights", "accuracy", "agreement", "deviation", "largest pair"):
+    for title in ("model", "weights", "accuracy", "agreement", "deviation", "pair"):
         table.add_column(title, justify="left" if title in ("model", "weights") else "right", no_wrap=True)
     try:
         for model in asked.models:

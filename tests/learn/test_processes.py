@@ -61,6 +61,30 @@ def test_two_processes_have_the_curve_of_one(step, job):
     assert expected[0][0] != pytest.approx(expected[-1][0], rel=1e-2), "nothing was learned, so nothing was compared"
 
 
+MACHINES = """
+import torch
+from facelet.learn import stopwatch
+from facelet.learn.ema import Ema
+now, plain = [0.0], Ema.update
+stopwatch.clock = lambda: now[0]
+def update(self, step):
+    plain(self, step)
+    now[0] += 5.0 if torch.distributed.get_rank() else 0.5 if step < 20 else 0.1
+Ema.update = update
+"""
+"""The first process's steps take half a second and then a tenth, the other's five seconds."""
+
+
+def test_the_first_process_says_how_many_steps_fit_into_minutes(tmp_path):
+    done = train(MACHINES + TRAIN, {"minutes": 0.25, **NET}, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    schedule = json.loads((tmp_path / "plan.json").read_text())["schedule"]
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["seconds"] == pytest.approx(15, rel=0.1)
+    assert result["steps"] == schedule["total"] > 50
+    assert len(schedule["marks"]) > 1
+
+
 SICK = """
 import torch
 from facelet.learn.objective import Labels

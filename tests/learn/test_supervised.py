@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import signal
 import threading
@@ -16,7 +17,7 @@ from safetensors.torch import load_file
 from facelet import nets
 from facelet.errors import FaceletError
 from facelet.faces import load
-from facelet.learn import checkpoints, precision, probe
+from facelet.learn import checkpoints, precision, stopwatch
 from facelet.learn.ema import Ema
 from facelet.step import Made
 
@@ -104,35 +105,70 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(step, job, killed):
     assert curves(broken.folder) == curves(unbroken.folder)
 
 
-@pytest.mark.parametrize("stop", [1, 3, 5, 11])
-def test_stopped_within_an_epoch_and_resumed(step, job, monkeypatch, stop):
-    """In one process: Ctrl-C after any step, before and after the minutes' schedule was fixed, and what is said then."""
-    monkeypatch.setattr(probe, "LEAST", 1)
-    lesson = step(minutes=0.5)
+@pytest.fixture
+def machine(monkeypatch):
+    """``machine(pace)``: a clock on which a step takes ``pace(step, now)`` seconds and all else nothing."""
+    plain = Ema.update
+
+    def make(pace):
+        now = [0.0]
+        monkeypatch.setattr(stopwatch, "clock", lambda: now[0])
+
+        def update(self, step):
+            plain(self, step)
+            now[0] += pace(step, now[0])
+
+        monkeypatch.setattr(Ema, "update", update)
+
+    return make
+
+
+@pytest.mark.parametrize("stop", [1, 5, 6, 11])
+def test_stopped_within_an_epoch_and_resumed(step, job, monkeypatch, machine, stop):
+    """In one process: Ctrl-C after any step, before and after the minutes' schedule was laid, and what is said then."""
+    machine(lambda step, now: 1.0)
+    lesson = step(minutes=0.25)
     whole, parts = job("whole"), job("parts")
-    fix_schedule(monkeypatch, total=14)
     lesson.run(whole)
-    interrupt_after(monkeypatch, stop)
-    kept = "its last checkpoint" if stop > 3 else "the start of this training"
-    with pytest.raises(FaceletError, match=f"stopped after step {stop}.*resume RUN` continues from {kept}"):
-        lesson.run(parts)
-    monkeypatch.undo()
-    fix_schedule(monkeypatch, total=14)
-    monkeypatch.setattr(probe, "LEAST", 1)
+    with monkeypatch.context() as here:
+        interrupt_after(here, stop)
+        kept = "its last checkpoint" if stop > 5 else "the start of this training"
+        with pytest.raises(FaceletError, match=f"stopped after step {stop}.*resume RUN` continues from {kept}"):
+            lesson.run(parts)
     lesson.run(parts)
     assert same_weights(whole.folder / "net.safetensors", parts.folder / "net.safetensors")
     assert curves(whole.folder) == curves(parts.folder)
+    assert len(json.loads((parts.folder / "plan.json").read_text())["schedule"]["marks"]) == 1
 
 
-def fix_schedule(monkeypatch, total):
-    """Minutes always become the same steps: what a clock says is not for a test to rely on."""
-    monkeypatch.setattr(probe, "SECONDS", 0.0)
-    plain, free = probe.by_seconds, {"step": 1.0, "settle": 0.0, "validation": 0.0}
-    monkeypatch.setattr(
-        probe,
-        "by_seconds",
-        lambda left, **figures: plain(total - figures["done"] + 0.5, **{**figures, **free}),
-    )
+def test_killed_behind_a_mark_it_ends_with_the_numbers_of_an_unbroken_one(step, job, monkeypatch, machine):
+    """The schedule was laid anew after the last checkpoint. An unbroken training with the same plan ends with the same weights."""
+    machine(lambda step, now: 0.5 if step < 45 else 0.1)
+    lesson, broken, unbroken = step(minutes=0.6), job("broken"), job("unbroken")
+    steps = itertools.count(1)
+    with monkeypatch.context() as here:
+        here.setattr(checkpoints.Checkpoints, "due", property(lambda self: next(steps) == 40))
+        advance = Ema.update
+
+        def update(self, step):
+            if step == 61:
+                raise RuntimeError("the machine goes down")
+            advance(self, step)
+
+        here.setattr(Ema, "update", update)
+        with pytest.raises(RuntimeError, match="goes down"):
+            lesson.run(broken)
+    assert torch.load(broken.folder / "state.pt", weights_only=True)["done"] == 40
+    before = json.loads((broken.folder / "plan.json").read_text())["schedule"]["marks"]
+    assert 45 < before[-1]["step"] <= 60
+    lesson.run(broken)
+    after = json.loads((broken.folder / "plan.json").read_text())["schedule"]["marks"]
+    assert after[: len(before)] == before
+    (unbroken.folder / "plan.json").write_bytes((broken.folder / "plan.json").read_bytes())
+    monkeypatch.setattr("facelet.learn.time_budget.TimeBudget.due", lambda *_: False)
+    lesson.run(unbroken)
+    assert same_weights(broken.folder / "net.safetensors", unbroken.folder / "net.safetensors")
+    assert curves(broken.folder) == curves(unbroken.folder)
 
 
 def interrupt_after(monkeypatch, stop):
@@ -198,13 +234,33 @@ def test_it_trains_outside_the_main_thread(step, job):
     assert found[0].net.exists()
 
 
-def test_minutes_end_on_time(step, job):
-    work = job()
-    lesson = step(minutes=0.05)
-    assert lesson.plan(work.faces, {}).seconds == pytest.approx(3)
+@pytest.mark.parametrize(("factor", "minutes"), [(0.1, 0.5), (10, 2)])
+def test_minutes_end_on_time(step, job, machine, factor, minutes):
+    """Also when the machine becomes ten times as fast, or as slow, midway."""
+    machine(lambda step, now: 0.3 if now < 30 * minutes else 0.3 * factor)
+    said: list[str] = []
+    work = job(say=said.append)
+    lesson = step(minutes=minutes)
+    assert lesson.plan(work.faces, {}).seconds == pytest.approx(60 * minutes)
     made = lesson.run(work)
-    assert 1.5 < made.spent["seconds"] < 6
-    assert json.loads((work.folder / "plan.json").read_text())["schedule"]["total"] == made.spent["steps"]
+    assert made.spent["seconds"] == pytest.approx(60 * minutes, rel=0.1)
+    schedule = json.loads((work.folder / "plan.json").read_text())["schedule"]
+    assert schedule["total"] == made.spent["steps"] == schedule["marks"][-1]["total"]
+    assert len([line for line in said if line.startswith("  the pace changed from 300 to")]) == 1
+    rates = [row["lr"] for row in curves(work.folder)]
+    assert rates[-1] < 0.1 * max(rates)
+
+
+def test_a_training_that_sees_not_every_face_says_so(step, job, machine, faces):
+    machine(lambda step, now: 3.0)
+    said: list[str] = []
+    made = step(minutes=0.5, batch=4).run(job(say=said.append))
+    words = f"{made.spent['epochs']:.2f} epochs here, so not every face is seen"
+    assert any(line == f"  warning: 30 s are {words}" for line in said)
+    assert made.notes == (
+        f"trained for {made.spent['epochs']:.2f} of an epoch in 0.5 minutes: not every face was seen",
+    )
+    assert step(minutes=0.5).run(job("whole")).notes == ()
 
 
 @pytest.mark.parametrize("clip", [0, 5])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from facelet.errors import FaceletError
-from facelet.learn import checkpoints, probe, translator
+from facelet.learn import checkpoints, stopwatch, translator
 from facelet.learn.pairs import Pairs
 from facelet.learn.precision import Precision
 from facelet.learn.state import TrainingFolder
@@ -123,14 +125,33 @@ def test_where_a_divergence_goes_back_to_is_no_matter_of_the_clock(plan, job, mo
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_a_broken_probe_begins_anew(plan, job, monkeypatch):
-    monkeypatch.setattr(probe, "SECONDS", 0.05)
+@pytest.fixture
+def machine(monkeypatch):
+    """``machine(pace)``: a clock on which a step takes ``pace(now)`` seconds and all else nothing."""
+    real = Translator.training_step
+
+    def make(pace):
+        now = [0.0]
+        monkeypatch.setattr(stopwatch, "clock", lambda: now[0])
+
+        def step(self, batch, index):
+            real(self, batch, index)
+            now[0] += pace(now[0])
+
+        monkeypatch.setattr(Translator, "training_step", step)
+
+    return make
+
+
+def test_a_broken_probe_begins_anew(plan, job, machine, monkeypatch):
+    machine(lambda now: 1.0)
     spoil(monkeypatch, lambda step, setbacks: step == 1 and setbacks == 0)
     said: list[str] = []
     work = job(say=said.append)
-    translate(plan(work, steps=None, seconds=0.5), work, CPU)
-    assert "restored step 0" in said[0]
+    result = translate(plan(work, steps=None, seconds=40.0), work, CPU)
+    assert any("restored step 0" in line for line in said)
     assert all(torch.isfinite(weight).all() for weight in weights(work).values())
+    assert (result["steps"], result["seconds"]) == (34, 40.0), "the six steps that were undone took time"
 
 
 def test_asked_to_stop_at_its_end_it_keeps_what_it_has(plan, job, monkeypatch):
@@ -155,12 +176,31 @@ def test_without_any_checkpoint_it_goes_back_to_the_start(plan, job, monkeypatch
     assert "restored step 0" in said[0]
 
 
-def test_minutes_are_kept_to(plan, job, monkeypatch):
-    monkeypatch.setattr(probe, "SECONDS", 0.1)
+@pytest.mark.parametrize("factor", [0.1, 10])
+def test_minutes_are_kept_to(plan, job, machine, factor):
+    """Also when the machine becomes ten times as fast, or as slow, midway."""
+    machine(lambda now: 0.3 if now < 15 else 0.3 * factor)
+    said: list[str] = []
+    work = job(say=said.append)
+    result = translate(plan(work, steps=None, seconds=30.0), work, CPU)
+    assert result["seconds"] == pytest.approx(30, rel=0.1)
+    kept = json.loads((work.folder / "plan.json").read_text())["schedule"]
+    assert kept["total"] == result["steps"] == kept["marks"][-1]["total"] != kept["marks"][0]["total"]
+    assert said[0].startswith("  made, sadness: 300 ms a step: 9")
+    assert any("made, sadness: the pace changed from 300 to" in line for line in said)
+
+
+def test_a_divergence_costs_its_time(plan, job, machine, monkeypatch):
+    """Marks behind the state that is restored are undone with their steps, and what is left of the time is laid out anew."""
+    machine(lambda now: 0.3 if now < 15 else 0.06)
+    monkeypatch.setattr(translator, "KEEP", 20)
+    spoil(monkeypatch, lambda step, setbacks: step == 80 and setbacks == 0)
     work = job()
-    result = translate(plan(work, steps=None, seconds=1.5), work, CPU)
-    assert result["steps"] > 6
-    assert 0.5 < result["seconds"] < 20
+    result = translate(plan(work, steps=None, seconds=30.0), work, CPU)
+    assert result["setbacks"] == 1
+    assert result["seconds"] == pytest.approx(30, rel=0.1)
+    marks = [mark["step"] for mark in json.loads((work.folder / "plan.json").read_text())["schedule"]["marks"]]
+    assert marks == sorted(set(marks))
 
 
 def test_it_stops_when_it_is_asked(plan, job, monkeypatch):

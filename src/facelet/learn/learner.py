@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -26,14 +25,16 @@ from facelet.learn.ema import Ema
 from facelet.learn.interrupt import Interrupt
 from facelet.learn.lightning import LightningModule
 from facelet.learn.optimizer import make_optimizer
-from facelet.learn.probe import Probe
 from facelet.learn.recorded import Recorded
 from facelet.learn.reporter import Reporter
-from facelet.learn.schedule import FIRST
+from facelet.learn.schedule import FIRST, Schedule
 from facelet.learn.state import Point
+from facelet.learn.stopwatch import Stopwatch
+from facelet.learn.time_budget import TimeBudget
 from facelet.learn.training import Training
 from facelet.learn.validation import Validator
 from facelet.learn.watch import Watch
+from facelet.measure.row import duration
 
 
 class Learner(LightningModule):
@@ -81,15 +82,21 @@ class Learner(LightningModule):
         parts = {"net": self.net, "objective": self.objective, "ema": self.ema.net}
         self._checkpoints = Checkpoints(plan.folder, {**parts, "optimizer": self.optimizer, "watch": self._watch})
         self._pass = Recorded(self._forward_and_back, plan.name, plan.record and self.objective.repeats and world == 1)
-        self._before = 0.0
+        spent = 0.0
         if self.schedule is not None:
-            self.done, self._before, self.points = self._checkpoints.load()
+            self.done, spent, self.points = self._checkpoints.load()
             if self.done and self.say:
                 self.say(f"  continues after step {self.done} of {self.schedule.total}")
         plan.batches.step = self.done
         plan.batches.total = self.schedule.total if self.schedule else None
-        self._probe = Probe(plan.seconds or 0.0)
-        self._start = time.monotonic()
+        self._stopwatch = Stopwatch(spent, self.done)
+        counts = {
+            "train": plan.batches.epoch,
+            "val": len(plan.exam.faces),
+            "steps_per_epoch": plan.batches.steps_per_epoch,
+        }
+        budget = TimeBudget(plan.seconds, self._stopwatch, counts, plan.warmup) if plan.seconds else None
+        self._budget = budget
         self.interrupt.__enter__()  # a process that Lightning started has not caught signals yet
         self._reporter = Reporter(plan, self.console, self.points, self.done) if self.global_rank == 0 else None
 
@@ -123,12 +130,14 @@ class Learner(LightningModule):
     def _after_step(self) -> None:
         if self._watch.due:
             self._check()
+            self._tick()
         if self.schedule is None:
             self._time_probe()
-        ended = self.schedule is not None and self.done >= self.schedule.total
         if self.schedule is not None and self.schedule.ends_lap(self.done):
             self._end_lap()
-        if ended:
+        if self.schedule is not None and self._budget and self._budget.due(self.schedule, self.done):
+            self._replan()
+        if self.schedule is not None and self.done >= self.schedule.total:
             self.trainer.should_stop = True
         elif self._reporter is not None:
             self._reporter.draw(self.done, self.schedule, lambda: self._watch.mean.item())
@@ -143,7 +152,11 @@ class Learner(LightningModule):
         if self.global_rank == 0:
             self.close()
             plan, last = self.training_plan, self.points[-1]
-            spent = {"steps": self.done, "epochs": round(self.schedule.epochs, 3), "seconds": round(self._seconds(), 2)}
+            spent = {
+                "steps": self.done,
+                "epochs": round(self.schedule.epochs, 3),
+                "seconds": round(self._stopwatch.spent, 2),
+            }
             plan.folder.write_result({**spent, "val_loss": last.val_loss, "val_accuracy": last.val_accuracy})
             nets.save(self.ema.net, plan.spec, plan.folder.net_path)
             plan.folder.clear_state()
@@ -161,8 +174,16 @@ class Learner(LightningModule):
     def _rate(self) -> float:
         return FIRST if self.schedule is None else self.schedule.rate(self.done)
 
-    def _seconds(self) -> float:
-        return self._before + time.monotonic() - self._start
+    def _tick(self) -> None:
+        """Called when the device has finished all steps."""
+        self._stopwatch.tick(self.done)
+        if lost := self._stopwatch.stood_still():
+            self._say_all([f"  stood still for {duration(lost)}, which is not counted"])
+
+    def _say_all(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            if self.say:
+                self.say(line)
 
     def _check(self) -> None:
         """Raises FaceletError, with what to do about it, when the loss of a step so far was not finite."""
@@ -179,28 +200,51 @@ class Learner(LightningModule):
             ) from None
 
     def _time_probe(self) -> None:
-        """Times first steps; when enough have been seen, fixes the schedule and writes it down."""
-        plan, strategy = self.training_plan, self.trainer.strategy
+        """Times the first steps, and plans the schedule when there are enough of them."""
+        strategy, budget = self.trainer.strategy, self._budget
+        assert budget is not None
         self._validator.now()
-        self._probe.tick()
-        if not strategy.broadcast(self._probe.enough()):  # processes must agree to stop
+        self._tick()
+        if not strategy.broadcast(budget.enough()):  # processes must agree to stop
             return
-        settle, validation = self._validator.seconds(self.done)
-        schedule = self._probe.schedule(plan, self._seconds(), self.done, settle, validation)
-        self.schedule = strategy.broadcast(schedule)
-        plan.batches.total = self.schedule.total
+        with self._stopwatch.aside("probe", self.done):
+            settle, validation = self._validator.seconds(self.done)
+        self._follow(strategy.broadcast(budget.first(self.done, settle, validation)))
+        assert self.schedule is not None
+        self._say_all(budget.summary(self.schedule))
+
+    def _replan(self) -> None:
+        """Re-plans the schedule where the pace has changed. The first process decides."""
+        before, budget = self.schedule, self._budget
+        assert before is not None
+        assert budget is not None
+        self._validator.now()
+        self._tick()
+        schedule = self.trainer.strategy.broadcast(budget.replan(before, self.done))
+        if schedule != before:
+            self._follow(schedule)
+            self._say_all(budget.changes(before, schedule))
+        budget.checked(schedule, self.done)
+
+    def _follow(self, schedule: Schedule) -> None:
+        """Follows ``schedule`` from here on. It is saved before the next step, so that a killed training replays it."""
+        plan = self.training_plan
+        self.schedule = schedule
+        plan.batches.total = schedule.total
         if self.global_rank == 0:
-            plan.folder.save_plan(self.schedule, plan.precision)
-            if self.say:
-                each = self._probe.step_seconds * 1e3
-                self.say(f"  {each:.0f} ms a step: {self.schedule.total} steps, {self.schedule.epochs:.1f} epochs")
+            plan.folder.save_plan(schedule, plan.precision)
 
     def _end_lap(self) -> None:
         """Validates the running mean and adds a point to the curves."""
         assert self.schedule is not None
         self._check()
-        self._validator.settle(self.done, self.schedule.settles(self.done))
-        loss, accuracy = self._validator.validate()
+        self._tick()
+        before, batches = self._stopwatch.spent, self.schedule.settles(self.done)
+        with self._stopwatch.aside("lap", self.done):
+            self._validator.settle(self.done, batches)
+            loss, accuracy = self._validator.validate()
+        if self._budget:
+            self._budget.validated(self.done, self._stopwatch.spent - before, batches)
         train_loss = self.trainer.strategy.reduce(self._watch.mean, reduce_op="mean")
         self._watch.restart()
         if self._reporter is not None:
@@ -208,7 +252,7 @@ class Learner(LightningModule):
                 Point(
                     epoch=self.done / self.schedule.steps_per_epoch,
                     step=self.done,
-                    seconds=self._seconds(),
+                    seconds=self._stopwatch.spent,
                     lr=self.optimizer.param_groups[0]["lr"],
                     train_loss=float(train_loss),
                     val_loss=loss,
@@ -223,7 +267,8 @@ class Learner(LightningModule):
         """
         if self.schedule is not None:
             self._check()
-            self._checkpoints.save(self.done, self._seconds(), self.points)
+            with self._stopwatch.aside("checkpoint", self.done):
+                self._checkpoints.save(self.done, self._stopwatch.spent, self.points)
 
     def close(self) -> None:
         """Gives back the terminal, and a GPU's memory; called once the training has ended, however."""

@@ -10,6 +10,7 @@ A subclass says what is minimised; the rest is here.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -169,7 +170,7 @@ class Lesson(LessonFields):
                 objective = self.objective(net, spec, faces, job)
             result = train(self._training(job, net, spec, objective, faces, folder), job, device)
         spent = {key: result[key] for key in ("epochs", "steps", "seconds")}
-        return Made(net=folder.net_path, notes=self.notes(job), spent=spent)
+        return Made(net=folder.net_path, notes=(*self.notes(job), *self.short(spent)), spent=spent)
 
     def start(
         self, job: Job, spec: NetSpec, before: tuple[FaceNet, NetSpec] | None, faces: FaceSet
@@ -236,6 +237,12 @@ class Lesson(LessonFields):
         shape = [f"fresh weights in the shape of {self.widths_of}"] if self.widths_of else []
         more = [f"trained on the faces of {self.synthetic}, too"] if self.synthetic else []
         return (*start, *shape, *more)
+
+    def short(self, spent: Mapping[str, float]) -> tuple[str, ...]:
+        """A line for the ledger where the time was too short to show every face."""
+        if not self.minutes or spent["epochs"] >= 1:
+            return ()
+        return (f"trained for {spent['epochs']:.2f} of an epoch in {self.minutes:g} minutes: not every face was seen",)
 
     def optimization(self) -> Optimization:
         decay = WEIGHT_DECAY[self.optimizer] if self.weight_decay is None else self.weight_decay

@@ -1,17 +1,21 @@
-"""How long a training is, and the learning rate along it: warm-up and one cosine cycle, laid to end on the last step.
+"""How long a training is, and the learning rate along it: warm-up and one cosine cycle that ends on the last step.
 Smith & Topin, super-convergence, https://arxiv.org/abs/1708.07120
 
 >>> schedule = by_epochs(20, steps_per_epoch=195, train=25_060, val=3_199)
 >>> schedule.rate(0), schedule.rate(schedule.total - 1)  # factors of the step's lr
 
-With ``minutes`` the first steps, the probe, run at the lowest rate while they are timed; only then is the length fixed,
-once, and kept in ``plan.json``, so that a resumed training has the schedule of the unbroken one.
+With ``minutes`` the first steps, the probe, run at the lowest rate while they are timed; then the length is estimated
+(learn.time_budget). When the pace of the machine changes, the schedule is re-planned from that step on: progress along the cycle
+continues from its current value, faster or slower, so the learning rate is continuous. Every plan is a Mark in ``plan.json``,
+written before the steps that follow it, so that a resumed training replays the schedule of the unbroken one.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 FIRST, LAST = 1 / 25, 1 / 1000
 """Factors of the learning rate at the first and after the last step."""
@@ -22,15 +26,36 @@ SETTLE_LAST, SETTLE_SHARE = 16, 0.1
 
 
 @dataclass(frozen=True)
+class Mark:
+    """One plan of a schedule.
+
+    Attributes:
+        step: steps done when it was made.
+        total, lap: of the schedule from there on.
+        pace: seconds per step at that time. spent: seconds of training until then.
+        settle, validation: cost of one batch that settles the batch norms, and of one validation, in steps.
+    """
+
+    step: int
+    total: int
+    lap: int
+    pace: float = 0.0
+    spent: float = 0.0
+    settle: float | None = None
+    validation: float | None = None
+
+
+@dataclass(frozen=True)
 class Schedule:
-    """The length of a training in steps, fixed.
+    """The length of a training in steps, and how far along the cycle each of them is.
 
     Attributes:
         total: steps in all, the probe included.
         steps_per_epoch: of one pass over the training faces.
         lap: steps between validations, whole epochs.
-        warmup: share of the steps after the probe during which the rate rises.
+        warmup: share of the cycle in which the rate rises.
         probe: first steps, at the lowest rate, that were timed.
+        marks: all plans so far, oldest first; empty for a length in epochs that was never re-planned.
     """
 
     total: int
@@ -38,28 +63,67 @@ class Schedule:
     lap: int
     warmup: float = 0.1
     probe: int = 0
+    marks: tuple[Mark, ...] = ()
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Schedule:
+        """From ``plan.json``. Raises KeyError or TypeError when it is damaged."""
+        return cls(**{**value, "marks": tuple(Mark(**mark) for mark in value.get("marks", ()))})
+
+    def replanned(self, mark: Mark) -> Schedule:
+        """This schedule with ``mark`` as its latest plan."""
+        marks = self.marks or (Mark(self.probe, self.total, self.lap),)
+        return replace(self, total=mark.total, lap=mark.lap, marks=(*marks, mark))
+
+    def until(self, step: int) -> Schedule:
+        """The schedule as it was after ``step`` steps, without later marks."""
+        kept = tuple(mark for mark in self.marks if mark.step <= step) or self.marks[:1]
+        return replace(self, total=kept[-1].total, lap=kept[-1].lap, marks=kept) if kept else self
+
+    def progress(self, step: int) -> float:
+        """Progress along the cycle after ``step`` steps: 0 until the probe ends, linear between marks, 1 after the last step."""
+        along, start, end = 0.0, self.probe, self.marks[0].total if self.marks else self.total
+        for mark in self.marks:
+            if mark.step > step:
+                break
+            along += (1 - along) * (mark.step - start) / (end - start)
+            start, end = mark.step, mark.total
+        return along + (1 - along) * min(1.0, max(0.0, (step - start) / (end - start)))
 
     def rate(self, step: int) -> float:
         """Factor of the learning rate at ``step`` (0 is the first): linear from FIRST to 1, half a cosine to LAST."""
-        length = self.total - self.probe
-        rise = max(1.0, self.warmup * length)
-        along = step - self.probe
-        if along < rise:
-            return FIRST + (1 - FIRST) * max(0.0, along / rise)
-        down = min(1.0, (along - rise) / max(1.0, length - rise))
-        return LAST + (1 - LAST) * 0.5 * (1 + math.cos(math.pi * down))
+        if step < self.probe:
+            return FIRST
+        if self.marks:
+            rise = max(self.warmup, 0.0 if self.probe else 1 / self.marks[0].total)
+            return cycle(self.progress(step), rise, 1.0)
+        length = float(self.total - self.probe)
+        return cycle(float(step - self.probe), max(1.0, self.warmup * length), length)
 
     def ends_lap(self, step: int) -> bool:
         """Whether validation follows after ``step`` steps have been done."""
-        return step >= self.total or step % self.lap == 0
+        return step >= self.total or (step >= self.probe and step % self._lap_at(step) == 0)
 
     def settles(self, step: int) -> int:
         """Batches that settle the batch norms before the validation after ``step`` steps."""
-        return SETTLE_LAST if step >= self.total else settling(self.lap)
+        return SETTLE_LAST if step >= self.total else settling(self._lap_at(step))
+
+    def _lap_at(self, step: int) -> int:
+        """The lap of the last mark before ``step``; at a mark itself, validation came before the new plan."""
+        first = self.marks[0].lap if self.marks else self.lap
+        return next((mark.lap for mark in reversed(self.marks) if mark.step < step), first)
 
     @property
     def epochs(self) -> float:
         return self.total / self.steps_per_epoch
+
+
+def cycle(along: float, rise: float, length: float) -> float:
+    """Factor of the learning rate at ``along`` in a cycle of ``length`` that rises until ``rise``, all in one unit."""
+    if along < rise:
+        return FIRST + (1 - FIRST) * along / rise
+    down = min(1.0, (along - rise) / max(length - rise, 1e-9))
+    return LAST + (1 - LAST) * 0.5 * (1 + math.cos(math.pi * down))
 
 
 def by_epochs(epochs: float, *, steps_per_epoch: int, train: int, val: int, warmup: float = 0.1) -> Schedule:
@@ -68,30 +132,34 @@ def by_epochs(epochs: float, *, steps_per_epoch: int, train: int, val: int, warm
     return Schedule(total, steps_per_epoch, lap_length(total, steps_per_epoch, train, val), warmup)
 
 
-def by_seconds(
+def fitting(
     left: float,
     *,
     done: int,
-    step: float,
     settle: float,
     validation: float,
     steps_per_epoch: int,
     train: int,
     val: int,
-    warmup: float = 0.1,
-) -> Schedule:
-    """As many steps as fit into ``left`` seconds after ``done`` probe steps; at least one more.
+    least: int = 1,
+    most: int | None = None,
+) -> tuple[int, int]:
+    """Total number of steps (``done`` included) and lap that fit into the time of ``left`` further steps.
 
     Args:
-        step, settle, validation: seconds of one training step, of one batch that settles the batch norms, and of one pass
-            over the validation faces.
+        settle, validation: cost of one batch that settles the batch norms, and of one validation, in steps.
+        least: further steps that are taken even if they do not fit. most: upper limit of the total.
     """
-    last = validation + SETTLE_LAST * settle
-    total = done + max(1, int((left - last) / step))
+    left -= validation + SETTLE_LAST * settle  # the last validation
+    low, high = done + least, math.inf if most is None else max(done + 1, most)
+    total = int(min(max(low, done + left), high))
     for _ in range(3):  # the lap depends on the total, and the total on how many laps must be validated
         lap = lap_length(total, steps_per_epoch, train, val)
-        total = done + max(1, int((left - last) / (step + (validation + settling(lap) * settle) / lap)))
-    return Schedule(total, steps_per_epoch, lap, warmup, probe=done)
+        each, begun = validation + settling(lap) * settle, done // lap
+        laps = int(max(0.0, (done + left - (begun + 1) * lap) / (lap + each)))  # that end before the last step
+        fits = max(min(int(done + left - count * each), (begun + count + 1) * lap) for count in (laps, laps + 1))
+        total = int(min(max(low, fits), high))
+    return total, lap
 
 
 def settling(lap: int) -> int:

@@ -67,7 +67,7 @@ class TrainingFolder:
             return None, None
         plan = files.read_json(self.plan_path)
         try:
-            schedule = None if plan["schedule"] is None else Schedule(**plan["schedule"])
+            schedule = None if plan["schedule"] is None else Schedule.from_json(plan["schedule"])
             return schedule, Precision(**plan["precision"])
         except (KeyError, TypeError) as error:
             raise FaceletError(f"{self.plan_path} is damaged: {error}; delete {self.folder} to start again") from error

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import itertools
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -30,12 +29,14 @@ from facelet.learn.interrupt import Interrupt
 from facelet.learn.lightning import LightningEnvironment, LightningModule, quiet_trainer
 from facelet.learn.pairs import Pairs
 from facelet.learn.precision import Precision
-from facelet.learn.probe import Probe
 from facelet.learn.progress import Bar
 from facelet.learn.schedule import Schedule
 from facelet.learn.state import TrainingFolder
+from facelet.learn.stopwatch import Stopwatch
+from facelet.learn.time_budget import TimeBudget
 from facelet.learn.translation import Translation
 from facelet.learn.watch import Watch
+from facelet.measure.row import duration
 from facelet.nets.spec import save_weights
 from facelet.step import Job
 
@@ -97,16 +98,19 @@ class Translator(LightningModule):
         }
         self._checkpoints = Checkpoints(plan.folder, parts)
         self._good = Checkpoints(TrainingFolder(plan.folder.folder / GOOD, plan.folder.fingerprint), parts)
-        self._before, self._probe, self._bar = 0.0, Probe(plan.seconds or 0.0), Bar(plan.name, self.console)
+        self._bar = Bar(plan.name, self.console)
         self._bar.__enter__()
+        spent, epoch = 0.0, plan.pairs.steps_per_epoch
         if plan.steps and self.schedule is None:
-            self._fix(plan.steps)
+            self._follow(Schedule(plan.steps, epoch, lap=LAP))
         if self.schedule is not None and plan.folder.state_path.exists():
-            self.done, self._before, _ = self._checkpoints.load()
+            self.done, spent, _ = self._checkpoints.load()
             self.say(f"  {escape(plan.name)}: continues after step {self.done} of {self.schedule.total}")
         else:
             self._good.save(0, 0.0, [])
-        self._start = time.monotonic()
+        self._stopwatch = Stopwatch(spent, self.done)
+        counts = {"steps_per_epoch": epoch, "train": epoch * plan.pairs.batch, "val": 0}
+        self._budget = TimeBudget(plan.seconds, self._stopwatch, counts) if plan.seconds else None
 
     def training_step(self, batch: Any, index: int) -> None:
         net, step = self.translation, (self.done, self.divergence.setbacks)
@@ -136,16 +140,22 @@ class Translator(LightningModule):
             self._time_probe()
         if self.schedule is None:
             return
+        if self._budget and self._budget.due(self.schedule, self.done):
+            self._replan()
         ended, stopping = self.done >= self.schedule.total, self.interrupt.asked
         due = ended or stopping or self._checkpoints.due
         lap, keep = self.done % LAP == 0, self.done % KEEP == 0
-        if (self._watch.due or due or lap) and (trouble := self._trouble(lap)):
-            self._recover(trouble)
-            return
-        if keep:
-            self._good.save(self.done, self._seconds(), [])
-        if due and not ended:
-            self._checkpoints.save(self.done, self._seconds(), [])
+        if self._watch.due or due or lap:
+            if trouble := self._trouble(lap):
+                self._recover(trouble)
+                return
+            self._tick()
+        if keep or (due and not ended):
+            with self._stopwatch.aside("checkpoint", self.done):
+                if keep:
+                    self._good.save(self.done, self._stopwatch.spent, [])
+                if due and not ended:
+                    self._checkpoints.save(self.done, self._stopwatch.spent, [])
         if ended:
             self.trainer.should_stop = True
         elif stopping:
@@ -160,7 +170,7 @@ class Translator(LightningModule):
 
     def on_train_end(self) -> None:
         assert self.schedule is not None
-        seconds = round(self._seconds(), 2)
+        seconds = round(self._stopwatch.spent, 2)
         spent = {"steps": self.done, "epochs": round(self._epochs(), 3), "seconds": seconds}
         self.plan.folder.write_result({**spent, "setbacks": self.divergence.setbacks})
         save_weights(self.translation.forth, self.plan.folder.net_path)
@@ -188,37 +198,64 @@ class Translator(LightningModule):
                 f"{plan.name}: diverged {count} times ({trouble}); its last good state is kept in "
                 f"{plan.folder.folder}. Try a lower lr than {plan.translation.choice.lr:g}, or a narrower net, with a new --out"
             )
-        self.done, self._before, _ = self._good.load()
-        self._start = time.monotonic()
+        self.done, _, _ = self._good.load()
+        self._stopwatch.back_to(self.done)
         self._watch.restart()
         self.divergence.setbacks = count
         for kept in (self._good, self._checkpoints):
-            kept.save(self.done, self._before, [])
+            kept.save(self.done, self._stopwatch.spent, [])
         self.say(
             f"  {escape(plan.name)}: {trouble}; restored step {self.done}, learning rate halved ({count} of {SETBACKS})"
         )
+        if self._budget and self.schedule and self.schedule.marks:
+            self._follow(self.schedule.until(self.done))  # the undone steps have cost time
+            if self.done >= self.schedule.marks[-1].step:
+                self._replan()
+            self._budget.checked(self.schedule, self.done)
 
     def _time_probe(self) -> None:
         """Times first steps until it is known how many fit; they count."""
-        self._probe.tick()
-        if self._probe.enough():
-            left = self._probe.seconds - self._seconds()
-            self._fix(self.done + max(1, int(left / self._probe.step_seconds)))
+        assert self._budget is not None
+        self._tick()
+        if self._budget.enough():
+            schedule = self._budget.first(self.done, settle=0.0, validation=0.0)
+            self._follow(schedule)
+            self._tell(self._budget.summary(schedule))
 
-    def _fix(self, total: int) -> None:
-        self.schedule = Schedule(total, self.plan.pairs.steps_per_epoch, lap=LAP)
-        self.plan.folder.save_plan(self.schedule, self.plan.precision)
+    def _replan(self) -> None:
+        """Re-plans the schedule where the pace has changed."""
+        assert self._budget is not None
+        assert self.schedule is not None
+        self._tick()
+        before = self.schedule
+        schedule = self._budget.replan(before, self.done)
+        if schedule != before:
+            self._follow(schedule)
+            self._tell(self._budget.changes(before, schedule))
+
+    def _follow(self, schedule: Schedule) -> None:
+        """Follows ``schedule`` from here on; it is saved before the next step."""
+        self.schedule = schedule
+        self.plan.folder.save_plan(schedule, self.plan.precision)
+
+    def _tick(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        self._stopwatch.tick(self.done)
+        if lost := self._stopwatch.stood_still():
+            self._tell([f"  stood still for {duration(lost)}, which is not counted"])
+
+    def _tell(self, lines: list[str]) -> None:
+        for line in lines:
+            self.say(f"  {escape(self.plan.name)}: {line.strip()}")
 
     def _rate(self) -> float:
         """Factor of the learning rate: 1 for half of the steps, then down to nothing; halved by every setback."""
-        along = self.done / self.schedule.total if self.schedule else 0.0
+        along = self.schedule.progress(self.done) if self.schedule else 0.0
         return min(1.0, 2 * (1 - along)) * self.divergence.factor
 
     def _epochs(self) -> float:
         return self.done / self.plan.pairs.steps_per_epoch
-
-    def _seconds(self) -> float:
-        return self._before + time.monotonic() - self._start
 
 
 def translate(plan: TranslationPlan, job: Job, device: torch.device) -> dict[str, Any]:

@@ -7,12 +7,11 @@
 
 from __future__ import annotations
 
-import time
-
 import torch
 from torch import Tensor, nn
 
 from facelet.faces.augment import plain
+from facelet.learn import stopwatch
 from facelet.learn.ema import settle
 from facelet.learn.exams import Exam
 from facelet.learn.lightning import Trainer
@@ -69,4 +68,4 @@ class Validator:
         """The clock, once the device has done all it was asked."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
-        return time.monotonic()
+        return stopwatch.clock()

@@ -116,7 +116,8 @@ class Prune(Budgeted):
             with files.writing(job.folder / "net.safetensors") as beside:
                 beside.write_bytes((rounds[-1].folder / "net.safetensors").read_bytes())
         spent = {key: float(sum(result[key] for result in results)) for key in ("epochs", "steps", "seconds")}
-        return Made(net=job.folder / "net.safetensors", notes=self._told(job, trial, net), spent=spent)
+        notes = (*self._told(job, trial, net), *self.short(spent))
+        return Made(net=job.folder / "net.safetensors", notes=notes, spent=spent)
 
     def _round(
         self, each: Round, job: Job, trial: Trial, net: FaceNet, spec: NetSpec, faces: FaceSet
