@@ -131,9 +131,7 @@ class Quantize(Step):
         return job.faces.images[np.sort(some)]
 
     def _choice(self, graph: Calibrated) -> Choice:
-        """The last layer stays in float: it is small, 8 bits of its outputs are most of int8's error, and OpenCV's engine of 5.0
-        cannot compute it in int8.
-        """
+        """The last layer stays in float: it is small, and 8 bits of its outputs are most of int8's error."""
         auto: Types = "s8s8" if self.target == "arm64" else "u8s8"
         last = graph.computing[-1:] if len(graph.computing) > 1 else ()
         return Choice(auto if self.types == "auto" else self.types, last, portable=self.target == "portable")
