@@ -49,7 +49,7 @@ def test_torchrun_makes_the_run_of_one_command(tmp_path):
     path.write_text(RECIPE)
     done = facelet(path, "--out", tmp_path / "led", "--devices", 2, started_by=(*TORCHRUN, "29517"))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("ledger.json") == 1
+    assert done.stdout.count("ledger.md") == 1
     alone = facelet(path, "--out", tmp_path / "alone", "--devices", 2)
     assert alone.returncode == 0, alone.stderr
     assert figures(tmp_path / "led") == figures(tmp_path / "alone")
