@@ -43,12 +43,9 @@ def test_the_options_reach_the_cropping(monkeypatch, capsys, asked):
         "--jpeg",
         "90",
     ]
-    assert (
-        typed(monkeypatch, capsys, *words, "--min-score", "0.8", "--overwrite", "--detector", "y.onnx", "--json")[0]
-        == 0
-    )
+    assert typed(monkeypatch, capsys, *words, "--overwrite", "--detector", "y.onnx", "--json")[0] == 0
     cutter = asked["cutter"]
-    assert (asked["places"], asked["out"], asked["min_score"]) == (["a", "b.jpg"], "faces", 0.8)
+    assert (asked["places"], asked["out"]) == (["a", "b.jpg"], "faces")
     assert (asked["detector"], asked["as_json"]) == ("y.onnx", True)
     assert (cutter.crop, cutter.size, cutter.jpeg) == (CropInfo(align="eyes", margin=0.2), 64, 90)
     assert (cutter.several, cutter.overwrite) == ("all", True)

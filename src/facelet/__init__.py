@@ -28,6 +28,7 @@ from facelet.errors import FaceletError
 if TYPE_CHECKING:
     from facelet.recipes.runner import run
     from facelet.runtime.analyzer import Analyzer, Face, analyze
+    from facelet.runtime.detect import Detector
     from facelet.runtime.gallery import Gallery
     from facelet.runtime.session import Model
     from facelet.runtime.verify import Verification, verify
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Analyzer",
+    "Detector",
     "Face",
     "FaceletError",
     "Gallery",
@@ -52,6 +54,7 @@ __all__ = [
 
 _HOME = {
     "Analyzer": "facelet.runtime.analyzer",
+    "Detector": "facelet.runtime.detect",
     "Face": "facelet.runtime.analyzer",
     "Gallery": "facelet.runtime.gallery",
     "Model": "facelet.runtime.session",

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from facelet import __version__, cli_card, cli_crop, cli_people, plugins
-from facelet.cli_options import Allow, Plugin
+from facelet.cli_options import Allow, Detail, DetectorFile, MinScore, Plugin
 from facelet.errors import FaceletError, FaceletWarning
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -204,7 +204,9 @@ def bench(
 def predict(
     photos: Annotated[list[str], typer.Argument(help="Photos, folders or globs; or one video; or 0, the webcam.")],
     model: Annotated[str, typer.Option(help="Its file or name; $FACELET_MODEL when not given, or expression.")] = "",
-    detector: Annotated[str, typer.Option(help="YuNet's file; $FACELET_YUNET when not given, or fetched once.")] = "",
+    detector: DetectorFile = "",
+    min_score: MinScore = None,
+    detail: Detail = None,
     save: Annotated[str, typer.Option(help="Write drawn photos into this folder.")] = "",
     cropped: Annotated[bool, typer.Option("--cropped", help="Every image is a face already.")] = False,
     every: Annotated[float, typer.Option(help="Of a video: look every so many seconds; 0: at every frame.")] = 0.0,
@@ -216,11 +218,14 @@ def predict(
 ) -> None:
     """Find faces in photos or a video and say their expression."""
     from facelet.runtime import predict as prediction
+    from facelet.runtime.detect import configured
 
+    if cropped and not (min_score is None and detail is None):
+        raise FaceletError("with --cropped nothing is looked for: leave out --min-score and --detail")
     prediction.command(
         photos,
         model=model,
-        detector=detector,
+        detector=configured(detector, min_score, detail),
         save=save,
         cropped=cropped,
         every=every,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from facelet.cli_options import Detail, DetectorFile, MinScore
 from facelet.errors import FaceletError
 
 if TYPE_CHECKING:
@@ -26,14 +27,16 @@ def crop(
     size: Annotated[int | None, typer.Option(help="Side in pixels; 0, when not given: the photo's own.")] = None,
     largest: Annotated[bool, typer.Option("--largest", help="Of several faces in a photo cut the largest.")] = False,
     every: Annotated[bool, typer.Option("--all", help="Of several faces in a photo cut every one.")] = False,
-    min_score: Annotated[float | None, typer.Option(help="Pass over faces that the detector scores lower.")] = None,
+    min_score: MinScore = None,
+    detail: Detail = None,
     jpeg: Annotated[int, typer.Option(help="Write JPEG of this quality, 1 to 100; 0: PNG.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,
-    detector: Annotated[str, typer.Option(help="YuNet's file; $FACELET_YUNET when not given, or fetched once.")] = "",
+    detector: DetectorFile = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every photo.")] = False,
 ) -> None:
     """Cut faces out of photos, ready to train on, as models cut them when they are used."""
     from facelet.runtime import crop as cropping
+    from facelet.runtime.detect import configured
 
     if largest and every:
         raise FaceletError("take one of --largest and --all")
@@ -48,8 +51,7 @@ def crop(
             "largest" if largest else "all" if every else "report",
             overwrite,
         ),
-        min_score=min_score,
-        detector=detector,
+        detector=configured(detector, min_score, detail),
         as_json=as_json,
         console=console,
     )

@@ -23,6 +23,21 @@ Allow = Annotated[
     ),
 ]
 
+DetectorFile = Annotated[
+    str, typer.Option("--detector", help="YuNet's file; $FACELET_YUNET when not given, or fetched once.")
+]
+MinScore = Annotated[
+    float | None,
+    typer.Option("--min-score", help="Pass over faces that the detector scores lower, 0 to 1; 0.75 when not given."),
+]
+Detail = Annotated[
+    int | None,
+    typer.Option(
+        "--detail",
+        help="Long side of a photo as the detector sees it; 640 pixels when not given, 1280 for small faces.",
+    ),
+]
+
 Plugin = Annotated[
     list[str] | None,
     typer.Option(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from facelet.cli_options import Allow
+from facelet.cli_options import Allow, Detail, DetectorFile, MinScore
 
 console = Console(highlight=False)
 gallery_app = typer.Typer(no_args_is_help=True, help="Who is enrolled: list, remove, export.")
@@ -17,9 +17,6 @@ ModelFile = Annotated[
     typer.Option(
         "--model", help="An identity model's file or name; $FACELET_IDENTITY_MODEL when not given, or identity."
     ),
-]
-DetectorFile = Annotated[
-    str, typer.Option("--detector", help="YuNet's file; $FACELET_YUNET when not given, or fetched once.")
 ]
 GalleryFile = Annotated[
     str, typer.Option("--gallery", help="$FACELET_GALLERY when not given, else in the user's data folder.")
@@ -37,6 +34,8 @@ def verify(
     b: Annotated[str, typer.Argument(help="Another.")],
     model: ModelFile = "",
     detector: DetectorFile = "",
+    min_score: MinScore = None,
+    detail: Detail = None,
     threshold: Threshold = None,
     largest: Largest = False,
     threads: Threads = 0,
@@ -45,12 +44,13 @@ def verify(
 ) -> None:
     """Say whether two photos show the same person: exit code 0 the same, 1 different, 2 a mistake."""
     from facelet.runtime import verify as verification
+    from facelet.runtime.detect import configured
 
     code = verification.command(
         a,
         b,
         model=model,
-        detector=detector,
+        detector=configured(detector, min_score, detail),
         threshold=threshold,
         largest=largest,
         threads=threads,
@@ -65,6 +65,8 @@ def enroll(
     photos: Annotated[list[str], typer.Argument(help="Photos with one face each, folders or globs.")],
     model: ModelFile = "",
     detector: DetectorFile = "",
+    min_score: MinScore = None,
+    detail: Detail = None,
     gallery: GalleryFile = "",
     threshold: Threshold = None,
     largest: Largest = False,
@@ -73,9 +75,11 @@ def enroll(
 ) -> None:
     """Put somebody's faces into the gallery: all of the photos, or none."""
     from facelet.runtime import gallery_commands
+    from facelet.runtime.detect import configured
     from facelet.runtime.gallery import Gallery
 
-    with Gallery(gallery, model, detector, threshold, threads) as people:
+    finder = configured(detector, min_score, detail)
+    with Gallery(gallery, model, finder, threshold, threads) as people:
         gallery_commands.enroll(people, name, photos, largest=largest, console=console)
 
 
@@ -83,6 +87,8 @@ def identify(
     photos: Annotated[list[str], typer.Argument(help="Photos, folders or globs; or one video; or 0, the webcam.")],
     model: ModelFile = "",
     detector: DetectorFile = "",
+    min_score: MinScore = None,
+    detail: Detail = None,
     gallery: GalleryFile = "",
     threshold: Threshold = None,
     save: Annotated[str, typer.Option(help="Write photos with the names drawn into this folder.")] = "",
@@ -93,9 +99,11 @@ def identify(
 ) -> None:
     """Find faces in photos or a video and say whose they are, of those enrolled."""
     from facelet.runtime import identify as identification
+    from facelet.runtime.detect import configured
     from facelet.runtime.gallery import Gallery
 
-    with Gallery(gallery, model, detector, threshold, threads) as people:
+    finder = configured(detector, min_score, detail)
+    with Gallery(gallery, model, finder, threshold, threads) as people:
         identification.command(photos, people, every=every, save=save, as_json=as_json, console=console)
 
 

@@ -232,4 +232,4 @@ def test_a_score_that_is_asked_for_reaches_the_detector(photos_folder, yunet, tm
     crop.command([str(photo)], out=str(tmp_path / "any"), cutter=cutter, detector=str(yunet), console=quiet)
     assert len(written(tmp_path / "any")) == len(Detector(yunet)(pixels.read(photo))) > 1
     with pytest.raises(FaceletError, match="no face was cut"):
-        crop.command([str(photo)], out="x", cutter=cutter, min_score=0.95, detector=str(yunet), console=quiet)
+        crop.command([str(photo)], out="x", cutter=cutter, detector=Detector(yunet, 0.95), console=quiet)

@@ -11,7 +11,7 @@ import pytest
 
 from facelet import pixels
 from facelet.errors import FaceletError
-from facelet.runtime.detect import Detector
+from facelet.runtime.detect import DETAIL, SCORE, Detector, configured
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,20 @@ def test_group_photos(detector, photos_folder):
                 found += any(holds(face.box, left + width / 2, top + height / 2) for face in faces)
     assert total == 43
     assert found == total
+
+
+@pytest.mark.real
+def test_patterns_are_no_faces_unless_asked_for(yunet, photos_folder):
+    """Wallpaper that YuNet scores at 0.63 and 0.69."""
+    portrait = pixels.read(photos_folder / "verify" / "biden_biden2.jpg")
+    assert len(Detector(yunet)(portrait)) == 1
+    assert len(Detector(yunet, score=0.6)(portrait)) == 3
+
+
+def test_other_settings_make_a_detector_and_none_leave_the_file(yunet):
+    assert configured("y.onnx") == "y.onnx"
+    assert (configured(yunet, 0.9).score, configured(yunet, 0.9).detail) == (0.9, DETAIL)
+    assert (configured(yunet, detail=1280).score, configured(yunet, detail=1280).detail) == (SCORE, 1280)
 
 
 @pytest.mark.real
@@ -108,7 +122,7 @@ def test_wrong_files_and_values(tmp_path, yunet, tiny):
     for wrong in (tmp_path / "text.onnx", tiny):
         with pytest.raises(FaceletError, match=r"is no detector that OpenCV .* can run"):
             Detector(wrong)
-    with pytest.raises(FaceletError, match="score: 2; expected 0 to 1"):
+    with pytest.raises(FaceletError, match="least score is 2; expected 0 to 1"):
         Detector(yunet, score=2)
-    with pytest.raises(FaceletError, match="detail: 7 pixels"):
+    with pytest.raises(FaceletError, match="detail is 7 pixels; expected 64 to 4096"):
         Detector(yunet, detail=7)

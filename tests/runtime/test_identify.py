@@ -33,11 +33,11 @@ def said(gallery, *places, **options):
 def test_table(gallery):
     lines = [line for line in said(gallery, "day").splitlines() if line.strip()]
     head, anna, black, one, two, three, summary = lines
-    assert head.split()[:4] == ["photo", "face", "name", "score"]
-    assert anna.split()[:3] == ["anna.jpg", "1", "Anna"]
+    assert head.split()[:5] == ["photo", "face", "detected", "name", "score"]
+    assert anna.split()[:4] == ["anna.jpg", "1", "0.90", "Anna"]
     assert "no face found" in black
-    assert one.split()[:3] == ["party.png", "1", "Anna"]
-    assert two.split()[:2] == ["2", "unknown"]
+    assert one.split()[:4] == ["party.png", "1", "0.90", "Anna"]
+    assert two.split()[:3] == ["2", "0.90", "unknown"]
     assert "[bold]B[/]" in three
     assert "48, 0, 24 x 24" in three
     assert summary == "3 photos, 4 faces, 3 known, threshold 0.500"
@@ -52,7 +52,7 @@ def test_json(gallery, studio, capsys):
     party = document["photos"][2]
     assert party["file"] == "day/party.png"
     assert [face["name"] for face in party["faces"]] == ["Anna", None, "[bold]B[/]"]
-    assert party["faces"][0].keys() == {"box", "name", "score", "warnings"}
+    assert party["faces"][0].keys() == {"box", "detector_score", "name", "score", "warnings"}
     assert document["photos"][1]["faces"] == []
 
 
@@ -60,6 +60,8 @@ def test_drawn_photos(gallery, studio, monkeypatch):
     written = []
     monkeypatch.setattr("facelet.runtime.draw.put", lambda image, text, *rest: written.append(text))
     text = said(gallery, "day", save="out")
+    assert "0.90" in written
+    written = [words for words in written if words != "0.90"]
     assert "drawn: out" in text
     assert sorted(file.name for file in (studio.folder / "out").iterdir()) == [
         "anna.faces.jpg",

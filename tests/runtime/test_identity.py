@@ -6,8 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
+import facelet
 from facelet.errors import FaceletError
+from facelet.runtime import analyzer as analyzer_module
 from facelet.runtime import identity
+from facelet.runtime.detect import Detection
+from facelet.runtime.gallery import Gallery
 from facelet.runtime.session import Model
 
 
@@ -87,3 +91,29 @@ def test_threshold(studio, make_identity, tmp_path):
     bare = Model.load(make_identity(tmp_path / "bare.onnx", threshold=None))
     with pytest.raises(FaceletError, match=r"bare.onnx has no threshold of its own; give one"):
         identity.threshold_of(bare)
+
+
+@pytest.mark.parametrize(
+    ("side", "score", "ignored"),
+    [(10, 0.8, True), (10, 0.85, False), (20, 0.5, False), (12, 0.5, True)],
+    ids=["small and weak", "small and sure", "large and weak", "half the side"],
+)
+def test_what_is_far_smaller_and_weaker_is_ignored_and_said(studio, side, score, ignored):
+    whole = analyzer_module.Detector("")
+
+    def find(photo):
+        (main,) = whole(photo)
+        return [main, Detection((0.0, 0.0, float(side), float(side)), score, main.landmarks)]
+
+    analyzer = identity.opened(detector=find)
+    name = studio.photo("wallpaper.png", 1)
+    if not ignored:
+        with pytest.raises(FaceletError, match=r"^wallpaper.png: 2 faces where one is expected"):
+            identity.only_face(analyzer, name)
+        return
+    sitter = identity.only_face(analyzer, name)
+    assert sitter.note == f"wallpaper.png: 1 far smaller and weaker face is ignored (score {score:.2f}; main face 0.90)"
+    assert sitter.face.box[2] == 24
+    done = Gallery(detector=find).enroll("Anna", name)
+    assert done.notes == (sitter.note,)
+    assert facelet.verify(name, name, detector=find).notes == (sitter.note,) * 2

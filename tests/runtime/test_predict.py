@@ -265,3 +265,9 @@ def test_the_folder_is_made_after_the_model_is_found(album):
     with pytest.raises(FaceletError, match="no model file"):
         said("bright.jpg", model="gone.onnx", save="out")
     assert not (album / "out").exists()
+
+
+def test_the_detectors_score_is_shown(album, capsys):
+    assert "  0.90  " in said("bright.jpg")
+    said("bright.jpg", form="json")
+    assert json.loads(capsys.readouterr().out)["photos"][0]["faces"][0]["score"] == 0.9

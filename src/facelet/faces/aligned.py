@@ -21,7 +21,7 @@ from facelet.faces.archive import Archive
 from facelet.faces.reading import NO_FACE, counted
 from facelet.model_file import CropInfo
 from facelet.runtime.align import cut
-from facelet.runtime.detect import Detection, Detector
+from facelet.runtime.detect import SCORE_OF_CROPS, Detection, Detector
 
 CROP = CropInfo(align="five-points")
 NO_BOX = (0.0, 0.0, 1.0, 1.0)
@@ -34,7 +34,7 @@ def read_aligned(
 
     Raises FaceletError for what is no whole image, and when no photo shows a face.
     """
-    detect = detector or Detector()
+    detect = detector or Detector(score=SCORE_OF_CROPS)
     images = np.empty((len(names), size, size, channels), np.uint8)
     shares = np.full((len(names), 5, 2), np.nan)
 

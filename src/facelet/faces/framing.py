@@ -19,7 +19,7 @@ from facelet import pixels
 from facelet.errors import FaceletError
 from facelet.faces.faceset import FaceSet
 from facelet.runtime import yunet_file
-from facelet.runtime.detect import Detection, Detector
+from facelet.runtime.detect import SCORE_OF_CROPS, Detection, Detector
 
 SAMPLE = 64
 SMALL = 0.5
@@ -62,7 +62,7 @@ class Framing:
 def framing(faces: FaceSet, detector: Finder | None = None) -> Framing | None:
     """Looks at SAMPLE faces spread over the set, in a second or two. None where the detector's file is not on this machine."""
     try:
-        find = detector or Detector(yunet_file.find(download=False))
+        find = detector or Detector(yunet_file.find(download=False), SCORE_OF_CROPS)
     except FaceletError:
         return None
     none, small, examples = 0, 0, []

@@ -195,8 +195,7 @@ def command(
     *,
     out: str,
     cutter: Cutter,
-    min_score: float | None = None,
-    detector: Finder | str = "",
+    detector: Finder | str | Path = "",
     as_json: bool = False,
     console: Console,
 ) -> None:
@@ -205,7 +204,7 @@ def command(
     Raises FaceletError when nothing was cut: no photo, none readable, no face in any.
     """
     placed = targets(places, out)
-    find = detector if callable(detector) else _detector(detector, min_score)
+    find = detector if callable(detector) else Detector(detector)
     done = []
     for outcome in with_progress(outcomes(placed, cutter, find), len(placed)):
         if outcome.error and len(placed) > 1:
@@ -222,10 +221,6 @@ def command(
         raise FaceletError(first if len(done) == 1 else f"none of the {len(done):,} photos can be read; {first}")
     if not any(outcome.faces for outcome in done):
         raise FaceletError(f"no face was cut from {_count(len(done), 'photo')}")
-
-
-def _detector(file: str, min_score: float | None) -> Detector:
-    return Detector(file) if min_score is None else Detector(file, min_score)
 
 
 def summary(done: Sequence[Outcome], cutter: Cutter, out: str) -> list[str]:

@@ -23,6 +23,10 @@ from facelet.errors import FaceletError
 from facelet.pixels import Image, cv2
 from facelet.runtime import yunet_file
 
+SCORE = 0.75
+"""Least score of a face: of 52 known ones none was missed at three sizes, and fewest were false (benchmarks/detector.py)."""
+SCORE_OF_CROPS = 0.6
+"""Least score in an image that is known to show a face: false ones cost less there than missed ones."""
 DETAIL = 640
 SMALLEST = 320  # smaller photos are enlarged to this: most of YuNet's training faces are seen larger than 10 px
 HUGE_FACE = 240  # at this size a face that fills the photo is one that YuNet knows
@@ -52,16 +56,16 @@ class Detector:
     Args:
         file: YuNet's file; empty for $FACELET_YUNET, the cache or a download.
         score: faces below it are dropped, 0 to 1.
-        detail: long side of the photo as the net sees it, in pixels.
+        detail: long side of the photo as the net sees it, in pixels, 64 to 4096.
         again: look once more, closer and from farther away, when nothing was found; a photo without faces costs five
             times as much.
     """
 
-    def __init__(self, file: str | Path = "", score: float = 0.6, detail: int = DETAIL, again: bool = True) -> None:
+    def __init__(self, file: str | Path = "", score: float = SCORE, detail: int = DETAIL, again: bool = True) -> None:
         if not 0 <= score <= 1:
-            raise FaceletError(f"score: {score}; expected 0 to 1")
+            raise FaceletError(f"the detector's least score is {score:g}; expected 0 to 1")
         if not 64 <= detail <= 4096:
-            raise FaceletError(f"detail: {detail} pixels; expected 64 to 4096")
+            raise FaceletError(f"the detector's detail is {detail} pixels; expected 64 to 4096")
         self.file = yunet_file.find(file)
         self.score = score
         self.detail = detail
@@ -121,3 +125,10 @@ class Detector:
                 ) from error
             self._thread.network = network
         return network
+
+
+def configured(file: str | Path = "", score: float | None = None, detail: int | None = None) -> Detector | str | Path:
+    """What commands give to an Analyzer: ``file`` itself, opened when needed, unless other settings are asked for."""
+    if score is None and detail is None:
+        return file
+    return Detector(file, SCORE if score is None else score, DETAIL if detail is None else detail)

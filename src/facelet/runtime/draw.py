@@ -109,6 +109,23 @@ def _frame(picture: Image, face: Face, area: Area) -> None:
         radius = max(1, round(side / 70))
         cv2.circle(picture, (round(float(x)), round(float(y))), radius + 1, DARK, -1, cv2.LINE_AA)
         cv2.circle(picture, (round(float(x)), round(float(y))), radius, PALE, -1, cv2.LINE_AA)
+    _score(picture, face, area)
+
+
+def _score(picture: Image, face: Face, area: Area) -> None:
+    """The detector's score inside the lower right corner of the box; below the box where that is too small for it."""
+    text = f"{face.score:.2f}"
+    size = 0.75 * _letters(area, picture.shape[:2])
+    width, capital = measure(text, size)
+    fits = width < 0.5 * (area[2] - area[0])
+    right, bottom = (
+        area[2] - round(0.4 * size),
+        area[3] - round(0.5 * size) if fits else area[3] + capital + round(0.5 * size),
+    )
+    at = max(0, min(right - width, picture.shape[1] - width)), min(bottom, picture.shape[0] - 2)
+    for shift in ((1, 1), (-1, -1), (1, -1), (-1, 1)):
+        put(picture, text, (at[0] + shift[0], at[1] + shift[1]), size, DARK)
+    put(picture, text, at, size, PALE)
 
 
 def _words(face: Face, area: Area, size: float) -> str:

@@ -63,8 +63,8 @@ class Enrollment:
         faces: how many are new.
         already: how many were there before, to the bit.
         alike: those that look like somebody of another name.
-        notes: of photos with several faces, of faces smaller than the model was measured on, and where likeness could
-            not be looked for.
+        notes: of photos with several faces, of faces in the background that were ignored, of faces smaller than the model
+            was measured on, and where likeness could not be looked for.
     """
 
     name: str

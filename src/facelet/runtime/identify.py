@@ -45,6 +45,7 @@ class Identified:
             document["faces"] = [
                 {
                     "box": [round(value, 1) for value in match.face.box],
+                    "detector_score": round(match.face.score, 4),
                     "name": match.name,
                     "score": round(match.score, 5),
                     "warnings": list(match.face.warnings),
@@ -135,7 +136,7 @@ def _show(found: list[Identified], gallery: Gallery, folder: str, console: Conso
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("photo", "face", "name", "score", "left, top, w x h"):
+    for title in ("photo", "face", "detected", "name", "score", "left, top, w x h"):
         table.add_column(title, overflow="fold", no_wrap=title not in ("photo", "name"))
     matches = [match for one in found for match in one.matches]
     warn = any(match.face.warnings for match in matches)
@@ -144,14 +145,15 @@ def _show(found: list[Identified], gallery: Gallery, folder: str, console: Conso
     names = short_names([one.photo.name for one in found])
     for name, one in zip(names, found, strict=True):
         if one.photo.error:
-            table.add_row(Text(name), "", Text("cannot be read", "red"))
+            table.add_row(Text(name), "", "", Text("cannot be read", "red"))
         elif not one.matches:
-            table.add_row(Text(name), "", Text("no face found", "dim"))
+            table.add_row(Text(name), "", "", Text("no face found", "dim"))
         for number, match in enumerate(one.matches, 1):
             left, top, width, height = (round(value) for value in match.face.box)
             table.add_row(
                 Text(name if number == 1 else ""),
                 str(number),
+                f"{match.face.score:.2f}",
                 Text(UNKNOWN, "dim") if match.name is None else Text(match.name),
                 f"{match.score:.3f}",
                 f"{left}, {top}, {width} x {height}",

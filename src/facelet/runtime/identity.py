@@ -9,6 +9,7 @@ A photo with several faces is refused, unless the largest is asked for: the larg
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,10 @@ from facelet.runtime.telling import plain
 from facelet.shipped import default
 
 VARIABLE = "FACELET_IDENTITY_MODEL"
+FAR_SMALLER = 0.25
+"""Share of the main face's area up to which another is far smaller."""
+WEAKER = 0.1
+"""How much lower the detector's score of such a face is, where it is more likely a pattern, or someone far behind."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +96,8 @@ def threshold_of(model: Model, given: float | None = None) -> float:
 def only_face(analyzer: Analyzer, photo: Photo, largest: bool = False) -> Sitter:
     """The one face of a photo; of several the largest, when ``largest``.
 
+    What is far smaller than the largest, and weaker, is ignored, which the note says.
+
     Raises FaceletError, naming the photo, for one that cannot be read, without a face, or with several.
     """
     name = "the photo"
@@ -102,10 +109,29 @@ def only_face(analyzer: Analyzer, photo: Photo, largest: bool = False) -> Sitter
     faces = analyzer.analyze(photo)
     if not faces:
         raise FaceletError(f"{name}: no face found")
+    faces, ignored = _without_background(faces)
     if len(faces) > 1 and not largest:
         raise FaceletError(
             f"{name}: {len(faces)} faces where one is expected; crop it, or take the largest (--largest, largest=True)"
         )
-    notes = [f"{len(faces)} faces, the largest is taken"] * (len(faces) > 1) + list(faces[0].warnings)
+    notes = [f"{len(faces)} faces, the largest is taken"] * (len(faces) > 1)
+    if ignored:
+        scores = ", ".join(f"{face.score:.2f}" for face in ignored)
+        what = "face is" if len(ignored) == 1 else "faces are"
+        notes.append(
+            f"{len(ignored)} far smaller and weaker {what} ignored (score {scores}; main face {faces[0].score:.2f})"
+        )
+    notes += faces[0].warnings
     note = f"{name}: {'; '.join(notes)}" if notes else ""
     return Sitter(faces[0], plain(photo.name) if isinstance(photo, Path) else "", note)
+
+
+def _without_background(faces: Sequence[Face]) -> tuple[list[Face], list[Face]]:
+    """Those that may be meant, and those that are far smaller and weaker than the largest."""
+    main = faces[0]
+    area = FAR_SMALLER * main.box[2] * main.box[3]
+    behind = [face.box[2] * face.box[3] <= area and face.score <= main.score - WEAKER for face in faces]
+    return (
+        [face for face, ignored in zip(faces, behind, strict=True) if not ignored],
+        [face for face, ignored in zip(faces, behind, strict=True) if ignored],
+    )

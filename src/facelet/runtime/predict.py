@@ -24,7 +24,7 @@ from rich.console import Console
 from facelet.errors import FaceletError
 from facelet.pixels import Image
 from facelet.runtime import photos, watch
-from facelet.runtime.analyzer import AT_ONCE, AT_ONCE_PIXELS, Analyzer, Face
+from facelet.runtime.analyzer import AT_ONCE, AT_ONCE_PIXELS, Analyzer, Face, Finder
 from facelet.runtime.drawings import Drawings
 from facelet.runtime.session import require_task
 from facelet.runtime.telling import plain, say_notes, short_names, with_progress
@@ -120,7 +120,7 @@ def command(
     places: Sequence[str],
     *,
     model: str = "",
-    detector: str = "",
+    detector: Finder | str | Path = "",
     save: str = "",
     cropped: bool = False,
     every: float = 0.0,
@@ -199,7 +199,7 @@ def _show(results: list[Prediction], seconds: float, folder: str, console: Conso
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("photo", "face", "expression", "", "left, top, w x h"):
+    for title in ("photo", "face", "detected", "expression", "", "left, top, w x h"):
         table.add_column(title, overflow="fold", no_wrap=title != "photo")
     warn = any(face.warnings for result in results for face in result.faces)
     if warn:
@@ -207,9 +207,9 @@ def _show(results: list[Prediction], seconds: float, folder: str, console: Conso
     names = short_names([result.name for result in results])
     for name, result in zip(names, results, strict=True):
         if result.error:
-            table.add_row(Text(name), "", Text("cannot be read", "red"))
+            table.add_row(Text(name), "", "", Text("cannot be read", "red"))
         elif not result.faces:
-            table.add_row(Text(name), "", Text("no face found", "dim"))
+            table.add_row(Text(name), "", "", Text("no face found", "dim"))
         for number, face in enumerate(result.faces, 1):
             share = face.probabilities[face.expression] if face.expression else 0.0
             left, top, width, height = (round(value) for value in face.box)
@@ -217,6 +217,7 @@ def _show(results: list[Prediction], seconds: float, folder: str, console: Conso
             table.add_row(
                 Text(name if number == 1 else ""),
                 str(number),
+                f"{face.score:.2f}",
                 Text(face.expression or ""),
                 bar,
                 f"{left}, {top}, {width} x {height}",

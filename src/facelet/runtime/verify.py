@@ -31,7 +31,8 @@ class Verification:
         score: cosine of the two identity vectors, -1 to 1.
         threshold: from which faces count as one person's.
         faces: the two that were compared.
-        notes: of photos with several faces, and of faces smaller than the model was measured on.
+        notes: of photos with several faces, of faces in the background that were ignored, and of faces smaller than the model
+            was measured on.
     """
 
     same: bool
@@ -48,6 +49,7 @@ class Verification:
             "score": round(self.score, 5),
             "threshold": self.threshold,
             "boxes": boxes,
+            "detector_scores": [round(face.score, 4) for face in self.faces],
             "warnings": [list(face.warnings) for face in self.faces],
             "notes": list(self.notes),
         }
@@ -92,7 +94,7 @@ def command(
     b: str,
     *,
     model: str = "",
-    detector: str = "",
+    detector: Finder | str | Path = "",
     threshold: float | None = None,
     largest: bool = False,
     threads: int = 0,

@@ -1,0 +1,41 @@
+"""--min-score and --detail, as they are typed, on every command that looks for faces."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from facelet import cli
+
+COMMANDS = {
+    "predict": ("predict", "a.jpg"),
+    "crop": ("crop", "a.jpg", "--out", "o"),
+    "verify": ("verify", "a.jpg", "b.jpg"),
+    "enroll": ("enroll", "Anna", "a.jpg"),
+    "identify": ("identify", "a.jpg"),
+}
+
+
+@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
+def test_they_reach_the_detector(monkeypatch, words):
+    asked = []
+    monkeypatch.setattr("facelet.runtime.detect.configured", lambda *settings: asked.append(settings) or "")
+    for module in ("predict", "crop", "verify", "identify"):
+        monkeypatch.setattr(f"facelet.runtime.{module}.command", lambda *_, **__: 0)
+    monkeypatch.setattr("facelet.runtime.gallery_commands.enroll", lambda *_, **__: None)
+    monkeypatch.setattr(
+        sys, "argv", ["facelet", *words, "--min-score", "0.8", "--detail", "1280", "--detector", "y.onnx"]
+    )
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 0
+    assert asked == [("y.onnx", 0.8, 1280)]
+
+
+def test_ready_crops_are_not_looked_for(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["facelet", "predict", "a.jpg", "--cropped", "--min-score", "0.8"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert "leave out --min-score and --detail" in capsys.readouterr().err
