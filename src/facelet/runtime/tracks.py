@@ -4,7 +4,8 @@
 >>> for frame in video.frames():
 ...     tracks = tracker.follow(analyzer.analyze(frame.image), frame.seconds)
 
-A face is followed from frame to frame by the overlap of its boxes. A cut, or a face that was hidden, begins a new track.
+A face is followed from frame to frame by the overlap of its boxes. A cut, a face that was hidden, or another person in the same
+place, where an identity model tells, begins a new track.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ PATIENCE = 1.0
 """Seconds for which a face may be missed."""
 STEADY = 0.4
 """Seconds over which probabilities are averaged."""
+
+STRANGER = 0.5
+"""Share of an identity model's threshold below which a face is not the person of a track, however its box overlaps."""
 
 Box = tuple[float, float, float, float]
 
@@ -78,15 +82,31 @@ class Track:
 
 
 class Tracker:
-    """Follows all faces of one video. ``tracks``: all there have been, in the order in which they came."""
+    """Follows all faces of one video. ``tracks``: all there have been, in the order in which they came.
 
-    def __init__(self) -> None:
+    ``threshold``: cosine from which faces count as one person's. A face whose cosine to a track is below half of it begins a
+    track of its own; None where no identity is known.
+    """
+
+    def __init__(self, threshold: float | None = None) -> None:
         self.tracks: list[Track] = []
+        self._least = None if threshold is None else STRANGER * threshold
+        self._shot = 0  # tracks before this one ended with the last cut
 
-    def follow(self, faces: Sequence[Face], seconds: float) -> list[Track]:
-        """The track of each of a frame's faces, as it is now; those that overlap most find each other first."""
-        known = [track for track in reversed(self.tracks) if seconds - track.end <= PATIENCE]
-        pairs = [(overlap(face.box, track.box), place, track) for place, face in enumerate(faces) for track in known]
+    def follow(self, faces: Sequence[Face], seconds: float, cut: bool = False) -> list[Track]:
+        """The track of each of a frame's faces, as it is now; those that overlap most find each other first.
+
+        ``cut``: the frame is the first of a new shot, so that all faces in it are new.
+        """
+        if cut:
+            self._shot = len(self.tracks)
+        known = [track for track in reversed(self.tracks[self._shot :]) if seconds - track.end <= PATIENCE]
+        pairs = [
+            (overlap(face.box, track.box), place, track)
+            for place, face in enumerate(faces)
+            for track in known
+            if self._may_be(face, track)
+        ]
         found: dict[int, Track] = {}
         for share, place, track in sorted(pairs, key=lambda pair: -pair[0]):
             if share >= OVERLAP and place not in found and all(track is not other for other in found.values()):
@@ -97,6 +117,12 @@ class Tracker:
                 self.tracks.append(found[place])
             found[place].add(face, seconds)
         return [replace(found[place], answers=found[place].answers.copy()) for place in range(len(faces))]
+
+    def _may_be(self, face: Face, track: Track) -> bool:
+        vector = track.vector
+        if self._least is None or face.identity is None or vector is None:
+            return True
+        return float(face.identity @ vector) >= self._least
 
 
 def overlap(one: Box, other: Box) -> float:

@@ -24,6 +24,7 @@ from facelet.errors import FaceletError
 from facelet.files import writing
 from facelet.pixels import Image
 from facelet.runtime.analyzer import Analyzer, Face, Finder
+from facelet.runtime.cuts import Cuts
 from facelet.runtime.photos import DRAWN
 from facelet.runtime.session import Model
 from facelet.runtime.telling import plain, say_notes
@@ -36,12 +37,13 @@ LISTED = 40
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A frame that was looked at: seconds from the start, its picture, its faces and the track of each."""
+    """A frame that was looked at: seconds from the start, its picture, its faces and the track of each, whether a shot began."""
 
     seconds: float
     image: Image
     faces: Sequence[Face]
     tracks: Sequence[Track]
+    cut: bool = False
 
 
 class Telling(Protocol):
@@ -92,13 +94,20 @@ def watch(
     """
     analyzer = Analyzer(model, detector, identity=identity)
     with Video(place) as video:
-        yield from _look(video, analyzer, Tracker(), every)
+        yield from _look(video, analyzer, _tracker(analyzer), every)
+
+
+def _tracker(analyzer: Analyzer) -> Tracker:
+    """One that tells people apart where a model does."""
+    thresholds = [model.info.threshold for model in analyzer.models if model.info.task == "identity"]
+    return Tracker(thresholds[0] if thresholds else None)
 
 
 def _look(video: Video, analyzer: Analyzer, tracker: Tracker, every: float) -> Iterator[Seen]:
+    cuts = Cuts()
     for frame in video.frames(every):
-        faces = analyzer.analyze(frame.image)
-        yield Seen(frame.seconds, frame.image, faces, tracker.follow(faces, frame.seconds))
+        faces, cut = analyzer.analyze(frame.image), cuts.began(frame.image)
+        yield Seen(frame.seconds, frame.image, faces, tracker.follow(faces, frame.seconds, cut), cut)
 
 
 def command(
@@ -115,7 +124,7 @@ def command(
     if every < 0:
         raise FaceletError(f"--every {every:g}: seconds between frames are 0 (every frame) or more")
     _ = analyzer.detector  # a missing one is said before a camera is opened
-    tracker, looked = Tracker(), 0
+    tracker, looked = _tracker(analyzer), 0
     with Video(place) as video, ExitStack() as closing:
         writer = _writer(save, video, every, closing) if save else None
         say_notes(analyzer.model.info)
@@ -171,12 +180,13 @@ def _document(seen: Seen, telling: Telling) -> dict[str, Any]:
         {
             "track": track.number,
             "box": [round(value, 1) for value in face.box],
+            "detector_score": round(face.score, 4),
             **telling.to_json(face, track),
             "warnings": list(face.warnings),
         }
         for face, track in zip(seen.faces, seen.tracks, strict=True)
     ]
-    return {"seconds": round(seen.seconds, 3), "faces": faces}
+    return {"seconds": round(seen.seconds, 3), "cut": seen.cut, "faces": faces}
 
 
 def _line(document: dict[str, Any]) -> None:
