@@ -49,7 +49,8 @@ def open_session(path: str | Path, threads: int = 0) -> onnxruntime.InferenceSes
         options.intra_op_num_threads = threads
         # Waiting threads would spin on the cores that the detector needs next: that made it half as fast (2 cores).
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        # Without a fallback nothing is retried, and ONNX Runtime prints no "EP Error" to standard output, which is for answers.
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except FaceletError:
         raise
     except Exception as error:  # ONNX Runtime raises its own classes, without a common base

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor
 
@@ -126,3 +129,23 @@ def test_wrong_files_and_values(tmp_path, yunet, tiny):
         Detector(yunet, score=2)
     with pytest.raises(FaceletError, match="detail is 7 pixels; expected 64 to 4096"):
         Detector(yunet, detail=7)
+
+
+def test_opencv_warns_of_nothing_and_still_logs_errors(yunet):
+    """In a process of its own, which imports OpenCV first: OpenCV writes to standard error itself."""
+    code = """
+import sys, cv2
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+from facelet.runtime.detect import Detector
+level = cv2.utils.logging.getLogLevel()
+find = Detector(sys.argv[1])
+with ThreadPoolExecutor(3) as pool:
+    list(pool.map(lambda _: find(np.zeros((90, 90, 3), np.uint8)), range(6)))
+assert cv2.utils.logging.getLogLevel() == level
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "OPENCV_LOG_LEVEL"}
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(yunet)], env=environment, capture_output=True, text=True, check=True
+    )
+    assert (run.stdout, run.stderr) == ("", "")

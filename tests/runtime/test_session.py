@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+import facelet
 from facelet import model_file, pixels
 from facelet.errors import FaceletError
 from facelet.model_file import InputInfo
@@ -160,3 +164,27 @@ def test_a_graph_that_answers_for_one_face_only(tmp_path, make_info, shape, coun
     model_file.write(made, info, tmp_path / "m.onnx")
     with pytest.raises(FaceletError, match=rf"m\.onnx .*{says}"):
         Model.load(tmp_path / "m.onnx").logits(crops(count, (8, 8, 1)))
+
+
+def test_onnx_runtime_prints_nothing_of_a_broken_model(tiny, monkeypatch, capfd):
+    """It would retry on its fallback and print so to standard output, where only answers belong."""
+
+    def fail(*_):
+        raise RuntimeError("a graph that no provider takes")
+
+    monkeypatch.setattr(onnxruntime.InferenceSession, "_create_inference_session", fail)
+    with pytest.raises(FaceletError, match="not a working ONNX file: a graph that no provider takes"):
+        Model.load(tiny)
+    assert capfd.readouterr().out == ""
+
+
+def test_no_session_of_the_package_falls_back():
+    sources = Path(facelet.__file__).parent.rglob("*.py")
+    calls = [
+        call
+        for file in sources
+        for call in re.findall(r"InferenceSession\([^)]*\)[^)]*\)?", file.read_text())
+        if "providers" in call
+    ]
+    assert len(calls) >= 5
+    assert [call for call in calls if "enable_fallback=0" not in call] == []

@@ -12,6 +12,8 @@ photo's long side is missed; ``detail`` 1280 halves that limit and takes four ti
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,14 +119,34 @@ class Detector:
         network = getattr(self._thread, "network", None)
         if network is None:
             try:
-                network = cv2.FaceDetectorYN.create(str(self.file), "", (320, 320), self.score, NMS, TOP_K)
-                network.detect(np.zeros((320, 320, 3), np.uint8))
+                with _errors_only():
+                    network = cv2.FaceDetectorYN.create(str(self.file), "", (320, 320), self.score, NMS, TOP_K)
+                    network.detect(np.zeros((320, 320, 3), np.uint8))
             except cv2.error as error:
                 raise FaceletError(
                     f"{self.file} is no detector that OpenCV {cv2.__version__} can run; expected YuNet's 2023mar file"
                 ) from error
             self._thread.network = network
         return network
+
+
+_logging = threading.Lock()
+
+
+@contextmanager
+def _errors_only() -> Iterator[None]:
+    """OpenCV 5 warns, once a network, that its new engine takes no targets, which nobody asked of it. Errors are still logged.
+
+    Only where OpenCV was imported before Facelet, which otherwise sets its level.
+    """
+    levels = cv2.utils.logging
+    with _logging:  # the level is the whole process's
+        before = levels.getLogLevel()
+        levels.setLogLevel(min(before, levels.LOG_LEVEL_ERROR))
+        try:
+            yield
+        finally:
+            levels.setLogLevel(before)
 
 
 def configured(file: str | Path = "", score: float | None = None, detail: int | None = None) -> Detector | str | Path:

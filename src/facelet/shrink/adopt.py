@@ -103,7 +103,7 @@ class Adopt(Step):
         adopted = Model.load(path)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
-        original = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        original = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
         inputs = prepared(faces, adopted.info.input)
         feeds = ({adopted.info.input.name: inputs[row : row + 1]} for row in range(len(inputs)))
         alone = np.concatenate([np.asarray(original.run(None, feed)[0]).reshape(1, -1) for feed in feeds])

@@ -150,7 +150,8 @@ class EarlyExit(Step):
 def run_parts(parts: Sequence[onnx.ModelProto], images: NDArray[np.float32]) -> NDArray[np.float32]:
     """Logits of all exits, (parts, N, K), of prepared faces, by ONNX Runtime."""
     sessions = [
-        onnxruntime.InferenceSession(part.SerializeToString(), providers=["CPUExecutionProvider"]) for part in parts
+        onnxruntime.InferenceSession(part.SerializeToString(), providers=["CPUExecutionProvider"], enable_fallback=0)
+        for part in parts
     ]
     rows = []
     for start in range(0, len(images), BATCH):

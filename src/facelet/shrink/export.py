@@ -189,7 +189,7 @@ def reference_outputs(parent: Path, info: ModelInfo) -> tuple[NDArray[np.uint8],
 def _answers(model: bytes, faces: NDArray[np.uint8], info: ModelInfo) -> NDArray[np.float32]:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     return np.asarray(session.run(None, self_test_feed(faces, info))[0], np.float32)
 
 

@@ -60,7 +60,9 @@ def fewest(ranking: Sequence[str], holds: Callable[[tuple[str, ...]], bool]) -> 
 def _logits(model: onnx.ModelProto, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=0
+    )
     name = session.get_inputs()[0].name
     return np.concatenate(
         [session.run(None, {name: part})[0] for part in np.array_split(inputs, max(1, len(inputs) // 32))]
