@@ -4,6 +4,7 @@
 >>> resize(to_channels(photo, 1), 48)  # uint8 (48, 48, 1)
 
 16-bit images lose their lower eight bits, of an animation the first frame is read, colour profiles are not applied.
+HEIC needs the extra `heic`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facelet import image_header
+from facelet import heic, image_header
 from facelet.errors import FaceletError
 from facelet.files import read_bytes
 
@@ -48,6 +49,11 @@ def decode(data: bytes, name: str = "image") -> Image:
     header = image_header.parse(data)
     if header is None:
         other = image_header.unsupported(data)
+        if other == "HEIC" and heic.installed():
+            photo = heic.decode(data, name, MAX_PIXELS)
+            return photo if photo.shape[2] == 3 else _on_white(cv2.cvtColor(photo, cv2.COLOR_RGBA2BGRA), False)
+        if other == "HEIC":
+            raise FaceletError(f"{name}: HEIC is not read yet; {heic.how_to_read()}")
         hint = f"{other} is not read; convert it first" if other else "not a readable image"
         raise FaceletError(f"{name}: {hint} (expected {FORMATS})")
     if header.width * header.height > MAX_PIXELS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 import cv2
@@ -11,6 +12,7 @@ import pytest
 
 from facelet.errors import FaceletError
 from facelet.runtime import photos
+from facelet.runtime.photos import find
 
 
 @pytest.fixture
@@ -130,3 +132,44 @@ def test_a_folder_that_cannot_be_read_is_said(album, monkeypatch):
 def test_a_file_named_like_a_webcam(album):
     (album / "0").touch()
     assert names(photos.find(["0"])) == ["0"]
+
+
+@pytest.fixture
+def phone(tmp_path, monkeypatch):
+    """A folder as it comes from a phone."""
+    for name in ("a.png", "trip/b.heic", "c.HEIC", "clip.mp4", "notes.txt", ".hidden", "a.faces.png", "trip/Thumbs.db"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    monkeypatch.setattr("facelet.heic.installed", lambda: False)
+    return tmp_path
+
+
+def test_what_is_passed_over_is_counted_and_named(phone):
+    others = []
+    assert find([phone], others) == [phone / "a.png"]
+    assert {file.name for file in others} == {"b.heic", "c.HEIC", "clip.mp4", "notes.txt", "a.faces.png", "Thumbs.db"}
+    heic, video, drawn, other = photos.passed_over(others)
+    assert re.fullmatch(r"not read: 2 HEIC photos \(c.HEIC, b.heic\); to read HEIC: pip install '.*\[heic\]'", heic)
+    assert video == "not read: 1 video (clip.mp4); give each alone"
+    assert drawn == "not read: 1 drawn photo (a.faces.png)"
+    assert other == "not read: 2 other files (notes.txt, Thumbs.db)"
+    assert photos.passed_over([]) == []
+    assert photos.passed_over([phone / "x.txt"] * 25)[0].endswith("x.txt and 5 more)")
+
+
+def test_a_glob_counts_too_and_a_file_is_named_once(phone):
+    others = []
+    assert find([str(phone / "*"), phone], others) == [phone / "a.png"]
+    assert sum(file.name == "notes.txt" for file in others) == 1
+
+
+def test_a_folder_of_heic_alone_says_what_to_type(phone):
+    with pytest.raises(
+        FaceletError, match=r"no photos in .*not read: 1 HEIC photo \(b.heic\); to read HEIC: pip install"
+    ):
+        find([phone / "trip"])
+
+
+def test_heic_is_read_where_it_can_be(phone, monkeypatch):
+    monkeypatch.setattr("facelet.heic.installed", lambda: True)
+    assert [file.name for file in find([phone])] == ["a.png", "c.HEIC", "b.heic"]

@@ -267,6 +267,14 @@ def test_the_folder_is_made_after_the_model_is_found(album):
     assert not (album / "out").exists()
 
 
+def test_what_is_no_photo_is_counted_and_named(album, capsys):
+    (album / "clip.mp4").write_bytes(b"x")
+    said(".", form="json")
+    captured = capsys.readouterr()
+    assert "not read: 1 video (clip.mp4); give each alone\nnot read: 1 other file (tiny.onnx)\n" in captured.err
+    assert json.loads(captured.out)["passed_over"] == ["clip.mp4", "tiny.onnx"]
+
+
 def test_the_detectors_score_is_shown(album, capsys):
     assert "  0.90  " in said("bright.jpg")
     said("bright.jpg", form="json")

@@ -150,7 +150,7 @@ def choose(before: CropInfo, align: str = "", margin: float | None = None) -> Cr
         raise FaceletError(f"margin {margin:g}: {error.errors()[0]['msg']}") from None
 
 
-def targets(places: Sequence[str | Path], out: str | Path) -> dict[Path, Path]:
+def targets(places: Sequence[str | Path], out: str | Path, others: list[Path] | None = None) -> dict[Path, Path]:
     """Photo -> where its face goes, without suffix: below ``out`` as the photo lies below the places' common folder.
 
     What an earlier call wrote into ``out`` is not among the photos. Raises FaceletError where ``photos.find`` does, and when
@@ -159,7 +159,9 @@ def targets(places: Sequence[str | Path], out: str | Path) -> dict[Path, Path]:
     top, into = _common(places), os.path.abspath(out)
     if os.path.realpath(into) == os.path.realpath(top):
         raise FaceletError(f"--out {out} is the folder of the photos; choose another")
-    files = [file for file in photos.find(places) if not os.path.abspath(file).startswith(os.path.join(into, ""))]
+    files = [
+        file for file in photos.find(places, others) if not os.path.abspath(file).startswith(os.path.join(into, ""))
+    ]
     if not files:
         raise FaceletError(f"all photos are in {out}, where the faces should go; choose another --out")
     placed: dict[Path, Path] = {}
@@ -203,16 +205,26 @@ def command(
 
     Raises FaceletError when nothing was cut: no photo, none readable, no face in any.
     """
-    placed = targets(places, out)
+    others: list[Path] = []
+    placed = targets(places, out, others)
     find = detector if callable(detector) else Detector(detector)
     done = []
     for outcome in with_progress(outcomes(placed, cutter, find), len(placed)):
         if outcome.error and len(placed) > 1:
             print(f"passed over: {outcome.error}", file=sys.stderr)
         done.append(outcome)
+    inside = os.path.join(os.path.abspath(out), "")
+    others = [file for file in others if not os.path.abspath(file).startswith(inside)]
+    for line in photos.passed_over(others):
+        print(line, file=sys.stderr)
     if as_json:
         crop = {"align": cutter.crop.align, "margin": cutter.crop.margin, "size": cutter.size}
-        print(json.dumps({"out": plain(out), **crop, "photos": [outcome.to_json() for outcome in done]}))
+        passed = [plain(str(file)) for file in others]
+        print(
+            json.dumps(
+                {"out": plain(out), **crop, "photos": [outcome.to_json() for outcome in done], "passed_over": passed}
+            )
+        )
     else:
         for line in summary(done, cutter, out):
             console.print(Text(line), soft_wrap=True)

@@ -13,6 +13,7 @@ import csv
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -24,9 +25,12 @@ from facelet.runtime.telling import say_notes
 
 def enroll(gallery: Gallery, name: str, places: Sequence[str], *, largest: bool = False, console: Console) -> None:
     """Enrolls the faces of photos, folders and globs under a name; what looks wrong is said on standard error."""
-    files = photos.find(places)
+    others: list[Path] = []
+    files = photos.find(places, others)
     done = gallery.enroll(name, files, largest)
     say_notes(gallery.analyzer.model.info)
+    for line in photos.passed_over(others):
+        print(line, file=sys.stderr)
     for note in done.notes:
         print(note, file=sys.stderr)
     for other in done.alike:

@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -22,7 +23,7 @@ from facelet.runtime.analyzer import Face
 from facelet.runtime.drawings import Drawings
 from facelet.runtime.gallery import Gallery, Match
 from facelet.runtime.predict import Prediction, drawn, predictions, require_one
-from facelet.runtime.telling import say_notes, short_names, with_progress
+from facelet.runtime.telling import plain, say_notes, short_names, with_progress
 from facelet.runtime.tracks import Track
 from facelet.runtime.video import is_video
 
@@ -102,7 +103,8 @@ def command(
             places[0], gallery.analyzer, Names(gallery), every=every, save=save, as_json=as_json, console=console
         )
         return
-    files = photos.find(places)
+    others: list[Path] = []
+    files = photos.find(places, others)
     gallery.ready()
     drawings = Drawings(save, files) if save else None
     say_notes(gallery.analyzer.model.info)
@@ -114,9 +116,11 @@ def command(
         if result.error and len(files) > 1:
             print(f"passed over: {result.error}", file=sys.stderr)
         found.append(Identified(replace(result, photo=None), matches))
+    for line in photos.passed_over(others):
+        print(line, file=sys.stderr)
     require_one([one.photo for one in found])
     if as_json:
-        print(json.dumps(_document(gallery, found)))
+        print(json.dumps(_document(gallery, found) | {"passed_over": [plain(str(file)) for file in others]}))
     else:
         _show(found, gallery, save, console)
 

@@ -142,7 +142,8 @@ def command(
             places[0], analyzer, watch.Expressions(), every=every, save=save, as_json=form == "json", console=console
         )
         return
-    files = photos.find(places)
+    others: list[Path] = []
+    files = photos.find(places, others)
     analyzer = Analyzer(model, detector, threads, speed)
     require_task(analyzer.model, "expression")
     drawings = Drawings(save, files) if save else None
@@ -161,9 +162,11 @@ def command(
             _write_rows(_csv_rows(analyzer, result))
         results.append(replace(result, photo=None))  # a thousand photos' pixels do not fit in memory
     seconds = time.perf_counter() - start
+    for line in photos.passed_over(others):
+        print(line, file=sys.stderr)
     require_one(results)
     if form == "json":
-        print(json.dumps(_document(analyzer, results)))
+        print(json.dumps(_document(analyzer, results) | {"passed_over": [plain(str(file)) for file in others]}))
     elif form == "table":
         _show(results, seconds, save, console)
 
