@@ -39,3 +39,11 @@ def test_ready_crops_are_not_looked_for(monkeypatch, capsys):
         cli.main()
     assert ended.value.code == 2
     assert "leave out --min-score and --detail" in capsys.readouterr().err
+
+
+def test_json_and_csv_do_not_go_together(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["facelet", "predict", "a.jpg", "--json", "--csv"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert "take one of --json and --csv" in capsys.readouterr().err

@@ -220,6 +220,8 @@ def predict(
     from facelet.runtime import predict as prediction
     from facelet.runtime.detect import configured
 
+    if as_json and as_csv:
+        raise FaceletError("take one of --json and --csv")
     if cropped and not (min_score is None and detail is None):
         raise FaceletError("with --cropped nothing is looked for: leave out --min-score and --detail")
     prediction.command(

@@ -70,6 +70,10 @@ def enroll(
     gallery: GalleryFile = "",
     threshold: Threshold = None,
     largest: Largest = False,
+    small: Annotated[
+        bool,
+        typer.Option("--small", help="Take faces of less than half the size that the model was measured from, too."),
+    ] = False,
     threads: Threads = 0,
     allow: Allow = False,
 ) -> None:
@@ -80,7 +84,7 @@ def enroll(
 
     finder = configured(detector, min_score, detail)
     with Gallery(gallery, model, finder, threshold, threads) as people:
-        gallery_commands.enroll(people, name, photos, largest=largest, console=console)
+        gallery_commands.enroll(people, name, photos, largest=largest, small=small, console=console)
 
 
 def identify(

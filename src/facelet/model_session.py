@@ -9,6 +9,7 @@ whose outputs are not those of the fp32 net.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -37,6 +38,7 @@ def open_session(path: str | Path, threads: int = 0) -> onnxruntime.InferenceSes
     given, and the exit that answered. Raises UnprovenModelError when it can saturate here or fails its self-test, but within
     ``unproven_models_allowed``.
     """
+    require_threads(threads)
     import onnxruntime
 
     data = content(path)
@@ -59,6 +61,17 @@ def open_session(path: str | Path, threads: int = 0) -> onnxruntime.InferenceSes
     if not _unproven_allowed.get():
         _require_proof(session, info, data, path)
     return session
+
+
+MOST_THREADS = 64
+"""Or the machine's processors, if there are more. ONNX Runtime starts every thread it is asked for, thousands if need be."""
+
+
+def require_threads(threads: int) -> None:
+    """Raises FaceletError for a number of threads that no machine like this one can use."""
+    most = max(MOST_THREADS, os.cpu_count() or 1)
+    if not 0 <= threads <= most:
+        raise FaceletError(f"threads: {threads}; expected 1 to {most}, or 0 for all {os.cpu_count() or 1} processors")
 
 
 _unproven_allowed: ContextVar[bool] = ContextVar("unproven_allowed", default=False)

@@ -143,3 +143,33 @@ def test_a_round_trip_on_real_photos(photos_folder, yunet, tmp_path, make_identi
         assert [match.name for match in gallery.identify(photos / "biden_biden.jpg")] == ["Joe"]
         gallery.remove("Joe")
         assert [match.name for match in gallery.identify(photos / "biden_biden.jpg")] == [None]
+
+
+def test_no_folder_is_made_for_a_typo(studio, monkeypatch, tmp_path):
+    photo, typo = studio.photo("a.png", 1), tmp_path / "typo" / "g.db"
+    monkeypatch.setenv("FACELET_GALLERY", str(typo))
+    with pytest.raises(FaceletError, match=r"no folder '.*typo' for the gallery .*FACELET_GALLERY.* mkdir -p .*typo"):
+        facelet.Gallery().enroll("Anna", photo)
+    assert not typo.parent.exists()
+    typo.parent.mkdir()
+    assert facelet.Gallery().enroll("Anna", photo).faces == 1
+    usual = tmp_path / "data" / "facelet" / "gallery.db"
+    monkeypatch.delenv("FACELET_GALLERY")
+    monkeypatch.setattr("facelet.runtime.gallery_file._usual", lambda: usual)
+    assert facelet.Gallery().enroll("Anna", photo).faces == 1
+    assert usual.exists()
+
+
+def test_a_face_too_small_to_know_anyone_by_is_not_enrolled_unasked(studio, make_identity, tmp_path):
+    """The studio's faces have 24 pixels a side."""
+    photo = studio.photo("a.png", 1)
+    strict, enough = (make_identity(tmp_path / f"{least}.onnx", smallest=least) for least in (50, 48))
+    with facelet.Gallery(model=strict) as gallery:
+        with pytest.raises(
+            FaceletError, match=r"^a.png: the face has 24 pixels a side, of 50 .* at least 25, .*--small"
+        ):
+            gallery.enroll("Anna", photo)
+        assert not gallery.file.exists()
+        done = gallery.enroll("Anna", photo, small=True)
+        assert (done.faces, done.notes) == (1, ("a.png: small: 24 px, measured from 50 px",))
+    assert facelet.Gallery(tmp_path / "other.db", model=enough).enroll("Anna", photo).faces == 1

@@ -61,6 +61,7 @@ def test_made_once_for_its_owner_alone(tmp_path):
     with pytest.raises(FaceletError, match=r"no gallery .* it is made by: facelet enroll"):
         gallery_file.connect(path)
     assert not path.parent.exists()
+    path.parent.mkdir()
     gallery_file.connect(path, create=True).close()
     if os.name == "posix":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -13,7 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import facelet
-from facelet import model_file, pixels
+from facelet import model_file, model_session, pixels
 from facelet.errors import FaceletError
 from facelet.model_file import InputInfo
 from facelet.runtime.session import Model, prepared
@@ -109,8 +109,11 @@ def test_nan_is_not_an_answer(tmp_path, make_model):
 def test_load_refuses(tmp_path, tiny):
     with pytest.raises(FaceletError, match="no model file"):
         Model.load(tmp_path / "none.onnx")
-    with pytest.raises(FaceletError, match="threads: -1"):
-        Model.load(tiny, threads=-1)
+    for threads in (-1, 5000):
+        with pytest.raises(FaceletError, match=rf"threads: {threads}; expected 1 to \d+, or 0 for all"):
+            Model.load(tiny, threads=threads)
+        with pytest.raises(FaceletError, match="expected 1 to"):
+            model_session.open_session(tiny, threads)
 
 
 def test_many_threads_one_model(colour):

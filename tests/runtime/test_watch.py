@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+import facelet
 from facelet.errors import FaceletError
-from facelet.runtime import predict, watch
+from facelet.runtime import identify, predict, watch
+from facelet.runtime.gallery import Gallery
 from facelet.runtime.video import Video
 
 SIDE = 48
@@ -138,3 +140,17 @@ def test_from_python(dusk, tiny, studio):
 
 def test_clock():
     assert [watch.clock(seconds) for seconds in (0, 7.24, 59.96, 754)] == ["0:00.0", "0:07.2", "1:00.0", "12:34.0"]
+
+
+@pytest.mark.parametrize("every", [-1.0, float("nan"), float("inf")])
+def test_a_time_between_looks_is_checked_wherever_it_is_given(said, studio, dusk, tiny, every):
+    photo = studio.photo("a.png", 1)
+    for place in (photo, dusk):
+        with pytest.raises(FaceletError, match="seconds between frames are 0"):
+            said(place, every=every)
+        with pytest.raises(FaceletError, match="seconds between frames are 0"):
+            identify.command([str(place)], Gallery(), every=every, console=Console(file=io.StringIO()))
+    with pytest.raises(FaceletError, match="seconds between frames are 0"):
+        next(facelet.watch(dusk, model=tiny, every=every))
+    with Video(dusk) as video, pytest.raises(FaceletError, match="seconds between frames are 0"):
+        next(video.frames(every))

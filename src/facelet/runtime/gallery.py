@@ -130,14 +130,17 @@ class Gallery:
         """Hash and name of the file of the model that the faces were enrolled with; None while nobody is."""
         return self._opened().maker
 
-    def enroll(self, name: str, photos: Photo | Iterable[Photo], largest: bool = False) -> Enrollment:
+    def enroll(
+        self, name: str, photos: Photo | Iterable[Photo], largest: bool = False, small: bool = False
+    ) -> Enrollment:
         """Adds the face of each photo under ``name``: all of them, or none when one fails.
 
         Args:
             name: 1 to 200 printable characters; known names get more faces.
             photos: with one face each; of several the largest is taken when ``largest``.
+            small: also take faces of less than half the pixels a side that the model was measured from.
 
-        Raises FaceletError for a photo that cannot be read, without a face or with several, and for no name.
+        Raises FaceletError for a photo that cannot be read, without a face, with several or with a small one, and for no name.
         """
         name, maker = checked_name(name), self._maker()
         if self.file.exists() and self.file.stat().st_size:
@@ -146,6 +149,8 @@ class Gallery:
         if not several:
             raise FaceletError(f"no photo of {name!r} given")
         sitters = [identity.only_face(self.analyzer, photo, largest) for photo in several]
+        if not small:
+            identity.require_size(sitters, self.analyzer.model.info)
         return self._enroll(name, sitters, maker)
 
     def _enroll(self, name: str, sitters: Sequence[Sitter], maker: Maker) -> Enrollment:

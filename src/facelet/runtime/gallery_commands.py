@@ -23,11 +23,19 @@ from facelet.runtime.gallery import Gallery
 from facelet.runtime.telling import say_notes
 
 
-def enroll(gallery: Gallery, name: str, places: Sequence[str], *, largest: bool = False, console: Console) -> None:
+def enroll(
+    gallery: Gallery,
+    name: str,
+    places: Sequence[str],
+    *,
+    largest: bool = False,
+    small: bool = False,
+    console: Console,
+) -> None:
     """Enrolls the faces of photos, folders and globs under a name; what looks wrong is said on standard error."""
     others: list[Path] = []
     files = photos.find(places, others)
-    done = gallery.enroll(name, files, largest)
+    done = gallery.enroll(name, files, largest, small)
     say_notes(gallery.analyzer.model.info)
     for line in photos.passed_over(others):
         print(line, file=sys.stderr)

@@ -9,6 +9,7 @@ read the file has the faces' vectors in it; a new one is readable by its owner a
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -34,8 +35,10 @@ SCHEMA = (
 def find(path: str | Path = "") -> Path:
     """The gallery's file: ``path``, else $FACELET_GALLERY, else gallery.db in the user's data folder."""
     named = path or os.environ.get(VARIABLE, "")
-    if named:
-        return Path(named)
+    return Path(named) if named else _usual()
+
+
+def _usual() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("facelet") / "gallery.db"
@@ -104,6 +107,11 @@ def _require_file(path: Path, create: bool) -> None:
     """Makes an empty file when ``create``; raises FaceletError unless there is a file, and one not empty to be read."""
     try:
         if create and not path.exists():
+            if not path.parent.exists() and path != _usual():
+                raise FaceletError(
+                    f"there is no folder {str(path.parent)!r} for the gallery {str(path)!r}; correct --gallery or {VARIABLE}, "
+                    f"or make the folder: mkdir -p {shlex.quote(str(path.parent))}"
+                )
             path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
         if path.exists() and not path.is_file():

@@ -25,7 +25,7 @@ from facelet.runtime.gallery import Gallery, Match
 from facelet.runtime.predict import Prediction, drawn, predictions, require_one
 from facelet.runtime.telling import plain, say_notes, short_names, with_progress
 from facelet.runtime.tracks import Track
-from facelet.runtime.video import is_video
+from facelet.runtime.video import is_video, require_every
 
 UNKNOWN = "unknown"
 DRAWN = 32
@@ -97,6 +97,7 @@ def command(
 
     Raises FaceletError when nothing can be: no model, no gallery, no photo readable.
     """
+    require_every(every)
     if len(places) == 1 and is_video(places[0]):
         gallery.ready()
         watch.command(

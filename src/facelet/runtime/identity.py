@@ -17,13 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelet.errors import FaceletError
-from facelet.runtime import photos
+from facelet.model_file import ModelInfo
+from facelet.runtime import align, photos
 from facelet.runtime.analyzer import Analyzer, Face, Finder, Photo, kept
 from facelet.runtime.session import Model, require_task
 from facelet.runtime.telling import plain
 from facelet.shipped import default
 
 VARIABLE = "FACELET_IDENTITY_MODEL"
+SMALL_SHARE = 0.5
+"""Share of the pixels a side that a model was measured from below which a face is not enrolled unasked."""
 FAR_SMALLER = 0.25
 """Share of the main face's area up to which another is far smaller."""
 WEAKER = 0.1
@@ -124,6 +127,20 @@ def only_face(analyzer: Analyzer, photo: Photo, largest: bool = False) -> Sitter
     notes += faces[0].warnings
     note = f"{name}: {'; '.join(notes)}" if notes else ""
     return Sitter(faces[0], plain(photo.name) if isinstance(photo, Path) else "", note)
+
+
+def require_size(sitters: Sequence[Sitter], info: ModelInfo) -> None:
+    """Raises FaceletError for a face too small to know anyone by: a gallery would compare everybody with its blur."""
+    least = SMALL_SHARE * info.measured_from
+    for sitter in sitters:
+        if sitter.face.landmarks is None:  # a ready crop, whose size in a photo nobody knows
+            continue
+        side = align.side(sitter.face.box, sitter.face.landmarks, info.crop)
+        if side < least:
+            raise FaceletError(
+                f"{sitter.photo or 'the photo'}: the face has {side:.0f} pixels a side, of {info.measured_from} that the model was "
+                f"measured from; take a photo with at least {least:.0f}, or enrol it all the same (--small, small=True)"
+            )
 
 
 def _without_background(faces: Sequence[Face]) -> tuple[list[Face], list[Face]]:

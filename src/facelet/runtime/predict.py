@@ -28,7 +28,7 @@ from facelet.runtime.analyzer import AT_ONCE, AT_ONCE_PIXELS, Analyzer, Face, Fi
 from facelet.runtime.drawings import Drawings
 from facelet.runtime.session import require_task
 from facelet.runtime.telling import plain, say_notes, short_names, with_progress
-from facelet.runtime.video import is_video
+from facelet.runtime.video import is_video, require_every
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +133,7 @@ def command(
 
     Raises FaceletError when nothing can be: no model, no photo, none readable.
     """
+    require_every(every)
     if len(places) == 1 and is_video(places[0]):
         if cropped or form == "csv":
             raise FaceletError("a video has neither --cropped nor --csv; --json prints a line for each frame")

@@ -62,8 +62,7 @@ class Model:
         Raises FaceletError for a file that is missing, damaged or not ours, and UnprovenModelError for one that computes wrongly
         here. Warns of a file without a self-test.
         """
-        if threads < 0:
-            raise FaceletError(f"threads: {threads}; expected 0 (all cores) or more")
+        model_session.require_threads(threads)
         place = found(path)
         try:
             session = model_session.open_session(place, threads)

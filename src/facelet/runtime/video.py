@@ -9,6 +9,7 @@ OpenCV reads with its own FFmpeg. Sound is left out. A damaged file ends where i
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -35,6 +36,12 @@ def is_webcam(place: str | Path) -> bool:
 
 def is_video(place: str | Path) -> bool:
     return is_webcam(place) or Path(place).suffix.lower() in SUFFIXES
+
+
+def require_every(every: float) -> None:
+    """Raises FaceletError for what is no time between two looks at a video."""
+    if not 0 <= every < math.inf:
+        raise FaceletError(f"--every {every:g}: seconds between frames are 0 (every frame) or more")
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +98,7 @@ class Video:
 
     def frames(self, every: float = 0.0) -> Iterator[Frame]:
         """Frames at least ``every`` seconds apart, in order, until the video ends. Raises FaceletError when it has none."""
+        require_every(every)
         self._number, self._start, self._next = 0, time.monotonic(), 0.0
         with ThreadPoolExecutor(1) as reader:
             coming: Future[Frame | None] = reader.submit(self._read, every)

@@ -29,7 +29,7 @@ from facelet.runtime.photos import DRAWN
 from facelet.runtime.session import Model
 from facelet.runtime.telling import plain, say_notes
 from facelet.runtime.tracks import Track, Tracker
-from facelet.runtime.video import Video, Writer
+from facelet.runtime.video import Video, Writer, require_every
 
 LISTED = 40
 """Faces that are listed at the end; those seen longest."""
@@ -92,6 +92,7 @@ def watch(
 
     Raises FaceletError when the video cannot be read or there is no model.
     """
+    require_every(every)
     analyzer = Analyzer(model, detector, identity=identity)
     with Video(place) as video:
         yield from _look(video, analyzer, _tracker(analyzer), every)
@@ -121,8 +122,7 @@ def command(
     console: Console,
 ) -> None:
     """Watches until the video ends, or, with a webcam, until Ctrl-C. Raises FaceletError for what cannot be read or written."""
-    if every < 0:
-        raise FaceletError(f"--every {every:g}: seconds between frames are 0 (every frame) or more")
+    require_every(every)
     _ = analyzer.detector  # a missing one is said before a camera is opened
     tracker, looked = _tracker(analyzer), 0
     with Video(place) as video, ExitStack() as closing:
