@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from facelet.runtime import lettering
 from facelet.runtime.analyzer import Face
-from facelet.runtime.draw import COLOURS, SMALLEST, colour_of, draw
+from facelet.runtime.draw import COLOURS, SMALLEST, _overlap, colour_of, draw
 
 LABELS = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"]
 
@@ -61,12 +61,15 @@ def test_captions_instead_of_expressions(monkeypatch):
     assert sorted(written) == ["Anna 0.71", "unknown 0.12", "x" * 400]
 
 
-def test_a_question_mark_where_there_are_warnings(monkeypatch):
+def test_warnings_are_spelled_out(monkeypatch):
     written = []
     monkeypatch.setattr("facelet.runtime.draw.put", lambda image, text, *rest: written.append(text))
-    people = [replace(face((300.0 * place, 300.0, 180.0, 190.0)), warnings=("small",) * place) for place in (0, 1)]
+    people = [
+        replace(face((300.0 * place, 300.0, 180.0, 190.0)), warnings=("small: 9 px, measured from 48 px",) * place)
+        for place in (0, 1)
+    ]
     draw(np.full((900, 900, 3), 120, np.uint8), people, ["Anna 0.71", "Berta 0.80"])
-    assert {"Anna 0.71", "Berta 0.80 ?"} <= set(written)
+    assert {"Anna 0.71", "Berta 0.80, small"} <= set(written)
 
 
 @pytest.mark.parametrize("best", range(len(LABELS)))
@@ -111,3 +114,96 @@ def test_letters_take_the_room_they_say(scalable, size):
     assert columns.max() <= size + width + 2
     assert columns.max() >= size + 0.9 * width
     assert 2 * size - rows.min() == pytest.approx(capital, abs=0.2 * size)
+
+
+def chips_of(monkeypatch, photo, faces, captions=()):
+    """What is written on chips, and where the chips are."""
+    chips = []
+    monkeypatch.setattr(
+        "facelet.runtime.draw._chip", lambda picture, words, colour, chip, size: chips.append((words, chip))
+    )
+    draw(photo, faces, captions)
+    return chips
+
+
+def test_percentages_are_never_left_out(monkeypatch):
+    narrow = face((300.0, 300.0, 30.0, 40.0))
+    assert [words for words, _ in chips_of(monkeypatch, np.zeros((900, 900, 3), np.uint8), [narrow])] == [
+        "happiness 72%"
+    ]
+
+
+def test_bars_have_numbers(monkeypatch):
+    written = []
+    monkeypatch.setattr("facelet.runtime.draw.put", lambda image, text, *rest: written.append(text))
+    draw(np.zeros((900, 900, 3), np.uint8), [face((300.0, 300.0, 200.0, 260.0))])
+    assert written.count("72%") == 1
+    assert written.count("4%") == 2
+
+
+def test_labels_avoid_other_faces_and_each_other(monkeypatch):
+    """A row of faces, narrower than their labels, with another row above them."""
+    crowd = [face((100.0 + 60 * place, 300.0 + 60 * row, 44.0, 48.0)) for row in (0, 1) for place in range(4)]
+    crowd = [crowd[0], crowd[3], crowd[4], crowd[7]]
+    chips = [chip for _, chip in chips_of(monkeypatch, np.zeros((900, 900, 3), np.uint8), crowd)]
+    boxes = [(x, y, x + width, y + height) for x, y, width, height in (one.box for one in crowd)]
+    for number, chip in enumerate(reversed(chips)):
+        others = [box for place, box in enumerate(boxes) if place != number] + [one for one in chips if one is not chip]
+        assert not any(_overlap(chip, other) for other in others)
+
+
+def test_a_label_is_inside_the_photo(monkeypatch):
+    photo = np.zeros((700, 700, 3), np.uint8)
+    for x, y in ((0.0, 0.0), (660.0, 0.0), (660.0, 660.0), (0.0, 660.0)):
+        ((_, (left, top, right, bottom)),) = chips_of(monkeypatch, photo, [face((x, y, 40.0, 40.0))])
+        assert 0 <= left < right <= 700
+        assert 0 <= top < bottom <= 700
+
+
+@pytest.mark.parametrize(
+    ("name", "drawn"),
+    [
+        ("Zoë", "Zoe"),
+        ("Анна Щукина", "Anna Shchukina"),
+        ("Γιώργος", "Giorgos"),
+        ("नेहा", "nehaa"),
+        ("प्रिया", "priyaa"),
+        ("Anna 🎉", "Anna :party popper:"),
+        ("a\tb", "a b"),
+    ],
+)
+def test_any_name_is_written_in_ascii(name, drawn):
+    assert lettering.drawable(name, False) == drawn
+
+
+@pytest.mark.skipif(not lettering.SCALABLE, reason="OpenCV 4 has the stroke font only")
+@pytest.mark.parametrize(
+    ("name", "drawn"),
+    [
+        ("Zoë Ångström", "Zoë Ångström"),
+        ("山田太郎", "山田太郎"),
+        ("Анна", "Анна"),
+        ("שלום", "םולש"),
+        ("Anna שלום 2", "Anna םולש 2"),
+        ("Anna 🎉", "Anna :party popper:"),
+        ("नेहा", "nehaa"),
+        ("?", "?"),
+    ],
+)
+def test_what_the_font_has_is_kept_and_read_from_the_right_end(name, drawn):
+    assert lettering.drawable(name, True) == drawn
+
+
+def test_long_names_are_cut_by_what_is_drawn():
+    assert lettering.shortened("Anna", 32) == "Anna"
+    assert lettering.shortened("x" * 40, 32) == "x" * 29 + "..."
+    assert len(lettering.drawable(lettering.shortened("🎉" * 9, 32))) <= 32
+
+
+@given(st.text(max_size=40))
+@settings(deadline=None)
+def test_any_text_can_be_drawn(text):
+    for scalable in {False, lettering.SCALABLE}:
+        drawn = lettering.drawable(text, scalable)
+        assert drawn.isascii() or scalable
+        lettering.measure(text, 16, scalable)

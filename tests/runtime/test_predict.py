@@ -92,7 +92,7 @@ def test_a_small_face_is_answered_with_a_warning(album, capsys, make_model, make
     text = said("bright.jpg", "dim.png", model=model, save="out")
     assert "warnings" in text
     assert text.count(told) == 2
-    assert [words for words in written if words.endswith(" ?")] == ["bright 98% ?", "dark 97% ?"]
+    assert [words for words in written if words.endswith(", small")] == ["bright 98%, small", "dark 97%, small"]
     for form in ("json", "csv"):
         said("bright.jpg", "black.png", model=model, form=form)
     document, head, bright, black = capsys.readouterr().out.splitlines()

@@ -42,8 +42,7 @@ Area = tuple[int, int, int, int]  # left, top, right, bottom
 def draw(photo: Image, faces: Sequence[Face], captions: Sequence[str] = ()) -> Image:
     """A new RGB uint8 image, at least SMALLEST pixels long, with ``faces`` of ``photo`` (RGB or grey) drawn on it.
 
-    ``captions``: what to write on each face instead of its expression. A question mark ends what is written on a face with
-    warnings.
+    ``captions``: what to write on each face instead of its expression. What a face is warned of, such as "small", follows.
     """
     picture = pixels.to_channels(photo, 3)
     scale = max(1.0, SMALLEST / max(picture.shape[:2]))
@@ -54,12 +53,13 @@ def draw(photo: Image, faces: Sequence[Face], captions: Sequence[str] = ()) -> I
     for face, area in zip(scaled, areas, strict=True):
         _frame(picture, face, area)
     taken = list(areas)
-    chips = []
+    chips: list[tuple[Face, str, Area, float]] = []
     # The large ones choose their places first, and are drawn last, on top.
     for number, (face, area) in enumerate(zip(scaled, areas, strict=True)):
         size = _letters(area, (height, width))
-        words = (captions[number] if captions else _words(face, area, size)) + " ?" * bool(face.warnings)
-        chip = _chip_area(words, area, size, (height, width))
+        words = ", ".join([captions[number] if captions else _words(face), *_warned(face)])
+        others = [other for place, other in enumerate(areas) if place != number] + [chip for _, _, chip, _ in chips]
+        chip = _chip_area(words, area, size, (height, width), others)
         chips.append((face, words, chip, size))
         taken.append(chip)
     for face, area, (*_, size) in zip(scaled, areas, chips, strict=True):
@@ -128,22 +128,41 @@ def _score(picture: Image, face: Face, area: Area) -> None:
     put(picture, text, at, size, PALE)
 
 
-def _words(face: Face, area: Area, size: float) -> str:
-    """The label with its probability; without it where that would be much wider than the face."""
+def _words(face: Face) -> str:
+    """The label with its probability."""
     if face.expression is None:
         return f"face {face.score:.0%}"
-    whole = f"{face.expression} {face.probabilities[face.expression]:.0%}"
-    return whole if measure(whole, size)[0] + size <= 1.8 * (area[2] - area[0]) else face.expression
+    return f"{face.expression} {face.probabilities[face.expression]:.0%}"
 
 
-def _chip_area(words: str, area: Area, size: float, shape: tuple[int, int]) -> Area:
-    """Above the box; inside its upper edge when there is no room above."""
+def _warned(face: Face) -> list[str]:
+    """In a word each, what the face is warned of."""
+    return list(dict.fromkeys(warning.partition(":")[0] for warning in face.warnings))
+
+
+def _chip_area(words: str, area: Area, size: float, shape: tuple[int, int], others: Sequence[Area]) -> Area:
+    """Above the box, or where least of other faces and their chips is covered: below, inside the upper edge, or beside."""
     width = measure(words, size)[0] + round(0.8 * size)
-    height = round(1.5 * size)
-    left = min(max(0, area[0]), max(0, shape[1] - width))
-    top = area[1] - height - round(0.15 * size)
-    top = top if top >= 0 else max(0, area[1])
-    return left, top, left + width, top + height
+    height, gap = round(1.5 * size), round(0.15 * size)
+    above, below = area[1] - height - gap, area[3] + gap
+    places = [
+        (area[0], above),
+        (area[2] - width, above),
+        (area[0], below),
+        (area[2] - width, below),
+        (area[0], area[1]),
+        (area[2] + gap, area[1]),
+        (area[0] - gap - width, area[1]),
+    ]
+    chips = []
+    for left, top in places:
+        left = min(max(0, left), max(0, shape[1] - width))
+        if 0 <= top <= shape[0] - height:
+            chips.append((left, top, left + width, top + height))
+    if not chips:
+        left, top = min(max(0, area[0]), max(0, shape[1] - width)), max(0, min(area[1], shape[0] - height))
+        return left, top, left + width, top + height
+    return min(chips, key=lambda chip: sum(_shared(chip, other) for other in others))
 
 
 def _chip(picture: Image, words: str, colour: Colour, chip: Area, size: float) -> None:
@@ -159,7 +178,7 @@ def _panel_area(face: Face, area: Area, size: float, taken: list[Area], shape: t
         return None
     text = 0.8 * size
     names = max(measure(label, text)[0] for label, _ in _likeliest(face))
-    width = max(round(names + 7 * text), min(area[2] - area[0], round(names + 9 * text)))
+    width = max(round(names + 9 * text), min(area[2] - area[0], round(names + 11 * text)))
     height, gap = round((0.5 + 1.45 * BARS) * text), round(0.3 * size)
     for left, top in ((area[0], area[3] + gap), (area[2] + gap, area[1]), (area[0] - gap - width, area[1])):
         panel = left, top, left + width, top + height
@@ -178,12 +197,14 @@ def _bars(picture: Image, face: Face, panel: Area, size: float) -> None:
     text = 0.8 * size
     _rounded(picture, panel, DARK, round(0.35 * size), 0.72)
     names = max(measure(label, text)[0] for label, _ in _likeliest(face))
-    labels = list(face.probabilities)
+    labels, numbers = list(face.probabilities), measure("100%", text)[0]
     for row, (label, probability) in enumerate(_likeliest(face)):
         middle = top + round((0.98 + 1.45 * row) * text)
         _, capital = measure(label, text)
         put(picture, label, (left + round(0.5 * text), middle + capital // 2), text, PALE)
-        start, end = left + names + round(1.1 * text), right - round(0.5 * text)
+        number = f"{probability:.0%}"
+        put(picture, number, (right - round(0.5 * text) - measure(number, text)[0], middle + capital // 2), text, PALE)
+        start, end = left + names + round(1.1 * text), right - round(1.0 * text) - numbers
         half = max(1, round(0.2 * text))
         _rounded(picture, (start, middle - half, end, middle + half), (70, 74, 82), half, 1.0)
         reach = start + round((end - start) * probability)
@@ -208,6 +229,12 @@ def _rounded(picture: Image, area: Area, colour: Colour, radius: int, opacity: f
     share = mask[y - top : end_y - top, x - left : end_x - left, None] * np.float32(opacity / 255)
     below = picture[y:end_y, x:end_x]
     picture[y:end_y, x:end_x] = np.rint(below + (np.asarray(colour, np.float32) - below) * share).astype(np.uint8)
+
+
+def _shared(one: Area, other: Area) -> int:
+    """Pixels that both cover."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    return max(0, width) * max(0, min(one[3], other[3]) - max(one[1], other[1]))
 
 
 def _overlap(one: Area, other: Area) -> bool:

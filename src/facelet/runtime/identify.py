@@ -22,6 +22,7 @@ from facelet.runtime import photos, watch
 from facelet.runtime.analyzer import Face
 from facelet.runtime.drawings import Drawings
 from facelet.runtime.gallery import Gallery, Match
+from facelet.runtime.lettering import shortened
 from facelet.runtime.predict import Prediction, drawn, predictions, require_one
 from facelet.runtime.telling import plain, say_notes, short_names, with_progress
 from facelet.runtime.tracks import Track
@@ -81,7 +82,7 @@ class Names:
 def caption(match: Match) -> str:
     """What is drawn on a face."""
     name = UNKNOWN if match.name is None else match.name
-    return f"{name if len(name) <= DRAWN else name[: DRAWN - 3] + '...'} {match.score:.2f}"
+    return f"{shortened(name, DRAWN)} {match.score:.2f}"
 
 
 def command(
