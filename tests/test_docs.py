@@ -75,7 +75,7 @@ def test_every_python_block_runs(name, text, monkeypatch):
     analyzer.return_value.cropped.return_value = [face]
     monkeypatch.setattr(facelet.runtime.analyzer, "Analyzer", analyzer)
     monkeypatch.setattr(pixels, "read", lambda path: np.zeros((9, 9, 3), np.uint8))
-    monkeypatch.setattr(detect, "Detector", create_autospec(detect.Detector))
+    monkeypatch.setattr(facelet, "Detector", create_autospec(detect.Detector))
     monkeypatch.setattr(facelet, "verify", create_autospec(facelet.verify))
     gallery = create_autospec(facelet.Gallery)
     gallery.return_value.__enter__.return_value.identify.return_value = [Match(face, "Anna", 0.7)]
