@@ -139,7 +139,10 @@ def _errors_only() -> Iterator[None]:
 
     Only where OpenCV was imported before Facelet, which otherwise sets its level.
     """
-    levels = cv2.utils.logging
+    levels = getattr(cv2.utils, "logging", None)
+    if levels is None:  # OpenCV 4, which does not warn of it
+        yield
+        return
     with _logging:  # the level is the whole process's
         before = levels.getLogLevel()
         levels.setLogLevel(min(before, levels.LOG_LEVEL_ERROR))
