@@ -29,7 +29,7 @@ from facelet.measure.labels import match_labels
 from facelet.model_file import CropInfo
 from facelet.pixels import cv2
 from facelet.runtime.align import cut
-from facelet.runtime.detect import Detection, Detector
+from facelet.runtime.detect import SCORE_OF_CROPS, Detection, Detector
 from facelet.runtime.session import Model
 
 MARGINS = tuple(round(0.04 * step, 2) for step in range(-4, 6))
@@ -63,7 +63,7 @@ def measure(model: Model, faces: FaceSet, most: int, console: Console) -> None:
     """Prints one table: a line a way to cut, best first."""
     val = faces.labelled("val")
     val = val.take(np.sort(np.random.default_rng(0).permutation(len(val))[:most]))
-    detector = Detector()
+    detector = Detector(score=SCORE_OF_CROPS)
     pictures, where, rows = [], [], []
     for row, face in enumerate(track(val.images, f"looking for {len(val):,} faces of {faces.source}", console=console)):
         picture = in_a_picture(face)

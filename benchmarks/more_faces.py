@@ -93,7 +93,7 @@ def asked(model: Model, images: Images, what: str, console: Console) -> NDArray[
 
 
 def make(given: argparse.Namespace, console: Console) -> None:
-    model, detector = Model.load(given.teacher), Detector(again=False)
+    model, detector = Model.load(given.teacher), Detector(score=SCORE_OF_CROPS, again=False)
     if (model.info.task, model.info.input.size, model.info.input.channels) != ("identity", SIDE, 3):
         raise FaceletError(
             f"{given.teacher} should be an identity model of {SIDE} px in colour, as the step adopt leaves it"

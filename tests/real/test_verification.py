@@ -14,7 +14,7 @@ from facelet.faces.archive import open_archive
 from facelet.faces.overlap import overlap
 from facelet.measure.verification import evaluate_pairs
 from facelet.pixels import cv2
-from facelet.runtime.detect import Detector
+from facelet.runtime.detect import SCORE_OF_CROPS, Detector
 
 pytestmark = pytest.mark.real
 
@@ -80,7 +80,9 @@ def test_faces_in_larger_photos_come_back_where_they_were_on_average(pairs, tmp_
         photo = cv2.copyMakeBorder(pairs.images[row], 69, 69, 69, 69, cv2.BORDER_CONSTANT)
         cv2.imwrite(str(tmp_path / f"{row:05d}.png"), photo[..., ::-1])
     with open_archive(tmp_path) as archive:
-        images, notes = read_aligned(archive, archive.images, size=112, channels=3, detector=Detector(file))
+        images, notes = read_aligned(
+            archive, archive.images, size=112, channels=3, detector=Detector(file, SCORE_OF_CROPS)
+        )
     assert notes == ()
     back, given = (some[:, 20:92, 20:92].mean(3) for some in (images, pairs.images[chosen]))
     (right, down), _ = cv2.phaseCorrelate(back.mean(0), given.mean(0), cv2.createHanningWindow((72, 72), cv2.CV_64F))
