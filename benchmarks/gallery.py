@@ -20,7 +20,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from facelet.runtime.enrolled import Enrolled, Maker, Vectors
+from facelet.runtime.people.store import Enrolled, Maker, Vectors
 
 LIMIT_MS = 30.0
 SEARCHES = 50

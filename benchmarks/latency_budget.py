@@ -19,11 +19,11 @@ from rich.table import Table
 
 from facelet import nets
 from facelet.errors import FaceletError
-from facelet.measure.latency import bench, machine
-from facelet.measure.row import amount, milliseconds
-from facelet.shrink.budget import Budget
+from facelet.measure.efficiency.latency import bench, machine
+from facelet.measure.ledger.row import amount, milliseconds
 from facelet.shrink.export import export
-from facelet.shrink.trial import Grid, Trial
+from facelet.shrink.pruning.budget import Budget
+from facelet.shrink.pruning.search import Grid, Trial
 
 NETS = ("resnet18", "vgg11", "resvgg19", "shufflenet-v2", "timm/mobilenetv2_100", "timm/mobilenetv3_small_100")
 REPEATS = 5

@@ -28,11 +28,11 @@ from portability.scores import Judge, Row, Sample
 from portability.table import show
 from rich.console import Console
 
-from facelet import model_file, shipped
 from facelet.errors import FaceletError, unknown
-from facelet.files import write_json
-from facelet.measure.latency import machine
-from facelet.runtime.session import Model, prepared
+from facelet.io.files import write_json
+from facelet.measure.efficiency.latency import machine
+from facelet.models import bundled, model_file
+from facelet.runtime.model import Model, prepared
 
 
 def main() -> None:
@@ -57,7 +57,7 @@ def main() -> None:
 
 def measured(name: str, asked: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Rows of one model, and what they were measured on, as JSON values."""
-    path = shipped.found(name)
+    path = bundled.found(name)
     info = model_file.read(path)
     reference = Model.load(reference_of(name, info, asked.reference), threads=1)
     if (reference.info.task, reference.info.labels) != (info.task, info.labels):
@@ -97,12 +97,12 @@ def reference_of(name: str, info: model_file.ModelInfo, given: Path | None) -> P
     """The file that a model's answers are held against: the one given, its fp32 twin, or itself where it is in fp32."""
     if given:
         return given
-    twins = {model.name: model.twin for model in shipped.models() if model.twin}
+    twins = {model.name: model.twin for model in bundled.models() if model.twin}
     twin = twins.get(name) or (twins.get(info.name) if info.precision == "int8" else None)
     if twin:
-        return shipped.path_of(twin)
+        return bundled.path_of(twin)
     if info.precision == "fp32":
-        return shipped.found(name)
+        return bundled.found(name)
     raise FaceletError(f"{name} has no fp32 twin in the package; name one: --reference FILE")
 
 

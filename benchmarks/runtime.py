@@ -24,11 +24,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from facelet import pixels
 from facelet.errors import FaceletError
-from facelet.pixels import Image, cv2
-from facelet.runtime import align, photos
+from facelet.io import pixels
+from facelet.io.pixels import Image, cv2
+from facelet.runtime import align
 from facelet.runtime.analyzer import Analyzer
+from facelet.runtime.media import photos
 
 CROPS = 100
 ROUNDS = 5

@@ -24,12 +24,12 @@ from rich.table import Table
 from torch.nn.functional import cross_entropy
 
 from facelet.faces import FaceSet, load
-from facelet.faces.augment import plain
-from facelet.learn import precision
-from facelet.learn.batches import Batch, FaceBatches
-from facelet.learn.objective import Normalise
-from facelet.learn.optimizer import make_optimizer
-from facelet.learn.supervised import Train
+from facelet.learn.data.augment import plain
+from facelet.learn.data.batches import Batch, FaceBatches
+from facelet.learn.device import precision
+from facelet.learn.engine.optimizer import make_optimizer
+from facelet.learn.tasks.task import Normalise
+from facelet.learn.train import Train
 from facelet.step import Job
 
 SKIPPED = 3

@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from facelet import model_file, saturation, selftest, shipped
 from facelet.errors import FaceletError
 from facelet.faces import load
-from facelet.faces.together import together
-from facelet.runtime.session import prepared
-from facelet.shrink import int8
-from facelet.shrink.int8 import Calibrated, Choice
-from facelet.shrink.weight_scales import portable_scales, seven_bit_scales
+from facelet.faces.concat import together
+from facelet.models import bundled, model_file, saturation, self_test
+from facelet.runtime.model import prepared
+from facelet.shrink.int8 import qdq
+from facelet.shrink.int8.qdq import Calibrated, Choice
+from facelet.shrink.int8.weight_scales import portable_scales, seven_bit_scales
 
 RANGES, BATCH = 300, 64
 RULES = {
@@ -72,7 +72,7 @@ def main() -> None:
 
 def rows(model: str, sources: list[str]) -> list[tuple[str, ...]]:
     """A line for fp32 and for each rule."""
-    path = shipped.found(model)
+    path = bundled.found(model)
     info = model_file.read(path)
     faces = together([load(source, size=info.input.cut_size, channels=info.input.channels) for source in sources])
     train = np.random.default_rng(0).permutation(np.flatnonzero(faces.splits == 0))[:RANGES]
@@ -87,11 +87,11 @@ def rows(model: str, sources: list[str]) -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = [(info.name, "fp32", accuracy(reference), "", "", "")]
     for name, (rule, last) in RULES.items():
         floats = graph.computing[len(graph.computing) - last :]
-        with patch.object(int8, "portable_scales", rule or portable_scales):
+        with patch.object(qdq, "portable_scales", rule or portable_scales):
             made = graph.quantized(Choice("u8s8", floats, portable=rule is not None)).SerializeToString()
         outputs = answers(made, inputs)
         near = f"{agreement(outputs, reference, identity):.2%}"
-        deviation = f"{selftest.deviation(outputs, reference):.3f}"
+        deviation = f"{self_test.deviation(outputs, reference):.3f}"
         found.append((info.name, name, accuracy(outputs), near, deviation, str(saturation.worst_pair(made))))
     return found
 

@@ -55,10 +55,11 @@ def photos_folder(real, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def benchmark_script():
-    """``benchmark_script("ship")`` is benchmarks/ship.py as a module."""
+    """``benchmark_script("ship")`` is reproduce/ship.py as a module; measurements lie in benchmarks/."""
 
     def load(name: str):
-        path = Path(__file__).parents[1] / "benchmarks" / f"{name}.py"
+        root = Path(__file__).parents[1]
+        path = next(p for folder in ("benchmarks", "reproduce") if (p := root / folder / f"{name}.py").exists())
         spec = importlib.util.spec_from_file_location(name, path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
@@ -103,7 +104,7 @@ def shelf(tmp_path_factory, monkeypatch):
     """An empty folder in place of that of the models that come with Facelet."""
     folder = tmp_path_factory.mktemp("shelf")
     (folder / "models.json").write_text("[]\n")
-    monkeypatch.setattr("facelet.shipped.FOLDER", folder)
+    monkeypatch.setattr("facelet.models.bundled.FOLDER", folder)
     return folder
 
 

@@ -16,7 +16,7 @@ from facelet.errors import FaceletError
 
 def test_a_recipe_is_printed_as_it_is(monkeypatch):
     text = "title: " + "long " * 60 + "[bold]\n"
-    monkeypatch.setattr("facelet.recipes.catalogue.text_of", lambda name: text)
+    monkeypatch.setattr("facelet.recipes.presets.text_of", lambda name: text)
     shown = CliRunner().invoke(cli.app, ["recipes", "tsnet"]).stdout
     assert shown == text
     assert yaml.safe_load(shown)["title"].endswith("[bold]")

@@ -21,7 +21,7 @@ def typed(monkeypatch, capsys, *words):
 def test_the_options_reach_the_card(monkeypatch, capsys):
     asked = {}
     monkeypatch.setattr(
-        "facelet.measure.card_file.command", lambda model, **options: asked.update(options, model=model)
+        "facelet.measure.card.file.command", lambda model, **options: asked.update(options, model=model)
     )
     words = ["a.onnx", "--faces", "toy", "--faces", "toy?seed=1", "--people", "faces:p.zip", "--run", "runs/a"]
     assert typed(monkeypatch, capsys, *words, "--out", "a.md", "--into-file", "--threads", "1")[0] == 0

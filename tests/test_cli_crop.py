@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from facelet import cli, model_file
-from facelet.model_file import CropInfo
+from facelet import cli
+from facelet.models import model_file
+from facelet.models.model_file import CropInfo
 from facelet.recipes import schema
 
 

@@ -20,7 +20,7 @@ COMMANDS = {
 @pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
 def test_they_reach_the_detector(monkeypatch, words):
     asked = []
-    monkeypatch.setattr("facelet.runtime.detect.configured", lambda *settings: asked.append(settings) or "")
+    monkeypatch.setattr("facelet.runtime.detector.configured", lambda *settings: asked.append(settings) or "")
     for module in ("predict", "crop", "verify", "identify"):
         monkeypatch.setattr(f"facelet.runtime.{module}.command", lambda *_, **__: 0)
     monkeypatch.setattr("facelet.runtime.gallery_commands.enroll", lambda *_, **__: None)

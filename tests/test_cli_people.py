@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from facelet import cli
-from facelet.runtime.gallery import Gallery
+from facelet.runtime.people.gallery import Gallery
 
 
 def typed(monkeypatch, capsys, *words):
@@ -27,7 +27,7 @@ def test_the_exit_code_of_verify_is_its_verdict(monkeypatch, capsys, same, code)
         asked.update(options, photos=(a, b))
         return code
 
-    monkeypatch.setattr("facelet.runtime.verify.command", command)
+    monkeypatch.setattr("facelet.runtime.people.verify.command", command)
     assert (
         typed(monkeypatch, capsys, "verify", "a.jpg", "b.jpg", "--threshold", "0.4", "--largest", "--json")[0] == code
     )
@@ -68,7 +68,7 @@ def test_the_options_reach_the_gallery(monkeypatch, capsys):
             made.update(file=file, model=model, detector=detector, threshold=threshold, threads=threads)
             super().__init__(file, model, detector, threshold, threads)
 
-    monkeypatch.setattr("facelet.runtime.gallery.Gallery", Fake)
+    monkeypatch.setattr("facelet.runtime.people.gallery.Gallery", Fake)
     monkeypatch.setattr(
         "facelet.runtime.gallery_commands.enroll", lambda people, name, photos, **_: print(name, photos)
     )

@@ -15,14 +15,15 @@ import yaml
 
 import facelet
 import facelet.runtime.analyzer
-from facelet import nets, pixels
+from facelet import nets
 from facelet.cli import app
 from facelet.faces import SOURCES, load
-from facelet.learn.terms import TERMS
+from facelet.io import pixels
+from facelet.learn.tasks.distillation_losses import TERMS
 from facelet.nets import NETS
 from facelet.recipes import schema
-from facelet.runtime import detect
-from facelet.runtime.gallery import Match
+from facelet.runtime import detector
+from facelet.runtime.people.gallery import Match
 from facelet.step import STEPS
 
 ROOT = Path(__file__).parents[1]
@@ -75,7 +76,7 @@ def test_every_python_block_runs(name, text, monkeypatch):
     analyzer.return_value.cropped.return_value = [face]
     monkeypatch.setattr(facelet.runtime.analyzer, "Analyzer", analyzer)
     monkeypatch.setattr(pixels, "read", lambda path: np.zeros((9, 9, 3), np.uint8))
-    monkeypatch.setattr(facelet, "Detector", create_autospec(detect.Detector))
+    monkeypatch.setattr(facelet, "Detector", create_autospec(detector.Detector))
     monkeypatch.setattr(facelet, "verify", create_autospec(facelet.verify))
     gallery = create_autospec(facelet.Gallery)
     gallery.return_value.__enter__.return_value.identify.return_value = [Match(face, "Anna", 0.7)]

@@ -61,12 +61,14 @@ def test_each_snippet_is_a_file_of_the_package(tmp_path):
             text = text.replace(opening, f"{opening}    {file},\n")
         here.write_text(text)
     with (package / "learn" / "terms.py").open("a") as terms:
-        terms.write(snippet("logits").replace("from facelet.learn.terms import TERMS, Seen, Term\n", ""))
+        terms.write(
+            snippet("logits").replace("from facelet.learn.tasks.distillation_losses import TERMS, Seen, Term\n", "")
+        )
     shown = facelet(tmp_path, "faces", "noise?faces=30", "--json", path=tmp_path)
     assert not shown.returncode, shown.stderr
     assert json.loads(shown.stdout)["faces"] == 30
     code = (
-        "import facelet, facelet.learn; from facelet.learn.terms import TERMS; from facelet.nets import NETS; "
+        "import facelet, facelet.learn; from facelet.learn.tasks.distillation_losses import TERMS; from facelet.nets import NETS; "
         "from facelet.step import STEPS; print('tiny' in NETS, 'copy' in STEPS, 'logits' in TERMS, facelet.__file__)"
     )
     done = subprocess.run(

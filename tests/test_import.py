@@ -20,7 +20,7 @@ def loaded_after(code: str) -> set[str]:
 
 
 def test_import_facelet_brings_nothing():
-    assert loaded_after("import facelet, facelet.errors, facelet.shipped; dir(facelet)").isdisjoint(HEAVY)
+    assert loaded_after("import facelet, facelet.errors, facelet.models.bundled; dir(facelet)").isdisjoint(HEAVY)
 
 
 @pytest.mark.parametrize(
@@ -37,14 +37,14 @@ def test_the_runtime_brings_nothing_of_training(code):
 
 
 def test_ready_crops_do_not_need_the_downloader():
-    assert "pooch" not in loaded_after("import facelet.runtime.predict, facelet.runtime.detect")
+    assert "pooch" not in loaded_after("import facelet.runtime.media.predictions, facelet.runtime.detector")
 
 
 def test_public_names():
     from facelet.runtime.analyzer import Face
-    from facelet.runtime.gallery import Gallery
-    from facelet.runtime.session import Model
-    from facelet.runtime.verify import verify
+    from facelet.runtime.model import Model
+    from facelet.runtime.people.gallery import Gallery
+    from facelet.runtime.people.verify import verify
 
     assert facelet.Face is Face
     assert facelet.Gallery is Gallery

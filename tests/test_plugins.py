@@ -14,8 +14,8 @@ from facelet.nets import NETS
 from facelet.recipes import schema
 
 SOURCE = """
-from facelet.faces.sources import SOURCES
-from facelet.faces.toy import toy
+from facelet.faces.loading import SOURCES
+from facelet.faces.sources.toy import toy
 
 
 @SOURCES.register("{name}")

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from facelet.errors import FaceletError
 from facelet.faces import load, load_pairs
-from facelet.faces.sources import has_pairs
-from facelet.measure.intervals import paired_difference, wilson
-from facelet.measure.labels import match_labels
+from facelet.faces.loading import has_pairs
+from facelet.measure.metrics.intervals import paired_difference, wilson
+from facelet.measure.metrics.labels import match_labels
+from facelet.measure.metrics.roc import best_threshold
 from facelet.measure.pair_evaluation import framed
-from facelet.measure.roc import best_threshold
-from facelet.model_file import ModelInfo
+from facelet.models.model_file import ModelInfo
 from portability.job import Answers
 
 SEED = 0

@@ -28,11 +28,11 @@ from facelet.errors import FaceletError
 if TYPE_CHECKING:
     from facelet.recipes.runner import run
     from facelet.runtime.analyzer import Analyzer, Face, analyze
-    from facelet.runtime.detect import Detector
-    from facelet.runtime.gallery import Gallery
-    from facelet.runtime.session import Model
-    from facelet.runtime.verify import Verification, verify
-    from facelet.runtime.watch import watch
+    from facelet.runtime.detector import Detector
+    from facelet.runtime.media.watch import watch
+    from facelet.runtime.model import Model
+    from facelet.runtime.people.gallery import Gallery
+    from facelet.runtime.people.verify import Verification, verify
 
     load = Model.load
 
@@ -54,16 +54,16 @@ __all__ = [
 
 _HOME = {
     "Analyzer": "facelet.runtime.analyzer",
-    "Detector": "facelet.runtime.detect",
+    "Detector": "facelet.runtime.detector",
     "Face": "facelet.runtime.analyzer",
-    "Gallery": "facelet.runtime.gallery",
-    "Model": "facelet.runtime.session",
-    "Verification": "facelet.runtime.verify",
+    "Gallery": "facelet.runtime.people.gallery",
+    "Model": "facelet.runtime.model",
+    "Verification": "facelet.runtime.people.verify",
     "analyze": "facelet.runtime.analyzer",
-    "load": "facelet.runtime.session:Model.load",
+    "load": "facelet.runtime.model:Model.load",
     "run": "facelet.recipes.runner",
-    "verify": "facelet.runtime.verify",
-    "watch": "facelet.runtime.watch",
+    "verify": "facelet.runtime.people.verify",
+    "watch": "facelet.runtime.media.watch",
 }
 
 

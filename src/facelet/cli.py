@@ -107,12 +107,12 @@ def run(
 @app.command()
 def recipes(name: Annotated[str, typer.Argument(help="Show this one.")] = "") -> None:
     """List the recipes, or show one."""
-    from facelet.recipes import catalogue
+    from facelet.recipes import presets
 
     if name:
-        print(catalogue.text_of(name), end="")
+        print(presets.text_of(name), end="")
     else:
-        console.print(catalogue.table(console.width))
+        console.print(presets.table(console.width))
 
 
 @app.command()
@@ -130,10 +130,10 @@ def faces(
     """Look before training: counts, protocol, leaks, contact sheet; pack into one file."""
     plugins.load_files(plugin or [])
     from facelet.faces import load
-    from facelet.faces.look import describe, show
-    from facelet.faces.pack import write_pack
-    from facelet.faces.sheet import save_sheet
-    from facelet.faces.together import together
+    from facelet.faces.concat import together
+    from facelet.faces.inspect.contact_sheet import save_sheet
+    from facelet.faces.inspect.summary import describe, show
+    from facelet.faces.sources.pack_writer import write_pack
 
     found = load(source, size=size or None)
     found = together([found, *(load(other, size=found.size, channels=found.channels) for other in also or [])])
@@ -186,7 +186,7 @@ def bench(
 ) -> None:
     """Latency p50, p95 and mean of models side by side, interleaved, with the machine described."""
     plugins.load_files(plugin or [])
-    from facelet.measure import latency
+    from facelet.measure.efficiency import latency
 
     try:
         batches = [int(size) for size in batch.split(",")]
@@ -217,8 +217,8 @@ def predict(
     allow: Allow = False,
 ) -> None:
     """Find faces in photos or a video and say their expression."""
-    from facelet.runtime import predict as prediction
-    from facelet.runtime.detect import configured
+    from facelet.runtime.detector import configured
+    from facelet.runtime.media import predictions as prediction
 
     if as_json and as_csv:
         raise FaceletError("take one of --json and --csv")

@@ -29,10 +29,10 @@ def card(
 ) -> None:
     """Measure a model card: figures, worse conditions, groups, how it was made, limits; or print the file's own."""
     from facelet import plugins
-    from facelet.measure import card_file
+    from facelet.measure.card import file
 
     plugins.load_files(plugin or [])
-    card_file.command(
+    file.command(
         model,
         faces=faces or [],
         people=people,

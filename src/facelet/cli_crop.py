@@ -11,7 +11,7 @@ from facelet.cli_options import Detail, DetectorFile, MinScore
 from facelet.errors import FaceletError
 
 if TYPE_CHECKING:
-    from facelet.model_file import CropInfo
+    from facelet.models.model_file import CropInfo
 
 console = Console(highlight=False)
 
@@ -36,7 +36,7 @@ def crop(
 ) -> None:
     """Cut faces out of photos, ready to train on, as models cut them when they are used."""
     from facelet.runtime import crop as cropping
-    from facelet.runtime.detect import configured
+    from facelet.runtime.detector import configured
 
     if largest and every:
         raise FaceletError("take one of --largest and --all")
@@ -59,11 +59,11 @@ def crop(
 
 def _like(name: str) -> tuple[CropInfo, int]:
     """Crop and size of a model file, a model that comes with Facelet, or a recipe; the defaults without a name."""
-    from facelet import model_file, shipped
+    from facelet.models import bundled, model_file
 
     if not name:
         return model_file.CropInfo(), 0
-    if name.endswith(".onnx") or name in [model.name for model in shipped.models()]:
+    if name.endswith(".onnx") or name in [model.name for model in bundled.models()]:
         info = model_file.read(name)
         return info.crop, info.input.cut_size
     from facelet.recipes import schema

@@ -10,7 +10,7 @@ import typer
 def _allow(context: typer.Context, allowed: bool) -> bool:
     """Holds for the whole command."""
     if allowed:
-        from facelet.model_session import unproven_models_allowed
+        from facelet.models.session import unproven_models_allowed
 
         context.with_resource(unproven_models_allowed())
     return allowed

@@ -43,8 +43,8 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Say whether two photos show the same person: exit code 0 the same, 1 different, 2 a mistake."""
-    from facelet.runtime import verify as verification
-    from facelet.runtime.detect import configured
+    from facelet.runtime.detector import configured
+    from facelet.runtime.people import verify as verification
 
     code = verification.command(
         a,
@@ -79,8 +79,8 @@ def enroll(
 ) -> None:
     """Put somebody's faces into the gallery: all of the photos, or none."""
     from facelet.runtime import gallery_commands
-    from facelet.runtime.detect import configured
-    from facelet.runtime.gallery import Gallery
+    from facelet.runtime.detector import configured
+    from facelet.runtime.people.gallery import Gallery
 
     finder = configured(detector, min_score, detail)
     with Gallery(gallery, model, finder, threshold, threads) as people:
@@ -103,8 +103,8 @@ def identify(
 ) -> None:
     """Find faces in photos or a video and say whose they are, of those enrolled."""
     from facelet.runtime import identify as identification
-    from facelet.runtime.detect import configured
-    from facelet.runtime.gallery import Gallery
+    from facelet.runtime.detector import configured
+    from facelet.runtime.people.gallery import Gallery
 
     finder = configured(detector, min_score, detail)
     with Gallery(gallery, model, finder, threshold, threads) as people:
@@ -115,7 +115,7 @@ def identify(
 def list_people(gallery: GalleryFile = "") -> None:
     """Names, how many faces each, and when they were enrolled."""
     from facelet.runtime import gallery_commands
-    from facelet.runtime.gallery import Gallery
+    from facelet.runtime.people.gallery import Gallery
 
     with Gallery(gallery) as people:
         gallery_commands.listed(people, console=console)
@@ -128,7 +128,7 @@ def remove(
 ) -> None:
     """Delete people and their faces for good."""
     from facelet.runtime import gallery_commands
-    from facelet.runtime.gallery import Gallery
+    from facelet.runtime.people.gallery import Gallery
 
     with Gallery(gallery) as people:
         gallery_commands.remove(people, names, console=console)
@@ -144,7 +144,7 @@ def export(
 ) -> None:
     """Print names, counts and dates as JSON or CSV."""
     from facelet.runtime import gallery_commands
-    from facelet.runtime.gallery import Gallery
+    from facelet.runtime.people.gallery import Gallery
 
     with Gallery(gallery) as people:
         gallery_commands.export(people, as_csv=as_csv, embeddings=embeddings)

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from facelet.errors import FaceletError
-from facelet.files import existing
+from facelet.io.files import existing
 
 GROUP = "facelet.plugins"
 

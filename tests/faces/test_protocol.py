@@ -14,9 +14,9 @@ import pytest
 
 from facelet.errors import FaceletError
 from facelet.faces import load
-from facelet.faces.ferplus import CLASSES as FERPLUS_CLASSES
-from facelet.faces.pack import write_pack
 from facelet.faces.protocol import Protocol
+from facelet.faces.sources.ferplus import CLASSES as FERPLUS_CLASSES
+from facelet.faces.sources.pack_writer import write_pack
 
 SCRIPT = """
 import json, os, random, sys
@@ -40,7 +40,7 @@ os.scandir = lambda *path: mixed(scandir(*path))
 os.listdir = lambda *path: mixed(listdir(*path))
 
 from facelet.faces import load, load_pairs
-from facelet.faces.together import together
+from facelet.faces.concat import together
 
 found = {}
 for text in sys.argv[2:]:

@@ -9,7 +9,7 @@ import pytest
 
 from facelet.errors import FaceletError
 from facelet.faces import load
-from facelet.faces.pack import write_pack
+from facelet.faces.sources.pack_writer import write_pack
 from facelet.faces.synthetic import joined, synthetic_faces
 
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from facelet.faces import load
-from facelet.faces.sheet import CELL, GAP
+from facelet.faces.inspect.contact_sheet import CELL, GAP
 from facelet.faces.synthetic import synthetic_faces
 from facelet.faces.translations import COLUMNS, save_translations, translation_sheet
 

@@ -1,11 +1,11 @@
-"""benchmarks/ask.py: its file is what a step of kept answers takes, for faces of another size, too."""
+"""reproduce/ask.py: its file is what a step of kept answers takes, for faces of another size, too."""
 
 from __future__ import annotations
 
 import pytest
 
 from facelet.faces import load
-from facelet.learn.answers import Answers
+from facelet.learn.teachers.predictions import Answers
 
 TOY = "toy?faces=160"
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from facelet import model_file
 from facelet.errors import FaceletError
 from facelet.faces import load
-from facelet.faces.leaks import likeness
-from facelet.faces.unpack import pack
+from facelet.faces.inspect.leaks import likeness
+from facelet.faces.sources.pack import pack
 from facelet.learn import balance as room
-from facelet.learn import translator
+from facelet.learn.cyclegan import trainer
+from facelet.models import model_file
 from facelet.shrink.export import export_checkpoint
 from facelet.step import STEPS, Made
 
@@ -35,7 +35,7 @@ def faces():
 @pytest.fixture(scope="module")
 def models(faces, tmp_path_factory):
     """A teacher and a judge that know a little."""
-    from facelet.learn import supervised
+    from facelet.learn import train as supervised
     from facelet.step import Job
 
     made = {}
@@ -125,7 +125,7 @@ def test_translated_faces_are_taken_for_the_class_they_should_be(work, faces):
 def test_only_what_the_teacher_takes_for_the_class_gets_in(work, faces, models, monkeypatch):
     train = faces.labelled("train")
     target = next(iter(balance().wanted(train)[1]))
-    from facelet.runtime.session import Model
+    from facelet.runtime.model import Model
 
     everything = np.asarray(train.images)
     teacher = Model.load(models["plain"].onnx)
@@ -148,7 +148,7 @@ def test_when_none_gets_in_it_says_so(work, faces, monkeypatch):
 
 def test_killed_between_classes_it_goes_on_at_the_class(work, monkeypatch, faces):
     monkeypatch.setattr(room, "translated", lambda net, path, some, device: np.asarray(some))
-    real, trained = translator.translate, []
+    real, trained = trainer.translate, []
 
     def torn(plan, job, device):
         if len(trained) == 2:
@@ -156,12 +156,12 @@ def test_killed_between_classes_it_goes_on_at_the_class(work, monkeypatch, faces
         trained.append(plan.name)
         return real(plan, job, device)
 
-    monkeypatch.setattr(translator, "translate", torn)
+    monkeypatch.setattr(trainer, "translate", torn)
     with pytest.raises(RuntimeError):
         balance(accept=0.0).run(work)
     fits: list[str] = []
-    monkeypatch.setattr(translator, "translate", real)
-    monkeypatch.setattr(translator, "Translator", _counting(translator.Translator, fits))
+    monkeypatch.setattr(trainer, "translate", real)
+    monkeypatch.setattr(trainer, "Translator", _counting(trainer.Translator, fits))
     with contextlib.suppress(FaceletError):  # faces as they were may be nobody's idea of another class
         balance(accept=0.0).run(work)
     assert len(fits) == len(balance().wanted(faces.labelled("train"))[1]) - 2
@@ -247,10 +247,10 @@ def test_its_plan_is_a_sentence(faces):
 
 
 def test_a_machine_without_bf16_translates_in_fp32_and_says_so(work, faces, monkeypatch):
-    monkeypatch.setattr("facelet.learn.precision.has_bf16", lambda device: False)
-    monkeypatch.setattr("facelet.learn.precision.cpu_name", lambda: "avx2")
-    plans: list[translator.TranslationPlan] = []
-    monkeypatch.setattr(translator, "translate", lambda plan, job, device: plans.append(plan) or {})
+    monkeypatch.setattr("facelet.learn.device.precision.has_bf16", lambda device: False)
+    monkeypatch.setattr("facelet.learn.device.precision.cpu_name", lambda: "avx2")
+    plans: list[trainer.TranslationPlan] = []
+    monkeypatch.setattr(trainer, "translate", lambda plan, job, device: plans.append(plan) or {})
     said: list[str] = []
     work.say = said.append
     train, step = faces.labelled("train"), balance(precision="bf16")

@@ -13,10 +13,10 @@ from safetensors.torch import load_file
 from facelet import nets
 from facelet.errors import FaceletError
 from facelet.faces import load
-from facelet.learn.answers import Answers, answer
-from facelet.learn.batches import Batch
-from facelet.learn.distillation import Distillation, KeptTeacher, LiveTeacher
-from facelet.learn.terms import TERMS, Hint, Pair, Seen, standardised
+from facelet.learn.data.batches import Batch
+from facelet.learn.tasks.distillation import Distillation, KeptTeacher, LiveTeacher
+from facelet.learn.tasks.distillation_losses import TERMS, Hint, Pair, Seen, standardised
+from facelet.learn.teachers.predictions import Answers, answer
 from facelet.step import Made
 
 PAIR = Pair((4, 6, 8), 8, 5, temperature=4.0, alpha=1.0, beta=2.0, mix=0.0)
@@ -149,7 +149,9 @@ def test_the_cache_asks_the_teacher_once(step, job, teacher, monkeypatch):
     lesson = step("distill", cache=True, losses={"kd": 1.0, "hint": 1.0}, epochs=1, **{"from": "teacher"})
     lesson.run(work)
     (work.folder / "net.safetensors").unlink()
-    monkeypatch.setattr("facelet.learn.taught.answer", lambda *_, **__: pytest.fail("the teacher is asked again"))
+    monkeypatch.setattr(
+        "facelet.learn.steps.taught_step.answer", lambda *_, **__: pytest.fail("the teacher is asked again")
+    )
     lesson.run(work)
 
 
@@ -206,7 +208,7 @@ def test_faces_without_label_are_taught_too(step, job, faces, teacher):
 
 
 def test_the_teacher_answers_in_the_precision_asked_for(step, job, faces, teacher, monkeypatch):
-    monkeypatch.setattr("facelet.learn.precision.cpu_has_bf16", lambda: True)
+    monkeypatch.setattr("facelet.learn.device.precision.cpu_has_bf16", lambda: True)
     made = teacher()
     for chosen, run, expected in (("auto", "bf16", True), ("fp32", "bf16", False), ("auto", "fp32", False)):
         work = job(models={"teacher": made}, precision=run)

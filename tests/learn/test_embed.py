@@ -15,13 +15,14 @@ from facelet import nets
 from facelet.errors import FaceletError
 from facelet.faces import load
 from facelet.faces.drawn_pairs import draw_pairs
-from facelet.learn import checkpoints, recognition
-from facelet.learn.answers import Answers, answer
-from facelet.learn.batches import Batch, FaceBatches, Faces
-from facelet.learn.distillation import KeptTeacher, LiveTeacher
-from facelet.learn.ema import Ema
-from facelet.learn.exams import Paired
-from facelet.learn.recognition import Margin, Recognition
+from facelet.learn import checkpoints
+from facelet.learn.data.batches import Batch, FaceBatches, Faces
+from facelet.learn.engine.ema import Ema
+from facelet.learn.engine.val_metrics import Paired
+from facelet.learn.tasks import recognition
+from facelet.learn.tasks.distillation import KeptTeacher, LiveTeacher
+from facelet.learn.tasks.recognition import Margin, Recognition
+from facelet.learn.teachers.predictions import Answers, answer
 from facelet.losses.embedding import cosine
 from facelet.losses.margin import cosface, cosines
 from facelet.nets import FaceNet, NetSpec
@@ -137,7 +138,7 @@ def test_people_are_drawn_evenly_and_unknown_ones_as_often_as_they_are_there(peo
 
 
 def nothing():
-    from facelet.faces.augment import NONE
+    from facelet.learn.data.augment import NONE
 
     return NONE
 

@@ -17,8 +17,8 @@ from torch import nn
 from facelet import nets
 from facelet.errors import FaceletError
 from facelet.faces import load
-from facelet.learn.objective import Labels
-from facelet.learn.trainer import synchronise
+from facelet.learn.engine.fit import synchronise
+from facelet.learn.tasks.task import Labels
 
 # layer norms only: batch norms see each process's own faces on a CPU, and their losses differ in the second digit
 NET = {"net": "timm/test_convnext", "net_options": {}, "batch": 32, "precision": "fp32", "clip": 1.0}
@@ -64,7 +64,7 @@ def test_two_processes_have_the_curve_of_one(step, job):
 MACHINES = """
 import torch
 from facelet.learn import stopwatch
-from facelet.learn.ema import Ema
+from facelet.learn.engine.ema import Ema
 now, plain = [0.0], Ema.update
 stopwatch.clock = lambda: now[0]
 def update(self, step):
@@ -87,7 +87,7 @@ def test_the_first_process_says_how_many_steps_fit_into_minutes(tmp_path):
 
 SICK = """
 import torch
-from facelet.learn.objective import Labels
+from facelet.learn.tasks.task import Labels
 plain = Labels.forward
 def forward(self, net, batch):
     return {"ce": plain(self, net, batch)["ce"] * (float("nan") if torch.distributed.get_rank() else 1)}
@@ -104,7 +104,7 @@ def test_a_loss_that_is_not_finite_in_one_process_ends_all(tmp_path):
 
 
 def test_an_error_in_a_process_is_told_as_if_there_were_one(step, job, monkeypatch):
-    from facelet.learn.lightning import Trainer
+    from facelet.learn.engine.lightning import Trainer
 
     work = job(devices=2)
 

@@ -11,9 +11,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from facelet import nets
-from facelet.learn.batches import Batch
+from facelet.learn.data.batches import Batch
 from facelet.learn.self_distill import Exits
-from facelet.nets.exits import ExitHeads, ExitNet
+from facelet.nets.layers.exits import ExitHeads, ExitNet
 
 
 def test_the_loss_by_its_formula():

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from facelet import files, model_file
-from facelet.measure import card as cards
-from facelet.measure import latency
-from facelet.measure.ledger import Ledger, Row
-from facelet.model_file import CropInfo, InputInfo, ModelInfo
+from facelet.io import files
+from facelet.measure.card import card as cards
+from facelet.measure.efficiency import latency
+from facelet.measure.ledger.ledger import Ledger, Row
+from facelet.models import model_file
+from facelet.models.model_file import CropInfo, InputInfo, ModelInfo
 
 SIDE = 32
 

@@ -13,14 +13,14 @@ from rich.console import Console
 from sklearn import metrics
 
 import facelet.measure.classification
-import facelet.measure.labels
-import facelet.measure.scores
+import facelet.measure.metrics.labels
+import facelet.measure.metrics.scores
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
 from facelet.measure.classification import Classification, evaluate
 from facelet.measure.evaluation import show
-from facelet.measure.labels import match_labels
-from facelet.measure.scores import reliability, score
+from facelet.measure.metrics.labels import match_labels
+from facelet.measure.metrics.scores import reliability, score
 
 CLASSES = ("neutral", "happiness", "anger")
 
@@ -47,7 +47,9 @@ def answers():
     return labels, np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
 
 
-@pytest.mark.parametrize("module", [facelet.measure.classification, facelet.measure.scores, facelet.measure.labels])
+@pytest.mark.parametrize(
+    "module", [facelet.measure.classification, facelet.measure.metrics.scores, facelet.measure.metrics.labels]
+)
 def test_examples_in_the_docstrings(module):
     assert doctest.testmod(module).failed == 0
 

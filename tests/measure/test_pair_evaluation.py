@@ -11,12 +11,13 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner
 
-from facelet import cli, model_file
+from facelet import cli
 from facelet.errors import FaceletError
 from facelet.faces import load_pairs
 from facelet.measure.pair_evaluation import evaluate_pairs_model
-from facelet.model_file import CropInfo, InputInfo, ModelInfo
-from facelet.runtime.session import Model
+from facelet.models import model_file
+from facelet.models.model_file import CropInfo, InputInfo, ModelInfo
+from facelet.runtime.model import Model
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from rich.console import Console
 from facelet.errors import FaceletError
 from facelet.faces import load
 from facelet.faces.drawn_pairs import draw_pairs
-from facelet.measure.intervals import paired_difference
-from facelet.measure.ledger import Ledger, Row, compared
-from facelet.measure.ledger_text import headline, legend, markdown, show
-from facelet.measure.report import write_report
-from facelet.measure.row import figures
+from facelet.measure.ledger.ledger import Ledger, Row, compared
+from facelet.measure.ledger.row import figures
+from facelet.measure.ledger.table import headline, legend, markdown, show
+from facelet.measure.metrics.intervals import paired_difference
+from facelet.measure.report.report import write_report
 from facelet.measure.verification import Verification
 
 

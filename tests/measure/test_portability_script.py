@@ -10,10 +10,10 @@ import numpy as np
 import onnx
 import pytest
 
-from facelet import model_file
 from facelet.errors import FaceletError
 from facelet.faces import load
-from facelet.runtime.session import Model, prepared
+from facelet.models import model_file
+from facelet.runtime.model import Model, prepared
 from facelet.shrink.export import reference_outputs, self_tested
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"

@@ -1,10 +1,10 @@
-"""benchmarks/temperature.py: which temperature it takes, and what it writes."""
+"""reproduce/temperature.py: which temperature it takes, and what it writes."""
 
 from __future__ import annotations
 
 import pytest
 
-from facelet import model_file
+from facelet.models import model_file
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ import pytest
 import facelet.measure.verification
 from facelet.errors import FaceletError
 from facelet.faces import PairSet
-from facelet.measure.roc import best_threshold
-from facelet.measure.roc_plot import roc_plot
+from facelet.measure.metrics.roc import best_threshold
+from facelet.measure.report.curves import roc_plot
 from facelet.measure.verification import Verification, cosines, embedded, evaluate_pairs
 
 WIDTH = 8

@@ -8,7 +8,7 @@ from torch import nn
 
 from facelet import nets
 from facelet.errors import FaceletError
-from facelet.measure.cost import net_cost
+from facelet.measure.efficiency.cost import net_cost
 
 
 @pytest.mark.parametrize("name", ["resnet18", "vgg11"])

@@ -6,7 +6,7 @@ from torch import nn
 
 from facelet import nets
 from facelet.errors import FaceletError
-from facelet.measure.cost import net_cost
+from facelet.measure.efficiency.cost import net_cost
 
 TABLE = ((2, 64, 5), (4, 128, 1), (2, 128, 6), (4, 128, 1), (2, 128, 2))
 

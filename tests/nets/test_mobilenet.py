@@ -5,7 +5,7 @@ import torch
 
 from facelet import nets
 from facelet.errors import FaceletError
-from facelet.measure.cost import net_cost
+from facelet.measure.efficiency.cost import net_cost
 
 BLOCKS = (
     (32, 64),

@@ -7,8 +7,8 @@ from torch import nn
 
 from facelet import nets
 from facelet.errors import FaceletError
-from facelet.measure.cost import net_cost
-from facelet.nets.fusing import fused
+from facelet.measure.efficiency.cost import net_cost
+from facelet.nets.layers.fusable import fused
 from facelet.nets.repvgg import Block
 
 WIDTHS = {"repvgg": (32, 64, 128, 192), "repvgg-x0.5": (16, 32, 64, 96)}

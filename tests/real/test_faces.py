@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from facelet.faces import annotator_agreement, load
-from facelet.faces.leaks import find_leaks, identical_to_train
-from facelet.faces.pack import write_pack
+from facelet.faces.inspect.leaks import find_leaks, identical_to_train
+from facelet.faces.sources.pack_writer import write_pack
 
 pytestmark = pytest.mark.real
 

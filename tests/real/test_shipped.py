@@ -8,7 +8,7 @@ import cv2
 import pytest
 
 import facelet
-from facelet import pixels
+from facelet.io import pixels
 
 pytestmark = pytest.mark.real
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from facelet.faces import load, load_pairs
-from facelet.faces.aligned import read_aligned
-from facelet.faces.archive import open_archive
-from facelet.faces.overlap import overlap
+from facelet.faces.inspect.overlap import overlap
+from facelet.faces.reading.aligned import read_aligned
+from facelet.faces.reading.archive import open_archive
+from facelet.io.pixels import cv2
 from facelet.measure.verification import evaluate_pairs
-from facelet.pixels import cv2
-from facelet.runtime.detect import SCORE_OF_CROPS, Detector
+from facelet.runtime.detector import SCORE_OF_CROPS, Detector
 
 pytestmark = pytest.mark.real
 

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from facelet import files
 from facelet.errors import FaceletError
-from facelet.measure.ledger import Ledger
+from facelet.io import files
+from facelet.measure.ledger.ledger import Ledger
 from facelet.recipes import finish as room
-from facelet.recipes.measured import write_done
+from facelet.recipes.result import write_done
 from facelet.recipes.runner import run
 from facelet.recipes.schema import check
 from facelet.step import Made

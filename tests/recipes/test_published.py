@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from facelet import model_file, saturation
-from facelet.learn.lesson import Lesson
-from facelet.measure.latency import bench, mean_times
+from facelet.learn.steps.training_step import Lesson
+from facelet.measure.efficiency.latency import bench, mean_times
+from facelet.models import model_file, saturation
 from facelet.recipes import schema
 from facelet.recipes.runner import run
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from facelet import model_file
 from facelet.errors import FaceletError
+from facelet.models import model_file
 from facelet.nets.spec import load as load_checkpoint
 from facelet.recipes import schema
 from facelet.recipes.runner import Hardware, _choose, _machine, read_faces, run

@@ -8,16 +8,16 @@ import pytest
 import yaml
 
 from facelet.errors import FaceletError
-from facelet.recipes import catalogue, runner, schema  # noqa: F401  (the runner brings the steps)
+from facelet.recipes import presets, runner, schema  # noqa: F401  (the runner brings the steps)
 
-BENCHMARKS = sorted((Path(__file__).parents[2] / "benchmarks").glob("*.yaml"))
+BENCHMARKS = sorted((Path(__file__).parents[2] / "reproduce").glob("*.yaml"))
 PLAIN = {
     "title": "mine",
     "steps": [{"do": "train", "as": "net", "net": "shufflenet-v2", "epochs": 1}],
 }
 
 
-@pytest.mark.parametrize("name", catalogue.names())
+@pytest.mark.parametrize("name", presets.names())
 def test_every_shipped_recipe_is_valid_in_every_profile(name):
     recipe = schema.load(name)
     assert recipe.steps
@@ -33,14 +33,14 @@ def test_the_benchmarks_recipes_are_valid(path):
 def test_no_shipped_recipe_asks_for_a_precision():
     """What is quick on one machine is slow on another: `auto` decides where the recipe is run."""
     recipes = [schema.load(str(path)) for path in BENCHMARKS]
-    for name in catalogue.names():
+    for name in presets.names():
         recipes += [schema.load(name, profile=profile) for profile in ("", *schema.load(name).profiles)]
     for recipe in recipes:
         asked = {step.name: step.precision for step, _ in recipe.all_steps() if hasattr(step, "precision")}
         assert set(asked.values()) <= {"auto"}, (recipe.title, asked)
 
 
-@pytest.mark.parametrize("name", catalogue.names())
+@pytest.mark.parametrize("name", presets.names())
 def test_a_dumped_recipe_reads_back_the_same(name, tmp_path):
     recipe = schema.load(name, profile="toy")
     path = tmp_path / "recipe.yaml"
@@ -163,8 +163,8 @@ def test_yaml_that_is_hostile_or_broken_is_an_error(tmp_path):
 
 
 def test_the_catalogue_is_yaml_with_titles():
-    for name in catalogue.names():
-        assert yaml.safe_load(catalogue.text_of(name))["title"]
+    for name in presets.names():
+        assert yaml.safe_load(presets.text_of(name))["title"]
 
 
 def test_some_steps_alone_bring_what_they_need():

@@ -10,11 +10,12 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from facelet import model_file, pixels, selftest
-from facelet.faces.golden import golden_faces
-from facelet.model_file import CropInfo, InputInfo, ModelInfo
-from facelet.model_session import self_test_feed
-from facelet.runtime.detect import Detection
+from facelet.faces.cartoon.golden import golden_faces
+from facelet.io import pixels
+from facelet.models import model_file, self_test
+from facelet.models.model_file import CropInfo, InputInfo, ModelInfo
+from facelet.models.session import self_test_feed
+from facelet.runtime.detector import Detection
 
 
 def tiny_info(**changes) -> ModelInfo:
@@ -58,7 +59,7 @@ def with_self_test(model: onnx.ModelProto, info: ModelInfo) -> ModelInfo:
     outputs = session.run(None, self_test_feed(faces, info))[0]
     if not np.isfinite(outputs).all():
         return info
-    return info.model_copy(update={"selftest": selftest.make(faces, outputs, 0.0, "fp32")})
+    return info.model_copy(update={"selftest": self_test.make(faces, outputs, 0.0, "fp32")})
 
 
 @pytest.fixture
@@ -170,7 +171,7 @@ def make_identity():
 
 @pytest.fixture
 def ship(shelf, benchmark_script):
-    """benchmarks/ship.py, its folder the empty ``shelf``: ``ship(path, name, description="")``, ``ship.named(path, name, out)``."""
+    """reproduce/ship.py, its folder the empty ``shelf``: ``ship(path, name, description="")``, ``ship.named(path, name, out)``."""
     module = benchmark_script("ship")
 
     def into_shelf(model, name, description=""):

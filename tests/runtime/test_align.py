@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facelet import pixels
-from facelet.model_file import CropInfo
+from facelet.io import pixels
+from facelet.models.model_file import CropInfo
 from facelet.runtime import align
 
 FACE = np.array([(40, 50), (80, 48), (61, 70), (45, 92), (77, 91)], np.float32)

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 import facelet
-from facelet import pixels
 from facelet.errors import FaceletError
-from facelet.model_file import CropInfo
+from facelet.io import pixels
+from facelet.models.model_file import CropInfo
 from facelet.runtime import align
 from facelet.runtime.analyzer import Analyzer, Face, analyze
-from facelet.runtime.detect import Detection
-from facelet.runtime.session import Model
+from facelet.runtime.detector import Detection
+from facelet.runtime.model import Model
 
 FACES = [
     Detection((10.0, 12.0, 60.0, 80.0), 0.93, np.array([(25, 40), (55, 40), (40, 58), (28, 75), (52, 75)], np.float32)),

@@ -11,13 +11,13 @@ import pytest
 from PIL import Image as Pillow
 from rich.console import Console
 
-from facelet import pixels
 from facelet.errors import FaceletError
-from facelet.model_file import CropInfo
+from facelet.io import pixels
+from facelet.models.model_file import CropInfo
 from facelet.runtime import align, crop
 from facelet.runtime.analyzer import Analyzer
 from facelet.runtime.crop import OWN, Cutter, choose
-from facelet.runtime.detect import Detection, Detector
+from facelet.runtime.detector import Detection, Detector
 
 CORNERS = np.array([(0.4, 0.4), (0.6, 0.4), (0.5, 0.5), (0.42, 0.6), (0.58, 0.6)], np.float32)
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facelet.model_file import CropInfo
+from facelet.models.model_file import CropInfo
 from facelet.runtime import align
 
 DOCS = Path(__file__).parents[2] / "docs"

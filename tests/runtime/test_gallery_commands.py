@@ -11,7 +11,7 @@ from rich.console import Console
 
 from facelet.errors import FaceletError
 from facelet.runtime import gallery_commands
-from facelet.runtime.gallery import Gallery
+from facelet.runtime.people.gallery import Gallery
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import json
 import pytest
 from rich.console import Console
 
-from facelet import pixels
 from facelet.errors import FaceletError
+from facelet.io import pixels
 from facelet.runtime import identify
-from facelet.runtime.gallery import Gallery, Match
+from facelet.runtime.people.gallery import Gallery, Match
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_json(gallery, studio, capsys):
 
 def test_drawn_photos(gallery, studio, monkeypatch):
     written = []
-    monkeypatch.setattr("facelet.runtime.draw.put", lambda image, text, *rest: written.append(text))
+    monkeypatch.setattr("facelet.runtime.drawing.draw.put", lambda image, text, *rest: written.append(text))
     text = said(gallery, "day", save="out")
     assert "0.90" in written
     written = [words for words in written if words != "0.90"]

@@ -1,4 +1,4 @@
-"""benchmarks/ship.py: what it enters, and what it refuses."""
+"""reproduce/ship.py: what it enters, and what it refuses."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ import numpy as np
 import onnx
 import pytest
 
-from facelet import model_file, shipped
 from facelet.errors import FaceletError
-from facelet.runtime.session import Model
+from facelet.models import bundled, model_file
+from facelet.runtime.model import Model
 
 
 def test_a_model_and_its_twin(ship, shelf, make_model, make_info, make_identity, tmp_path):
     ship(make_identity(tmp_path / "id.onnx"), "identity", "who it is")
     ship(make_model(tmp_path / "a.onnx", make_info(precision="int8", target="portable", recipe="T-SNet")), "expression")
-    assert shipped.models()[0].twin == ""
+    assert bundled.models()[0].twin == ""
     ship(make_model(tmp_path / "b.onnx", make_info(recipe="T-SNet")), "expression-fp32")
-    one, twin, identity = shipped.models()
+    one, twin, identity = bundled.models()
     assert [model.name for model in (one, twin, identity)] == ["expression", "expression-fp32", "identity"]
     assert (one.twin, twin.twin, identity.twin) == ("expression-fp32", "", "")
     assert (one.description, twin.description, identity.description) == ("T-SNet, int8", "T-SNet, fp32", "who it is")
     for model, file in ((one, "a"), (twin, "b"), (identity, "id")):
         data = (tmp_path / f"{file}.onnx").read_bytes()
         assert (model.bytes, model.sha256) == (len(data), hashlib.sha256(data).hexdigest())
-        assert shipped.path_of(model.name).read_bytes() == data
+        assert bundled.path_of(model.name).read_bytes() == data
     assert len(list(shelf.iterdir())) == 4
 
 
 def test_the_same_name_again_replaces_it_and_keeps_its_description(ship, make_model, make_info, tmp_path):
     ship(make_model(tmp_path / "a.onnx"), "expression", "the first")
     ship(make_model(tmp_path / "b.onnx", make_info(temperature=2.0)), "expression")
-    (model,) = shipped.models()
+    (model,) = bundled.models()
     assert model.description == "the first"
-    assert shipped.found("expression").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+    assert bundled.found("expression").read_bytes() == (tmp_path / "b.onnx").read_bytes()
 
 
 def test_a_copy_to_write_a_card_about(ship, make_model, make_info, tmp_path):

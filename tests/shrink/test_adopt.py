@@ -8,11 +8,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from pydantic import ValidationError
 
-from facelet import model_file
 from facelet.errors import FaceletError
 from facelet.faces import load
-from facelet.model_session import unproven_models_allowed
-from facelet.runtime.session import Model
+from facelet.models import model_file
+from facelet.models.session import unproven_models_allowed
+from facelet.runtime.model import Model
 from facelet.shrink.adopt import Adopt
 from facelet.step import Job
 
@@ -152,13 +152,13 @@ def test_a_file_that_can_saturate_is_warned_of(tmp_path, faces, monkeypatch):
     step, job = adopted(tmp_path, faces)
     heard = []
     job.say = heard.append
-    monkeypatch.setattr("facelet.saturation.kernels_saturate", lambda: False)
+    monkeypatch.setattr("facelet.models.saturation.kernels_saturate", lambda: False)
     made = step.run(job)
     assert "1 layers can saturate on x86 without VNNI, MatMul last (weight pair 200, safe up to 128) first" in heard[0]
     assert heard[0].endswith(made.notes[1])
     assert model_file.read(made.onnx).selftest
-    monkeypatch.setattr("facelet.saturation.kernels_saturate", lambda: True)
-    monkeypatch.setattr("facelet.model_session._proven", set())
+    monkeypatch.setattr("facelet.models.saturation.kernels_saturate", lambda: True)
+    monkeypatch.setattr("facelet.models.session._proven", set())
     with pytest.raises(FaceletError, match="saturate on this machine"):
         step.run(job)
     with unproven_models_allowed():

@@ -12,18 +12,21 @@ import onnxruntime
 import pytest
 import torch
 
-from facelet import files, model_file, model_session, nets
+from facelet import nets
 from facelet.cli import app
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet, load
-from facelet.measure.cost import file_cost
-from facelet.model_file import NEVER
-from facelet.nets.exits import ExitNet
-from facelet.nets.fusing import fused
-from facelet.runtime.session import Model, prepared
+from facelet.io import files
+from facelet.measure.efficiency.cost import file_cost
+from facelet.models import model_file
+from facelet.models import session as model_session
+from facelet.models.model_file import NEVER
+from facelet.nets.layers.exits import ExitNet
+from facelet.nets.layers.fusable import fused
+from facelet.runtime.model import Model, prepared
 from facelet.shrink.early_exit import CURVE, torch_answers
+from facelet.shrink.exits.split_graph import staged, work_of
 from facelet.shrink.export import export_checkpoint
-from facelet.shrink.parts import staged, work_of
 from facelet.step import STEPS, Job, Made
 
 NETS = {

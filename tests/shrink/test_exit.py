@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from facelet import model_file, nets
+from facelet import nets
 from facelet.errors import FaceletError
 from facelet.faces import load
-from facelet.measure.cost import file_cost
-from facelet.runtime.session import Model
+from facelet.measure.efficiency.cost import file_cost
+from facelet.models import model_file
+from facelet.runtime.model import Model
 from facelet.shrink.export import export_checkpoint, torch_logits
 from facelet.step import STEPS, Job, Made
 

@@ -10,12 +10,13 @@ import torch
 from torch import nn
 
 import facelet.nets  # noqa: F401
-from facelet import model_file, model_session
 from facelet.errors import FaceletError
-from facelet.measure.cost import file_cost, net_cost
+from facelet.measure.efficiency.cost import file_cost, net_cost
+from facelet.models import model_file
+from facelet.models import session as model_session
 from facelet.nets import spec as checkpoints
 from facelet.nets.repvgg import Block
-from facelet.runtime.session import Model
+from facelet.runtime.model import Model
 from facelet.shrink.export import export, export_checkpoint, torch_logits
 
 INFO = {"labels": tiny.LABELS}

@@ -17,10 +17,10 @@ import facelet.shrink  # noqa: F401  (registers the steps)
 from facelet import nets
 from facelet.errors import FaceletError
 from facelet.faces import load
-from facelet.learn.distillation import Distillation
+from facelet.learn.tasks.distillation import Distillation
 from facelet.nets import NETS
 from facelet.recipes.runner import run
-from facelet.shrink import budget as budgets
+from facelet.shrink.pruning import budget as budgets
 from facelet.step import STEPS, Job, Made
 
 NET = {"width": 0.125, "stem_stride": 1}

@@ -12,7 +12,7 @@ from facelet import nets
 from facelet.errors import FaceletError
 from facelet.faces import load
 from facelet.shrink import prune_at_init
-from facelet.shrink.channels import Channels
+from facelet.shrink.pruning.channels import Channels
 from facelet.step import STEPS, Job
 
 TINY = {
@@ -102,7 +102,7 @@ def test_killed_after_the_cut_it_goes_on_with_the_same_net(job, faces, monkeypat
 
     broken = job("broken")
     with monkeypatch.context() as patch:
-        patch.setattr("facelet.learn.trainer.train", stop)
+        patch.setattr("facelet.learn.engine.fit.train", stop)
         with pytest.raises(KeyboardInterrupt):
             step(ratio=0.4).run(broken)
     assert list(broken.folder.glob("cut-*.safetensors"))

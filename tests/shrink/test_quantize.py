@@ -8,14 +8,15 @@ import tiny
 import torch
 from pydantic import ValidationError
 
-from facelet import model_file, nets, saturation
+from facelet import nets
 from facelet.errors import FaceletError
-from facelet.runtime.session import Model, prepared
-from facelet.shrink import int8
+from facelet.models import model_file, saturation
+from facelet.runtime.model import Model, prepared
 from facelet.shrink import quantize as room
 from facelet.shrink.export import export
-from facelet.shrink.guard import Score
-from facelet.shrink.int8 import Calibrated, Choice
+from facelet.shrink.int8 import qdq
+from facelet.shrink.int8.accuracy_guard import Score
+from facelet.shrink.int8.qdq import Calibrated, Choice
 from facelet.shrink.quantize import Quantize
 from facelet.step import STEPS, Job, Made
 
@@ -114,7 +115,7 @@ def test_layers_stay_in_float_until_the_allowance_holds(fp32, tmp_path, monkeypa
     scored = []
 
     def score(self, path):
-        floats = sum(node.op_type in int8.COMPUTING for node in onnx.load(path).graph.node) - _quantized(path)
+        floats = sum(node.op_type in qdq.COMPUTING for node in onnx.load(path).graph.node) - _quantized(path)
         scored.append(floats)
         return Score(80 if path == fp32 else 70 + 3 * floats, 80)
 
@@ -148,7 +149,7 @@ def test_every_computing_layer_and_what_lies_between_is_int8(graph):
     model = graph.quantized(Choice("u8s8"))
     made_by = {name: node for node in model.graph.node for name in node.output}
     for node in model.graph.node:
-        if node.op_type in (*int8.COMPUTING, "Concat", "Split"):
+        if node.op_type in (*qdq.COMPUTING, "Concat", "Split"):
             assert made_by[node.input[0]].op_type == "DequantizeLinear", node.name
     weights = [tensor for tensor in model.graph.initializer if tensor.name.endswith("weight_quantized")]
     assert {tensor.data_type for tensor in weights} == {onnx.TensorProto.INT8}
@@ -191,7 +192,7 @@ def test_a_failure_without_words_is_told_by_its_kind(fp32, monkeypatch):
     def fail(*_, **__):
         raise AssertionError
 
-    monkeypatch.setattr(int8, "quant_pre_process", fail)
+    monkeypatch.setattr(qdq, "quant_pre_process", fail)
     with pytest.raises(FaceletError, match="AssertionError"):
         Calibrated(fp32, np.zeros((1, 1, 8, 8), np.float32))
 
@@ -224,7 +225,7 @@ def test_attention_and_capsules_can_be_quantized(tmp_path):
 )
 def test_the_target_decides_what_weights_may_be(fp32, tmp_path, monkeypatch, target, types, pair):
     """Not the machine that quantizes."""
-    monkeypatch.setattr("facelet.saturation.kernels_saturate", lambda: False)
+    monkeypatch.setattr("facelet.models.saturation.kernels_saturate", lambda: False)
     work, said = job(fp32, tmp_path)
     made = step(target=target, allowance=100).run(work)
     info, data = model_file.read(made.onnx), made.onnx.read_bytes()
@@ -238,7 +239,7 @@ def test_the_target_decides_what_weights_may_be(fp32, tmp_path, monkeypatch, tar
 def test_portable_files_are_the_same_wherever_they_are_made(fp32, tmp_path, monkeypatch):
     files = []
     for saturates in (False, True):
-        monkeypatch.setattr("facelet.saturation.kernels_saturate", lambda saturates=saturates: saturates)
+        monkeypatch.setattr("facelet.models.saturation.kernels_saturate", lambda saturates=saturates: saturates)
         (tmp_path / str(saturates)).mkdir()
         files.append(step(allowance=100).run(job(fp32, tmp_path / str(saturates))[0]).onnx.read_bytes())
     assert files[0] == files[1]
@@ -246,7 +247,7 @@ def test_portable_files_are_the_same_wherever_they_are_made(fp32, tmp_path, monk
 
 @pytest.mark.parametrize("target", ["vnni", "arm64"])
 def test_a_target_that_cannot_be_measured_here_is_refused_before_anything_is_spent(fp32, tmp_path, monkeypatch, target):
-    monkeypatch.setattr("facelet.saturation.kernels_saturate", lambda: True)
+    monkeypatch.setattr("facelet.models.saturation.kernels_saturate", lambda: True)
     for act in (
         lambda: step(target=target).plan(tiny.faces(), {"tiny": tiny.SPEC}),
         lambda: step(target=target).run(job(fp32, tmp_path)[0]),
@@ -297,7 +298,7 @@ def _quantized(path):
     model = onnx.load(path)
     made_by = {name: node.op_type for node in model.graph.node for name in node.output}
     return sum(
-        node.op_type in int8.COMPUTING and made_by.get(node.input[1]) == "DequantizeLinear" for node in model.graph.node
+        node.op_type in qdq.COMPUTING and made_by.get(node.input[1]) == "DequantizeLinear" for node in model.graph.node
     )
 
 

@@ -1,12 +1,12 @@
-"""benchmarks/requantize.py: an int8 file of an fp32 one, without a run."""
+"""reproduce/requantize.py: an int8 file of an fp32 one, without a run."""
 
 from __future__ import annotations
 
 import pytest
 import tiny
 
-from facelet import model_file, saturation
-from facelet.runtime.session import Model
+from facelet.models import model_file, saturation
+from facelet.runtime.model import Model
 
 
 @pytest.fixture

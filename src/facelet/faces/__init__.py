@@ -8,21 +8,11 @@ A source is written ``NAME[:PATH][?option=value&...]``: ``toy``, ``ferplus:ferpl
 
 from __future__ import annotations
 
-from facelet.faces import (  # noqa: F401  (they register themselves)
-    ckplus,
-    ferplus,
-    folder,
-    identities,
-    lfw,
-    rafdb,
-    toy,
-    unlabelled,
-    unpack,
-)
+from facelet.faces import sources  # noqa: F401  (they register themselves)
 from facelet.faces.faceset import SPLITS, FaceSet, annotator_agreement
-from facelet.faces.pairs import PairSet
+from facelet.faces.loading import PAIRS, SOURCES, load, load_pairs, parse_source
+from facelet.faces.pairset import PairSet
 from facelet.faces.protocol import Protocol
-from facelet.faces.sources import PAIRS, SOURCES, load, load_pairs, parse_source
 
 __all__ = [
     "PAIRS",

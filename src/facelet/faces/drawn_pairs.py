@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from facelet.errors import FaceletError
 from facelet.faces.faceset import FaceSet
-from facelet.faces.pairs import PairSet
+from facelet.faces.pairset import PairSet
 
 FOLDS = 10
 

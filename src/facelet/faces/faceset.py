@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facelet import pixels
 from facelet.errors import FaceletError
 from facelet.faces.protocol import FACES, Protocol
+from facelet.io import pixels
 
 SPLITS = ("train", "val", "test")
 PER_FACE = ("images", "labels", "splits", "names", "votes", "identities", "groups", "agreement", "synthetic")

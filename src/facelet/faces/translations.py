@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facelet import pixels
 from facelet.faces.faceset import FaceSet
-from facelet.faces.sheet import CELL, GAP, PAPER, enlarged, write_png
+from facelet.faces.inspect.contact_sheet import CELL, GAP, PAPER, enlarged, write_png
+from facelet.io import pixels
 
 COLUMNS = 12
 

@@ -22,22 +22,22 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from rich.markup import escape
 
-from facelet import files
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
-from facelet.faces.pack import write_pack
-from facelet.faces.splitting import hash_order
+from facelet.faces.sources.pack_writer import write_pack
+from facelet.faces.splits import hash_order
 from facelet.faces.synthetic import joined, synthetic_faces
 from facelet.faces.translations import save_translations
-from facelet.learn import precision as precisions
-from facelet.learn.appraisal import Appraiser
-from facelet.learn.batches import seed_of
-from facelet.learn.pairs import Pairs
-from facelet.learn.shortage import Shortage, Terms, shortages
-from facelet.learn.state import TrainingFolder
-from facelet.learn.translation import Choice, Translation, seconds_per_step, translated
-from facelet.nets.cyclegan import STRIDE
-from facelet.runtime.session import Model
+from facelet.io import files
+from facelet.learn.cyclegan.deficits import Shortage, Terms, shortages
+from facelet.learn.cyclegan.model import Choice, Translation, seconds_per_step, translated
+from facelet.learn.cyclegan.nets import STRIDE
+from facelet.learn.cyclegan.quality import Appraiser
+from facelet.learn.cyclegan.unpaired_batches import Pairs
+from facelet.learn.data.batches import seed_of
+from facelet.learn.device import precision as precisions
+from facelet.learn.engine.checkpoint import TrainingFolder
+from facelet.runtime.model import Model
 from facelet.step import STEPS, Job, Made, Plan, Step
 
 QUALITY = "quality.json"
@@ -165,7 +165,7 @@ class Balance(Step):
         self, job: Job, train: FaceSet, source: int, each: Shortage, classes: int
     ) -> tuple[Path, dict[str, Any]]:
         """Trains the translation to one class, or what is left to do of it; its folder and result."""
-        from facelet.learn.translator import TranslationPlan, translate  # Lightning takes seconds to import
+        from facelet.learn.cyclegan.trainer import TranslationPlan, translate  # Lightning takes seconds to import
 
         folder, seed = job.folder / f"{each.label:02d}", seed_of(job.seed, each.label)
         kept = TrainingFolder(folder, self._fingerprint(job, each, classes))

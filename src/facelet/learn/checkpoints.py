@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Protocol
 
-from facelet.learn.state import Point, TrainingFolder
+from facelet.learn.engine.checkpoint import Point, TrainingFolder
 
 SECONDS, COST = 30.0, 30.0
 """Between checkpoints, or so many times what one takes, if that is more."""

@@ -22,14 +22,14 @@ from pydantic import Field, field_validator, model_validator
 from facelet.errors import FaceletError, unknown
 from facelet.faces import FaceSet
 from facelet.faces.drawn_pairs import draw_pairs
-from facelet.learn.batches import Faces
-from facelet.learn.distillation import Teacher
-from facelet.learn.exams import Exam, Paired
-from facelet.learn.objective import Objective
-from facelet.learn.recognition import FEATURES, MARGINS, Margin, Recognition
-from facelet.learn.taught import Taught
+from facelet.learn.data.batches import Faces
+from facelet.learn.engine.val_metrics import Exam, Paired
+from facelet.learn.steps.taught_step import Taught
+from facelet.learn.tasks.distillation import Teacher
+from facelet.learn.tasks.recognition import FEATURES, MARGINS, Margin, Recognition
+from facelet.learn.tasks.task import Objective
 from facelet.losses.margin import default_scale
-from facelet.measure.row import percent
+from facelet.measure.ledger.row import percent
 from facelet.measure.verification import verified
 from facelet.nets import FaceNet, NetSpec
 from facelet.step import STEPS, Job, Plan

@@ -12,10 +12,10 @@ from typing import Any
 
 from rich.console import Console
 
-from facelet.learn.progress import Bar
-from facelet.learn.schedule import Schedule
-from facelet.learn.state import Point
-from facelet.learn.training import Training
+from facelet.learn.engine.checkpoint import Point
+from facelet.learn.engine.config import Training
+from facelet.learn.engine.progress import Bar
+from facelet.learn.engine.schedule import Schedule
 
 
 class Reporter:

@@ -17,13 +17,13 @@ from torch import Tensor
 
 from facelet import losses, nets
 from facelet.faces import FaceSet
-from facelet.learn.batches import Batch
-from facelet.learn.lesson import Lesson
-from facelet.learn.objective import Objective
-from facelet.measure.cost import module_cost
-from facelet.measure.row import amount
+from facelet.learn.data.batches import Batch
+from facelet.learn.steps.training_step import Lesson
+from facelet.learn.tasks.task import Objective
+from facelet.measure.efficiency.cost import module_cost
+from facelet.measure.ledger.row import amount
 from facelet.nets import FaceNet, NetSpec
-from facelet.nets.exits import Attention, ExitHeads, ExitNet
+from facelet.nets.layers.exits import Attention, ExitHeads, ExitNet
 from facelet.step import STEPS, Job
 
 

@@ -30,11 +30,11 @@ from numpy.typing import NDArray
 
 from facelet.errors import FaceletError
 from facelet.faces import SPLITS, FaceSet
-from facelet.files import writing
-from facelet.measure.calibration import cooled
-from facelet.measure.intervals import Difference, paired_difference
-from facelet.measure.labels import match_labels
-from facelet.measure.scores import Scores, score
+from facelet.io.files import writing
+from facelet.measure.metrics.calibration import cooled
+from facelet.measure.metrics.intervals import Difference, paired_difference
+from facelet.measure.metrics.labels import match_labels
+from facelet.measure.metrics.scores import Scores, score
 
 CHUNK = 4096
 Predict = Callable[[NDArray[np.uint8]], NDArray[Any]]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from facelet.measure.drawing import INK, PAPER, drawing, marker, series, short
+from facelet.measure.report.svg import INK, PAPER, drawing, marker, series, short
 
 AXES = {"mean_ms": "mean time of a face, ms", "macs": "mean MACs of a face, millions"}
 

@@ -12,16 +12,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from facelet import model_file
 from facelet.errors import FaceletError, unknown
 from facelet.faces import SPLITS, FaceSet, Protocol, load
 from facelet.faces.faceset import annotator_agreement
-from facelet.faces.leaks import identical_to_train
-from facelet.faces.sources import has_pairs
+from facelet.faces.inspect.leaks import identical_to_train
+from facelet.faces.loading import has_pairs
 from facelet.measure import pair_evaluation
 from facelet.measure.classification import Classification, evaluate
-from facelet.measure.scores import BINS, Scores
-from facelet.runtime.session import Model
+from facelet.measure.metrics.scores import BINS, Scores
+from facelet.models import model_file
+from facelet.runtime.model import Model
 
 
 def evaluate_model(model: Model, faces: FaceSet, split: str = "test") -> Classification:

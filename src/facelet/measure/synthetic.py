@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facelet.measure.row import hundredths, percent
+from facelet.measure.ledger.row import hundredths, percent
 
 MOST = 2000
 """Features of a set that are compared, evenly spaced."""

@@ -33,9 +33,9 @@ from numpy.typing import NDArray
 
 from facelet.errors import FaceletError
 from facelet.faces import PairSet
-from facelet.files import writing
-from facelet.measure.intervals import Difference, paired_difference, wilson
-from facelet.measure.roc import (
+from facelet.io.files import writing
+from facelet.measure.metrics.intervals import Difference, paired_difference, wilson
+from facelet.measure.metrics.roc import (
     OperatingPoint,
     Roc,
     area,

@@ -14,9 +14,9 @@ from typing import Literal, TypeVar
 from torch import nn
 
 from facelet.nets.base import NETS, Dropout, FaceNet, initialise
+from facelet.nets.layers.separable import SeparableConv
+from facelet.nets.layers.stem import Stride
 from facelet.nets.resnet import ResNet18
-from facelet.nets.separable import SeparableConv
-from facelet.nets.stem import Stride
 from facelet.nets.vgg import VGG11
 
 Groups = Literal[1, 2, 4]

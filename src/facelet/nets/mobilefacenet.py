@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from facelet.errors import FaceletError
 from facelet.nets.base import NETS, Dropout, FaceNet, classifier, initialise
-from facelet.nets.embedding import DepthwiseHead, Width
-from facelet.nets.stem import default_stride, require_size, scaled
+from facelet.nets.layers.embedding_head import DepthwiseHead, Width
+from facelet.nets.layers.stem import default_stride, require_size, scaled
 
 Activation = Literal["prelu", "relu"]
 FIRST, LAST = 64, 512

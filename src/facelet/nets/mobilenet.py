@@ -3,7 +3,7 @@ Howard et al., https://arxiv.org/abs/1704.04861; SFace: Zhong et al., https://ar
 
 >>> net = facelet.nets.resolve("mobilenet", classes=8, size=112, channels=3).build()
 
-A teacher: 568 M MACs for 112 px. benchmarks/sface_weights.py makes a checkpoint of it from SFace's file, which has seen
+A teacher: 568 M MACs for 112 px. reproduce/sface_weights.py makes a checkpoint of it from SFace's file, which has seen
 millions of faces; with ``embedding=128`` the net answers what SFace answers.
 """
 
@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from facelet.errors import FaceletError
 from facelet.nets.base import NETS, Dropout, FaceNet, classifier, initialise
-from facelet.nets.embedding import FlatHead, Width
-from facelet.nets.stem import require_size, scaled
+from facelet.nets.layers.embedding_head import FlatHead, Width
+from facelet.nets.layers.stem import require_size, scaled
 
 FIRST = 32
 STEM = 64

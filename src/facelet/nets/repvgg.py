@@ -6,7 +6,7 @@ Widths and depths are our own: narrow where maps are large, most parameters wher
 that are multiples of 16, which a CPU's kernels work in.
 
 >>> net = facelet.nets.resolve("repvgg", classes=8, size=48).build()
->>> facelet.nets.fusing.fused(net)                  # what is counted and exported: 11 convolutions with ReLU
+>>> facelet.nets.layers.fusable.fused(net)                  # what is counted and exported: 11 convolutions with ReLU
 
 Made for int8 on a CPU. Batch norms behind the
 branches, as in the paper, can leave ranges so uneven that int8 costs accuracy; ``norms="sum"`` is Chu et al.'s remedy,
@@ -24,10 +24,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from facelet.errors import FaceletError
 from facelet.nets.base import NETS, Dropout, FaceNet, classifier, initialise
-from facelet.nets.embedding import DepthwiseHead, Width
-from facelet.nets.fusing import Fusable
-from facelet.nets.pointwise import Pointwise
-from facelet.nets.stem import default_stride, require_size, scaled
+from facelet.nets.layers.embedding_head import DepthwiseHead, Width
+from facelet.nets.layers.fusable import Fusable
+from facelet.nets.layers.pointwise import Pointwise
+from facelet.nets.layers.stem import default_stride, require_size, scaled
 
 Norms = Literal["branches", "sum", "single"]
 FIRST, WIDTHS = 32, (64, 128, 192)

@@ -18,10 +18,10 @@ from torchvision.models.resnet import BasicBlock
 
 from facelet.errors import FaceletError
 from facelet.nets.base import NETS, Dropout, FaceNet, classifier, initialise
-from facelet.nets.fine_grained import FineGrainedBlock
-from facelet.nets.local import LocalPatches
-from facelet.nets.pointwise import Pointwise
-from facelet.nets.stem import Stem, Stride, default_stride, require_size
+from facelet.nets.layers.local_patches import LocalPatches
+from facelet.nets.layers.multi_scale import FineGrainedBlock
+from facelet.nets.layers.pointwise import Pointwise
+from facelet.nets.layers.stem import Stem, Stride, default_stride, require_size
 
 
 @NETS.register("resnet18")

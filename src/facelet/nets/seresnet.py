@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from facelet.errors import FaceletError
 from facelet.nets.base import NETS, Dropout, FaceNet, classifier, initialise
-from facelet.nets.embedding import DepthwiseHead, FlatHead, Width
-from facelet.nets.pointwise import Pointwise
-from facelet.nets.stem import require_size
+from facelet.nets.layers.embedding_head import DepthwiseHead, FlatHead, Width
+from facelet.nets.layers.pointwise import Pointwise
+from facelet.nets.layers.stem import require_size
 
 WIDTHS = (64, 128, 256, 512)
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from facelet.errors import FaceletError
 from facelet.nets.base import NETS, Dropout, FaceNet, classifier, initialise
-from facelet.nets.stem import Stem, Stride, default_stride, require_size
+from facelet.nets.layers.stem import Stem, Stride, default_stride, require_size
 
 # Channels of the stem, the three stages and the head, from the paper's table 5; other widths scale those of x1.0.
 WIDTHS = {

@@ -24,11 +24,11 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from facelet.errors import FaceletError
-from facelet.files import writing
+from facelet.io.files import writing
 from facelet.nets import widths as cut
 from facelet.nets.base import FaceNet
-from facelet.nets.exits import Attention, ExitHeads, ExitNet
-from facelet.nets.names import builder, checked_options
+from facelet.nets.builders import builder, checked_options
+from facelet.nets.layers.exits import Attention, ExitHeads, ExitNet
 
 KEY = "facelet"
 FORMAT = 1

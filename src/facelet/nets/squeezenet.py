@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from facelet.nets.base import NETS, Dropout, FaceNet, classifier, initialise
-from facelet.nets.stem import Stem, Stride, default_stride, require_size
+from facelet.nets.layers.stem import Stem, Stride, default_stride, require_size
 
 STAGES = (((16, 64), (16, 64)), ((32, 128), (32, 128)), ((48, 192), (48, 192), (64, 256), (64, 256)))
 """Per stage, of each fire module: channels squeezed to, and expanded to by each of its two convolutions."""

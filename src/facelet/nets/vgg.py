@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from facelet.errors import FaceletError
 from facelet.nets.base import NETS, Dropout, FaceNet, classifier, initialise
-from facelet.nets.pointwise import Pointwise
-from facelet.nets.stem import Stride, default_stride, require_size
+from facelet.nets.layers.pointwise import Pointwise
+from facelet.nets.layers.stem import Stride, default_stride, require_size
 
 WIDTHS = (64, 128, 256, 512, 512)
 SMALLEST = 3

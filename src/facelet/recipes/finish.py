@@ -8,23 +8,23 @@ from typing import Any
 
 from rich.console import Console
 
-from facelet import files
-from facelet.faces.overlap import overlap
+from facelet.faces.inspect.overlap import overlap
+from facelet.io import files
 from facelet.learn.balance import QUALITY
-from facelet.measure.cost import file_cost
-from facelet.measure.intervals import Difference, difference_over_seeds
-from facelet.measure.latency import TIMED, Latency, Machine, bench, machine
-from facelet.measure.ledger import Ledger, Row, compared
-from facelet.measure.ledger_tables import as_csv, as_latex
-from facelet.measure.ledger_text import markdown, show
-from facelet.measure.report import write_report
-from facelet.measure.row import duration, figures
-from facelet.measure.shareable import shareable_command, shareable_recipe
-from facelet.measure.verdict import SHRINKING
+from facelet.measure.efficiency.cost import file_cost
+from facelet.measure.efficiency.latency import TIMED, Latency, Machine, bench, machine
+from facelet.measure.ledger.exports import as_csv, as_latex
+from facelet.measure.ledger.ledger import Ledger, Row, compared
+from facelet.measure.ledger.row import duration, figures
+from facelet.measure.ledger.shareable import shareable_command, shareable_recipe
+from facelet.measure.ledger.table import markdown, show
+from facelet.measure.ledger.verdict import SHRINKING
+from facelet.measure.metrics.intervals import Difference, difference_over_seeds
+from facelet.measure.report.report import write_report
 from facelet.measure.verification import Verification
-from facelet.recipes.measured import Measured, Result, difference, read_done
+from facelet.recipes.context import Work
+from facelet.recipes.result import Measured, Result, difference, read_done
 from facelet.recipes.schema import Recipe, dump
-from facelet.recipes.work import Work
 from facelet.shrink.early_exit import CURVE
 from facelet.step import Made
 

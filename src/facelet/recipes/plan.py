@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from facelet.faces import FaceSet
-from facelet.faces.look import training_warnings
-from facelet.measure.row import amount, duration
+from facelet.faces.inspect.summary import training_warnings
+from facelet.measure.ledger.row import amount, duration
 from facelet.recipes.schema import Recipe
 
 

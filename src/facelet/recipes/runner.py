@@ -22,20 +22,20 @@ from rich.console import Console
 from rich.markup import escape
 
 import facelet
-from facelet import files
 from facelet.errors import FaceletError
 from facelet.faces import Protocol
-from facelet.faces.sources import parse_source
-from facelet.learn import precision
-from facelet.learn.launch import launch
-from facelet.measure.latency import machine
+from facelet.faces.loading import parse_source
+from facelet.io import files
+from facelet.learn.device import precision
+from facelet.learn.device.launch import launch
+from facelet.measure.efficiency.latency import machine
 from facelet.recipes import schema
+from facelet.recipes.context import Hardware, Work, read_faces
 from facelet.recipes.finish import finish
-from facelet.recipes.follow import follow, leading
+from facelet.recipes.followers import follow, leading
 from facelet.recipes.lock import locked
-from facelet.recipes.measured import Measured, measure, read_done, write_done
 from facelet.recipes.plan import show_plan
-from facelet.recipes.work import Hardware, Work, read_faces
+from facelet.recipes.result import Measured, measure, read_done, write_done
 from facelet.shrink.export import export_checkpoint
 from facelet.step import Made, Step
 

@@ -16,9 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 import facelet.learn
 import facelet.shrink  # noqa: F401  (both register their steps)
 from facelet.errors import FaceletError, nearest, unknown
-from facelet.model_file import Align
-from facelet.recipes.catalogue import text_of
-from facelet.recipes.settings import mapping, override, scalar
+from facelet.models.model_file import Align
+from facelet.recipes.overrides import mapping, override, scalar
+from facelet.recipes.presets import text_of
 from facelet.step import STEPS, Step
 
 

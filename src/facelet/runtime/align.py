@@ -19,9 +19,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from facelet import pixels
-from facelet.model_file import CropInfo
-from facelet.pixels import Image, cv2
+from facelet.io import pixels
+from facelet.io.pixels import Image, cv2
+from facelet.models.model_file import CropInfo
 
 Box = tuple[float, float, float, float]
 

@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facelet import pixels, shipped
 from facelet.errors import FaceletError
-from facelet.model_file import ModelInfo
-from facelet.pixels import Image
+from facelet.io import pixels
+from facelet.io.pixels import Image
+from facelet.models import bundled
+from facelet.models.model_file import ModelInfo
 from facelet.runtime import align
-from facelet.runtime.detect import Detection, Detector
-from facelet.runtime.session import Model, require_task
+from facelet.runtime.detector import Detection, Detector
+from facelet.runtime.model import Model, require_task
 
 Finder = Callable[[Image], list[Detection]]
 Photo = str | Path | bytes | NDArray[np.uint8]
@@ -181,7 +182,7 @@ def find_model(path: str | Path = "") -> Path:
 
     Raises FaceletError, saying how to make one, without any of them.
     """
-    named = path or os.environ.get(VARIABLE, "") or shipped.default("expression")
+    named = path or os.environ.get(VARIABLE, "") or bundled.default("expression")
     if not named:
         raise FaceletError(
             f"no model: give one (--model FILE, model=) or set {VARIABLE}; make one with: facelet run tsnet"
@@ -206,7 +207,7 @@ def kept(
     model: Path, detector: str | Path = "", speed: float | None = None, identity: str | Path = "", threads: int = 0
 ) -> Analyzer:
     """An Analyzer that stays open: the same one for the same files, a new one when they have changed."""
-    files = [shipped.found(file) for file in (model, identity) if file]
+    files = [bundled.found(file) for file in (model, identity) if file]
     changed = [file.stat().st_mtime_ns for file in files]
     state = os.environ.get("FACELET_YUNET", ""), *changed
     return _kept(str(files[0]), str(detector), threads, speed, str(files[1]) if identity else "", state)

@@ -20,13 +20,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from facelet import model_file, saturation, shipped
 from facelet.errors import FaceletError
-from facelet.files import read_bytes, writing
-from facelet.model_file import ModelInfo
+from facelet.io.files import read_bytes, writing
+from facelet.models import bundled, model_file, saturation
+from facelet.models.bundled import Shipped
+from facelet.models.model_file import ModelInfo
 from facelet.runtime import check as checking
 from facelet.runtime.telling import printable
-from facelet.shipped import Shipped
 
 SUFFIX = ".onnx"
 ACCURACY = "test_accuracy"
@@ -79,8 +79,8 @@ class Entry:
 
 def entry(model: str | Path) -> Entry:
     """A model by its file or name, see ``shipped.found``. Raises FaceletError for what is missing, damaged or not ours."""
-    path = shipped.found(model)
-    return Entry(path, model_file.read(path), shipped.entry_of(path))
+    path = bundled.found(model)
+    return Entry(path, model_file.read(path), bundled.entry_of(path))
 
 
 def copied(model: Entry, place: str | Path) -> Path:
@@ -107,7 +107,7 @@ def command(name: str = "", *, copy: str = "", check: bool = False, as_json: boo
         return int(not all(one.works for one in found))
     if copy and not name:
         raise FaceletError("--copy needs the name of a model, as in: facelet models expression --copy DIR")
-    entries = [entry(name)] if name else [entry(shipped.path_of(one.name)) for one in shipped.models()]
+    entries = [entry(name)] if name else [entry(bundled.path_of(one.name)) for one in bundled.models()]
     target = copied(entries[0], copy) if copy else None
     if as_json:
         documents = [one.to_json() for one in entries]

@@ -16,10 +16,11 @@ import onnxruntime
 from rich.markup import escape
 from rich.table import Table
 
-from facelet import cpu, model_file, saturation, shipped
+from facelet import cpu
 from facelet.errors import FaceletError
-from facelet.model_file import ModelInfo
-from facelet.model_session import open_session, self_test, unproven_models_allowed
+from facelet.models import bundled, model_file, saturation
+from facelet.models.model_file import ModelInfo
+from facelet.models.session import open_session, self_test, unproven_models_allowed
 
 OK, NO_TEST = "ok", "no self-test"
 
@@ -60,7 +61,7 @@ def check(model: str | Path) -> Check:
 
     Raises FaceletError for what is missing, damaged or not ours.
     """
-    path = shipped.found(model)
+    path = bundled.found(model)
     info, data, start = model_file.read(path), model_file.content(path), time.perf_counter()
     with unproven_models_allowed():
         session = open_session(path, 1)
@@ -73,7 +74,7 @@ def check(model: str | Path) -> Check:
         verdict = NO_TEST
     else:
         verdict = OK if moved <= limit else "fails its self-test"
-    entry = shipped.entry_of(path)
+    entry = bundled.entry_of(path)
     name = entry.name if entry else info.name or path.stem
     return Check(name, str(path), info.precision, info.target, pair, moved, limit, 1000 * spent, verdict)
 
@@ -81,7 +82,7 @@ def check(model: str | Path) -> Check:
 def check_bundled() -> list[Check]:
     """Every model that comes with Facelet; one that cannot be opened at all has the error as its verdict."""
     found = []
-    for model in shipped.models():
+    for model in bundled.models():
         try:
             found.append(check(model.name))
         except FaceletError as error:

@@ -22,11 +22,12 @@ from rich.console import Console
 from rich.text import Text
 
 from facelet.errors import FaceletError, unknown
-from facelet.files import writing
-from facelet.model_file import Align, CropInfo
-from facelet.pixels import Image, cv2
-from facelet.runtime import align, photos
-from facelet.runtime.detect import Detection, Detector
+from facelet.io.files import writing
+from facelet.io.pixels import Image, cv2
+from facelet.models.model_file import Align, CropInfo
+from facelet.runtime import align
+from facelet.runtime.detector import Detection, Detector
+from facelet.runtime.media import photos
 from facelet.runtime.telling import plain, with_progress
 
 OWN = 512

@@ -18,8 +18,8 @@ from typing import Any
 
 from rich.console import Console
 
-from facelet.runtime import photos
-from facelet.runtime.gallery import Gallery
+from facelet.runtime.media import photos
+from facelet.runtime.people.gallery import Gallery
 from facelet.runtime.telling import say_notes
 
 

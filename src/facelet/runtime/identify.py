@@ -18,15 +18,15 @@ from typing import Any
 
 from rich.console import Console
 
-from facelet.runtime import photos, watch
 from facelet.runtime.analyzer import Face
-from facelet.runtime.drawings import Drawings
-from facelet.runtime.gallery import Gallery, Match
-from facelet.runtime.lettering import shortened
-from facelet.runtime.predict import Prediction, drawn, predictions, require_one
+from facelet.runtime.drawing.folder import Drawings
+from facelet.runtime.drawing.lettering import shortened
+from facelet.runtime.media import photos, watch
+from facelet.runtime.media.predictions import Prediction, drawn, predictions, require_one
+from facelet.runtime.media.tracker import Track
+from facelet.runtime.media.video import is_video, require_every
+from facelet.runtime.people.gallery import Gallery, Match
 from facelet.runtime.telling import plain, say_notes, short_names, with_progress
-from facelet.runtime.tracks import Track
-from facelet.runtime.video import is_video, require_every
 
 UNKNOWN = "unknown"
 DRAWN = 32

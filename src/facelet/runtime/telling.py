@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from facelet.model_file import ModelInfo
+from facelet.models.model_file import ModelInfo
 
 Result = TypeVar("Result")
 NO_PEOPLE = "says nothing about faces of people"

@@ -17,17 +17,17 @@ import onnxruntime
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from facelet import model_file, saturation
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
-from facelet.files import existing, read_bytes
-from facelet.learn.answers import digest
-from facelet.measure.cost import file_cost, graph_macs
-from facelet.model_file import CropInfo, InputInfo, ModelInfo
-from facelet.runtime.session import Model, prepared
+from facelet.io.files import existing, read_bytes
+from facelet.learn.teachers.predictions import digest
+from facelet.measure.efficiency.cost import file_cost, graph_macs
+from facelet.models import model_file, saturation
+from facelet.models.model_file import CropInfo, InputInfo, ModelInfo
+from facelet.models.onnx_wire import has_external_data
+from facelet.runtime.model import Model, prepared
 from facelet.shrink.export import golden, reference_outputs, self_tested
 from facelet.step import STEPS, Job, Made, Plan, Step
-from facelet.wire import has_external_data
 
 TOLERANCE = 1e-3
 """Share of its largest number by which an answer may change when faces come several at once."""

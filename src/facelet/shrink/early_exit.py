@@ -23,22 +23,24 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
-from facelet import files, model_file, nets
+from facelet import nets
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
-from facelet.measure import parity
-from facelet.measure.early_exit import Point, Work, choose, choose_exits, confidence, curve, stopping, thinned
-from facelet.measure.latency import TIMED, mean_times
-from facelet.measure.row import amount, percent
-from facelet.model_file import NEVER, ExitInfo
+from facelet.io import files
+from facelet.measure.efficiency import parity
+from facelet.measure.efficiency.latency import TIMED, mean_times
+from facelet.measure.ledger.row import amount, percent
+from facelet.models import model_file
+from facelet.models.model_file import NEVER, ExitInfo
 from facelet.nets import NetSpec
-from facelet.nets.exits import ExitNet
-from facelet.nets.fusing import fused
-from facelet.runtime.session import prepared
-from facelet.shrink.assemble import assemble
+from facelet.nets.layers.exits import ExitNet
+from facelet.nets.layers.fusable import fused
+from facelet.runtime.model import prepared
 from facelet.shrink.exit import with_exits
+from facelet.shrink.exits.join_graph import assemble
+from facelet.shrink.exits.split_graph import staged, work_of
+from facelet.shrink.exits.thresholds import Point, Work, choose, choose_exits, confidence, curve, stopping, thinned
 from facelet.shrink.export import golden, torch_logits, versions
-from facelet.shrink.parts import staged, work_of
 from facelet.step import STEPS, Job, Made, Plan, Step
 
 CURVE = "early-exit.json"

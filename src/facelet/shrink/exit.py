@@ -11,11 +11,12 @@ from typing import Any, cast
 from pydantic import Field
 from torch import Tensor, nn
 
-from facelet import model_file, nets
+from facelet import nets
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
+from facelet.models import model_file
 from facelet.nets import NetSpec
-from facelet.nets.exits import ExitNet
+from facelet.nets.layers.exits import ExitNet
 from facelet.shrink.export import export, golden
 from facelet.step import STEPS, Job, Made, Plan, Step
 

@@ -30,20 +30,21 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from facelet import model_file, pixels, selftest
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
-from facelet.faces.golden import golden_faces
-from facelet.files import writing
-from facelet.measure import parity
-from facelet.measure.cost import graph_macs
-from facelet.model_file import CropInfo, InputInfo, ModelInfo
-from facelet.model_session import self_test_feed
+from facelet.faces.cartoon.golden import golden_faces
+from facelet.io import pixels
+from facelet.io.files import writing
+from facelet.measure.efficiency import parity
+from facelet.measure.efficiency.cost import graph_macs
+from facelet.models import model_file, self_test
+from facelet.models.model_file import CropInfo, InputInfo, ModelInfo
+from facelet.models.session import self_test_feed
 from facelet.nets import spec as checkpoints
-from facelet.nets.exits import without_exits
-from facelet.nets.fusing import fused
+from facelet.nets.layers.exits import without_exits
+from facelet.nets.layers.fusable import fused
 from facelet.nets.spec import NetSpec
-from facelet.shrink.routes import shorten
+from facelet.shrink.channel_routes import shorten
 
 OPSET = 18
 """The exporter's own, so nothing is converted; ONNX Runtime quantizes and fuses all of it."""
@@ -109,7 +110,7 @@ def export(
         }
     )
     drawn = golden_faces(spec.channels)
-    complete = self_tested(model, complete, drawn, torch_logits(ours, spec, selftest.enlarged(drawn, spec.size)))
+    complete = self_tested(model, complete, drawn, torch_logits(ours, spec, self_test.enlarged(drawn, spec.size)))
     with writing(path) as beside:
         model_file.write(model, complete, beside)
         try:
@@ -173,14 +174,14 @@ def self_tested(
     Args:
         faces: uint8 (N, SIDE, SIDE, channels). outputs: (N, K), the reference's on them, enlarged to the input's size.
     """
-    measured = selftest.deviation(_answers(model.SerializeToString(), faces, info), outputs)
-    return info.model_copy(update={"selftest": selftest.make(faces, outputs, measured, info.precision)})
+    measured = self_test.deviation(_answers(model.SerializeToString(), faces, info), outputs)
+    return info.model_copy(update={"selftest": self_test.make(faces, outputs, measured, info.precision)})
 
 
 def reference_outputs(parent: Path, info: ModelInfo) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Golden faces, and what an fp32 model file answers to them: by its self-test, or asked now when it has none."""
     if info.selftest:
-        faces = selftest.golden_faces(info.selftest, info.input.channels)
+        faces = self_test.golden_faces(info.selftest, info.input.channels)
         return faces, np.array(info.selftest.outputs, np.float32)
     faces = golden_faces(info.input.channels)
     return faces, _answers(parent.read_bytes(), faces, info)

@@ -18,28 +18,29 @@ from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from facelet import files, nets
+from facelet import nets
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
-from facelet.faces.augment import augmentation
-from facelet.learn import precision as precisions
-from facelet.learn.batches import FaceBatches, Faces, seed_of
-from facelet.learn.distillation import Distillation
-from facelet.learn.estimate import seconds_per_face
-from facelet.learn.objective import Labels, Objective
-from facelet.learn.optimizer import Optimization
-from facelet.learn.state import TrainingFolder
-from facelet.learn.taught import taught_by
-from facelet.learn.terms import Pair
-from facelet.measure.row import amount
+from facelet.io import files
+from facelet.learn.data.augment import augmentation
+from facelet.learn.data.batches import FaceBatches, Faces, seed_of
+from facelet.learn.device import precision as precisions
+from facelet.learn.engine.checkpoint import TrainingFolder
+from facelet.learn.engine.estimate import seconds_per_face
+from facelet.learn.engine.optimizer import Optimization
+from facelet.learn.steps.taught_step import taught_by
+from facelet.learn.tasks.distillation import Distillation
+from facelet.learn.tasks.distillation_losses import Pair
+from facelet.learn.tasks.task import Labels, Objective
+from facelet.measure.ledger.row import amount
 from facelet.nets import FaceNet, NetSpec
-from facelet.nets.exits import without_exits
-from facelet.shrink import importance
-from facelet.shrink.budgeted import Budgeted, change, steps
-from facelet.shrink.channels import Channels
-from facelet.shrink.gradients import leave_gradients
-from facelet.shrink.rounds import Round, join_curves
-from facelet.shrink.trial import Trial, Widths
+from facelet.nets.layers.exits import without_exits
+from facelet.shrink.pruning import importance
+from facelet.shrink.pruning.budgeted_step import Budgeted, change, steps
+from facelet.shrink.pruning.channels import Channels
+from facelet.shrink.pruning.gradients import leave_gradients
+from facelet.shrink.pruning.rounds import Round, join_curves
+from facelet.shrink.pruning.search import Trial, Widths
 from facelet.step import STEPS, Job, Made, Plan
 
 GENTLE = 0.25
@@ -123,7 +124,7 @@ class Prune(Budgeted):
         self, each: Round, job: Job, trial: Trial, net: FaceNet, spec: NetSpec, faces: FaceSet
     ) -> dict[str, float]:
         """Cuts and fine-tunes, or what is left to do of it. Returns the training's ``result.json``."""
-        from facelet.learn.trainer import train  # Lightning takes seconds to import: not before it is needed
+        from facelet.learn.engine.fit import train  # Lightning takes seconds to import: not before it is needed
 
         length = {key: value * each.share for key in ("epochs", "minutes") if (value := getattr(self, key))}
         part = self.model_copy(update=length)

@@ -19,21 +19,21 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from facelet import files
 from facelet.faces import FaceSet
-from facelet.faces.augment import augmentation
-from facelet.learn import precision as precisions
-from facelet.learn.batches import FaceBatches, Faces, seed_of
-from facelet.learn.estimate import seconds_per_face, steps_in_turn
-from facelet.learn.objective import Labels, Objective
-from facelet.measure.row import amount
+from facelet.io import files
+from facelet.learn.data.augment import augmentation
+from facelet.learn.data.batches import FaceBatches, Faces, seed_of
+from facelet.learn.device import precision as precisions
+from facelet.learn.engine.estimate import seconds_per_face, steps_in_turn
+from facelet.learn.tasks.task import Labels, Objective
+from facelet.measure.ledger.row import amount
 from facelet.nets import FaceNet, NetSpec
-from facelet.shrink import importance
-from facelet.shrink.budgeted import Budgeted, change, steps
-from facelet.shrink.channels import Channels
-from facelet.shrink.gates import Gates, GateScore, probe
-from facelet.shrink.rounds import once
-from facelet.shrink.trial import Trial, Widths
+from facelet.shrink.pruning import importance
+from facelet.shrink.pruning.budgeted_step import Budgeted, change, steps
+from facelet.shrink.pruning.channels import Channels
+from facelet.shrink.pruning.gates import Gates, GateScore, probe
+from facelet.shrink.pruning.rounds import once
+from facelet.shrink.pruning.search import Trial, Widths
 from facelet.step import STEPS, Job, Made, Plan
 
 Scores = dict[str, Tensor]

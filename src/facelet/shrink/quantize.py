@@ -5,7 +5,7 @@ where accuracy on validation faces falls by more than the allowance, the most se
 quantization through ONNX Runtime; Jacob et al., https://arxiv.org/abs/1712.05877
 
 Nothing in the file depends on the machine that makes it. By default no sum in it can saturate on any processor
-(``facelet.saturation``); the targets vnni and arm64 take all 8 bits of the weights, and their files are refused where they would be
+(``facelet.models.saturation``); the targets vnni and arm64 take all 8 bits of the weights, and their files are refused where they would be
 wrong. Speed in int8 belongs to the CPU it was measured on.
 """
 
@@ -21,15 +21,16 @@ import onnx
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from facelet import cpu, model_file, saturation
+from facelet import cpu
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
-from facelet.model_file import ModelInfo
-from facelet.runtime.session import prepared
+from facelet.models import model_file, saturation
+from facelet.models.model_file import ModelInfo
+from facelet.runtime.model import prepared
 from facelet.shrink.export import reference_outputs, self_tested, versions
-from facelet.shrink.guard import Guard, Score, guard_for
-from facelet.shrink.int8 import Calibrated, Choice, Types
-from facelet.shrink.sensitivity import fewest, rank
+from facelet.shrink.int8.accuracy_guard import Guard, Score, guard_for
+from facelet.shrink.int8.qdq import Calibrated, Choice, Types
+from facelet.shrink.int8.sensitivity import fewest, rank
 from facelet.step import STEPS, Job, Made, Plan, Step
 
 RANKING_FACES = 128

@@ -1,0 +1,152 @@
+"""More faces for a student of embeddings: those of other sets, aligned, and mixes of two faces, all with a teacher's answers.
+
+    python reproduce/more_faces.py sface.onnx --align rafdb:rafdb.zip --mix faces:utkface.zip --mixes 50000 \\
+        --unlike lfw:lfw_112.zip --answers teacher_sface.npz --out more
+
+Leaves OUT.pack, for `--also pack:OUT.pack`, and OUT.npz, the given answers and the new ones. A mix is two aligned training
+faces laid over each other, which the teacher answers as it sees them (Beyer et al. 2022, https://arxiv.org/abs/2106.05237).
+What the teacher takes for someone among the pairs that the student will be measured on is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from framing import in_a_picture, nearest_the_middle
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from facelet.errors import FaceletError
+from facelet.faces import FaceSet, load, load_pairs
+from facelet.faces.concat import together
+from facelet.faces.sources.pack_writer import write_pack
+from facelet.learn.teachers.predictions import Answers
+from facelet.models.model_file import CropInfo
+from facelet.runtime.align import cut
+from facelet.runtime.detector import Detector
+from facelet.runtime.model import Model
+
+SIDE = 112
+CROP = CropInfo(align="five-points")
+WEIGHTS = 0.3, 0.7
+"""Of the first face in a mix: neither is lost in the other."""
+BATCH = 512
+Images = NDArray[np.uint8]
+
+
+def aligned(faces: FaceSet, detector: Detector, console: Console) -> FaceSet:
+    """Those that the detector finds, on ArcFace's template, as training faces without labels."""
+    rows, images = [], []
+    for row, face in enumerate(
+        track(faces.images, f"aligning {len(faces):,} faces of {faces.source}", console=console)
+    ):
+        picture = in_a_picture(face)
+        if one := nearest_the_middle(detector(picture), faces.size):
+            rows.append(row)
+            images.append(cut(picture, one.box, one.landmarks, CROP, SIDE))
+    if not rows:
+        raise FaceletError(f"the detector finds none of {len(faces):,} faces of {faces.source}")
+    console.print(f"{faces.source}: {len(rows):,} of {len(faces):,} faces found")
+    names = np.char.add(f"{faces.source}/", faces.names[rows])
+    return unknown_faces(np.stack(images), names, faces.source, faces.licence)
+
+
+def unknown_faces(images: Images, names: NDArray[np.str_], source: str, licence: str) -> FaceSet:
+    count = len(images)
+    return FaceSet(
+        images,
+        np.full(count, -1, np.int64),
+        np.zeros(count, np.int8),
+        names,
+        classes=(),
+        source=source,
+        licence=licence,
+    )
+
+
+def mixed(faces: FaceSet, count: int) -> FaceSet:
+    """``count`` faces, each two of ``faces`` laid over each other."""
+    rng = np.random.default_rng(0)
+    images = np.empty((count, *faces.images.shape[1:]), np.uint8)
+    for number in range(count):
+        one, other = (faces.images[row].astype(np.float32) for row in rng.choice(len(faces), 2, replace=False))
+        images[number] = np.rint(other + rng.uniform(*WEIGHTS) * (one - other))
+    names = np.array([f"mixes/{number:06d}" for number in range(count)])
+    return unknown_faces(images, names, "mixes", faces.licence)
+
+
+def nearest(embeddings: NDArray[np.floating], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N,) cosine of each to the nearest of ``others``; both are unit vectors."""
+    starts = range(0, len(embeddings), 2048)
+    return np.concatenate([(embeddings[start : start + 2048].astype(np.float32) @ others.T).max(1) for start in starts])
+
+
+def asked(model: Model, images: Images, what: str, console: Console) -> NDArray[np.float32]:
+    """(N, D) unit vectors."""
+    starts = range(0, len(images), BATCH)
+    shown = track(starts, f"asking about {what}", console=console)
+    return np.concatenate([model.embeddings(images[start : start + BATCH]) for start in shown])
+
+
+def make(given: argparse.Namespace, console: Console) -> None:
+    model, detector = Model.load(given.teacher), Detector(score=SCORE_OF_CROPS, again=False)
+    if (model.info.task, model.info.input.size, model.info.input.channels) != ("identity", SIDE, 3):
+        raise FaceletError(
+            f"{given.teacher} should be an identity model of {SIDE} px in colour, as the step adopt leaves it"
+        )
+
+    def in_colour(source: str) -> FaceSet:
+        return load(source, size=SIDE, channels=3)
+
+    found = [aligned(in_colour(source), detector, console) for source in given.align]
+    if given.mixes:
+        found.append(mixed(together([in_colour(one).split("train") for one in given.mix]), given.mixes))
+    answers, kept, others = [Answers.load(path) for path in given.answers], [], None
+    if given.unlike:
+        others = asked(model, load_pairs(given.unlike, size=SIDE, channels=3).images, given.unlike, console)
+    for faces in found:
+        vectors = asked(model, faces.images, f"{len(faces):,} faces of {faces.source}", console)
+        keep = np.ones(len(faces), bool) if others is None else nearest(vectors, others) < given.limit
+        console.print(f"{faces.source}: {int((~keep).sum()):,} left out, who could be among {given.unlike or 'nobody'}")
+        kept.append(faces.take(keep).fitted(given.size, 3, given.margin))
+        answers.append(Answers(faces.names[keep], embeddings=vectors[keep].astype(np.float16)))
+    whole = together(kept)
+    together_answers = Answers(
+        np.concatenate([one.names for one in answers]),
+        embeddings=np.concatenate([one.embeddings for one in answers]),
+        teacher=Path(given.teacher).stem,
+    )
+    together_answers.save(f"{given.out}.npz")
+    console.print(f"{len(whole):,} faces, {write_pack(whole, f'{given.out}.pack') / 1e6:.0f} MB, in {given.out}.pack")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("teacher", help="an identity model's file, as `adopt` or `embed` leaves it")
+    parser.add_argument("--align", action="append", default=[], help="a source of faces that are not aligned")
+    parser.add_argument(
+        "--mix", action="append", default=[], help="a source of aligned faces, whose training faces are mixed"
+    )
+    parser.add_argument("--mixes", type=int, default=0, help="how many mixes")
+    parser.add_argument("--unlike", default="", help="pairs of people who must not be among them")
+    parser.add_argument(
+        "--limit", type=float, default=0.5, help="cosine from which one is taken for one of those people"
+    )
+    parser.add_argument("--answers", action="append", default=[], help="a file of answers to put in front")
+    parser.add_argument("--size", type=int, default=48, help="side of the faces in the pack, as the student sees them")
+    parser.add_argument(
+        "--margin", type=float, default=0.0, help="how they are framed in the pack, as the option of sources"
+    )
+    parser.add_argument("--out", required=True, help="without an ending")
+    try:
+        make(parser.parse_args(), Console())
+    except FaceletError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

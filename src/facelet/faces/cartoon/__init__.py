@@ -1,0 +1,1 @@
+"""Drawn faces, for demos and tests."""

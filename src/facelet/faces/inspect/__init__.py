@@ -1,0 +1,1 @@
+"""What is in a set of faces: summary, leaks, overlap, contact sheet."""

@@ -1,0 +1,111 @@
+"""Pairs of faces, of one person or of two: what verification is measured on.
+
+>>> pairs = load_pairs("lfw:lfw_112.zip")
+>>> len(pairs), pairs.images.shape, int(pairs.same.sum()), pairs.folds.max() + 1
+(6000, (7701, 112, 112, 3), 3000, 10)
+
+Its folds are how it is measured: a threshold is chosen on the other folds. It is no training set and has no splits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facelet.errors import FaceletError
+from facelet.faces.protocol import Protocol
+from facelet.io import pixels
+
+KINDS = ("different", "same")
+
+
+@dataclass(frozen=True, eq=False)
+class PairSet:
+    """P pairs among N faces of one size.
+
+    Attributes:
+        images: uint8 (N, H, W, C), C is 1 (grey) or 3 (RGB).
+        names: str (N,), unique, "Name/Name_0001.jpg".
+        pairs: int64 (P, 2), indices into ``images``.
+        same: bool (P,), whether both are one person.
+        folds: int64 (P,), 0 to F - 1; every fold has pairs of both kinds.
+        source, rule, notes: see Protocol.
+        licence: of the data, one line.
+        margin: see FaceSet.
+
+    Raises FaceletError where these do not fit together.
+    """
+
+    images: NDArray[np.uint8]
+    names: NDArray[np.str_]
+    pairs: NDArray[np.int64]
+    same: NDArray[np.bool_]
+    folds: NDArray[np.int64]
+    source: str
+    rule: str = ""
+    notes: tuple[str, ...] = ()
+    licence: str = "unknown"
+    margin: float = 0.0
+
+    def __post_init__(self) -> None:
+        count, faces = len(self.pairs), len(self.images)
+        if self.images.ndim != 4 or self.images.dtype != np.uint8 or self.images.shape[3] not in (1, 3):
+            raise FaceletError(f"images must be uint8 (N, H, W, 1 or 3), not {self.images.dtype} {self.images.shape}")
+        if len(self.names) != faces:
+            raise FaceletError(f"{self.source}: {len(self.names)} names for {faces} images")
+        if self.pairs.shape != (count, 2) or self.same.shape != (count,) or self.folds.shape != (count,):
+            raise FaceletError(
+                f"{self.source}: pairs {self.pairs.shape}, same {self.same.shape} and folds {self.folds.shape} "
+                "should be (P, 2), (P,) and (P,)"
+            )
+        if count and not 0 <= self.pairs.min() <= self.pairs.max() < faces:
+            raise FaceletError(f"{self.source}: a pair names a face outside 0..{faces - 1}")
+        kinds = {(int(fold), bool(same)) for fold, same in zip(self.folds, self.same, strict=True)}
+        if kinds != {(fold, same) for fold in range(self.fold_count) for same in (False, True)} or self.fold_count < 2:
+            raise FaceletError(
+                f"{self.source}: there should be two folds or more, numbered from 0, with pairs of both kinds in each"
+            )
+
+    def __len__(self) -> int:
+        """Number of pairs."""
+        return len(self.pairs)
+
+    @property
+    def fold_count(self) -> int:
+        return int(self.folds.max()) + 1 if len(self.folds) else 0
+
+    @property
+    def size(self) -> int:
+        """Side of the (square) faces in pixels."""
+        return int(self.images.shape[1])
+
+    @property
+    def channels(self) -> int:
+        return int(self.images.shape[3])
+
+    @property
+    def protocol(self) -> Protocol:
+        """Pairs of both kinds are counted as two classes of one test split."""
+        names = self.names.tolist()
+        lines = sorted(
+            f"{fold}/{names[first]}/{names[second]}/{int(same)}"
+            for fold, (first, second), same in zip(self.folds, self.pairs, self.same, strict=True)
+        )
+        split_hash = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+        together = int(self.same.sum())
+        counts = {"test": dict(zip(KINDS, (len(self) - together, together), strict=True))}
+        return Protocol(self.source, self.rule, KINDS, counts, split_hash, self.notes)
+
+    def fitted(self, size: int, channels: int, margin: float | None = None) -> PairSet:
+        """The same faces at ``size`` pixels, in ``channels`` (1 grey, 3 RGB), framed with ``margin``; None: as they are."""
+        after = self.margin if margin is None else margin
+        images = pixels.fitted(self.images, size, channels, self.margin, after)
+        return self if images is self.images else replace(self, images=images, margin=after)
+
+
+PairSource = Callable[..., PairSet]
+"""``source(path: str, *, size: int | None, channels: int | None, **options) -> PairSet``; None: its own."""

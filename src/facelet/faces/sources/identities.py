@@ -1,0 +1,92 @@
+"""People: one folder of faces for each, to learn who is who.
+
+>>> faces = load("identities:celeba_ids.zip?val=0.1")
+>>> faces.classes, faces.labels.max(), len(np.unique(faces.identities))
+((), -1, 295)
+
+A person is in one split only: validation asks about people that training has never seen, as its use will. Who is on a
+face stands in ``identities``, labels are for classes that faces share. Two folders of one person are two people to it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from facelet.errors import FaceletError
+from facelet.faces.faceset import FaceSet
+from facelet.faces.loading import SOURCES
+from facelet.faces.reading.archive import Archive, open_archive
+from facelet.faces.reading.images import read_images
+from facelet.faces.sources.listing import common_top
+from facelet.faces.splits import ALIASES, split_people
+
+
+@SOURCES.register("identities")
+def identities(
+    path: str,
+    *,
+    size: int | None = None,
+    channels: int | None = None,
+    val: float = 0.1,
+    unreadable: str = "refuse",
+    licence: str = "unknown",
+) -> FaceSet:
+    """Faces by person: ``PERSON/image``, perhaps inside more folders, as a folder or a zip. Ready crops, all alike.
+
+    Args:
+        size, channels: None takes the median side of a sample and grey if all of it is grey.
+        val: share of the people, not of the faces, who are validation; the others are train. There is no test split.
+        unreadable: "refuse", or "skip" files that are no whole image.
+        licence: of the faces, carried into model files.
+
+    Identities are numbered in the order of the folders' names. Raises FaceletError for images in no person's folder or
+    deeper than it, and for fewer people than two a split.
+    """
+    with open_archive(path) as archive:
+        files = archive.images
+        top = common_top(files)
+        names = np.array([file[len(top) :] for file in files], dtype=str)
+        _require_layout(archive, top, names.tolist())
+        people, who = np.unique([name.split("/")[0] for name in names.tolist()], return_inverse=True)
+        try:
+            splits = split_people(people.tolist(), who, val=val)
+        except FaceletError as error:
+            raise FaceletError(f"{archive.path}: {error}") from None
+        order = np.argsort(splits, kind="stable")
+        images, whole, skipped = read_images(
+            archive,
+            [files[row] for row in order],
+            size=size,
+            channels=channels,
+            unreadable=unreadable,
+            shown=names[order].tolist(),
+        )
+    rows = order[whole]
+    alone = int((np.bincount(who[rows]) == 1).sum())
+    return FaceSet(
+        images=images,
+        labels=np.full(len(rows), -1, np.int64),
+        splits=splits[rows],
+        names=names[rows],
+        classes=(),
+        source="identities",
+        identities=who[rows].astype(np.int64),
+        groups=who[rows].astype(np.int64),
+        rule=f"{len(people):,} people, each in one split, val {val:g} of them",
+        notes=((f"{alone:,} people have a single face",) if alone else ()) + skipped,
+        licence=licence,
+    )
+
+
+def _require_layout(archive: Archive, top: str, names: list[str]) -> None:
+    if not names:
+        raise FaceletError(f"{archive.path} holds no images; expected a folder for each person with images in it")
+    wrong = [name for name in names if name.count("/") != 1]
+    if not wrong:
+        return
+    where = "in no person's folder" if "/" not in wrong[0] else "deeper than PERSON/image"
+    splits = {name.split("/")[0].lower() for name in wrong} <= set(ALIASES)
+    hint = "; give one of the folders for splits, people are split here" if splits else ""
+    raise FaceletError(
+        f"{archive.path}: {len(wrong):,} images are {where} ({', '.join(top + name for name in wrong[:3])}){hint}"
+    )

@@ -1,0 +1,121 @@
+"""LFW, Labeled Faces in the Wild: 6,000 pairs in ten folds (Huang et al. 2007, http://vis-www.cs.umass.edu/lfw/).
+
+>>> pairs = load_pairs("lfw:lfw_112.zip")                   # aligned to 112 x 112 already
+>>> pairs = load_pairs("lfw:lfw?pairs=downloads/pairs.txt") # the photos of 250 x 250 as published, aligned here
+
+Reads ``<Name>/<Name>_0001.jpg`` and ``pairs.txt`` as a folder or a zip. A training set of famous people may hold those
+of LFW, which flatters: ``faces.overlap`` looks for their names.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from facelet.errors import FaceletError, unknown
+from facelet.faces.loading import PAIRS
+from facelet.faces.pair_list import parse_pairs
+from facelet.faces.pairset import PairSet
+from facelet.faces.reading.aligned import read_aligned
+from facelet.faces.reading.archive import MAX_FILE, Archive, open_archive
+from facelet.faces.reading.images import read_images
+from facelet.io import image_header
+from facelet.io.files import existing, read_bytes
+
+SIDE = 112
+STANDARD = (10, 300)
+LICENCE = "LFW: for research; the photos are their owners'"
+PAIRS_FILE = "pairs.txt"
+ALIGN = ("auto", "yes", "no")
+SAMPLE = 32
+
+
+@PAIRS.register("lfw")
+def lfw(
+    path: str, *, size: int | None = None, channels: int | None = None, pairs: str = "", align: str = "auto"
+) -> PairSet:
+    """The pairs of LFW, with the photos that they use. 112 px, RGB unless asked otherwise.
+
+    Args:
+        pairs: the file of pairs, where it does not lie among the photos.
+        align: whether faces are found by YuNet and laid on ArcFace's template; "auto": unless they have 112 pixels.
+
+    Raises FaceletError when the layout is not found, a photo of a pair is missing or damaged, or ``pairs.txt`` is not
+    as it should be.
+    """
+    if align not in ALIGN:
+        raise unknown("value of align", align, ALIGN)
+    with open_archive(path) as archive:
+        listed = parse_pairs(*_pairs_text(archive, pairs))
+        faces = listed.faces
+        files = _located(archive, faces)
+        notes: tuple[str, ...] = ()
+        if align == "yes" or (align == "auto" and not _ready(archive, files)):
+            images, notes = read_aligned(archive, files, size=size or SIDE, channels=channels or 3)
+            how = "aligned by YuNet's five points"
+        else:
+            images, _, notes = read_images(archive, files, size=size or SIDE, channels=channels or 3)
+            how = "aligned as given"
+    row = {face: number for number, face in enumerate(faces)}
+    folds = int(listed.folds[-1]) + 1
+    if (folds, listed.each) != STANDARD:
+        notes = ("not LFW's own 10 folds of 300 + 300 pairs: no figure for comparison", *notes)
+    return PairSet(
+        images=images,
+        names=np.array([f"{face}{os.path.splitext(file)[1]}" for face, file in zip(faces, files, strict=True)]),
+        pairs=np.array([(row[first], row[second]) for first, second in listed.pairs], np.int64),
+        same=listed.same,
+        folds=listed.folds,
+        source="lfw",
+        rule=f"{folds} folds of {listed.each} + {listed.each}, outside data, {how}",
+        notes=notes,
+        licence=LICENCE,
+    )
+
+
+def _pairs_text(archive: Archive, given: str) -> tuple[str, str]:
+    """Text of the file of pairs, and what to call it in errors."""
+    if given:
+        return read_bytes(existing(given, "file"), MAX_FILE).decode("utf-8", "replace"), given
+    found = [name for name in archive.names if name.rsplit("/", 1)[-1] == PAIRS_FILE]
+    if not found:
+        raise FaceletError(
+            f"{archive.path} holds no {PAIRS_FILE}; put it beside the folders of the people, or name it: "
+            f"'lfw:{archive.path}?pairs=FILE'"
+        )
+    name = min(found, key=lambda name: (name.count("/"), name))
+    return archive.read(name).decode("utf-8", "replace"), f"{archive.path}: {name}"
+
+
+def _located(archive: Archive, faces: Sequence[str]) -> list[str]:
+    """The file of each face, ``Name/Name_0001``, wherever the folders of the people lie."""
+    where: dict[str, list[str]] = {face: [] for face in faces}
+    for name in archive.images:
+        face = "/".join(os.path.splitext(name)[0].split("/")[-2:])
+        if face in where:
+            where[face].append(name)
+    missing = [face for face, files in where.items() if not files]
+    if missing:
+        more = f" and {len(missing) - 3:,} more" if len(missing) > 3 else ""
+        raise FaceletError(
+            f"{archive.path} is not LFW: its pairs name {len(faces):,} photos, {len(missing):,} of which are missing "
+            f"({', '.join(f'{face}.jpg' for face in missing[:3])}{more})"
+        )
+    twice = next((files for files in where.values() if len(files) > 1), None)
+    if twice:
+        raise FaceletError(f"{archive.path}: {twice[0]} and {twice[1]} are one photo of LFW; give one of the folders")
+    return [where[face][0] for face in faces]
+
+
+def _ready(archive: Archive, files: Sequence[str]) -> bool:
+    """Whether the photos are faces of 112 pixels already, by a sample of them."""
+    rows = np.linspace(0, len(files) - 1, min(SAMPLE, len(files))).astype(int)
+    sides = set()
+    for row in rows:
+        header = image_header.parse(archive.read(files[row]))
+        sides |= {(header.width, header.height)} if header else set()
+    if len(sides) > 1 and (SIDE, SIDE) in sides:
+        raise FaceletError(f"{archive.path} has aligned faces and whole photos; give a folder with one kind")
+    return sides == {(SIDE, SIDE)}

@@ -1,0 +1,1 @@
+"""Reading and writing: files that are never half written, pixels, image headers."""

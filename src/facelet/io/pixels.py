@@ -1,0 +1,169 @@
+"""Pixels: decode safely, turn upright, change colour, resize. Here training and runtime treat an image the same way.
+
+>>> photo = read("photo.jpg")          # RGB uint8 (H, W, 3), upright, transparency laid on white
+>>> resize(to_channels(photo, 1), 48)  # uint8 (48, 48, 1)
+
+16-bit images lose their lower eight bits, of an animation the first frame is read, colour profiles are not applied.
+HEIC needs the extra `heic`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facelet.errors import FaceletError
+from facelet.io import heic, image_header
+from facelet.io.files import read_bytes
+
+MAX_PIXELS = 200_000_000
+MAX_BYTES = 512 * 2**20
+FORMATS = "JPEG, PNG, WebP, BMP, GIF, TIFF, PNM or AVIF"
+PNM = (".ppm", ".pgm", ".pbm", ".pnm")
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".avif", *PNM)
+"""How the names of files in these formats end; folders are searched for them."""
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
+os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")  # what OpenCV logs of a broken file, decode says in one line
+
+import cv2 as opencv  # noqa: E402  (reads the two above when it is loaded)
+
+cv2: Any = opencv  # its stubs call every result an array of any number
+
+Image = NDArray[np.uint8]
+
+# What EXIF orientation n asks for: (transpose first, then flip code for cv2.flip or None).
+_UPRIGHT = {2: (False, 1), 3: (False, -1), 4: (False, 0), 5: (True, None), 6: (True, 1), 7: (True, -1), 8: (True, 0)}
+
+
+def decode(data: bytes, name: str = "image") -> Image:
+    """RGB uint8 (H, W, 3), upright by its EXIF orientation, transparent pixels laid on white.
+
+    Raises FaceletError, beginning with ``name``, for what is empty, not an image, cut short, or beyond MAX_PIXELS.
+    """
+    if not data:
+        raise FaceletError(f"{name}: the file is empty")
+    header = image_header.parse(data)
+    if header is None:
+        other = image_header.unsupported(data)
+        if other == "HEIC" and heic.installed():
+            photo = heic.decode(data, name, MAX_PIXELS)
+            return photo if photo.shape[2] == 3 else _on_white(cv2.cvtColor(photo, cv2.COLOR_RGBA2BGRA), False)
+        if other == "HEIC":
+            raise FaceletError(f"{name}: HEIC is not read yet; {heic.how_to_read()}")
+        hint = f"{other} is not read; convert it first" if other else "not a readable image"
+        raise FaceletError(f"{name}: {hint} (expected {FORMATS})")
+    if header.width * header.height > MAX_PIXELS:
+        size = f"{header.width} x {header.height}"
+        raise FaceletError(f"{name}: {size} pixels are more than the {MAX_PIXELS // 10**6} million that Facelet reads")
+    if not header.whole:
+        raise FaceletError(f"{name}: the {header.format} file is cut short; copy or download it again")
+    image = _decode(data, header)
+    if image is None:
+        raise FaceletError(f"{name}: the {header.format} file is damaged, or of a rare kind that OpenCV does not read")
+    return _upright(image, header.orientation)
+
+
+def read(path: str | Path) -> Image:
+    """``decode`` of a file. Raises FaceletError also for what is not a file, and for one beyond MAX_BYTES."""
+    return decode(read_bytes(path, MAX_BYTES), str(path))
+
+
+def of_array(array: Any, what: str, expected: str = "uint8 of (height, width, 1) or (height, width, 3)") -> Image:
+    """uint8 (H, W, C) of an array of (H, W) or (H, W, C). Raises FaceletError, naming ``what``, for any other."""
+    if hasattr(array, "read"):
+        raise FaceletError(
+            f"{what} is an open file ({type(array).__name__}); expected {expected}; give its bytes: .read() it, opened as binary"
+        )
+    try:
+        image = np.asarray(array)
+    except ValueError:  # lists of unequal lengths
+        image = np.empty(0, object)
+    if not image.ndim or image.dtype.kind not in "biuf":
+        raise FaceletError(f"{what} is of type {type(array).__name__}; expected {expected}")
+    if image.ndim == 2:
+        image = image[:, :, None]
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3) or not image.size:
+        raise FaceletError(f"{what} is {image.dtype} {image.shape}; expected {expected}")
+    return image
+
+
+def to_channels(image: Image, channels: int) -> Image:
+    """(H, W, 1 or 3) to (H, W, ``channels``); grey is ITU-R BT.601 luma."""
+    if image.shape[2] == channels:
+        return image
+    if channels == 1:
+        return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[:, :, None]
+    return np.repeat(image, channels, axis=2)
+
+
+def resize(image: Image, size: int) -> Image:
+    """(H, W, C) to (size, size, C): area averaging when shrinking, bilinear when growing. Its name: "area-linear"."""
+    if image.shape[:2] == (size, size):
+        return image
+    kernel = cv2.INTER_AREA if min(image.shape[:2]) > size else cv2.INTER_LINEAR
+    return cv2.resize(image, (size, size), interpolation=kernel).reshape(size, size, image.shape[2])
+
+
+def reframed(image: Image, before: float, after: float) -> Image:
+    """Of a square (S, S, C) that shows ``before`` of a face's box on each side, the square that shows ``after``.
+
+    Its middle, or, where it would show more, the square with its edges drawn out, as a crop of a photo that ends there.
+    """
+    side = len(image)
+    more = max(1, round(side * (1 + 2 * after) / (1 + 2 * before))) - side
+    low, high = more // 2, more - more // 2
+    if more <= 0:
+        return image[-low : side + high, -low : side + high]
+    grown = cv2.copyMakeBorder(image, low, high, low, high, cv2.BORDER_REPLICATE)
+    return grown.reshape(side + more, side + more, image.shape[2])
+
+
+def fitted(images: Image, size: int, channels: int, before: float = 0.0, after: float = 0.0) -> Image:
+    """Squares (N, S, S, C) as (N, size, size, channels), ``reframed`` first where ``before`` and ``after`` differ."""
+    if (size, channels, after) == (*images.shape[2:], before):
+        return images
+    made = np.empty((len(images), size, size, channels), np.uint8)
+    for number, image in enumerate(images):
+        framed = image if after == before else reframed(image, before, after)
+        made[number] = resize(to_channels(framed, channels), size)
+    return made
+
+
+def _decode(data: bytes, header: image_header.Header) -> Image | None:
+    """RGB as stored, or None. Turning is left to ``_upright``: OpenCV's own differs between formats and versions."""
+    buffer = np.frombuffer(data, np.uint8)
+    try:
+        if header.alpha:
+            image = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+            if image is not None and image.ndim == 3 and image.shape[2] == 4 and image.dtype in (np.uint8, np.uint16):
+                return _on_white(image, premultiplied=header.format == "TIFF" and image.dtype == np.uint8)
+        return cv2.imdecode(buffer, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:
+        return None
+
+
+def _on_white(bgra: NDArray, premultiplied: bool) -> Image:
+    """(H, W, 4) BGRA of 8 or 16 bits to RGB on white: 255 - (255 - colour) * alpha, without wide temporaries.
+
+    Colours of an 8-bit TIFF arrive multiplied by alpha already (libtiff does it): colour + 255 - alpha.
+    """
+    if bgra.dtype == np.uint16:
+        bgra = (bgra >> 8).astype(np.uint8)
+    rgb = cv2.cvtColor(bgra, cv2.COLOR_BGRA2RGB)
+    alpha = cv2.cvtColor(np.ascontiguousarray(bgra[:, :, 3]), cv2.COLOR_GRAY2RGB)
+    if premultiplied:
+        return cv2.add(rgb, cv2.bitwise_not(alpha))
+    return cv2.bitwise_not(cv2.multiply(cv2.bitwise_not(rgb), alpha, scale=1 / 255))
+
+
+def _upright(image: Image, orientation: int) -> Image:
+    if orientation == 1:
+        return image
+    transpose, flip = _UPRIGHT[orientation]
+    if transpose:
+        image = cv2.transpose(image)
+    return image if flip is None else cv2.flip(image, flip)

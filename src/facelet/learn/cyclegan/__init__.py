@@ -1,0 +1,1 @@
+"""The CycleGAN that makes faces of rare classes."""

@@ -1,0 +1,1 @@
+"""Precision, CUDA graphs, processes, interrupts."""

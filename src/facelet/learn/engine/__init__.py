@@ -1,0 +1,1 @@
+"""The training loop: schedule, optimizer, checkpoints, validation."""

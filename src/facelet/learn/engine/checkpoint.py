@@ -1,0 +1,118 @@
+"""What a training leaves in its folder while it runs: ``plan.json``, ``state.pt`` and ``curves.csv``.
+
+>>> folder = TrainingFolder(job.folder, fingerprint)
+>>> folder.save_state({...}); folder.load_state()
+
+``state.pt`` is torch's format, read with ``weights_only=True``: tensors and plain numbers, never code. All three are
+written beside and renamed; ``curves.csv`` is written anew from the state's points, so that it never holds what a resumed
+training undid.
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from facelet.errors import FaceletError
+from facelet.io import files
+from facelet.learn.device.precision import Precision
+from facelet.learn.engine.schedule import Schedule
+
+CURVES = ("epoch", "step", "seconds", "lr", "train_loss", "val_loss", "val_accuracy")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One row of ``curves.csv``: after ``step`` steps, with the mean training loss since the row before."""
+
+    epoch: float
+    step: int
+    seconds: float
+    lr: float
+    train_loss: float
+    val_loss: float
+    val_accuracy: float
+
+
+class TrainingFolder:
+    """The files of one training. ``fingerprint`` says what is trained; another training's files are refused.
+
+    Raises FaceletError when the folder belongs to another training.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        self.folder, self.fingerprint = folder, fingerprint
+        self.state_path, self.plan_path = folder / "state.pt", folder / "plan.json"
+        self.curves_path, self.result_path = folder / "curves.csv", folder / "result.json"
+        self.net_path, self.stopped_path = folder / "net.safetensors", folder / "stopped.json"
+        if self.plan_path.exists() and files.read_json(self.plan_path).get("training") != fingerprint:
+            raise FaceletError(
+                f"{folder} holds a training with other settings, faces or seed; it continues only unchanged: "
+                "choose another --out, or delete that folder"
+            )
+
+    def result(self) -> dict[str, float] | None:
+        """What a training that has ended left, or None while there is something to do. The net is written last."""
+        return files.read_json(self.result_path) if self.net_path.exists() and self.plan_path.exists() else None
+
+    def write_result(self, result: dict[str, float]) -> None:
+        files.write_json(self.result_path, result)
+
+    def load_plan(self) -> tuple[Schedule | None, Precision | None]:
+        if not self.plan_path.exists():
+            return None, None
+        plan = files.read_json(self.plan_path)
+        try:
+            schedule = None if plan["schedule"] is None else Schedule.from_json(plan["schedule"])
+            return schedule, Precision(**plan["precision"])
+        except (KeyError, TypeError) as error:
+            raise FaceletError(f"{self.plan_path} is damaged: {error}; delete {self.folder} to start again") from error
+
+    def save_plan(self, schedule: Schedule | None, precision: Precision) -> None:
+        files.write_json(
+            self.plan_path,
+            {
+                "training": self.fingerprint,
+                "schedule": None if schedule is None else asdict(schedule),
+                "precision": asdict(precision),
+            },
+        )
+
+    def load_state(self) -> dict[str, Any] | None:
+        """The last state on the CPU, or None. Raises FaceletError when it is damaged."""
+        if not self.state_path.exists():
+            return None
+        try:
+            return torch.load(self.state_path, map_location="cpu", weights_only=True)
+        except (RuntimeError, OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
+            raise FaceletError(
+                f"{self.state_path} is damaged ({error}); delete {self.folder} to start again"
+            ) from error
+
+    def save_state(self, state: dict[str, Any]) -> None:
+        with files.writing(self.state_path) as beside:
+            try:
+                torch.save(state, beside)
+            except RuntimeError as error:  # torch's zip writer does not say what the system said
+                raise OSError(*_system_error(beside, error)) from error
+
+    def write_curves(self, rows: list[Point]) -> None:
+        lines = [",".join(CURVES)]
+        lines += [",".join(f"{getattr(row, field.name):.6g}" for field in fields(row)) for row in rows]
+        files.write_text(self.curves_path, "\n".join(lines) + "\n")
+
+    def clear_state(self) -> None:
+        """Removes what only a resume would need."""
+        self.state_path.unlink(missing_ok=True)
+
+
+def _system_error(path: Path, error: Exception) -> tuple[int, str]:
+    import errno
+    import shutil
+
+    full = shutil.disk_usage(path.parent).free < 1 << 20
+    return (errno.ENOSPC if full else errno.EIO), str(error).splitlines()[0]

@@ -1,0 +1,65 @@
+"""How long training would take, for the plan that is shown before anything is spent.
+
+>>> seconds_per_face(spec) * len(train) * epochs
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+
+import torch
+
+from facelet.learn.device import precision as precisions
+from facelet.learn.device.malloc import keep_memory
+from facelet.learn.engine.optimizer import Optimization, make_optimizer
+from facelet.nets import NetSpec
+
+SAMPLE = 32
+"""Faces in the batch that is timed."""
+
+
+def seconds_per_face(spec: NetSpec, wish: precisions.Wish = "auto", device: str = "auto") -> float:
+    """Of training, from one small batch here and now: an order of magnitude, and too much where larger batches are faster."""
+    one = _Bare(spec, SAMPLE, wish, device)
+    return min(one.step() for _ in range(3)) / SAMPLE
+
+
+def steps_in_turn(
+    specs: Sequence[NetSpec], batch: int, wish: precisions.Wish = "auto", device: str = "auto", rounds: int = 5
+) -> list[float]:
+    """Seconds of a training step of each, the median of ``rounds``, taken in turn so that all meet the same machine."""
+    all_ = [_Bare(spec, batch, wish, device) for spec in specs]
+    times = [[one.step() for one in all_] for _ in range(rounds + 1)][1:]
+    return [statistics.median(column) for column in zip(*times, strict=True)]
+
+
+class _Bare:
+    """A training without faces, augmentation or validation."""
+
+    def __init__(self, spec: NetSpec, batch: int, wish: precisions.Wish, device: str) -> None:
+        keep_memory()
+        self.where = precisions.pick_device(device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.net = spec.build().to(self.where)
+            faces = torch.rand(batch, spec.channels, spec.size, spec.size).to(
+                self.where
+            )  # zeros end in slow, tiny numbers
+        self.choice = precisions.choose(self.net, self.where, wish)
+        self.net.to(memory_format=self.choice.memory_format)
+        self.optimizer = make_optimizer([self.net], Optimization("adamw", 1e-3, 0.0))
+        self.faces = faces.contiguous(memory_format=self.choice.memory_format)
+
+    def step(self) -> float:
+        """Seconds of one."""
+        start = time.perf_counter()
+        with torch.autocast(self.where.type, torch.bfloat16, enabled=self.choice.bf16):
+            loss = self.net(self.faces).float().square().mean()
+        loss.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self.where.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - start

@@ -1,0 +1,1 @@
+"""Options and base classes of the steps that train."""

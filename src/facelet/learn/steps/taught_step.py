@@ -1,0 +1,150 @@
+"""What steps that learn from a teacher have in common: an earlier model who is asked live, or answers that someone gave before.
+
+>>> class Distill(Taught): ...   # fields of Lesson, and from, answers, cache
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from facelet import nets
+from facelet.errors import FaceletError
+from facelet.faces import FaceSet
+from facelet.learn.device.precision import Wish
+from facelet.learn.engine.estimate import seconds_per_face
+from facelet.learn.steps.training_step import Lesson
+from facelet.learn.tasks.distillation import KeptTeacher, LiveTeacher, Teacher
+from facelet.learn.teachers.ensemble import Committee
+from facelet.learn.teachers.predictions import Answers, answer, digest
+from facelet.nets import NetSpec
+from facelet.step import Job, Plan
+
+
+class Taught(Lesson):
+    """Fields of Lesson, and of the teacher. A subclass says whether there has to be one."""
+
+    teacher: str | list[str] | None = Field(
+        None, alias="from", description="earlier model that teaches; a list of them answers by its mean"
+    )
+    answers: Path | list[Path] | None = Field(
+        None, description="instead: a teacher's kept answers, .npz; those of a list answer by their mean"
+    )
+    cache: bool = Field(False, description="ask the teacher once about plain and mirrored faces, not at every step")
+    mirror: bool = Field(
+        False, description="the teacher's answer is the mean of those to a face and to its mirror image"
+    )
+
+    @model_validator(mode="after")
+    def _check_cache(self) -> Taught:
+        if self.teachers and self.kept:
+            raise ValueError("give either from (an earlier model) or answers (a file of a teacher's answers)")
+        if self.synthetic and self.kept:
+            raise ValueError("kept answers know nothing of synthetic faces; let a model teach, by `from`")
+        if self.cache and self.kept:
+            raise ValueError("cache belongs to `from`: answers are kept already")
+        for key, given, named in (("from", self.teacher, self.teachers), ("answers", self.answers, self.kept)):
+            if given == [] or len(set(named)) < len(named):
+                raise ValueError(f"{key} names each teacher once, and at least one")
+        if self.mirror and not self.is_taught:
+            raise ValueError("mirror belongs to a teacher: from, or answers")
+        return self
+
+    @property
+    def teachers(self) -> list[str]:
+        """Names of the earlier models that teach."""
+        return [self.teacher] if isinstance(self.teacher, str) else self.teacher or []
+
+    @property
+    def kept(self) -> list[Path]:
+        """Files of teachers' kept answers."""
+        return [self.answers] if isinstance(self.answers, Path) else self.answers or []
+
+    @property
+    def is_taught(self) -> bool:
+        return bool(self.teachers or self.kept)
+
+    def needs(self) -> list[str]:
+        return self.teachers + super().needs()
+
+    def kept_answers(self, train: FaceSet, split_hash: str) -> list[Answers]:
+        """Those of ``answers`` in the order of ``train``. Raises FaceletError when they are not of these faces."""
+        found = []
+        for path in self.kept:
+            answers = Answers.load(path)
+            if self.mirror and answers.mirrored_logits is None and answers.mirrored_embeddings is None:
+                raise FaceletError(f"{self.name}: mirror needs answers to mirrored faces, and {path} has none")
+            found.append(answers.aligned(train, split_hash))
+        return found
+
+    def planned_teacher(self, faces: FaceSet, specs: dict[str, Any]) -> Teacher:
+        """Who will teach, without weights: what it knows is right."""
+        if self.kept:
+            return self._from_kept(self.training_faces(faces), faces.protocol.split_hash)
+        return together([LiveTeacher(told.skeleton(), told) for told in self._told(specs)], self.mirror)
+
+    def with_teacher(self, plan: Plan, faces: FaceSet, specs: dict[str, Any]) -> Plan:
+        """``plan`` with who teaches, and the time that the teacher's forward passes take: a third of its own training steps'."""
+        if self.kept:
+            return Plan(f"{plan.text}, taught by {self._files()}", plan.params, plan.macs, plan.seconds)
+        seconds = plan.seconds
+        if seconds is not None and self.epochs:
+            passes = 2.0 if self.cache else self.epochs * (2 if self.mirror else 1)
+            each = sum(seconds_per_face(told, self.precision) for told in self._told(specs)) / 3
+            seconds += passes * len(self.training_faces(faces)) * each
+        return Plan(f"{plan.text}, taught by {' and '.join(self.teachers)}", plan.params, plan.macs, seconds)
+
+    def teacher_for(self, train: FaceSet, job: Job) -> Teacher:
+        """Who teaches in the order of ``train``."""
+        if self.kept:
+            return self._from_kept(train, job.faces.protocol.split_hash)
+        return taught_by(self.teachers, job, train, self.wish(job), self.cache, self.mirror)
+
+    def who(self) -> str:
+        """The teacher, in words."""
+        views = ", mean of both views" if self.mirror else ""
+        if self.kept:
+            return f"the kept answers {self._files()} ({', '.join(map(digest, self.kept))}{views})"
+        return " and ".join(self.teachers) + (f" (answers to plain and mirrored faces{views})" if self.cache else views)
+
+    def fingerprint(self, job: Job, spec: NetSpec) -> str:
+        whole = super().fingerprint(job, spec)
+        return "-".join([whole, *map(digest, self.kept)])
+
+    def _from_kept(self, train: FaceSet, split_hash: str) -> Teacher:
+        return together([KeptTeacher(one) for one in self.kept_answers(train, split_hash)], self.mirror)
+
+    def _files(self) -> str:
+        return " and ".join(path.name for path in self.kept)
+
+    def _told(self, specs: dict[str, Any]) -> list[NetSpec]:
+        return [self.spec_of(name, specs) for name in self.teachers]
+
+
+def together(members: Sequence[Teacher], mirror: bool) -> Teacher:
+    """One teacher of several; a single one who is asked about plain faces is itself."""
+    return members[0] if len(members) == 1 and not mirror else Committee(members, mirror)
+
+
+def taught_by(names: Sequence[str], job: Job, train: FaceSet, wish: Wish, cache: bool, mirror: bool = False) -> Teacher:
+    """Earlier models as teacher: live, or (``cache``) asked once about all faces, their answers kept beside the job's folder,
+    where other students find them.
+    """
+    return together([_taught_by(name, job, train, wish, cache) for name in names], mirror)
+
+
+def _taught_by(name: str, job: Job, train: FaceSet, wish: Wish, cache: bool) -> Teacher:
+    path, protocol = job.net_of(name), job.faces.protocol.split_hash
+    if not cache:
+        return LiveTeacher(*nets.load(path), wish)
+    kept = job.folder.parent / f"answers-{name}-{digest(path)}-{train.protocol.split_hash}.npz"
+    if kept.exists():
+        return KeptTeacher(Answers.load(kept).aligned(train, protocol))
+    job.say(f"  asks {name} about {len(train):,} faces and their mirror images")
+    asked = answer(path, train, device=job.device, wish=wish, protocol=protocol)
+    if job.leads:
+        asked.save(kept)
+    return KeptTeacher(asked)

@@ -1,0 +1,259 @@
+"""What all steps that train a net have in common: their YAML fields, their plan, and how a training is put together.
+
+>>> @STEPS.register("train")
+... class Train(Lesson):
+...     def objective(self, net, spec, train, job): return Labels(spec, **self.hard_options(train))
+
+A subclass says what is minimised; the rest is here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from facelet import nets
+from facelet.errors import FaceletError
+from facelet.faces import FaceSet
+from facelet.faces.sources.pack import pack
+from facelet.faces.synthetic import joined
+from facelet.io.files import existing
+from facelet.learn.data.augment import augmentation
+from facelet.learn.data.batches import FaceBatches, Faces
+from facelet.learn.data.statistics import class_weights, input_statistics
+from facelet.learn.device import precision as precisions
+from facelet.learn.engine.checkpoint import TrainingFolder
+from facelet.learn.engine.config import Training
+from facelet.learn.engine.estimate import seconds_per_face
+from facelet.learn.engine.optimizer import LR, WEIGHT_DECAY, Optimization
+from facelet.learn.engine.schedule import by_epochs
+from facelet.learn.engine.val_metrics import Exam, Labelled
+from facelet.learn.steps.training_options import LessonFields
+from facelet.learn.tasks.task import Objective
+from facelet.learn.teachers.predictions import digest
+from facelet.measure.efficiency.cost import net_cost
+from facelet.nets import FaceNet, NetSpec
+from facelet.nets.layers.exits import without_exits
+from facelet.nets.transfer import inherit
+from facelet.step import Job, Made, Plan
+
+
+class Lesson(LessonFields):
+    """A step that trains a net."""
+
+    def needs(self) -> list[str]:
+        return [self.before] if self.before else []
+
+    def needs_faces(self) -> list[str]:
+        return [self.synthetic] if self.synthetic else []
+
+    def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: Job) -> Objective:
+        """What is minimised. ``train``: the training faces, in the order of the batches' ``rows``."""
+        raise NotImplementedError
+
+    def training_faces(self, faces: FaceSet) -> FaceSet:
+        """The faces that are trained on: those with a label, of two classes at least, or this raises FaceletError."""
+        train = faces.labelled("train")
+        self.require_votes(train)
+        present = np.unique(train.labels)
+        if len(present) < 2:
+            only = faces.classes[present[0]]
+            raise FaceletError(
+                f"{self.name}: all labelled training faces of {faces.source} are {only!r}; two classes are the least"
+            )
+        return train
+
+    def require_votes(self, train: FaceSet) -> None:
+        """Raises FaceletError when ``targets: votes`` is asked of faces without any."""
+        if self.targets == "votes" and train.votes is None:
+            raise FaceletError(f"{self.name}: targets: votes needs annotators' votes, and {train.source} has none")
+
+    def validation_faces(self, faces: FaceSet) -> FaceSet:
+        """The faces that ``exam`` is about, or this raises FaceletError."""
+        return faces.labelled("val")
+
+    def exam(self, faces: FaceSet, spec: NetSpec) -> Exam:
+        """What the net is asked about validation faces while it is trained."""
+        return Labelled(Faces.of(self.validation_faces(faces)))
+
+    def batch_faces(self, train: FaceSet) -> Faces:
+        """The training faces with the labels that ``objective`` reads."""
+        return Faces.of(train)
+
+    def classes(self, faces: FaceSet) -> int:
+        """Of the net; 0 for one that answers with its embedding."""
+        return len(faces.classes)
+
+    def all_faces(self, job: Job) -> FaceSet:
+        """``training_faces``, and behind them the synthetic ones that were asked for."""
+        train = self.training_faces(job.faces)
+        return joined(train, pack(str(job.faces_of(self.synthetic)))) if self.synthetic else train
+
+    def given(self) -> tuple[FaceNet, NetSpec] | None:
+        """The net of ``checkpoint``. Raises FaceletError for a file that holds none."""
+        return nets.load(existing(self.checkpoint, "checkpoint")) if self.checkpoint else None
+
+    def spec_of(self, name: str, specs: dict[str, Any]) -> NetSpec:
+        """Of an earlier model. Raises FaceletError when it will have no net in torch."""
+        if name not in specs:
+            raise FaceletError(f"{self.name} needs the weights of {name!r}, and that step makes only a model file")
+        return specs[name]
+
+    def hard_options(self, train: FaceSet) -> dict[str, Any]:
+        """Arguments of Objective that follow from the fields."""
+        weighted = self.balance == "class-weights"
+        return {
+            "votes": self.targets == "votes",
+            "smoothing": self.label_smoothing,
+            "loss": self.loss,
+            "weights": class_weights(train.labels, len(train.classes)).tolist() if weighted else None,
+        }
+
+    def spec_for(self, faces: FaceSet, train: FaceSet, before: NetSpec | None) -> NetSpec:
+        """Of the net this step makes; ``before`` is that of the model it starts from, or has the shape of."""
+        if before is not None:
+            if before.channels != faces.channels:
+                raise FaceletError(
+                    f"{self.name}: {self.before!r} sees faces of {before.channels} channels, these have {faces.channels}"
+                )
+            return replace(before, classes=self.classes(faces), size=self.size or faces.size, exits=None)
+        assert self.net is not None
+        mean, std = input_statistics(train.images)
+        try:
+            return nets.resolve(
+                self.net,
+                classes=self.classes(faces),
+                size=self.size or faces.size,
+                channels=faces.channels,
+                mean=mean,
+                std=std,
+                **self.net_options,
+            )
+        except TypeError as error:  # an option of resolve's own name, such as classes
+            raise FaceletError(f"{self.name}: net_options cannot set {', '.join(self.net_options)}") from error
+
+    def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
+        train, val = self.training_faces(faces), self.validation_faces(faces)
+        given = self.given()
+        before = self.spec_of(self.before, specs) if self.before else given[1] if given else None
+        spec = self.spec_for(faces, train, before)
+        specs[self.name] = spec
+        cost = net_cost(without_exits(spec.skeleton()), spec)
+        count, unit = (self.epochs, "epoch") if self.epochs else (self.minutes, "minute")
+        length = f"{count:g} {unit}{'' if count == 1 else 's'}"
+        what = f"{spec.name} as narrow as {self.widths_of}, fresh" if self.widths_of else self.of or spec.name
+        what += f" from {self.checkpoint}" if self.checkpoint else ""
+        more = f" out of them and those of {self.synthetic}" if self.synthetic else ""
+        text = f"{what}, {length} of {len(train):,} faces{more}"
+        shown = (self.epochs or 0) * (len(train) + len(val) / 3)
+        seconds = self.minutes * 60 if self.minutes else shown * seconds_per_face(spec, self.precision)
+        return Plan(text, cost.params, cost.macs, seconds)
+
+    def run(self, job: Job) -> Made:
+        from facelet.learn.engine.fit import train  # Lightning takes seconds to import: not before it is needed
+
+        device = precisions.pick_device(job.device)
+        before = nets.load(job.net_of(self.before)) if self.before else self.given()
+        spec = self.spec_for(job.faces, self.training_faces(job.faces), before[1] if before else None)
+        folder = TrainingFolder(job.folder, self.fingerprint(job, spec))
+        result = folder.result()
+        if result is None:
+            faces = self.all_faces(job)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(job.seed)
+                net, spec = self.start(job, spec, before, faces)
+                objective = self.objective(net, spec, faces, job)
+            result = train(self._training(job, net, spec, objective, faces, folder), job, device)
+        spent = {key: result[key] for key in ("epochs", "steps", "seconds")}
+        return Made(net=folder.net_path, notes=(*self.notes(job), *self.short(spent)), spent=spent)
+
+    def start(
+        self, job: Job, spec: NetSpec, before: tuple[FaceNet, NetSpec] | None, faces: FaceSet
+    ) -> tuple[FaceNet, NetSpec]:
+        """The net that is trained, with the weights it starts from; ``before``: the model that those, or its shape, are of."""
+        net = spec.build()
+        if before and not self.widths_of:
+            fresh = inherit(without_exits(net), without_exits(before[0]), self.name, self.of or str(self.checkpoint))
+            if fresh:
+                job.say(f"  {fresh}")
+        return net, spec
+
+    def _training(
+        self, job: Job, net: FaceNet, spec: NetSpec, objective: Objective, train: FaceSet, folder: TrainingFolder
+    ) -> Training:
+        """The training with its plan, which is kept in the folder, so that a resumed one has the same."""
+        device, exam = precisions.pick_device(job.device), self.exam(job.faces, spec)
+        batches = FaceBatches(
+            self.batch_faces(train),
+            size=self.batch,
+            seed=job.seed,
+            augment=augmentation(self.augment),
+            balanced=self.balance == "sampler",
+            epoch=len(self.training_faces(job.faces)),  # with synthetic faces as many steps as without
+        )
+        schedule, kept = folder.load_plan()
+        if self.epochs and schedule is None:
+            counts = {"steps_per_epoch": batches.steps_per_epoch, "train": batches.epoch, "val": len(exam.faces)}
+            schedule = by_epochs(self.epochs, **counts, warmup=self.warmup)
+        precision = precisions.resume(kept, device) if kept else precisions.choose(net, device, self.wish(job))
+        if job.leads:
+            folder.save_plan(schedule, precision)
+        if said := precisions.shortfall(device, self.wish(job), precision, kept):
+            job.say(f"  {said}")
+        job.say(f"  {device.type}, {precision}, batches of {batches.size} faces")
+        return Training(
+            name=job.name,
+            net=net,
+            spec=spec,
+            objective=objective,
+            batches=batches,
+            exam=exam,
+            schedule=schedule,
+            seconds=self.minutes * 60 if self.minutes else None,
+            optimization=self.optimization(),
+            ema=self.ema,
+            precision=precision,
+            seed=job.seed,
+            folder=folder,
+            warmup=self.warmup,
+            tensorboard=self.tensorboard,
+            record=self.record,
+        )
+
+    def wish(self, job: Job) -> precisions.Wish:
+        """The precision asked for: the step's own, or else the run's."""
+        return self.precision if self.precision != "auto" else job.precision  # type: ignore[return-value]
+
+    def notes(self, job: Job) -> tuple[str, ...]:
+        """Lines for the ledger."""
+        start = [f"weights start from {self.of}"] if self.of else []
+        if self.checkpoint:
+            start = [f"weights start from {self.checkpoint} ({digest(self.checkpoint)})"]
+        shape = [f"fresh weights in the shape of {self.widths_of}"] if self.widths_of else []
+        more = [f"trained on the faces of {self.synthetic}, too"] if self.synthetic else []
+        return (*start, *shape, *more)
+
+    def short(self, spent: Mapping[str, float]) -> tuple[str, ...]:
+        """A line for the ledger where the time was too short to show every face."""
+        if not self.minutes or spent["epochs"] >= 1:
+            return ()
+        return (f"trained for {spent['epochs']:.2f} of an epoch in {self.minutes:g} minutes: not every face was seen",)
+
+    def optimization(self) -> Optimization:
+        decay = WEIGHT_DECAY[self.optimizer] if self.weight_decay is None else self.weight_decay
+        return Optimization(self.optimizer, self.lr or LR[self.optimizer], decay, self.clip)
+
+    def fingerprint(self, job: Job, spec: NetSpec) -> str:
+        """Of everything that decides the result, hardware aside."""
+        said = self.model_dump_json(exclude={"tensorboard", "record", "against", "seeds", "checkpoint"})
+        parents = [digest(job.net_of(name)) for name in self.needs()]
+        parents += [digest(job.faces_of(name)) for name in self.needs_faces()]
+        parents += [digest(self.checkpoint)] if self.checkpoint else []
+        faces = [job.faces.protocol.split_hash, job.faces.pixels_hash]
+        whole = "\n".join([said, spec.to_json(), *faces, str(job.seed), *parents])
+        return hashlib.sha256(whole.encode()).hexdigest()[:16]

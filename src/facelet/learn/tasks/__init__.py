@@ -1,0 +1,1 @@
+"""What is minimised: a batch becomes named losses."""

@@ -1,0 +1,141 @@
+"""What an embedding learns from: who is on a face, by a margin; what a teacher's embedding of it is; or both.
+
+>>> objective = Recognition(spec, width=128, weights={"cosface": 1.0, "cosine": 5.0}, margin=Margin(...), teacher=teacher)
+
+A face without identity counts only towards the teacher. Prototypes and projector are trained with the net and left behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from facelet.errors import FaceletError
+from facelet.learn.data.batches import Batch
+from facelet.learn.tasks.diagnostics import PATIENCE, diagnosis, pulse
+from facelet.learn.tasks.distillation import Teacher
+from facelet.learn.tasks.embedding_queue import Memory
+from facelet.learn.tasks.task import Objective
+from facelet.losses import embedding as features
+from facelet.losses.margin import arcface, cosface, cosines, margin_at
+from facelet.nets import FaceNet, NetSpec
+
+MARGINS: dict[str, tuple[Callable[..., Tensor], float]] = {"cosface": (cosface, 0.35), "arcface": (arcface, 0.5)}
+"""Losses on identities, each with the margin of its paper."""
+FEATURES: dict[str, Callable[..., Tensor]] = {
+    "cosine": features.cosine,
+    "squared": features.squared,
+    "relational": features.relational,
+    "similarity": features.similarity,
+}
+"""Losses between a student's and a teacher's embedding; see losses.embedding."""
+LOOK = 50
+"""Steps between the doctor's looks."""
+LOOKS_AWAY = 1 << 62
+"""Patience of the doctor beside a teacher, from whom the embedding is learned whatever becomes of the margin."""
+SMALL = 0.01
+"""Deviation of fresh prototypes: a step turns a short one further, and its length does not count."""
+
+
+@dataclass(frozen=True)
+class Margin:
+    """A loss on identities.
+
+    Attributes:
+        kind: of MARGINS. people: how many there are. size: of the margin. scale: of the cosines.
+        warmup: steps in which the margin rises from 0.
+        lr: top learning rate, for the doctor's advice.
+    """
+
+    kind: str
+    people: int
+    size: float
+    scale: float
+    warmup: int
+    lr: float
+
+
+class Recognition(Objective):
+    """Weighted sum of a margin loss and losses on a teacher's embedding.
+
+    Args:
+        width: of the net's embedding.
+        weights: by name, of MARGINS and FEATURES.
+        margin, teacher: None where ``weights`` ask for none.
+
+    Raises FaceletError when the teacher has no embedding, and from a step when the doctor finds that nothing is learned.
+    """
+
+    def __init__(
+        self,
+        spec: NetSpec,
+        width: int,
+        weights: Mapping[str, float],
+        margin: Margin | None,
+        teacher: Teacher | None,
+    ) -> None:
+        super().__init__(spec)
+        self.factors = {name: weight for name, weight in weights.items() if weight > 0}
+        self.margin, self.step = margin, 0
+        self.prototypes = nn.Parameter(SMALL * torch.randn(margin.people, width)) if margin else None
+        self.projector: nn.Module = nn.Identity()
+        self._teacher = (teacher,) if teacher else ()  # in a tuple: neither trained nor saved with this module
+        self._features = [name for name in self.factors if name in FEATURES]
+        self.memory: Memory | None = None
+        if teacher:
+            if teacher.embedding_width is None:
+                raise FaceletError(
+                    "a net that is compared by its embedding needs a teacher with one, this has only logits"
+                )
+            if teacher.embedding_width != width and set(self._features) - {"relational"}:
+                self.projector = nn.Linear(width, teacher.embedding_width, bias=False)
+            if "similarity" in self._features:
+                self.memory = Memory(teacher.embedding_width)
+
+    def place(self, device: torch.device) -> None:
+        for teacher in self._teacher:
+            teacher.place(device)
+
+    def forward(self, net: FaceNet, batch: Batch) -> dict[str, Tensor]:
+        embedding = net(self.normalise(batch.faces)).float()
+        found = {self.margin.kind: self._by_identity(embedding, batch.labels)} if self.margin else {}
+        for teacher in self._teacher:
+            told = teacher(batch).embedding
+            assert told is not None
+            with torch.autocast(embedding.device.type, enabled=False):
+                projected = self.projector(embedding)
+                if self.memory is not None:
+                    self.memory.add(told)
+                for name in self._features:
+                    mine = embedding if name == "relational" else projected
+                    more = (self.memory.all(),) if name == "similarity" and self.memory is not None else ()
+                    found[name] = self.factors[name] * FEATURES[name](mine, told.float(), *more).mean()
+        self.step += 1
+        return found
+
+    def _by_identity(self, embedding: Tensor, labels: Tensor) -> Tensor:
+        """Mean over the faces whose identity is known."""
+        margin = self.margin
+        assert margin is not None
+        assert self.prototypes is not None
+        near = cosines(embedding, self.prototypes)
+        size = margin_at(self.step, margin.warmup, margin.size)
+        each = MARGINS[margin.kind][0](near, labels, margin.scale, size)
+        loss = each.sum() / (labels >= 0).sum().clamp(min=1)
+        if self.step % LOOK == LOOK - 1:
+            seen = pulse(self.step + 1, loss.item(), near, labels)
+            patience = LOOKS_AWAY if self._teacher else PATIENCE
+            trouble = diagnosis(seen, lr=margin.lr, margin=margin.size, warmup_steps=margin.warmup, patience=patience)
+            if trouble:
+                raise FaceletError(trouble)
+        return self.factors[margin.kind] * loss
+
+    def get_extra_state(self) -> dict[str, int]:
+        """How far the margin's warm-up is."""
+        return {"step": self.step}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        self.step = state["step"]

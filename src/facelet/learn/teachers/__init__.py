@@ -1,0 +1,1 @@
+"""Frozen nets and stored predictions that students learn from."""

@@ -1,0 +1,39 @@
+"""A finished net that is asked and does not learn: in eval mode, in the precision that the user wants.
+
+>>> net = FrozenNet(*nets.load("teacher.safetensors"), wish="fp32")
+>>> net.place(device)
+>>> net(faces).logits  # faces (N, C, S, S) in [0, 1], of any size and colour
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from facelet.learn.device import precision
+from facelet.learn.tasks.distillation_losses import Seen
+from facelet.learn.tasks.task import Normalise
+from facelet.nets import FaceNet, NetSpec
+
+
+class FrozenNet:
+    """Normalises faces by the net's own statistics, at its own size, and answers without a gradient."""
+
+    def __init__(self, net: FaceNet, spec: NetSpec, wish: precision.Wish = "auto") -> None:
+        self.net, self.normalise, self.wish = net.eval().requires_grad_(False), Normalise(spec), wish
+        self.classes = spec.classes
+
+    def place(self, device: torch.device) -> None:
+        choice = precision.choose(self.net, device, self.wish)
+        self.net.to(device).to(memory_format=choice.memory_format)
+        self.normalise.to(device)
+        self.normalise.channels_last, self.bf16 = choice.channels_last, choice.bf16
+
+    def __call__(self, faces: Tensor) -> Seen:
+        """Logits (None of a net without classes) and embedding in float32, stages as they are."""
+        faces = self.normalise(faces)
+        with torch.no_grad(), torch.autocast(faces.device.type, torch.bfloat16, enabled=self.bf16):
+            stages = self.net.stages(faces)
+            embedding = self.net.embed(stages)
+            logits = self.net.classify(embedding).float() if self.classes else None
+        return Seen(logits, embedding.float(), stages)

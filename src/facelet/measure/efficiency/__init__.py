@@ -1,0 +1,1 @@
+"""Size, operations, latency and numerical parity."""

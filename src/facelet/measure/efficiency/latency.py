@@ -1,0 +1,287 @@
+"""How long a model takes on this machine: p50 and p95 of a session run, models interleaved, the machine described.
+
+>>> where, rows = machine(), bench(["student.onnx", "student-int8.onnx"])
+>>> print(rows[0].p50_ms, rows[0].faces_per_second)
+>>> Console().print(bench_table(rows, where))
+
+A time is that of ONNX Runtime on a prepared input: decoding, detection and cropping come on top. Models take turns in
+short bursts, so what slows the machine slows all of them; the first run of a burst, which finds its weights out of the
+caches, is not counted. Times of two separate calls of ``bench`` should not be compared.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from rich.table import Table
+
+from facelet import cpu
+from facelet.errors import FaceletError
+from facelet.measure.ledger.row import amount, megabytes
+from facelet.models import model_file
+from facelet.models import session as model_session
+from facelet.models.bundled import found
+from facelet.runtime.model import prepared
+
+BURST = 8
+TIMED = 256
+"""Faces that models are timed with; only one that stops early minds which."""
+
+
+@dataclass(frozen=True)
+class Latency:
+    """One model at one batch size.
+
+    Attributes:
+        p50_ms, p95_ms, mean_ms: of one run with ``batch`` faces, in milliseconds.
+        n: runs that were timed.
+        params, macs: as the model file says, for one face; 0 where it does not.
+        bytes: of the file.
+    """
+
+    name: str
+    path: str
+    precision: str
+    batch: int
+    threads: int
+    p50_ms: float
+    p95_ms: float
+    mean_ms: float
+    n: int
+    params: int
+    macs: int
+    bytes: int
+
+    @property
+    def faces_per_second(self) -> float:
+        return 1000 * self.batch / self.p50_ms
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where times were taken; as text without what changes by the minute.
+
+    ``load``: how many cores other processes keep busy, watched while this one rests.
+    """
+
+    cpu: str
+    cores: int
+    flags: tuple[str, ...]
+    system: str
+    python: str
+    onnxruntime: str
+    governor: str
+    load: float
+
+    def __str__(self) -> str:
+        flags = f" ({' '.join(self.flags)})" if self.flags else ""
+        return (
+            f"{self.cpu}, {self.cores} cores{flags}; {self.system}; Python {self.python}; "
+            f"ONNX Runtime {self.onnxruntime}; governor {self.governor}"
+        )
+
+    @property
+    def warning(self) -> str:
+        """What speaks against times taken now, or ""."""
+        if self.load > 0.25:
+            return f"other processes keep {self.load:.1f} of {self.cores} cores busy: times are too long and scatter"
+        return ""
+
+
+def machine(watched: float = 0.3) -> Machine:
+    """This machine, now, its load over ``watched`` seconds. What the system does not tell is "unknown"."""
+    return Machine(
+        cpu=cpu.name(),
+        cores=_cores(),
+        flags=cpu.instruction_sets(),
+        system=platform.platform(terse=True),
+        python=platform.python_version(),
+        onnxruntime=onnxruntime.__version__,
+        governor=_text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip() or "unknown",
+        load=_load(watched),
+    )
+
+
+def _load(watched: float) -> float:
+    """Cores at work while this process sleeps; the mean of the last minute where the system does not count them."""
+    before = _busy_seconds()
+    if before is None:
+        return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if not watched:
+        return 0.0
+    time.sleep(watched)
+    return (_busy_seconds() - before) / watched  # type: ignore[operator]
+
+
+def _busy_seconds() -> float | None:
+    """Processor time of all processes since the start of the system."""
+    fields = _text("/proc/stat").partition("\n")[0].split()
+    if len(fields) < 9 or fields[0] != "cpu":
+        return None
+    user, nice, system, _idle, _waiting, irq, soft, steal = map(int, fields[1:9])
+    return (user + nice + system + irq + soft + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def bench(
+    paths: Sequence[str | Path],
+    batches: Sequence[int] = (1,),
+    threads: int = 1,
+    seconds: float = 2.0,
+    rounds: int | None = None,
+    faces: NDArray[np.uint8] | None = None,
+) -> list[Latency]:
+    """Times every model at every batch size, ``seconds`` each, or ``rounds`` bursts of ``BURST`` runs each.
+
+    ``faces``: uint8 (N, H, W, C) to time with, each model with the same; noise when None. Only a model that stops early minds.
+    Returns rows by batch, then in the order of ``paths``. Raises FaceletError for what is not a model file.
+    """
+    if not paths:
+        raise FaceletError("nothing to time: give at least one model file")
+    if min(batches, default=0) < 1 or threads < 1:
+        raise FaceletError(f"batches are {tuple(batches)} and threads {threads}, expected 1 or more")
+    if not 0 < seconds <= 3600:
+        raise FaceletError(f"seconds is {seconds}, expected more than 0 and at most 3600")
+    paths = [found(path) for path in paths]
+    infos = [model_file.read(path) for path in paths]
+    sessions = [model_session.open_session(path, threads) for path in paths]
+    rows = []
+    for batch in batches:
+        feeds = [_feeds(info, batch, faces) for info in infos]
+        times = _interleaved(sessions, feeds, seconds * len(paths), rounds)
+        for path, info, taken in zip(paths, infos, times, strict=True):
+            p50, p95 = np.percentile(np.array(taken) * 1000, (50, 95))
+            rows.append(
+                Latency(
+                    info.name or Path(path).stem,
+                    str(path),
+                    info.precision,
+                    batch,
+                    threads,
+                    float(p50),
+                    float(p95),
+                    float(np.mean(taken) * 1000),
+                    len(taken),
+                    info.params,
+                    info.macs,
+                    Path(path).stat().st_size,
+                )
+            )
+    return rows
+
+
+def timing_faces(source: str) -> NDArray[np.uint8]:
+    """The first TIMED faces of a written source, of its validation split where it has one."""
+    from facelet.faces import load
+
+    found = load(source)
+    return (found.split("val") if found.has("val") else found).images[:TIMED]
+
+
+def mean_times(
+    path: str | Path, thresholds: Sequence[float], faces: NDArray[np.uint8], seconds: float = 0.5
+) -> list[float]:
+    """Mean milliseconds of a face of a model that stops early, at each threshold, on one thread; ``seconds`` for each."""
+    session, info = model_session.open_session(path, 1), model_file.read(path)
+    feeds = [
+        [{**feed, "threshold": np.array(threshold, np.float32)} for feed in _feeds(info, 1, faces)]
+        for threshold in thresholds
+    ]
+    times = _interleaved([session] * len(feeds), feeds, seconds * len(feeds), None)
+    return [float(np.mean(taken) * 1000) for taken in times]
+
+
+def bench_table(rows: Sequence[Latency], where: Machine) -> Table:
+    """The rows as a table that ends with the machine and its warning."""
+    threads = sorted({row.threads for row in rows})
+    table = Table(
+        title=f"{', '.join(map(str, threads))} thread{'s' if threads != [1] else ''}, {sum(row.n for row in rows):,} runs",
+        caption=f"{where}; others keep {where.load:.1f} cores busy"
+        + (f"\nwarning: {where.warning}" if where.warning else ""),
+        title_justify="left",
+        caption_justify="left",
+        box=None,
+        pad_edge=False,
+        collapse_padding=True,  # 80 columns hold names of 22 letters then
+        header_style="dim",
+    )
+    table.add_column("model", overflow="fold")
+    for heading in ("batch", "p50 ms", "p95 ms", "mean ms", "faces/s", "params", "MACs", "file"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            f"{row.name} ({row.precision})" if row.precision not in row.name else row.name,
+            str(row.batch),
+            f"{row.p50_ms:.3f}",
+            f"{row.p95_ms:.3f}",
+            f"{row.mean_ms:.3f}",
+            f"{row.faces_per_second:,.0f}",
+            amount(row.params),
+            amount(row.macs),
+            megabytes(row.bytes),
+        )
+    return table
+
+
+def bench_json(rows: Sequence[Latency], where: Machine) -> dict[str, Any]:
+    """The rows and the machine as JSON values."""
+    return {
+        "machine": {**asdict(where), "flags": list(where.flags), "warning": where.warning},
+        "models": [{**asdict(row), "faces_per_second": row.faces_per_second} for row in rows],
+    }
+
+
+def _feeds(info: model_file.ModelInfo, batch: int, faces: NDArray[np.uint8] | None) -> list[dict[str, np.ndarray]]:
+    """What the runs of a model are given in turn: batches of the faces, or one of noise."""
+    if faces is None:
+        shape = (batch, info.input.channels, info.input.size, info.input.size)
+        return [{info.input.name: np.random.default_rng(0).standard_normal(shape, np.float32)}]
+    rows = prepared(faces, info.input)
+    rows = rows[np.arange(-(-len(rows) // batch) * batch) % len(rows)]
+    return [{info.input.name: rows[start : start + batch]} for start in range(0, len(rows), batch)]
+
+
+def _interleaved(
+    sessions: list[onnxruntime.InferenceSession],
+    feeds: list[list[dict[str, np.ndarray]]],
+    seconds: float,
+    rounds: int | None,
+) -> list[list[float]]:
+    """Seconds of every timed run of every session, at least one of each feed. Who begins a round changes from round to round."""
+    for session, some in zip(sessions, feeds, strict=True):
+        for _ in range(3):
+            session.run(None, some[0])
+    times: list[list[float]] = [[] for _ in sessions]
+    end, turn = time.perf_counter() + seconds, 0
+    least = max(3, max(-(-len(some) // BURST) for some in feeds))
+    while turn < rounds if rounds is not None else (time.perf_counter() < end or turn < least):
+        for place in range(len(sessions)):
+            number = (place + turn) % len(sessions)
+            session, some = sessions[number], feeds[number]
+            session.run(None, some[turn * BURST % len(some)])
+            for run in range(turn * BURST, (turn + 1) * BURST):
+                feed = some[run % len(some)]
+                start = time.perf_counter()
+                session.run(None, feed)
+                times[number].append(time.perf_counter() - start)
+        turn += 1
+    return times
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,67 @@
+"""The ledger for other programs: ``ledger.csv``, a line per model and seed, and ``ledger.tex``, a table for a paper.
+
+>>> files.write_text("ledger.csv", as_csv(ledger))
+>>> files.write_text("ledger.tex", as_latex(ledger, caption="T-SNet", protocol=str(faces.protocol)))
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from facelet.measure.ledger.ledger import Ledger
+from facelet.measure.ledger.row import Row
+from facelet.measure.ledger.table import COLUMNS, baseline, cells, said
+
+LISTS = ("needs", "notes")
+"""Fields of a Row that no single cell holds; ``ledger.json`` has them."""
+SPECIAL = {
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "−": "$-$",
+    "–": "--",
+    "→": r"$\to$",
+}
+
+
+def as_csv(ledger: Ledger) -> str:
+    """Every figure as a plain number, under the names of Row; what is not known is empty."""
+    fields = [name for name in Row.model_fields if name not in LISTS]
+    lines = io.StringIO()
+    table = csv.DictWriter(lines, fields, extrasaction="ignore", lineterminator="\n")
+    table.writeheader()
+    table.writerows(row.model_dump() for row in ledger.rows)
+    return lines.getvalue()
+
+
+def as_latex(ledger: Ledger, *, caption: str, protocol: str) -> str:
+    """The table of ``ledger.md`` for LaTeX with the package booktabs, its protocol in the caption."""
+    summaries = ledger.summaries()
+    kept = said(summaries)
+    parts = [caption, f"Protocol: {protocol}"]
+    if always := baseline(ledger):
+        parts.append(f"Baseline: {always}")
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        "\\begin{table}",
+        "\\centering",
+        f"\\caption{{{tex('. '.join(parts))}.}}",
+        f"\\begin{{tabular}}{{l{'r' * (len(kept) - 1)}}}",
+        "\\toprule",
+        " & ".join(tex(COLUMNS[number]) for number in kept) + " \\\\",
+        "\\midrule",
+        *(" & ".join(tex(cells(summary)[number]) for number in kept) + " \\\\" for summary in summaries),
+        "\\bottomrule",
+        "\\end{tabular}",
+        "\\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def tex(text: str) -> str:
+    """Text that LaTeX prints as it is, on one line."""
+    return "".join(SPECIAL.get(letter, letter) for letter in " ".join(text.split()) if letter.isprintable())

@@ -1,0 +1,158 @@
+"""The ledger: one row per model in a run, and what each row is allowed to claim.
+
+>>> ledger = Ledger()
+>>> ledger.add(compared(row, parent_row, result.against(parent_result)))
+>>> ledger.save("runs/tsnet/ledger.json")
+
+``ledger.json`` is a list of rows, one per model and seed; ``ledger.md`` and the terminal show one line per model, with
+mean ± standard deviation when there are several seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from pydantic import ValidationError
+
+from facelet.errors import FaceletError, unknown
+from facelet.io import files
+from facelet.measure.ledger.row import Row
+from facelet.measure.ledger.verdict import compared, from_rows, verdict
+from facelet.measure.metrics.intervals import Difference, Spread, difference_over_seeds, over_seeds
+
+__all__ = ["Ledger", "Row", "Summary", "compared", "verdict"]
+
+AVERAGED = (
+    "accuracy",
+    "accuracy_low",
+    "accuracy_high",
+    "balanced_accuracy",
+    "recall_spread",
+    "ece",
+    "tar_1e2",
+    "tar_1e3",
+    "fresh_accuracy",
+    "val_accuracy",
+    "p50_ms",
+    "p95_ms",
+    "mean_ms",
+    "seconds",
+)
+COUNTED = ("params", "macs", "bytes")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One model over its seeds.
+
+    Attributes:
+        row: its row, or for several seeds the mean of its rows, with the verdict on the mean.
+        accuracy: mean, standard deviation and number of seeds.
+    """
+
+    row: Row
+    accuracy: Spread
+
+    @property
+    def seeds(self) -> int:
+        return self.accuracy.n
+
+
+class Ledger:
+    """Rows in the order in which they were added.
+
+    ``paired``: the smallest model's accuracy minus the first's on the same faces, where single answers were at hand.
+    """
+
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        self.rows: list[Row] = []
+        self.paired: Difference | None = None
+        for row in rows:
+            self.add(row)
+
+    def add(self, row: Row) -> None:
+        """Appends ``row``, or puts it in the place of the row of the same name and seed."""
+        for place, old in enumerate(self.rows):
+            if (old.name, old.seed) == (row.name, row.seed):
+                self.rows[place] = row
+                return
+        self.rows.append(row)
+
+    def find(self, name: str, seed: int = 0) -> Row:
+        """Raises FaceletError, with the nearest name, when there is none."""
+        for row in self.rows:
+            if (row.name, row.seed) == (name, seed):
+                return row
+        raise unknown("model in the ledger", name, {row.name for row in self.rows if row.seed == seed})
+
+    def summaries(self) -> list[Summary]:
+        """One per name, in the order of first rows."""
+        names = dict.fromkeys(row.name for row in self.rows)
+        seeds = {name: [row for row in self.rows if row.name == name] for name in names}
+        means = {name: _mean(rows) for name, rows in seeds.items()}
+        return [
+            Summary(_judged(means[name], rows, means), over_seeds([row.accuracy for row in rows]))
+            for name, rows in seeds.items()
+        ]
+
+    def ends(self) -> tuple[Summary, Summary] | None:
+        """The first model and the smallest, controls aside; None when nothing has been measured."""
+        models = [summary for summary in self.summaries() if not summary.row.control]
+        return (models[0], min(models, key=lambda one: (one.row.bytes, one.row.p50_ms))) if models else None
+
+    def lead(self) -> Difference | None:
+        """Accuracy of the smallest model minus the first's; None when they are one, or of different faces."""
+        ends = self.ends()
+        if ends is None:
+            return None
+        first, small = (end.row for end in ends)
+        if first.name == small.name or (first.protocol, first.split) != (small.protocol, small.split):
+            return None
+        return self.paired or from_rows(small, first)
+
+    def notes(self) -> list[str]:
+        """ "student: taught by teacher": what the steps said, each thing once."""
+        return list(dict.fromkeys(f"{row.label}: {note}" for row in self.rows for note in row.notes))
+
+    def save(self, path: str | Path) -> None:
+        """Writes ``ledger.json``, beside and renamed."""
+        files.write_json(path, [row.model_dump() for row in self.rows])
+
+    @classmethod
+    def load(cls, path: str | Path) -> Ledger:
+        """Raises FaceletError when the file is missing or is not a list of rows."""
+        rows = files.read_json(path)
+        if not isinstance(rows, list):
+            raise FaceletError(f"{path} is not a ledger: a list of rows was expected, not {type(rows).__name__}")
+        try:
+            return cls(Row.model_validate(row) for row in rows)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise FaceletError(f"{path} is not a ledger: {where or 'a row'}: {first['msg']}") from None
+
+
+def _mean(rows: list[Row]) -> Row:
+    """The first row with the mean figures of all seeds."""
+    update: dict[str, object] = {}
+    for name in AVERAGED:
+        values = [getattr(row, name) for row in rows if getattr(row, name) is not None]
+        update[name] = fmean(values) if values else None
+    for name in COUNTED:
+        update[name] = round(fmean(getattr(row, name) for row in rows))
+    return rows[0].model_copy(update=update)
+
+
+def _judged(mean: Row, rows: list[Row], means: dict[str, Row]) -> Row:
+    """``mean`` of one model's ``rows`` with its change and verdict over all their seeds."""
+    differences = [
+        Difference(row.change, row.change_low, row.change_high, row.n)
+        for row in rows
+        if row.change is not None and row.change_low is not None and row.change_high is not None
+    ]
+    if len(rows) > 1 and differences and mean.against in means:
+        return compared(mean, means[mean.against], difference_over_seeds(differences))
+    return mean

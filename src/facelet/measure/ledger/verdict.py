@@ -1,0 +1,170 @@
+"""Verdict: the sentence a row is allowed to say about itself, beside the model it is measured against.
+
+>>> verdict(student_int8, student, paired_difference(correct_int8, correct_student), "quantize")
+'3.6× smaller, 1.9× faster, −0.1 points (inside the interval)'
+
+A difference inside its interval is not called a gain or a loss. That it could not be measured does not show it is zero.
+"""
+
+from __future__ import annotations
+
+from facelet.errors import FaceletError
+from facelet.measure.ledger.row import Row, percent, points, signed, times
+from facelet.measure.metrics.intervals import Difference, unpaired_difference
+
+SHRINKING = ("quantize", "prune", "prune-at-init")
+ALLOWANCE = {"quantize": 0.003, "early-exit": 0.003}
+"""Accuracy, as a share, that a step may cost before its verdict calls it too much, unless a row brings its own."""
+
+
+def verdict(row: Row, parent: Row | None, difference: Difference | None = None, step: str = "") -> str:
+    """What ``row`` gained and lost against ``parent`` (for a control: the model that it controls for).
+
+    ``difference`` is ``row``'s accuracy minus ``parent``'s on the same faces; without it the rows' own intervals are
+    joined, which is wider. An accuracy that is no better than always answering the largest class is called so.
+    Raises FaceletError for rows of different protocols, splits or numbers of faces.
+    """
+    said = _beside(row, parent, difference, step)
+    if row.beats_baseline:
+        return said
+    worthless = f"no better than {row.baseline_words}"
+    return f"{said}; it is {worthless}" if row.control else f"{worthless}; {said}"
+
+
+def _beside(row: Row, parent: Row | None, difference: Difference | None, step: str) -> str:
+    """What ``row`` may say of itself beside ``parent``."""
+    step = step or row.step
+    if parent is None:
+        kind, what = ("control", "no model with its net") if row.control else ("the first", "nothing")
+        return f"{kind}: {percent(row.accuracy)} of {row.n:,} {row.unit}, {what} to compare with"
+    require_comparable(row, parent)
+    difference = difference or from_rows(row, parent)
+    if row.control:
+        return _of_control(row, parent, difference)
+    allowance = ALLOWANCE.get(step) if row.allowance is None else row.allowance
+    if step == "early-exit":
+        return _of_stopping(row, parent, difference, allowance)
+    if step in SHRINKING:
+        return _of_shrinking(row, parent, difference, allowance)
+    sizes = compared_sizes(row, parent)
+    if sizes:
+        return ", ".join([*sizes, worded(difference)])
+    return _gain(difference)
+
+
+def compared(row: Row, parent: Row | None, difference: Difference | None = None) -> Row:
+    """``row`` with its change and verdict filled in. Raises what ``verdict`` raises."""
+    if parent is None:
+        return row.model_copy(update={"verdict": verdict(row, None)})
+    require_comparable(row, parent)
+    difference = difference or from_rows(row, parent)
+    return row.model_copy(
+        update={
+            "change": difference.value,
+            "change_low": difference.low,
+            "change_high": difference.high,
+            "verdict": verdict(row, parent, difference),
+        }
+    )
+
+
+def require_comparable(row: Row, parent: Row) -> None:
+    """Raises FaceletError unless both rows speak of the same faces under the same protocol."""
+    for name in ("protocol", "split", "n"):
+        mine, theirs = getattr(row, name), getattr(parent, name)
+        if mine != theirs:
+            raise FaceletError(
+                f"{row.name!r} and {parent.name!r} cannot be compared: their {name} differs ({mine} and {theirs})"
+            )
+
+
+def compared_sizes(row: Row, parent: Row) -> list[str]:
+    """ "8.9× smaller", "3.1× faster": what differs by a tenth or more. Speeds of different machines are left out."""
+    said = []
+    if row.bytes and parent.bytes:
+        said.append(_ratio(parent.bytes / row.bytes, "smaller", "larger"))
+    if speeds_compare(row, parent):
+        said.append(_ratio(parent.p50_ms / row.p50_ms, "faster", "slower"))
+    return [part for part in said if part]
+
+
+def speeds_compare(row: Row, parent: Row) -> bool:
+    return row.p50_ms > 0 and parent.p50_ms > 0 and row.machine == parent.machine
+
+
+def from_rows(row: Row, parent: Row) -> Difference:
+    """The difference of two rows from their accuracies and intervals alone: unpaired, so wider than it need be."""
+    mine, theirs = (row.accuracy_low, row.accuracy_high), (parent.accuracy_low, parent.accuracy_high)
+    return unpaired_difference(row.accuracy, mine, parent.accuracy, theirs, row.n)
+
+
+def _ratio(ratio: float, more: str, less: str) -> str:
+    if ratio >= 1.1:
+        return f"{times(ratio)} {more}"
+    return f"{times(1 / ratio)} {less}" if ratio <= 1 / 1.1 else ""
+
+
+def _interval(difference: Difference) -> str:
+    return f"{signed(difference.low)} to {signed(difference.high)}"
+
+
+def worded(difference: Difference) -> str:
+    """ "−2.1 points (−3.0 to −1.2)", or "−0.1 points (inside the interval)"."""
+    place = _interval(difference) if difference.measurable else "inside the interval"
+    return f"{points(difference.value)} ({place})"
+
+
+def _gain(difference: Difference) -> str:
+    kind = "gain" if difference.value >= 0 else "loss"
+    if difference.measurable:
+        return f"{worded(difference)}: a measurable {kind}"
+    return f"{points(difference.value)}, inside the interval: no measurable {kind}"
+
+
+def _of_shrinking(row: Row, parent: Row, difference: Difference, allowance: float | None) -> str:
+    what = row.precision if row.precision != parent.precision else "it"
+    whose = f"its {parent.precision} parent" if row.precision != parent.precision else "its parent"
+    missed = []
+    if row.bytes >= parent.bytes:
+        missed.append(f"not smaller than {whose}")
+    if speeds_compare(row, parent) and row.p50_ms >= parent.p50_ms:
+        missed.append(f"slower than {whose}" if row.p50_ms > 1.03 * parent.p50_ms else f"no faster than {whose}")
+    costly, accuracy = _cost(difference, allowance)
+    sizes = compared_sizes(row, parent)
+    if missed:
+        return "; ".join([f"no gain: {what} is {' and '.join(missed)}", ", ".join([*sizes, accuracy])])
+    if costly:
+        return f"{', '.join(sizes) or 'hardly smaller'}, but {accuracy}"
+    return ", ".join([*sizes, accuracy]) if sizes else f"hardly smaller, hardly faster, {accuracy}"
+
+
+def _cost(difference: Difference, allowance: float | None) -> tuple[bool, str]:
+    """Whether the accuracy lost is beyond the allowance, and the words for it."""
+    if allowance is None or difference.value >= -allowance:
+        return False, worded(difference)
+    return True, f"{worded(difference)}, more than the {100 * allowance:.1f} points allowed"
+
+
+def _of_stopping(row: Row, parent: Row, difference: Difference, allowance: float | None) -> str:
+    """About mean times: a median would be that of one exit."""
+    costly, accuracy = _cost(difference, allowance)
+    if not (speeds_compare(row, parent) and row.mean_ms and parent.mean_ms):
+        return accuracy
+    times_ = f"mean time {row.mean_ms / parent.mean_ms:.2f} of {parent.name}'s"
+    if row.mean_ms >= parent.mean_ms:
+        return f"no gain: {times_}, {accuracy}"
+    return f"{times_}, {'but ' * costly}{accuracy}"
+
+
+def _of_control(row: Row, parent: Row, difference: Difference) -> str:
+    """``difference`` is control minus model; the sentence is about the model, where both are of one size."""
+    lead, name = difference.reversed, parent.name
+    sizes = [] if (row.params, row.precision) == (parent.params, parent.precision) else compared_sizes(row, parent)
+    if sizes:
+        return f"control: beside {name} {', '.join([*sizes, worded(difference)])}"
+    if not lead.measurable:
+        return f"control: no measurable difference from {name} ({points(difference.value)}, inside the interval)"
+    if lead.value > 0:
+        return f"control: {name} is better by {points(lead.value).lstrip('+−')} ({_interval(lead)})"
+    better = f"{points(difference.value).lstrip('+−')} ({_interval(difference)})"
+    return f"control: better than {name} by {better}: what was added to {name} costs"

@@ -1,0 +1,1 @@
+"""Scores, intervals, ROC curves, calibration: pure functions."""

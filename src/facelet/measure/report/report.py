@@ -1,0 +1,203 @@
+"""The report: one HTML file that opens from disk and shows what a run made, what it cost and where it still fails.
+
+>>> write_report("runs/tsnet/report.html", title="T-SNet", ledger=ledger, protocol=faces.protocol,
+...              evaluations={"student": result}, faces=faces.split("test"), curves={"student": rows})
+
+No script, nothing fetched: plots are inline SVG, faces are data URIs. Names come from users, so everything is escaped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from facelet.errors import FaceletError
+from facelet.faces import FaceSet, PairSet, Protocol
+from facelet.io import files
+from facelet.measure.classification import Classification
+from facelet.measure.early_exit_plot import AXES, trade
+from facelet.measure.ledger.ledger import Ledger, Summary
+from facelet.measure.ledger.row import amount, duration, hundredths, megabytes, milliseconds, percent, points, signed
+from facelet.measure.ledger.table import about_pairs, accuracy, change, headline, legend
+from facelet.measure.metrics.scores import Scores
+from facelet.measure.report import plots
+from facelet.measure.report.curves import roc_plot
+from facelet.measure.report.mistakes import embedded, wrong_faces, wrong_pairs
+from facelet.measure.report.svg import SERIES
+from facelet.measure.verification import Verification
+
+MODELS_COMPARED = 5
+UNIT = re.compile(r"([\d.]) (?=%|[MGk]B?\b|ms\b|s\b|points\b)")  # a figure and its unit stay on one line
+FILTERS: dict[str, Any] = {
+    "percent": percent,
+    "amount": amount,
+    "megabytes": megabytes,
+    "milliseconds": milliseconds,
+    "duration": duration,
+    "points": points,
+    "signed": signed,
+    "hundredths": hundredths,
+    "accuracy": accuracy,
+    "change": change,
+    "bound": lambda text: UNIT.sub("\\1\u00a0", text),
+}
+
+
+def write_report(
+    path: str | Path,
+    *,
+    title: str,
+    ledger: Ledger,
+    protocol: Protocol,
+    evaluations: Mapping[str, Classification | Verification],
+    faces: FaceSet | PairSet,
+    curves: Mapping[str, plots.Curve] | None = None,
+    stopping: Mapping[str, plots.Curve] | None = None,
+    trained: float = 0.0,
+    made: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+    paper: str = "",
+    about: str = "",
+    machine: str = "",
+    recipe_text: str = "",
+    command: str = "",
+    notes: Sequence[str] = (),
+) -> None:
+    """Writes ``report.html``, beside and renamed.
+
+    Args:
+        evaluations: by model name, on ``faces``; of one seed where there are several. All of them of classes, or all of pairs.
+        faces: the split, or the pairs, that were evaluated, at any size.
+        curves: rows of ``curves.csv`` by model name; further seeds as "NAME-s1".
+        stopping: settings of the models that stop early, see ``early_exit_plot``.
+        trained: seconds of training in all; those of the ledger's rows when 0.
+        made: by step, what its synthetic faces are worth: for each class ``Quality.to_json`` with a ``picture``, a PNG's path.
+        paper, about: whose method it is, and what is theirs and what is chosen here.
+        machine: where latency was taken. recipe_text: the resolved YAML. command: what to type to make this again.
+
+    Raises FaceletError when an evaluation is not of ``faces``, or the file cannot be written.
+    """
+    for name, result in evaluations.items():
+        if not _are_of(result, faces):
+            raise FaceletError(
+                f"the answers of {name!r} are not of the {len(faces):,} faces or pairs given to the report"
+            )
+    pairs = {name: result for name, result in evaluations.items() if isinstance(result, Verification)}
+    classes = {name: result for name, result in evaluations.items() if isinstance(result, Classification)}
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= FILTERS
+    template = environment.from_string(resources.files(__package__).joinpath("report.html.j2").read_text("utf-8"))
+    summaries = ledger.summaries()
+    numbers = plots.colours(summaries)
+    shown = [s.row.name for s in summaries if not s.row.control and s.row.name in evaluations]
+    shown += [name for name in evaluations if name not in numbers]
+    numbers = {**{name: len(numbers) + k for k, name in enumerate(shown)}, **numbers}
+    compared = shown if len(shown) <= MODELS_COMPARED else [shown[0], *shown[1 - MODELS_COMPARED :]]
+    first, small = ledger.ends() or (None, None)
+    looked_at = small.row.name if small and small.row.name in evaluations else next(iter(shown), "")
+    told = next((r.annotator for r in classes.values() if r.annotator is not None), None)
+    sorted_out = [(name, classes[name]) for name in compared if name in classes]
+    text = template.render(
+        title=title,
+        paper=paper,
+        about=about,
+        headline=headline(ledger),
+        small=small,
+        first=first,
+        lead=ledger.lead(),
+        summaries=summaries,
+        bars=_bars(summaries),
+        numbers={name: number % SERIES for name, number in numbers.items()},
+        legend=legend(ledger),
+        about_pairs=about_pairs(ledger),
+        roc=_drawn(roc_plot({name: pairs[name] for name in compared if name in pairs}, numbers)),
+        protocol=protocol,
+        machine=machine,
+        recipe=recipe_text,
+        command=command,
+        notes=[*notes, *ledger.notes()],
+        trained=trained or sum(row.seconds for row in ledger.rows),
+        annotator=told,
+        pareto=_drawn(
+            plots.pareto(summaries, "p50_ms", "latency p50, ms per face (log)", told),
+            plots.pareto(summaries, "bytes", "file size, MB (log)", told),
+        ),
+        # Colours of their own: of many models those that stop early may share one.
+        stopping=_drawn(
+            *(trade(stopping or {}, {name: k for k, name in enumerate(stopping or {})}, axis) for axis in AXES)
+        ),
+        made={
+            name: [{**row, "picture": embedded(row["picture"])} for row in rows] for name, rows in (made or {}).items()
+        },
+        learning=_drawn(
+            plots.learning_curves(curves or {}, summaries, "val_accuracy", "validation accuracy, %"),
+            plots.learning_curves(curves or {}, summaries, "train_loss", "training loss"),
+        ),
+        recall=_recall({name: result.all for name, result in sorted_out}),
+        confusions=[(name, result.all, _shares(result.all)) for name, result in sorted_out],
+        reliability=[
+            (name, result.all, Markup(plots.reliability_diagram(result, numbers[name]))) for name, result in sorted_out
+        ],
+        others=[
+            (name, result) for name, result in classes.items() if result.identical is not None or not result.same_labels
+        ],
+        wrong_name=looked_at,
+        wrong_count=int((~evaluations[looked_at].correct).sum()) if looked_at else 0,
+        wrong=wrong_faces(classes[looked_at], faces) if looked_at in classes and isinstance(faces, FaceSet) else [],
+        wrong_pairs=wrong_pairs(pairs[looked_at], faces) if looked_at in pairs and isinstance(faces, PairSet) else [],
+    )
+    files.write_text(path, text)
+
+
+def _drawn(*drawings: str) -> list[Markup]:
+    """Plots that have something to show. Their text was escaped by matplotlib, their tags are its own."""
+    return [Markup(svg) for svg in drawings if svg]
+
+
+def _bars(summaries: Sequence[Summary]) -> dict[str, tuple[float, float, float]]:
+    """Of each model the low end, the middle and the high end of its interval, in percent of a scale that all share."""
+    rows = [summary.row for summary in summaries]
+    if not rows:
+        return {}
+    low, high = min(row.accuracy_low for row in rows), max(row.accuracy_high for row in rows)
+    room = max(high - low, 1e-6)
+    return {
+        row.name: (
+            100 * (row.accuracy_low - low) / room,
+            100 * (row.accuracy - low) / room,
+            100 * (row.accuracy_high - low) / room,
+        )
+        for row in rows
+    }
+
+
+def _recall(scores: Mapping[str, Scores]) -> dict[str, Any]:
+    """The chart of recall by class: where its scale begins, and per class, largest first, each model's ClassScore."""
+    if not scores:
+        return {}
+    first = next(iter(scores.values()))
+    order = sorted((k for k, row in enumerate(first.per_class) if row.n), key=lambda k: -first.per_class[k].n)
+    lowest = min(one.per_class[k].recall_low for one in scores.values() for k in order)
+    rows = [[(name, one.per_class[k]) for name, one in scores.items()] for k in order]
+    return {"start": 20 * int(5 * lowest), "rows": rows, "names": list(scores)}
+
+
+def _shares(scores: Scores) -> list[list[float]]:
+    """The confusion matrix's rows as shares of their class."""
+    return (scores.confusion / np.maximum(scores.confusion.sum(1, keepdims=True), 1)).tolist()
+
+
+def _are_of(result: Classification | Verification, faces: FaceSet | PairSet) -> bool:
+    if isinstance(result, Verification):
+        return isinstance(faces, PairSet) and faces.protocol.hash == result.protocol
+    return (
+        isinstance(faces, FaceSet)
+        and result.index.max() < len(faces)
+        and np.array_equal(faces.labels[result.index], result.truth)
+    )

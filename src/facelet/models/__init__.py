@@ -1,0 +1,1 @@
+"""Model files: their metadata, sessions, self-tests, and the models inside the package."""

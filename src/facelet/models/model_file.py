@@ -1,0 +1,221 @@
+"""The model file: an ``.onnx`` whose metadata says all that is needed to use it honestly. The one place that knows its keys.
+
+The metadata is one JSON document under the ONNX metadata key ``facelet``; ``ModelInfo`` is its schema.
+
+>>> info = read(Path("student-int8.onnx"))
+>>> info.labels, info.input.size
+(('neutral', 'happiness', ...), 48)
+"""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from facelet.errors import FaceletError
+from facelet.io.files import read_bytes, writing
+from facelet.models.bundled import found
+from facelet.models.onnx_wire import metadata
+from facelet.models.self_test import SelfTest
+
+KEY = "facelet"
+FORMAT: Literal[2] = 2
+"""Of the metadata as it is written now."""
+NEVER = 2.0
+"""A threshold that no probability reaches: a face stops at no exit before the deepest."""
+MAX_BYTES = 1 << 30
+"""A protobuf message cannot have more than 2 GB; a face model of 1 GB is a mistake or an attack."""
+TARGETS = {
+    "portable": "every processor: no sum can saturate",
+    "vnni": "x86 with VNNI: 8-bit weights, which saturate on x86 without it",
+    "arm64": "64-bit ARM: 8-bit weights, which saturate on x86 without VNNI",
+}
+"""What an int8 file may be made for."""
+MAX_CARD = 1 << 17
+"""Characters of a model card; ten times what one has."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class InputInfo(_Frozen):
+    """How a face becomes the network's input: crop, ``pixels.resize``, colour, (x / 255 - mean) / std, float32 NCHW."""
+
+    name: str = "images"
+    size: int = Field(ge=8, le=1024, description="side in pixels")
+    cut: int = Field(
+        0, ge=0, le=1024, description="side of the faces it learned from, where they were then brought to size"
+    )
+    channels: Literal[1, 3]
+    mean: tuple[Annotated[float, Field(ge=-1e3, le=1e3)], ...]
+    std: tuple[Annotated[float, Field(ge=1e-3, le=1e3)], ...]
+    resize: Literal["area-linear"] = "area-linear"
+
+    @model_validator(mode="after")
+    def _fits(self) -> InputInfo:
+        if not len(self.mean) == len(self.std) == self.channels:
+            raise ValueError(f"{len(self.mean)} means and {len(self.std)} deviations for {self.channels} channels")
+        return self
+
+    @property
+    def cut_size(self) -> int:
+        """Side at which faces are cut out and read from sets, so that a net meets in use what it met in training."""
+        return self.cut or self.size
+
+
+Align = Literal["box", "eyes", "five-points"]
+
+
+class CropInfo(_Frozen):
+    """How a face is cut from a photo: a square around the detector's box, or a five-point alignment to a template."""
+
+    align: Align = "box"
+    margin: float = Field(0.0, ge=-0.5, le=2.0, description="share of the box added on each side")
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class ExitPoint(_Frozen):
+    """One setting of a model that stops early, as measured on validation faces.
+
+    ``speed``: share of the possible savings, in MACs; ``threshold``: confidence at which a face stops; ``macs``: mean of a face;
+    ``shares`` of the faces that stop at each exit.
+    """
+
+    speed: Share
+    threshold: Share
+    val_accuracy: Share
+    macs: int = Field(ge=0)
+    shares: tuple[Share, ...] = Field(max_length=64)
+
+
+class ExitInfo(_Frozen):
+    """The exits of a model that stops early: the threshold it was given, MACs up to each exit, and settings to choose from."""
+
+    threshold: Share
+    macs: tuple[int, ...] = Field(min_length=2, max_length=64)
+    points: tuple[ExitPoint, ...] = Field(min_length=2, max_length=64)
+
+    @model_validator(mode="after")
+    def _fits(self) -> ExitInfo:
+        speeds, thresholds = ([getattr(point, name) for point in self.points] for name in ("speed", "threshold"))
+        if speeds != sorted(speeds) or thresholds != sorted(thresholds, reverse=True):
+            raise ValueError("faster settings must have lower thresholds")
+        return self
+
+    def at(self, speed: float) -> float:
+        """Threshold for a speed of 0 (always the deepest exit) to 1 (always the first), between the points in proportion."""
+        if not 0 <= speed <= 1:
+            raise FaceletError(f"speed is {speed:g}, expected 0 (always the deepest exit) to 1 (always the first)")
+        if speed == 0:
+            return NEVER
+        for before, after in itertools.pairwise(self.points):
+            if speed <= after.speed:
+                along = (speed - before.speed) / max(after.speed - before.speed, 1e-9)
+                return before.threshold + max(0.0, along) * (after.threshold - before.threshold)
+        return self.points[-1].threshold
+
+
+class ModelInfo(_Frozen):
+    """What a model file says about itself."""
+
+    format: Literal[1, 2] = Field(FORMAT, description="2 since files have a target and a self-test")
+    task: Literal["expression", "identity"] = "expression"
+    labels: tuple[str, ...]
+    input: InputInfo
+    crop: CropInfo = CropInfo()
+    precision: Literal["fp32", "int8"] = "fp32"
+    target: str = Field(
+        "", description="processors that int8 is meant for, see TARGETS; empty where the file does not say"
+    )
+    selftest: SelfTest | None = Field(None, repr=False, description="golden faces and what a correct runtime answers")
+    temperature: float = Field(1.0, ge=1e-3, le=1e3, description="divides the logits before softmax")
+    threshold: float | None = Field(None, description="decision threshold, where the task has one")
+    exits: ExitInfo | None = Field(None, description="of a model that stops early")
+    smallest: int = Field(
+        0, ge=0, description="photo pixels a side of a crop, below which it was not measured; 0: unsaid"
+    )
+    params: int = Field(0, ge=0)
+    macs: int = Field(0, ge=0, description="multiply-accumulates for one face")
+    name: str = ""
+    parent: str = ""
+    recipe: str = ""
+    step: str = ""
+    net: str = ""
+    seed: int = 0
+    protocol: dict[str, Any] = {}
+    figures: dict[str, float] = {}
+    licence: str = Field("unknown", description="of the training data")
+    made_with: dict[str, str] = {}
+    card: str = Field("", max_length=MAX_CARD, repr=False, description="Markdown, see measure.card")
+
+    @model_validator(mode="after")
+    def _fits(self) -> ModelInfo:
+        if self.task == "expression" and not self.labels:
+            raise ValueError("no labels")
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError("a label is there twice")
+        if self.target and self.target not in TARGETS:
+            raise ValueError(f"target {self.target!r} is not known here; known are {', '.join(TARGETS)}")
+        return self
+
+    @property
+    def measured_from(self) -> int:
+        """``smallest``; where the file does not say it the input size, below which a face is enlarged before the net sees it."""
+        return self.smallest or self.input.size
+
+
+def parse(metadata: dict[str, str], name: str) -> ModelInfo:
+    """ModelInfo from an ONNX file's metadata. Raises FaceletError when it is absent or does not fit the schema."""
+    if KEY not in metadata:
+        raise FaceletError(
+            f"{name} has no Facelet metadata; a model file is made by `facelet run`, of somebody else's ONNX file by its step "
+            "`adopt`: {do: adopt, as: theirs, file: FILE, labels: ..., size: ..., mean: ..., std: ...}"
+        )
+    try:
+        return ModelInfo.model_validate_json(metadata[KEY])
+    except ValidationError as error:
+        if any(wrong["loc"] == ("format",) and wrong["input"] in range(FORMAT + 1, 1000) for wrong in error.errors()):
+            raise FaceletError(f"{name} was made by a later Facelet; upgrade Facelet to use it") from None
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the whole"
+        raise FaceletError(f"{name}: its Facelet metadata is damaged at {where!r}: {first['msg']}") from None
+
+
+def write(model: Any, info: ModelInfo, path: str | Path) -> None:
+    """Writes an ``onnx.ModelProto`` with ``info`` in its metadata, beside and renamed."""
+    import onnx
+
+    others = {entry.key: entry.value for entry in model.metadata_props if entry.key != KEY}
+    onnx.helper.set_model_props(model, {**others, KEY: info.model_copy(update={"format": FORMAT}).model_dump_json()})
+    with writing(path) as beside:
+        onnx.save_model(model, str(beside))
+
+
+def read(path: str | Path) -> ModelInfo:
+    """What a model file says about itself, read without starting a session: a millisecond. ``path``: see ``shipped.found``.
+
+    Raises FaceletError when the file is missing, not ONNX or not ours. ``model_session.open_session`` also checks that it is true.
+    """
+    return parse(metadata_of(content(path), path), str(path))
+
+
+def content(path: str | Path) -> bytes:
+    """The file's bytes. Raises FaceletError when it is missing, empty or larger than MAX_BYTES."""
+    data = read_bytes(found(path), MAX_BYTES)
+    if not data:
+        raise FaceletError(f"{path} is empty (0 bytes)")
+    return data
+
+
+def metadata_of(data: bytes, path: str | Path) -> dict[str, str]:
+    """All of its metadata. Raises FaceletError when ``data`` is not a whole ONNX file."""
+    try:
+        return metadata(data)
+    except ValueError as error:
+        raise FaceletError(f"{path} is not a whole ONNX file ({error})") from None

@@ -1,0 +1,115 @@
+"""What all steps of one run share: recipe, faces, hardware, folder; and the job that each of them is given.
+
+>>> work = Work(recipe, read_faces(recipe.faces), folder, Hardware(), console.print)
+>>> job = work.job(step, seed=0, models={})
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from facelet.errors import FaceletError, unknown
+from facelet.faces import FaceSet, PairSet, load_pairs
+from facelet.faces import load as load_faces
+from facelet.faces.concat import together
+from facelet.faces.drawn_pairs import draw_pairs
+from facelet.models.model_file import CropInfo
+from facelet.recipes.schema import FacesChoice, Recipe
+from facelet.step import Job, Made, Step
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Where training happens: device "auto", "cpu" or "cuda"; devices and nodes for DDP; precision "auto", "fp32", "bf16"."""
+
+    device: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Raises FaceletError for what no machine has."""
+        for name, known in (("device", ("auto", "cpu", "cuda")), ("precision", ("auto", "fp32", "bf16"))):
+            if (value := getattr(self, name)) not in known:
+                raise unknown(name, value, known)
+        if self.devices < 1 or self.nodes < 1:
+            raise FaceletError(f"--devices {self.devices} --nodes {self.nodes}: there is at least one of each")
+
+
+@dataclass(frozen=True)
+class Work:
+    """The constants of one run. ``say`` prints one line; ``leads``: whether this process writes in the folder."""
+
+    recipe: Recipe
+    faces: FaceSet
+    folder: Path
+    hardware: Hardware
+    say: Callable[[str], None]
+    leads: bool = True
+
+    def label(self, step: Step, seed: int) -> str:
+        """Of the model: the step's name, with the seed behind it from the second seed on."""
+        return step.name if seed == 0 else f"{step.name}-s{seed}"
+
+    def place(self, step: Step, seed: int) -> Path:
+        """The step's own folder."""
+        return self.folder / "steps" / self.label(step, seed)
+
+    @cached_property
+    def pairs(self) -> dict[str, PairSet]:
+        """What embeddings are measured on: of val faces for choices; the recipe's own, or of test faces, for figures.
+
+        The recipe's own have the size of their source, from which each model fits them to its own.
+        """
+        drawn = {split: draw_pairs(self.faces.split(split)) for split in ("val", "test") if self.faces.has(split)}
+        if self.recipe.pairs:
+            drawn["test"] = load_pairs(self.recipe.pairs)
+        return drawn
+
+    @property
+    def crop(self) -> CropInfo:
+        """How models cut faces from photos."""
+        asked = self.recipe.crop
+        return CropInfo(align=asked.align, margin=self.faces.margin if asked.margin is None else asked.margin)
+
+    def job(self, step: Step, seed: int, models: dict[str, Made]) -> Job:
+        return Job(
+            name=step.name,
+            folder=self.place(step, seed),
+            faces=self.faces,
+            models=models,
+            seed=seed,
+            device=self.hardware.device,
+            devices=self.hardware.devices,
+            nodes=self.hardware.nodes,
+            precision=self.hardware.precision,
+            say=self.say,
+            recipe=self.recipe.title,
+            leads=self.leads,
+        )
+
+
+def read_faces(choice: FacesChoice, pairs: str = "") -> FaceSet:
+    """The faces a recipe names, with train and val and, to be honest about anything, test faces or ``pairs`` in their place."""
+    place = f"{choice.source}:{choice.path}" if choice.path else choice.source
+    faces = load_faces(place, size=choice.size, channels=choice.channels, **choice.options)
+    framing = {"margin": faces.margin} if "margin" in choice.options else {}
+    if choice.also:
+        others = [
+            load_faces(other, size=choice.size, channels=choice.channels or faces.channels, **framing)
+            for other in choice.also
+        ]
+        faces = together([faces, *others])
+    for split in ("train", "val") if pairs else ("train", "val", "test"):
+        if not faces.has(split):
+            people = split == "test" and faces.identities is not None
+            instead = (
+                "give pairs to measure on: --pairs lfw:PATH"
+                if people
+                else f"most sources make them of train when asked: {place}?{split}=0.15"
+            )
+            raise FaceletError(f"a recipe needs train, val and test faces, and {place} has no {split} faces; {instead}")
+    return faces

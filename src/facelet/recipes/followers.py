@@ -1,0 +1,79 @@
+"""Several processes of torchrun or srun, one run: the first leads and runs the recipe; the others train with it, silently.
+
+>>> with leading(folder, started) as begin: ...  # the first; begin() once folder and plan stand
+>>> follow(folder, hardware, started)            # each of the others
+
+They meet in the trainings, by Lightning's rendezvous; between them the followers wait for what the leader leaves in the
+run's folder, which has to be on a disk that all machines share.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from facelet.errors import FaceletError
+from facelet.io import files
+from facelet.learn.device.launch import Launch
+from facelet.learn.steps.training_step import Lesson
+from facelet.recipes import schema
+from facelet.recipes.context import Hardware, Work, read_faces
+from facelet.recipes.result import read_done
+from facelet.step import Made
+
+MARKER = ".launch.json"
+"""In the run's folder: the launch that the leader belongs to, and the error that ended it."""
+POLL, PATIENCE = 0.5, 15.0
+"""Seconds between looks, and for the leader to say why a training that all were in has ended."""
+
+
+@contextmanager
+def leading(folder: Path, started: Launch | None) -> Iterator[Callable[[], None]]:
+    """Yields what tells the followers to begin; an error ends them too. Does nothing in a process on its own."""
+
+    def tell(error: str = "") -> None:
+        if started:
+            files.write_json(folder / MARKER, {"launch": started.id, "error": error})
+
+    try:
+        yield tell
+    except BaseException as error:
+        tell(str(error) or type(error).__name__)
+        raise
+
+
+def follow(folder: Path, hardware: Hardware, started: Launch) -> None:
+    """Takes part in every training of the run in ``folder``. Raises FaceletError when the leader has ended with an error."""
+    _wait(lambda: _begun(folder, started), folder, started)
+    recipe = schema.load(str(folder / "recipe.yaml"))
+    work = Work(recipe, read_faces(recipe.faces, recipe.pairs), folder, hardware, say=lambda line: None, leads=False)
+    for seed, steps in enumerate(recipe.rounds()):
+        models: dict[str, Made] = {}
+        for step, _ in steps:
+            done = work.place(step, seed) / "done.json"
+            if not done.exists() and isinstance(step, Lesson):
+                try:
+                    step.run(work.job(step, seed, models))
+                except Exception:
+                    _wait(lambda: False, folder, started, PATIENCE)  # raises the leader's error, if it has one
+                    raise
+            _wait(done.exists, folder, started)
+            models[step.name] = read_done(done.parent)[2]
+
+
+def _begun(folder: Path, started: Launch) -> bool:
+    path = folder / MARKER
+    return path.exists() and files.read_json(path)["launch"] == started.id
+
+
+def _wait(ready: Callable[[], bool], folder: Path, started: Launch, seconds: float = float("inf")) -> None:
+    """Until ``ready``. Raises FaceletError when the leader of this launch has left an error."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if _begun(folder, started) and (error := files.read_json(folder / MARKER)["error"]):
+            raise FaceletError(f"the leading process ended: {error}")
+        if ready():
+            return
+        time.sleep(POLL)

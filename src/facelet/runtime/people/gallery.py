@@ -1,0 +1,214 @@
+"""Photos in, names out: people enrolled in a gallery, and found again in other photos.
+
+>>> with Gallery("people.db", model="mobileface.onnx") as gallery:
+...     gallery.enroll("Anna", ["anna-1.jpg", "anna-2.jpg"])
+...     for match in gallery.identify("party.jpg"):
+...         print(match.name, match.score, match.face.box)
+...     gallery.remove("Anna")
+
+A name is the likeliest of those enrolled, above a threshold; the more people are in a gallery, the more often a
+stranger is like one of them. Enrol nobody who has not agreed to it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from facelet.errors import FaceletError
+from facelet.runtime.analyzer import Analyzer, Face, Finder, Photo
+from facelet.runtime.model import Model
+from facelet.runtime.people import database, subject
+from facelet.runtime.people.store import Enrolled, EnrolledFace, Maker, Person, checked_name
+from facelet.runtime.people.subject import Sitter
+from facelet.runtime.telling import plain
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """A face of a photo and who it is.
+
+    Attributes:
+        name: of the enrolled face most like it; None below the threshold.
+        score: cosine to that face, -1 to 1.
+    """
+
+    face: Face = field(repr=False)
+    name: str | None
+    score: float
+
+
+@dataclass(frozen=True)
+class Alike:
+    """A face that is as like another person's as the threshold asks: the photo, the other name, the cosine."""
+
+    photo: str
+    name: str
+    score: float
+
+    def __str__(self) -> str:
+        return f"{self.photo or 'this face'} looks like {self.name!r}, who is enrolled already (score {self.score:.3f})"
+
+
+@dataclass(frozen=True)
+class Enrollment:
+    """What ``enroll`` did.
+
+    Attributes:
+        faces: how many are new.
+        already: how many were there before, to the bit.
+        alike: those that look like somebody of another name.
+        notes: of photos with several faces, of faces in the background that were ignored, of faces smaller than the model
+            was measured on, and where likeness could not be looked for.
+    """
+
+    name: str
+    faces: int
+    already: int = 0
+    alike: tuple[Alike, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Gallery:
+    """Enrolled people in a SQLite file, with the model that made their vectors. May be used by several threads.
+
+    Args:
+        file: $FACELET_GALLERY when empty, else gallery.db in the user's data folder; made by the first ``enroll``.
+        model: an identity model file or name, or one loaded; see ``verify``. Opened when first needed: ``people``,
+            ``faces`` and ``remove`` need none.
+        threshold: cosine from which a face is an enrolled person's; the model file's own when None.
+
+    Methods raise FaceletError when there is no gallery yet, for one that is damaged, in use or made with another model.
+    """
+
+    def __init__(
+        self,
+        file: str | Path = "",
+        model: Model | str | Path = "",
+        detector: Finder | str | Path = "",
+        threshold: float | None = None,
+        threads: int = 0,
+    ) -> None:
+        self.file = database.find(file)
+        self._options = model, detector, threads
+        self._threshold = threshold
+        self._analyzer: Analyzer | None = None
+        self._enrolled: Enrolled | None = None
+
+    def __enter__(self) -> Gallery:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._enrolled is not None:
+            self._enrolled.close()
+            self._enrolled = None
+
+    @property
+    def analyzer(self) -> Analyzer:
+        """Detector and identity model."""
+        if self._analyzer is None:
+            self._analyzer = subject.opened(*self._options)
+        return self._analyzer
+
+    @property
+    def threshold(self) -> float:
+        """Raises FaceletError when neither the model file nor the caller has one."""
+        return subject.threshold_of(self.analyzer.model, self._threshold)
+
+    @property
+    def model(self) -> Maker | None:
+        """Hash and name of the file of the model that the faces were enrolled with; None while nobody is."""
+        return self._opened().maker
+
+    def enroll(
+        self, name: str, photos: Photo | Iterable[Photo], largest: bool = False, small: bool = False
+    ) -> Enrollment:
+        """Adds the face of each photo under ``name``: all of them, or none when one fails.
+
+        Args:
+            name: 1 to 200 printable characters; known names get more faces.
+            photos: with one face each; of several the largest is taken when ``largest``.
+            small: also take faces of less than half the pixels a side that the model was measured from.
+
+        Raises FaceletError for a photo that cannot be read, without a face, with several or with a small one, and for no name.
+        """
+        name, maker = checked_name(name), self._maker()
+        if self.file.exists() and self.file.stat().st_size:
+            self._opened().require(maker)
+        several = [photos] if isinstance(photos, str | os.PathLike | bytes | np.ndarray) else list(photos)
+        if not several:
+            raise FaceletError(f"no photo of {name!r} given")
+        sitters = [subject.only_face(self.analyzer, photo, largest) for photo in several]
+        if not small:
+            subject.require_size(sitters, self.analyzer.model.info)
+        return self._enroll(name, sitters, maker)
+
+    def _enroll(self, name: str, sitters: Sequence[Sitter], maker: Maker) -> Enrollment:
+        enrolled = self._opened(create=True)
+        vectors = np.stack([sitter.vector for sitter in sitters])
+        notes = [sitter.note for sitter in sitters if sitter.note]
+        alike: list[Alike] = []
+        if self._threshold is None and self.analyzer.model.info.threshold is None:
+            notes.append("the model has no threshold: not looked whether the face is enrolled under another name")
+        else:
+            enrolled.require(maker)
+            others = enrolled.nearest(vectors, but=name)
+            likeness = zip(sitters, others, strict=True)
+            alike = [Alike(sitter.photo, *other) for sitter, other in likeness if other[1] >= self.threshold]
+        added = enrolled.add(name, vectors, [sitter.photo for sitter in sitters], maker)
+        return Enrollment(name, added, len(sitters) - added, tuple(alike), tuple(notes))
+
+    def identify(self, photo: Photo) -> list[Match]:
+        """Who is in a photo, largest face first; empty when there is no face. Raises as ``ready`` does."""
+        self.ready()
+        return self.matches(self.analyzer.analyze(photo))
+
+    def matches(self, faces: Sequence[Face]) -> list[Match]:
+        """Who they are, for faces with the identity vectors of this gallery's model."""
+        if not faces:
+            return []
+        limit, vectors = self.threshold, [face.identity for face in faces if face.identity is not None]
+        found = self._opened().nearest(np.stack(vectors))
+        return [
+            Match(face, name if score >= limit else None, score)
+            for face, (name, score) in zip(faces, found, strict=True)
+        ]
+
+    def ready(self) -> None:
+        """Raises FaceletError unless faces can be identified: somebody is enrolled, with this model, and it has a threshold."""
+        maker, _ = self._maker(), self.threshold
+        enrolled = self._opened()
+        if enrolled.maker is None:
+            raise FaceletError(f"nobody is in the gallery {self.file}; begin with: facelet enroll NAME PHOTO")
+        enrolled.require(maker)
+
+    def remove(self, *names: str) -> dict[str, int]:
+        """Deletes people for good, all ``names`` or none; how many faces each had. Raises FaceletError for an unknown name."""
+        return self._opened().remove(names)
+
+    def people(self) -> list[Person]:
+        """Everyone who is enrolled, by name."""
+        return self._opened().people()
+
+    def faces(self) -> Iterator[EnrolledFace]:
+        """Every enrolled face with its vector, by name."""
+        return self._opened().faces()
+
+    def _maker(self) -> Maker:
+        model = self.analyzer.model
+        return Maker(model.sha256, plain(model.path.name))
+
+    def _opened(self, create: bool = False) -> Enrolled:
+        if self._enrolled is None:
+            self._enrolled = Enrolled(self.file, create)
+        return self._enrolled

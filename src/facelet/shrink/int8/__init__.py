@@ -1,0 +1,1 @@
+"""Machinery of int8 quantization."""

@@ -1,0 +1,89 @@
+"""What int8 may cost: a model file's score on validation faces, held against that of its fp32 parent.
+
+>>> guard = guard_for(model_file.read("student.onnx"), faces, "student.onnx")
+>>> guard("student-int8.onnx").within(0.3, guard("student.onnx"))
+
+Of classes it is the share of right answers. Of identity it is that of pairs, at other folds' thresholds, and how near embeddings
+stay to the parent's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from facelet.errors import FaceletError
+from facelet.faces import FaceSet
+from facelet.faces.drawn_pairs import draw_pairs
+from facelet.measure.pair_evaluation import evaluate_pairs_model
+from facelet.models.model_file import ModelInfo
+from facelet.runtime.model import Model
+
+
+@dataclass(frozen=True)
+class Score:
+    """Validation accuracy by ONNX Runtime: ``right`` of ``n`` faces or pairs; ``cosine``: mean to the parent's embeddings."""
+
+    right: int
+    n: int
+    cosine: float | None = None
+
+    @property
+    def share(self) -> float:
+        return self.right / self.n
+
+    @property
+    def unit(self) -> str:
+        return "faces" if self.cosine is None else "pairs"
+
+    def within(self, allowance: float, of: Score, cosine: float = 0.0) -> bool:
+        """Whether it is at most ``allowance`` percentage points below ``of``, and embeddings are as near as ``cosine``."""
+        near = self.cosine is None or self.cosine >= cosine
+        return near and 100 * (of.right - self.right) / self.n <= allowance + 1e-9
+
+    def __str__(self) -> str:
+        near = "" if self.cosine is None else f", cosine {self.cosine:.4f}"
+        return f"{100 * self.share:.2f} %{near}"
+
+
+Guard = Callable[[Path], Score]
+
+
+def guard_for(info: ModelInfo, faces: FaceSet, parent: Path) -> Guard:
+    """How files are scored that answer as ``parent`` does. Raises FaceletError when ``faces`` cannot tell."""
+    val = faces.split("val")
+    return _of_identity(val, parent) if info.task == "identity" else _of_classes(val, info)
+
+
+def _of_classes(val: FaceSet, info: ModelInfo) -> Guard:
+    if tuple(info.labels) != tuple(val.classes):
+        raise FaceletError(
+            f"{info.name} answers with {', '.join(info.labels)}; the faces are of {', '.join(val.classes)}"
+        )
+    known = val.take(np.flatnonzero(val.labels >= 0))
+    if not len(known):
+        raise FaceletError(
+            f"quantize needs labelled val faces to hold the allowance against, and {val.source} has none"
+        )
+
+    def score(path: Path) -> Score:
+        answers = Model.load(path).logits(known.images).argmax(1)
+        return Score(int((answers == known.labels).sum()), len(known))
+
+    return score
+
+
+def _of_identity(val: FaceSet, parent: Path) -> Guard:
+    pairs = draw_pairs(val)
+    before = Model.load(parent).embeddings(pairs.images)
+
+    def score(path: Path) -> Score:
+        model = Model.load(path)
+        result = evaluate_pairs_model(model, pairs)
+        near = (model.embeddings(pairs.images) * before).sum(1).mean()
+        return Score(int(result.correct.sum()), len(pairs), float(near))
+
+    return score

@@ -1,0 +1,69 @@
+"""Which layers suffer most in int8, and the fewest of them that must stay in float.
+
+>>> ranking = rank(calibrated, Choice("u8s8"), inputs)
+>>> floats = fewest(ranking, holds=lambda some: accuracy_of(some) >= enough)
+
+A layer's sensitivity is how far the logits move when it alone is quantized, so effects that need two layers are not seen;
+``fewest`` measures the real thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+
+from facelet.shrink.int8.qdq import Calibrated, Choice
+
+
+def rank(graph: Calibrated, choice: Choice, inputs: NDArray[np.float32]) -> list[str]:
+    """Names of the computing nodes, the one that moves the logits most first.
+
+    Args:
+        choice: types to quantize with; its ``floats`` are ignored.
+        inputs: float32 (N, C, H, W), prepared as for the network.
+    """
+    whole = graph.computing
+    reference = _logits(graph.quantized(replace(choice, floats=whole)), inputs)
+    moved = {}
+    for name in whole:
+        others = tuple(other for other in whole if other != name)
+        moved[name] = float(
+            np.square(_logits(graph.quantized(replace(choice, floats=others)), inputs) - reference).mean()
+        )
+    return sorted(whole, key=lambda name: -moved[name])
+
+
+def fewest(ranking: Sequence[str], holds: Callable[[tuple[str, ...]], bool]) -> tuple[str, ...] | None:
+    """The shortest head of ``ranking`` for which ``holds``: found by doubling, then by halving; None when not even all do.
+
+    ``holds`` is taken to stay true once it is; where it does not, the answer still holds but may not be the shortest.
+    """
+    low, high = 0, 1
+    while not holds(tuple(ranking[:high])):
+        if high >= len(ranking):
+            return None
+        low, high = high, min(2 * high, len(ranking))
+    while high - low > 1:
+        middle = (low + high) // 2
+        if holds(tuple(ranking[:middle])):
+            high = middle
+        else:
+            low = middle
+    return tuple(ranking[:high])
+
+
+def _logits(model: onnx.ModelProto, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=0
+    )
+    name = session.get_inputs()[0].name
+    return np.concatenate(
+        [session.run(None, {name: part})[0] for part in np.array_split(inputs, max(1, len(inputs) // 32))]
+    )

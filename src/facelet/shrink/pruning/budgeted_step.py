@@ -1,0 +1,77 @@
+"""What the steps that cut a net to a budget have in common: its YAML fields, the search for widths, and how they are told.
+
+>>> class Prune(Budgeted): ...
+>>> Prune.model_validate({"do": "prune", "as": "small", "of": "large", "params": 0.2, "epochs": 6}).budget
+Budget(kind='params', asked=0.2)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterator, Mapping
+
+from pydantic import Field, model_validator
+from torch import nn
+
+from facelet.errors import FaceletError
+from facelet.learn.steps.training_step import Lesson
+from facelet.measure.efficiency.cost import Cost
+from facelet.measure.ledger.row import amount
+from facelet.nets import NetSpec
+from facelet.shrink.pruning.budget import KINDS, Budget
+from facelet.shrink.pruning.search import Grid, Trial
+
+
+class Budgeted(Lesson):
+    """Fields of Lesson, and exactly one budget."""
+
+    ratio: float | None = Field(None, gt=0, lt=1, description="share of the channels that is removed")
+    params: float | None = Field(
+        None, gt=0, description="parameters that may be left; below 1 the share of the original's"
+    )
+    macs: float | None = Field(None, gt=0, description="multiply-accumulates that may be left, likewise")
+    bytes: float | None = Field(None, gt=0, description="size of the fp32 file, likewise")
+    latency_ms: float | None = Field(None, gt=0, description="of one face on one thread of this machine, in fp32")
+    round_to: int = Field(8, ge=1, le=1024, description="widths are multiples of this where the layer allows")
+    cap: float = Field(0.9, gt=0, lt=1, description="largest share that one layer may lose")
+
+    @model_validator(mode="after")
+    def _check_budget(self) -> Budgeted:
+        given = [kind for kind in KINDS if getattr(self, kind) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"give exactly one budget of {', '.join(KINDS)}; here {' and '.join(given) or 'none'} is given"
+            )
+        if given[0] != "latency_ms" and getattr(self, given[0]) == 1:
+            raise ValueError(f"{given[0]}: 1 is neither a share below 1 nor a number above it")
+        return self
+
+    @property
+    def budget(self) -> Budget:
+        return next(Budget(kind, getattr(self, kind)) for kind in KINDS if getattr(self, kind) is not None)
+
+    def trial(self, spec: NetSpec) -> Trial:
+        """Raises FaceletError, naming the step, for a net that cannot be cut."""
+        with self.named():
+            return Trial(spec, self.budget, Grid(self.round_to, self.cap))
+
+    @contextlib.contextmanager
+    def named(self) -> Iterator[None]:
+        """Errors begin with the step's name."""
+        try:
+            yield
+        except FaceletError as error:
+            raise FaceletError(f"{self.name}: {error}") from None
+
+
+def change(whole: Cost, left: Cost) -> str:
+    """Of parameters: "20.2 M → 3.82 M parameters"."""
+    return f"{amount(whole.params)} → {amount(left.params)} parameters"
+
+
+def steps(before: Mapping[str, int], after: Mapping[str, int], net: nn.Module) -> str:
+    """Widths from the input on: "64→32 ×4, 128→56, ..."."""
+    pairs = [f"{before[name]}→{after[name]}" for name, _ in net.named_modules() if name in before]
+    runs = [(pair, len(list(same))) for pair, same in itertools.groupby(pairs)]
+    return ", ".join(pair + (f" ×{count}" if count > 1 else "") for pair, count in runs)

@@ -1,0 +1,230 @@
+"""The training of a translation: it resumes exactly, undoes a divergence, keeps to its time, and stops when asked."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from facelet.errors import FaceletError
+from facelet.learn import checkpoints
+from facelet.learn.cyclegan import trainer
+from facelet.learn.cyclegan.model import Choice, Translation
+from facelet.learn.cyclegan.trainer import TranslationPlan, Translator, translate
+from facelet.learn.cyclegan.unpaired_batches import Pairs
+from facelet.learn.device.precision import Precision
+from facelet.learn.engine import stopwatch
+from facelet.learn.engine.checkpoint import TrainingFolder
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def always(monkeypatch):
+    """A checkpoint after every step."""
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "COST", 0.0)
+
+
+@pytest.fixture
+def plan(faces):
+    train = faces.labelled("train")
+
+    def make(job, steps=12, **more):
+        torch.manual_seed(0)
+        return TranslationPlan(
+            name="made, sadness",
+            translation=Translation(1, Choice(width=4, blocks=1, layers=1, pool=6)),
+            pairs=Pairs(train.images[train.labels == 0], train.images[train.labels == 1], 4, 1),
+            **{"steps": steps, "seconds": None, "precision": Precision(False, True), "seed": 1, **more},
+            folder=TrainingFolder(job.folder, "it"),
+        )
+
+    return make
+
+
+def weights(job):
+    return load_file(job.folder / "net.safetensors")
+
+
+def test_broken_off_and_resumed_it_ends_with_the_same_weights(plan, job, always, monkeypatch):
+    whole, broken = job("whole"), job("broken")
+    assert translate(plan(whole), whole, CPU)["steps"] == 12
+    real = Translator.training_step
+
+    def torn(self, batch, index):
+        if self.done == 7:
+            raise RuntimeError("the machine goes down")
+        real(self, batch, index)
+
+    monkeypatch.setattr(Translator, "training_step", torn)
+    with pytest.raises(RuntimeError, match="goes down"):
+        translate(plan(broken), broken, CPU)
+    monkeypatch.setattr(Translator, "training_step", real)
+    said: list[str] = []
+    broken.say = said.append
+    translate(plan(broken), broken, CPU)
+    assert said == ["  made, sadness: continues after step 7 of 12"]
+    first, second = weights(whole), weights(broken)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert sorted(path.name for path in broken.folder.iterdir()) == ["net.safetensors", "plan.json", "result.json"]
+    monkeypatch.setattr(trainer, "quiet_trainer", lambda *_, **__: pytest.fail("it trains again"))
+    assert translate(plan(broken), broken, CPU)["steps"] == 12
+
+
+def spoil(monkeypatch, spoilt):
+    """Losses of the steps for which ``spoilt(step, setbacks)`` are no numbers."""
+    real = Translator.training_step
+
+    def step(self, batch, index):
+        bad = spoilt(self.done, self.divergence.setbacks)
+        real(self, batch, index)
+        if bad:
+            self._watch.add(torch.tensor(float("nan")))
+            with torch.no_grad():
+                next(self.translation.parameters()).fill_(float("nan"))
+
+    monkeypatch.setattr(Translator, "training_step", step)
+
+
+def test_a_divergence_is_undone(plan, job, always, monkeypatch):
+    monkeypatch.setattr(trainer, "KEEP", 4)
+    spoil(monkeypatch, lambda step, setbacks: step == 5 and setbacks == 0)
+    said: list[str] = []
+    work = job(say=said.append)
+    result = translate(plan(work), work, CPU)
+    assert (result["steps"], result["setbacks"]) == (12, 1)
+    assert "is nan at step 6" in said[0]
+    assert "restored step 4, learning rate halved (1 of 3)" in said[0]
+    assert all(torch.isfinite(weight).all() for weight in weights(work).values())
+
+
+def test_one_that_always_diverges_is_given_up(plan, job, always, monkeypatch):
+    monkeypatch.setattr(trainer, "KEEP", 1)
+    spoil(monkeypatch, lambda step, setbacks: step == 2)
+    work = job()
+    with pytest.raises(
+        FaceletError, match=r"made, sadness: diverged 4 times .*good state is kept.*lower lr than 0.0002"
+    ):
+        translate(plan(work), work, CPU)
+    assert (work.folder / "state.pt").exists()
+    assert not (work.folder / "net.safetensors").exists()
+
+
+def test_where_a_divergence_goes_back_to_is_no_matter_of_the_clock(plan, job, monkeypatch):
+    """A checkpoint after every step, or none: the same state is restored, and the same weights come out."""
+    monkeypatch.setattr(trainer, "KEEP", 3)
+    spoil(monkeypatch, lambda step, setbacks: step == 8 and setbacks == 0)
+    slow, quick = job("slow"), job("quick")
+    translate(plan(slow), slow, CPU)
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "COST", 0.0)
+    translate(plan(quick), quick, CPU)
+    first, second = weights(slow), weights(quick)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """``machine(pace)``: a clock on which a step takes ``pace(now)`` seconds and all else nothing."""
+    real = Translator.training_step
+
+    def make(pace):
+        now = [0.0]
+        monkeypatch.setattr(stopwatch, "clock", lambda: now[0])
+
+        def step(self, batch, index):
+            real(self, batch, index)
+            now[0] += pace(now[0])
+
+        monkeypatch.setattr(Translator, "training_step", step)
+
+    return make
+
+
+def test_a_broken_probe_begins_anew(plan, job, machine, monkeypatch):
+    machine(lambda now: 1.0)
+    spoil(monkeypatch, lambda step, setbacks: step == 1 and setbacks == 0)
+    said: list[str] = []
+    work = job(say=said.append)
+    result = translate(plan(work, steps=None, seconds=40.0), work, CPU)
+    assert any("restored step 0" in line for line in said)
+    assert all(torch.isfinite(weight).all() for weight in weights(work).values())
+    assert (result["steps"], result["seconds"]) == (34, 40.0), "the six steps that were undone took time"
+
+
+def test_asked_to_stop_at_its_end_it_keeps_what_it_has(plan, job, monkeypatch):
+    real = Translator.on_train_end
+
+    def end(self):
+        real(self)
+        self.interrupt.asked = True
+
+    monkeypatch.setattr(Translator, "on_train_end", end)
+    work = job()
+    with pytest.raises(FaceletError, match="stopped at its end"):
+        translate(plan(work), work, CPU)
+    assert translate(plan(work), work, CPU)["steps"] == 12
+
+
+def test_without_any_checkpoint_it_goes_back_to_the_start(plan, job, monkeypatch):
+    spoil(monkeypatch, lambda step, setbacks: step == 3 and setbacks == 0)
+    said: list[str] = []
+    work = job(say=said.append)
+    translate(plan(work), work, CPU)
+    assert "restored step 0" in said[0]
+
+
+@pytest.mark.parametrize("factor", [0.1, 10])
+def test_minutes_are_kept_to(plan, job, machine, factor):
+    """Also when the machine becomes ten times as fast, or as slow, midway."""
+    machine(lambda now: 0.3 if now < 15 else 0.3 * factor)
+    said: list[str] = []
+    work = job(say=said.append)
+    result = translate(plan(work, steps=None, seconds=30.0), work, CPU)
+    assert result["seconds"] == pytest.approx(30, rel=0.1)
+    kept = json.loads((work.folder / "plan.json").read_text())["schedule"]
+    assert kept["total"] == result["steps"] == kept["marks"][-1]["total"] != kept["marks"][0]["total"]
+    assert said[0].startswith("  made, sadness: 300 ms a step: 9")
+    assert any("made, sadness: the pace changed from 300 to" in line for line in said)
+
+
+def test_a_divergence_costs_its_time(plan, job, machine, monkeypatch):
+    """Marks behind the state that is restored are undone with their steps, and what is left of the time is laid out anew."""
+    machine(lambda now: 0.3 if now < 15 else 0.06)
+    monkeypatch.setattr(trainer, "KEEP", 20)
+    spoil(monkeypatch, lambda step, setbacks: step == 80 and setbacks == 0)
+    work = job()
+    result = translate(plan(work, steps=None, seconds=30.0), work, CPU)
+    assert result["setbacks"] == 1
+    assert result["seconds"] == pytest.approx(30, rel=0.1)
+    marks = [mark["step"] for mark in json.loads((work.folder / "plan.json").read_text())["schedule"]["marks"]]
+    assert marks == sorted(set(marks))
+
+
+def test_it_stops_when_it_is_asked(plan, job, monkeypatch):
+    real = Translator.training_step
+
+    def step(self, batch, index):
+        real(self, batch, index)
+        self.interrupt.asked = self.done == 4
+
+    monkeypatch.setattr(Translator, "training_step", step)
+    work = job()
+    with pytest.raises(FaceletError, match=r"stopped after step 4 of 12; `facelet run --resume RUN` continues there"):
+        translate(plan(work), work, CPU)
+    assert int(torch.load(work.folder / "state.pt", weights_only=True)["done"]) == 4
+
+
+def test_the_learning_rate_is_held_and_then_falls(plan, job):
+    work = job()
+    learner = Translator(plan(work), None, None, print)
+    learner.divergence = trainer.Divergence(CPU)
+    learner.schedule = trainer.Schedule(100, 10, 50)
+    rates = []
+    for learner.done in (0, 49, 50, 75, 99):
+        rates.append(learner._rate())
+    np.testing.assert_allclose(rates, [1, 1, 1, 0.5, 0.02])

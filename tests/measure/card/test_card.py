@@ -1,0 +1,235 @@
+"""The model card: measured on shades and colours, written, and deaf to what names may contain."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+
+from facelet.errors import FaceletError
+from facelet.faces import load
+from facelet.measure.card import card as cards
+from facelet.measure.card.corruptions import levels
+from facelet.measure.card.markdown import balanced, fenced, markdown, mistakes, ranges
+from facelet.measure.metrics.intervals import wilson
+from facelet.measure.metrics.scores import score
+from facelet.models import model_file
+from facelet.models.model_file import ExitInfo, ExitPoint
+
+pytestmark = pytest.mark.usefixtures("quick_card")
+
+
+def rows(text: str, heading: str) -> list[list[str]]:
+    """Cells of the first table below ``heading``, without its head."""
+    lines = text[text.index(f"\n{heading}") :].splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("|:--"))
+    width = lines[start].count("|")
+    found = []
+    for line in lines[start + 1 :]:
+        if not line.startswith("|"):
+            break
+        assert len(re.findall(r"(?<!\\)\|", line)) == width
+        found.append([cell.strip() for cell in line.strip("|").split("|")])
+    return found
+
+
+def test_an_expression_model(expression, shades, people):
+    source = f"folder:{shades}"
+    path = expression(protocol=load(source).protocol.to_json(), licence="mine", figures={})
+    said = []
+    card = cards.measured(
+        path, faces=[source, f"folder:{shades / 'train'}?val=0.25&test=0.25"], people=f"faces:{people}", say=said.append
+    )
+    text = markdown(card)
+    assert (card.width, card.macs, card.threshold, card.origin) == (2, 2, None, None)
+    assert card.bytes == path.stat().st_size
+    assert [source.own for source in card.sources] == [True, False]
+    assert said[0] == "measuring: folder"
+    assert said[-1] == "measuring: latency"
+    assert text.startswith(
+        "# tiny\n\nIt says which of 2 expressions a face shows. It answers 90.0 % (69.9–97.2) of 20 "
+    )
+    for part in (
+        "| licence of the training faces | mine |",
+        f"### folder, test\n\n{card.sources[0].protocol}",
+        "The model was trained on the training faces of this source.",
+        "| balanced accuracy | 90.0 % (69.2–97.2) |",
+        "- bright taken for dark: 2 of 10",
+        "The model was made under another protocol; whether it has seen these faces is not known.",
+        "12 faces of faces:",
+        "; 1 more have names without them",
+        "Of bright (10), dark (10) there were fewer than 100 faces",
+        "The folder of its run was not at hand",
+        "Not for\n\n- Judging what somebody feels",
+        f"`{card.sources[0].protocol.split_hash}`",
+    ):
+        assert part in text
+    assert rows(text, "## Training faces") == [
+        ["train", "8", "4", "4"],
+        ["val", "8", "4", "4"],
+        ["test", "20", "10", "10"],
+    ]
+    tried = rows(text, "## Under worse conditions")
+    assert [row[:2] for row in tried] == [["as they are", ""], *([x.condition, x.strength] for x in levels(32))]
+    assert tried[0][2:4] == ["90.0 % (69.9–97.2)", ""]
+    assert tried[6] == ["little light", "6 stops less", "50.0 % (29.9–70.1)", "−40.0 (−60.2 to −14.1)", "100.0 %"]
+    groups = {row[0]: row[1:] for row in rows(text, "## By age, gender and race")}
+    assert groups["age 0 to 12"] == ["6", "100.0 %", "0.0 % (0.0–39.0)", "0 %", "100 %"]
+    assert "accuracy" not in text[text.index("## By age") : text.index("## How it was made")].replace("no accuracy", "")
+    assert "\n\n\n" not in text
+    assert text.endswith(".\n")
+    chosen = markdown(cards.measured(path, faces=[source], split="val"))
+    assert "**Choices were made by these faces, which flatters.**" in chosen
+
+
+def test_what_only_some_models_have(expression, shades):
+    card = cards.measured(expression(labels=("dark", "light")), faces=[f"folder:{shades}"])
+    points = tuple(ExitPoint(speed=x, threshold=1 - x, val_accuracy=0.8, macs=3, shares=(x, 1 - x)) for x in (0, 1))
+    exits = ExitInfo(threshold=0.8, macs=(2, 4), points=points)
+    text = markdown(replace(card, info=card.info.model_copy(update={"exits": exits})))
+    assert "| stops early | at the first of 2 exits that is at least 80.0 % sure;" in text
+    assert "| accuracy | 50.0 % (29.9–70.1) | of 20 faces |" in text
+    assert "| shared labels only | 100.0 % (72.2–100.0) | of 10 faces |" in text
+    assert "stops early" not in markdown(card)
+
+
+def test_an_identity_model(identity, small_lfw, people):
+    path = identity(threshold=0.97)
+    card = cards.measured(path, pairs=f"lfw:{small_lfw(folds=10, each=30, size=32)}?align=no", people=f"faces:{people}")
+    text = markdown(card)
+    result = card.sources[0].result
+    assert (card.width, card.threshold) == (3, 0.97)
+    for part in (
+        "It turns a face into 3 numbers",
+        f"{100 * result.accuracy:.2f} ± {100 * result.standard_error:.2f} % of 600 pairs of lfw",
+        "from 0.9700 on two faces count as one person's",
+        "| TAR at FAR 1 % |",
+        "say nothing of a FAR below 1 %",
+        "at the file's threshold, 0.9700",
+        "five landmarks laid on ArcFace's template",
+        "facelet verify passport.jpg door.jpg --model identity.onnx",
+        "Not for\n\n- Deciding alone about anyone",
+    ):
+        assert part in text
+    point = result.at_threshold(0.97)
+    tried = rows(text, "## Under worse conditions")
+    assert tried[0][4:] == [f"{100 * point.tar:.1f} %", f"{100 * point.far:.2f} %"]
+    assert len(tried) == 1 + len(levels(32))
+    assert rows(text, "## By age, gender and race")[0][:2] == ["all", str(12 * 11 // 2)]
+    assert "\n\n\n" not in text
+    with pytest.raises(FaceletError, match="has no threshold"):
+        cards.measured(identity(), pairs=f"lfw:{small_lfw()}")
+
+
+def test_how_it_was_made(run_folder, shades, tmp_path):
+    text = markdown(
+        cards.measured(run_folder / "student-int8.onnx", faces=[f"folder:{shades}"], run=str(run_folder), split="val")
+    )
+    assert "```bash\nfacelet run mine\n```" in text
+    assert "By Facelet 0.1.0 on a box, in 11 min for the steps" in text
+    assert "```yaml\ntitle: Mine\n```" in text
+    made = rows(text, "## How it was made")
+    assert [row[0] for row in made] == ["teacher", "student", "student-int8", "alone (control)"]
+    assert made[2][1:5] == ["quantize", "0", "80.0 % (70.0–87.0)", "5 s"]
+    assert "Over" not in text[text.index("## How it was made") :]
+    seeds = markdown(cards.measured(run_folder / "student-s1.onnx", faces=[f"folder:{shades}"], run=str(run_folder)))
+    assert "Over 2 seeds its accuracy was 80.0 ± 2.8 %." in seeds
+
+
+def test_a_later_card_keeps_how_it_was_made(run_folder, shades, tmp_path):
+    """Where the run's folder is gone, the file's earlier card tells; a third card says no more than the second."""
+    path, given = run_folder / "student-int8.onnx", {"faces": [f"folder:{shades}"], "split": "val"}
+    first = markdown(cards.measured(path, run=str(run_folder), **given))
+    texts = [first]
+    for _ in range(2):
+        model_file.write(onnx.load(path), model_file.read(path).model_copy(update={"card": texts[-1]}), path)
+        texts.append(markdown(cards.measured(path, **given)))
+    for text in texts[1:]:
+        assert text.count(cards.EARLIER) == 1
+        assert rows(text, "## How it was made") == rows(first, "## How it was made")
+        assert "The file itself: step" in text
+        assert text.count("The file itself: step") == 1
+    assert (
+        cards.earlier_origin("")
+        == cards.earlier_origin(markdown(cards.measured(path, **given)).replace(cards.EARLIER, cards.NO_RUN))
+        == ""
+    )
+
+
+def test_where_it_is_right(expression, shades):
+    text = markdown(cards.measured(expression(), faces=[f"folder:{shades}"]))
+    assert "| runs on | every processor: fp32 |" in text
+
+
+@pytest.mark.parametrize(
+    ("task", "given", "says"),
+    [
+        ("identity", {"faces": ["toy"]}, "measured on pairs of faces, not on classes: --pairs lfw:PATH"),
+        ("identity", {"people": "faces:x"}, "--pairs lfw:PATH"),
+        ("identity", {"pairs": "lfw:x", "split": "val"}, "pairs have no splits"),
+        ("identity", {"pairs": "lfw:x", "faces": ["toy"]}, "give one of them"),
+        ("expression", {"pairs": "lfw:x"}, "pairs of faces are for identity models"),
+        ("expression", {}, "say what to measure it on: --faces SOURCE"),
+        ("expression", {"faces": ["toy"], "split": "tset"}, "did you mean 'test'"),
+        ("expression", {"faces": ["toy"], "run": "gone"}, "no folder of a run 'gone'"),
+        ("expression", {"faces": ["toy?faces=90"]}, "and the classes of toy (neutral, happiness"),
+        ("expression", {"faces": ["toy?faces=90"], "people": "toy?faces=90"}, "--people faces:utkface.zip"),
+        ("expression", {"faces": ["lfw:x"]}, "has pairs of faces"),
+    ],
+)
+def test_what_does_not_fit_is_refused(expression, identity, task, given, says):
+    made = {"expression": expression, "identity": identity}[task]()
+    with pytest.raises(FaceletError) as caught:
+        cards.measured(made, **given)
+    assert says in str(caught.value)
+
+
+def test_names_are_text(expression, shades):
+    hostile = "a|b<script>`c`\n# d"
+    path = expression('it\'s "a".onnx', name=hostile, labels=("dark", "bright"), licence=hostile, recipe=hostile)
+    text = markdown(cards.measured(path, faces=[f"folder:{shades}"]))
+    assert "<script>" not in text
+    assert "\n# d" not in text
+    assert "| licence of the training faces | a\\|b&lt;script>\\`c\\` # d |" in text
+    code = re.search(r"```python\n(.*?)```", text, re.S)[1]
+    compile(code, "card", "exec")
+    assert 'model="it\'s \\"a\\".onnx"' in code
+    assert fenced("a\n```\nb", "yaml") == "````yaml\na\n```\nb\n````"
+
+
+def test_what_a_file_says_is_no_markup(expression, shades):
+    own = load(f"folder:{shades}").protocol.to_json()
+    path = expression(labels=("dark", "bright"), protocol={**own, "split_hash": "`<img src=x>`", "notes": ["![a](b)"]})
+    text = markdown(cards.measured(path, faces=[f"folder:{shades}"]))
+    assert "<img" not in text
+    assert "![a]" not in text
+    with pytest.raises(FaceletError, match="protocol is damaged"):
+        cards.measured(expression(protocol={"source": 3}), faces=[f"folder:{shades}"])
+
+
+def test_mistakes_and_ranges_are_counted_by_hand():
+    truth = np.array([0] * 5 + [1] * 3 + [2] * 2)
+    answers = np.array([0, 0, 1, 1, 2, 1, 1, 0, 2, 2])
+    sure = np.array([0.45, 0.55, 0.65, 0.75, 0.95, 0.4, 0.91, 1.0, 0.7, 0.9])
+    probabilities = np.repeat((1 - sure[:, None]) / 2, 3, 1)
+    probabilities[np.arange(10), answers] = sure
+    names = ("sad", "angry", "happy")
+    scores = score(probabilities, truth, names, names)
+    assert [(one.truth, one.answer, one.count, one.n) for one in mistakes(scores)] == [
+        ("sad", "angry", 2, 5), ("sad", "happy", 1, 5), ("angry", "sad", 1, 3),
+    ]  # fmt: skip
+    assert balanced(scores).startswith(f"{100 * (2 / 5 + 2 / 3 + 1) / 3:.1f} % (")
+
+    class Result:
+        correct = answers == truth
+
+    Result.probabilities = probabilities
+    assert [(row.name, row.n, row.accuracy) for row in ranges(Result)] == [
+        ("below 50 %", 2, 1.0), ("50 to 70 %", 2, 0.5), ("70 to 90 %", 2, 0.5), ("90 to 100 %", 4, 0.5),
+    ]  # fmt: skip
+    last = ranges(Result)[-1]
+    assert (last.low, last.high) == wilson(2, 4)
+    assert last.confidence == pytest.approx((0.95 + 0.91 + 1.0 + 0.9) / 4)

@@ -1,0 +1,119 @@
+"""The identity model, its threshold, and photos with no face, one and several."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+import facelet
+from facelet.errors import FaceletError
+from facelet.runtime import analyzer as analyzer_module
+from facelet.runtime.detector import Detection
+from facelet.runtime.model import Model
+from facelet.runtime.people import subject
+from facelet.runtime.people.gallery import Gallery
+
+
+def test_one_face(studio):
+    analyzer = subject.opened()
+    sitter = subject.only_face(analyzer, studio.photo("a/anna.png", 1))
+    assert (sitter.photo, sitter.note) == ("anna.png", "")
+    assert sitter.vector.dtype == np.float32
+    assert np.linalg.norm(sitter.vector) == pytest.approx(1, abs=1e-6)
+    picture = studio.shot(1)
+    encoded = cv2.imencode(".png", picture[:, :, ::-1])[1].tobytes()
+    alone = [subject.only_face(analyzer, kind) for kind in (picture, encoded)]
+    np.testing.assert_array_equal(alone[0].vector, alone[1].vector)
+    assert alone[0].photo == ""
+
+
+def test_several_faces_are_refused_or_the_largest_taken_as_told(studio):
+    analyzer = subject.opened()
+    name = studio.photo("two.png", 1, 2)
+    with pytest.raises(FaceletError, match=r"^two.png: 2 faces where one is expected; .*--largest"):
+        subject.only_face(analyzer, name)
+    sitter = subject.only_face(analyzer, name, largest=True)
+    assert sitter.note == "two.png: 2 faces, the largest is taken"
+    assert sitter.face.box[0] == 0
+
+
+def test_a_small_face_is_noted(studio, make_identity, tmp_path):
+    analyzer = subject.opened(make_identity(tmp_path / "strict.onnx", smallest=25))
+    small = "small: 24 px, measured from 25 px"
+    assert subject.only_face(analyzer, studio.photo("one.png", 1)).note == f"one.png: {small}"
+    two = subject.only_face(analyzer, studio.photo("two.png", 1, 2), largest=True)
+    assert two.note == f"two.png: 2 faces, the largest is taken; {small}"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("black.png", "^black.png: no face found"),
+        ("gone.png", "no photo or folder 'gone.png', did you mean 'one.png'"),
+        ("torn.png", "torn.png: not a readable image"),
+        ("clip.mp4", "clip.mp4: a video is no photo"),
+        ("0", "0: a webcam is no photo"),
+        (".", "4 photos where one is expected"),
+    ],
+)
+def test_what_is_no_photo_of_one_face(studio, name, says):
+    for file, people in (("black.png", ()), ("one.png", (1,)), ("two.png", (1, 2))):
+        studio.photo(file, *people)
+    (studio.folder / "torn.png").write_bytes(b"torn")
+    with pytest.raises(FaceletError, match=says):
+        subject.only_face(subject.opened(), name)
+
+
+def test_without_a_model_or_with_one_of_another_task(studio, shelf, tiny, monkeypatch):
+    with pytest.raises(FaceletError, match=r"tiny.onnx is a model for expression; expected one for identity"):
+        subject.opened(tiny)
+    monkeypatch.delenv("FACELET_IDENTITY_MODEL")
+    with pytest.raises(
+        FaceletError, match=r"no identity model: give one \(--model FILE, model=\) or set FACELET_IDENTITY"
+    ):
+        subject.opened()
+
+
+def test_the_analyzer_stays_open(studio):
+    assert subject.opened() is subject.opened(str(studio.model))
+    loaded = Model.load(studio.model)
+    assert subject.opened(loaded).model is loaded
+
+
+def test_threshold(studio, make_identity, tmp_path):
+    model = Model.load(studio.model)
+    assert subject.threshold_of(model) == 0.5
+    assert subject.threshold_of(model, 0.0) == 0.0
+    for wrong in (1.5, -2, float("nan")):
+        with pytest.raises(FaceletError, match="expected a cosine, -1 to 1"):
+            subject.threshold_of(model, wrong)
+    bare = Model.load(make_identity(tmp_path / "bare.onnx", threshold=None))
+    with pytest.raises(FaceletError, match=r"bare.onnx has no threshold of its own; give one"):
+        subject.threshold_of(bare)
+
+
+@pytest.mark.parametrize(
+    ("side", "score", "ignored"),
+    [(10, 0.8, True), (10, 0.85, False), (20, 0.5, False), (12, 0.5, True)],
+    ids=["small and weak", "small and sure", "large and weak", "half the side"],
+)
+def test_what_is_far_smaller_and_weaker_is_ignored_and_said(studio, side, score, ignored):
+    whole = analyzer_module.Detector("")
+
+    def find(photo):
+        (main,) = whole(photo)
+        return [main, Detection((0.0, 0.0, float(side), float(side)), score, main.landmarks)]
+
+    analyzer = subject.opened(detector=find)
+    name = studio.photo("wallpaper.png", 1)
+    if not ignored:
+        with pytest.raises(FaceletError, match=r"^wallpaper.png: 2 faces where one is expected"):
+            subject.only_face(analyzer, name)
+        return
+    sitter = subject.only_face(analyzer, name)
+    assert sitter.note == f"wallpaper.png: 1 far smaller and weaker face is ignored (score {score:.2f}; main face 0.90)"
+    assert sitter.face.box[2] == 24
+    done = Gallery(detector=find).enroll("Anna", name)
+    assert done.notes == (sitter.note,)
+    assert facelet.verify(name, name, detector=find).notes == (sitter.note,) * 2

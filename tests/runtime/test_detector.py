@@ -1,0 +1,152 @@
+"""YuNet on real photos: found faces, coordinates, sizes from one pixel to a hundred megapixels, threads, wrong files."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import pytest
+
+from facelet.errors import FaceletError
+from facelet.io import pixels
+from facelet.runtime.detector import DETAIL, SCORE, Detector, configured
+
+
+@pytest.fixture(scope="module")
+def detector(yunet):
+    return Detector(yunet)
+
+
+def holds(box, x, y):
+    return box[0] <= x <= box[0] + box[2] and box[1] <= y <= box[1] + box[3]
+
+
+@pytest.mark.real
+def test_group_photos(detector, photos_folder):
+    """Every face that dlib's annotators boxed, 43 in 11 photos."""
+    found = total = 0
+    for part in ("training.xml", "testing.xml"):
+        for image in ElementTree.parse(photos_folder / "dlib_faces" / part).getroot().iter("image"):
+            faces = detector(pixels.read(photos_folder / "dlib_faces" / image.get("file")))
+            for box in image.iter("box"):
+                left, top, width, height = (int(box.get(key)) for key in ("left", "top", "width", "height"))
+                total += 1
+                found += any(holds(face.box, left + width / 2, top + height / 2) for face in faces)
+    assert total == 43
+    assert found == total
+
+
+@pytest.mark.real
+def test_patterns_are_no_faces_unless_asked_for(yunet, photos_folder):
+    """Wallpaper that YuNet scores at 0.63 and 0.69."""
+    portrait = pixels.read(photos_folder / "verify" / "biden_biden2.jpg")
+    assert len(Detector(yunet)(portrait)) == 1
+    assert len(Detector(yunet, score=0.6)(portrait)) == 3
+
+
+def test_other_settings_make_a_detector_and_none_leave_the_file(yunet):
+    assert configured("y.onnx") == "y.onnx"
+    assert (configured(yunet, 0.9).score, configured(yunet, 0.9).detail) == (0.9, DETAIL)
+    assert (configured(yunet, detail=1280).score, configured(yunet, detail=1280).detail) == (SCORE, 1280)
+
+
+@pytest.mark.real
+def test_photos_without_people(detector, photos_folder):
+    animals = [name for name in (photos_folder / "noface").glob("*.jpg") if "dogs" not in name.name]
+    assert len(animals) == 5
+    assert not any(detector(pixels.read(name)) for name in animals)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("scale", [0.05, 0.2, 0.5, 2.5])
+def test_coordinates_are_the_photos(detector, portrait, scale):
+    (whole,) = detector(portrait)
+    photo = cv2.resize(portrait, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    (face,) = detector(photo)
+    tolerance = max(0.1 * whole.box[2] * scale, 1.5)
+    np.testing.assert_allclose(face.box, np.multiply(whole.box, scale), atol=tolerance)
+    np.testing.assert_allclose(face.landmarks, whole.landmarks * scale, atol=tolerance)
+    assert face.landmarks[0, 0] < face.landmarks[1, 0]
+    assert face.landmarks[:2, 1].max() < face.landmarks[2, 1] < face.landmarks[3:, 1].min()
+
+
+@pytest.mark.real
+def test_a_hundred_megapixels(detector, portrait):
+    photo = np.tile(portrait, (9, 12, 1))[:8400, :11900]
+    faces = detector(photo)
+    assert len(faces) >= 7 * 12
+    assert all(holds((0, 0, *photo.shape[1::-1]), *face.landmarks[2]) for face in faces)
+
+
+@pytest.mark.real
+def test_a_face_that_fills_a_large_photo(detector, portrait):
+    (face,) = detector(portrait)
+    x, y, width, height = (round(value) for value in face.box)
+    close = cv2.resize(portrait[y : y + height, x : x + width], (3000, 3900))
+    (filling,) = detector(close)
+    assert filling.box[2] > 2000
+
+
+@pytest.mark.real
+def test_largest_first_and_thresholds(yunet, photos_folder):
+    photo = pixels.read(photos_folder / "dlib_faces" / "bald_guys.jpg")
+    faces = Detector(yunet)(photo)
+    areas = [face.box[2] * face.box[3] for face in faces]
+    assert len(faces) == 24
+    assert areas == sorted(areas, reverse=True)
+    sure = Detector(yunet, score=0.9)(photo)
+    assert 0 < len(sure) <= len(faces)
+    assert all(face.score >= 0.9 for face in sure)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (1, 2000), (2000, 1), (31, 33), (640, 640)])
+def test_odd_sizes(detector, shape):
+    noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    assert isinstance(detector(noise), list)
+
+
+@pytest.mark.real
+def test_many_threads(detector, portrait, photos_folder):
+    group = pixels.read(photos_folder / "dlib_faces" / "2007_007763.jpg")
+    jobs = [portrait, group] * 6
+    alone = [[face.box for face in detector(photo)] for photo in jobs[:2]] * 6
+    with ThreadPoolExecutor(4) as pool:
+        together = [[face.box for face in faces] for faces in pool.map(detector, jobs)]
+    assert together == alone
+
+
+def test_wrong_files_and_values(tmp_path, yunet, tiny):
+    (tmp_path / "text.onnx").write_text("hello")
+    for wrong in (tmp_path / "text.onnx", tiny):
+        with pytest.raises(FaceletError, match=r"is no detector that OpenCV .* can run"):
+            Detector(wrong)
+    with pytest.raises(FaceletError, match="least score is 2; expected 0 to 1"):
+        Detector(yunet, score=2)
+    with pytest.raises(FaceletError, match="detail is 7 pixels; expected 64 to 4096"):
+        Detector(yunet, detail=7)
+
+
+def test_opencv_warns_of_nothing_and_still_logs_errors(yunet):
+    """In a process of its own, which imports OpenCV first: OpenCV writes to standard error itself."""
+    code = """
+import sys, cv2
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+from facelet.runtime.detector import Detector
+logging = getattr(cv2.utils, "logging", None)
+level = logging and logging.getLogLevel()
+find = Detector(sys.argv[1])
+with ThreadPoolExecutor(3) as pool:
+    list(pool.map(lambda _: find(np.zeros((90, 90, 3), np.uint8)), range(6)))
+assert (logging and logging.getLogLevel()) == level
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "OPENCV_LOG_LEVEL"}
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(yunet)], env=environment, capture_output=True, text=True, check=True
+    )
+    assert (run.stdout, run.stderr) == ("", "")

@@ -1,0 +1,136 @@
+"""Scores of channels: each against loops by hand, over the dependency group of a tiny residual net."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from facelet.errors import FaceletError
+from facelet.faces import load
+from facelet.learn.data.augment import augmentation
+from facelet.learn.data.batches import FaceBatches, Faces
+from facelet.learn.device.precision import Precision
+from facelet.learn.tasks.task import Labels
+from facelet.nets import NETS, FaceNet, NetSpec
+from facelet.nets.layers.multi_scale import MultiScaleConv
+from facelet.shrink.pruning import gradients
+from facelet.shrink.pruning.channels import Channels
+from facelet.shrink.pruning.importance import KINDS, Score
+
+SPEC = NetSpec("residual", classes=3, size=8, channels=1)
+
+
+class Residual(FaceNet):
+    """conv - BN, plus depthwise - BN - 1x1 - BN of it; so four layers have a filter for each channel of the sum."""
+
+    def __init__(self, norms: bool = True) -> None:
+        super().__init__()
+        norm = nn.BatchNorm2d if norms else lambda width: nn.Identity()
+        self.first, self.bn1 = nn.Conv2d(1, 4, 3, padding=1), norm(4)
+        self.deep, self.bn2 = nn.Conv2d(4, 4, 3, padding=1, groups=4), norm(4)
+        self.wide, self.bn3 = nn.Conv2d(4, 6, 1), norm(6)
+        self.back, self.bn4 = nn.Conv2d(6, 4, 1), norm(4)
+        self.fc = nn.Linear(4, 3)
+
+    def stages(self, images):
+        maps = self.bn1(self.first(images)).relu()
+        inner = self.bn3(self.wide(self.bn2(self.deep(maps)))).relu()
+        return [maps + self.bn4(self.back(inner))]
+
+    def embed(self, stages):
+        return stages[-1].mean((2, 3))
+
+    def classify(self, embedding):
+        return self.fc(embedding)
+
+    def uncut(self):
+        return [self.fc]
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    net = Residual()
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight)
+    return net.eval()
+
+
+def by_hand(net, kind, layers):
+    """Sum over layers of each channel's norm, with loops."""
+    totals = []
+    for channel in range(layers[0].weight.shape[0]):
+        total = 0.0
+        for layer in layers:
+            if kind == "bn" and not isinstance(layer, nn.BatchNorm2d):
+                continue
+            numbers = layer.weight[channel].reshape(-1).tolist()
+            if kind == "taylor":
+                grads = layer.weight.grad[channel].reshape(-1).tolist()
+                total += sum(abs(a * b) for a, b in zip(numbers, grads, strict=True))
+            elif kind == "l2":
+                total += sum(a * a for a in numbers) ** 0.5
+            else:
+                total += sum(abs(a) for a in numbers)
+        totals.append(total)
+    return torch.tensor(totals, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("kind", ["l2", "l1", "bn", "taylor"])
+def test_a_channel_counts_in_all_layers_of_its_group(net, kind):
+    cross_entropy(net(torch.randn(5, 1, 8, 8)), torch.tensor([0, 1, 2, 0, 1])).backward()
+    found = Channels(net, SPEC).scores(Score(kind))
+    groups = {4: [net.first, net.bn1, net.deep, net.bn2, net.back, net.bn4], 6: [net.wide, net.bn3]}
+    assert sorted(len(score) for score in found.values()) == [4, 6]
+    for score in found.values():
+        torch.testing.assert_close(score, by_hand(net, kind, groups[len(score)]), rtol=1e-5, atol=1e-6)
+
+
+def test_random_scores_follow_from_the_seed_alone(net):
+    one, same, other = (Channels(net, SPEC).scores(Score("random", seed)) for seed in (1, 1, 2))
+    assert all(torch.equal(one[name], same[name]) and not torch.equal(one[name], other[name]) for name in one)
+    assert KINDS == ("l2", "l1", "bn", "taylor", "random")
+
+
+def test_layers_without_a_batch_norm_have_their_filters_norm_for_bn():
+    net = Residual(norms=False)
+    score = next(score for score in Channels(net, SPEC).scores(Score("bn")).values() if len(score) == 6)
+    torch.testing.assert_close(score, net.wide.weight.flatten(1).norm(dim=1).double())
+
+
+def test_a_fine_grained_convolution_has_a_filter_for_each_channel_of_each_part():
+    spec = NetSpec("resnet18-finegrained", 3, 16, 1, {"width": 0.0625, "stem_stride": 1})
+    net = NETS["resnet18-finegrained"](3, 16, 1, width=0.0625, stem_stride=1)
+    for norm in (module for module in net.modules() if isinstance(module, nn.BatchNorm2d)):
+        nn.init.normal_(norm.weight)
+    channels = Channels(net, spec)
+    found = channels.scores(Score("l1"))["stem.conv"]
+    part, expected = channels.widths["stem.conv"] // 4, 0.0
+    layers = [net.stem.conv, net.stem.bn, *(b.conv1 for b in net.layer1), *(b.bn1 for b in net.layer1)]
+    for channel in range(part, 4 * part, part):  # the first channel of each part
+        expected += sum(float(layer.weight[channel].detach().abs().sum()) for layer in layers)
+    expected += sum(float(layer.weight[0].detach().abs().sum()) for layer in layers)
+    for module in (module for module in net.layer1.modules() if isinstance(module, MultiScaleConv)):
+        for conv, norm in zip(module.convs, module.norms, strict=True):
+            expected += float(conv.weight[0].detach().abs().sum() + norm.weight[0].detach().abs())
+    assert found[0].item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_gradients_are_means_over_batches_of_absolute_values(net):
+    faces = load("toy?faces=60&classes=7", size=16).split("train")
+    spec = NetSpec("residual", classes=7, size=16, channels=1)
+    net.fc = nn.Linear(4, 7)
+    batches = FaceBatches(Faces.of(faces), size=8, seed=3, augment=augmentation(0.0))
+    gradients.leave_gradients(net, Labels(spec), batches, torch.device("cpu"), Precision(False, False))
+    found, total = net.first.weight.grad.clone(), torch.zeros_like(net.first.weight)
+    count = min(gradients.BATCHES, batches.steps_per_epoch)
+    for batch in batches.start(0, count):
+        loss = cross_entropy(net((batch.faces - 0.5) / 0.25), batch.labels)
+        total += torch.autograd.grad(loss, net.first.weight)[0].abs()
+    torch.testing.assert_close(found, total / count)
+    nn.init.constant_(net.fc.weight, float("nan"))
+    with pytest.raises(FaceletError, match="try l2"):
+        gradients.leave_gradients(net, Labels(spec), batches, torch.device("cpu"), Precision(False, False))
