@@ -27,7 +27,7 @@ from facelet.faces.sources.pack_writer import write_pack
 from facelet.learn.teachers.predictions import Answers
 from facelet.models.model_file import CropInfo
 from facelet.runtime.align import cut
-from facelet.runtime.detector import Detector
+from facelet.runtime.detector import SCORE_OF_CROPS, Detector
 from facelet.runtime.model import Model
 
 SIDE = 112

@@ -5,8 +5,8 @@ where accuracy on validation faces falls by more than the allowance, the most se
 quantization through ONNX Runtime; Jacob et al., https://arxiv.org/abs/1712.05877
 
 Nothing in the file depends on the machine that makes it. By default no sum in it can saturate on any processor
-(``facelet.models.saturation``); the targets vnni and arm64 take all 8 bits of the weights, and their files are refused where they would be
-wrong. Speed in int8 belongs to the CPU it was measured on.
+(``facelet.models.saturation``); the targets vnni and arm64 take all 8 bits of the weights, and their files are refused where they
+would be wrong. Speed in int8 belongs to the CPU it was measured on.
 """
 
 from __future__ import annotations
