@@ -19,11 +19,12 @@ from rich.table import Table
 
 from facelet import nets
 from facelet.errors import FaceletError
-from facelet.measure.efficiency.latency import bench, machine
-from facelet.measure.ledger.row import amount, milliseconds
+from facelet.measure.efficiency.latency import bench
+from facelet.measure.efficiency.machine import machine
 from facelet.shrink.export import export
 from facelet.shrink.pruning.budget import Budget
 from facelet.shrink.pruning.search import Grid, Trial
+from facelet.text import amount, milliseconds
 
 NETS = ("resnet18", "vgg11", "resvgg19", "shufflenet-v2", "timm/mobilenetv2_100", "timm/mobilenetv3_small_100")
 REPEATS = 5

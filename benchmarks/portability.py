@@ -30,7 +30,7 @@ from rich.console import Console
 
 from facelet.errors import FaceletError, unknown
 from facelet.io.files import write_json
-from facelet.measure.efficiency.latency import machine
+from facelet.measure.efficiency.machine import machine
 from facelet.models import bundled, model_file
 from facelet.runtime.model import Model, prepared
 

@@ -26,9 +26,9 @@ from torch.nn.functional import cross_entropy
 from facelet.faces import FaceSet, load
 from facelet.learn.data.augment import plain
 from facelet.learn.data.batches import Batch, FaceBatches
+from facelet.learn.data.normalise import Normalise
 from facelet.learn.device import precision
 from facelet.learn.engine.optimizer import make_optimizer
-from facelet.learn.tasks.task import Normalise
 from facelet.learn.train import Train
 from facelet.step import Job
 

@@ -23,12 +23,13 @@ from facelet.errors import FaceletError
 from facelet.faces import FaceSet, load
 from facelet.faces.concat import together
 from facelet.io import files
-from facelet.measure.efficiency.latency import bench, machine
+from facelet.measure.efficiency.latency import bench
+from facelet.measure.efficiency.machine import machine
 from facelet.measure.evaluation import evaluate_model
-from facelet.measure.ledger.row import amount, megabytes, milliseconds, percent, signed
 from facelet.runtime.model import Model
 from facelet.shrink.export import export_checkpoint
 from facelet.step import STEPS, Job, Made
+from facelet.text import amount, megabytes, milliseconds, percent, signed
 
 WIDTH = 150
 """Of the table, in a narrower terminal too."""

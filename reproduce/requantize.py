@@ -21,7 +21,7 @@ import onnx
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet, load, load_pairs
 from facelet.faces.concat import together
-from facelet.faces.drawn_pairs import draw_pairs
+from facelet.faces.pairset import draw_pairs
 from facelet.io.files import writing
 from facelet.measure.evaluation import evaluate_model
 from facelet.measure.metrics.calibration import temperature

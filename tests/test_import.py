@@ -28,7 +28,8 @@ def test_import_facelet_brings_nothing():
     [
         "import facelet; facelet.analyze, facelet.load, facelet.Face, facelet.Model, facelet.Analyzer",
         "import facelet; facelet.verify, facelet.Gallery, facelet.Verification",
-        "from facelet.runtime import yunet, crop, identify, gallery_commands, catalogue; from facelet.runtime.media import photos, predictions; from facelet.runtime.drawing import draw",
+        "from facelet.runtime import crop, identify, gallery_commands, catalogue; "
+        "from facelet.runtime.media import photos, predictions; from facelet.runtime.drawing import draw",
         "import facelet.cli",
     ],
 )

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from facelet.errors import FaceletError
-from facelet.measure.efficiency.latency import machine
+from facelet.measure.efficiency.machine import machine
 from portability.browser import prepare_wasm, wasm
 from portability.emulated import arm64, prepare_arm64, x86_without_vnni
 from portability.job import Answers, Job, by_worker

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from facelet.measure.ledger.row import percent, signed
+from facelet.text import percent, signed
 from portability.scores import Row
 
 

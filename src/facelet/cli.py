@@ -186,14 +186,14 @@ def bench(
 ) -> None:
     """Latency p50, p95 and mean of models side by side, interleaved, with the machine described."""
     plugins.load_files(plugin or [])
-    from facelet.measure.efficiency import latency
+    from facelet.measure.efficiency import latency, machine
 
     try:
         batches = [int(size) for size in batch.split(",")]
     except ValueError:
         raise FaceletError(f"--batch {batch!r} should be numbers, as 1,8") from None
     some = latency.timing_faces(faces) if faces else None
-    where, rows = latency.machine(), latency.bench(models, batches, threads, seconds, faces=some)
+    where, rows = machine.machine(), latency.bench(models, batches, threads, seconds, faces=some)
     if as_json:
         print(json.dumps(latency.bench_json(rows, where)))
     else:

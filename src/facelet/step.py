@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from facelet.errors import FaceletError
+from facelet.errors import FaceletError, unknown
 from facelet.faces import FaceSet
 from facelet.registry import Registry
 
@@ -150,3 +150,21 @@ class Step(BaseModel):
 
 
 STEPS: Registry[type[Step]] = Registry("step")
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Where training happens: device "auto", "cpu" or "cuda"; devices and nodes for DDP; precision "auto", "fp32", "bf16"."""
+
+    device: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Raises FaceletError for what no machine has."""
+        for name, known in (("device", ("auto", "cpu", "cuda")), ("precision", ("auto", "fp32", "bf16"))):
+            if (value := getattr(self, name)) not in known:
+                raise unknown(name, value, known)
+        if self.devices < 1 or self.nodes < 1:
+            raise FaceletError(f"--devices {self.devices} --nodes {self.nodes}: there is at least one of each")

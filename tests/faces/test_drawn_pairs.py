@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from facelet.errors import FaceletError
-from facelet.faces.drawn_pairs import draw_pairs
+from facelet.faces.pairset import draw_pairs
 
 
 def test_pairs_are_what_they_say_and_each_once(face_set):

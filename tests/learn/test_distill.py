@@ -14,9 +14,11 @@ from facelet import nets
 from facelet.errors import FaceletError
 from facelet.faces import load
 from facelet.learn.data.batches import Batch
-from facelet.learn.tasks.distillation import Distillation, KeptTeacher, LiveTeacher
-from facelet.learn.tasks.distillation_losses import TERMS, Hint, Pair, Seen, standardised
+from facelet.learn.tasks.distillation import Distillation
+from facelet.learn.tasks.distillation_losses import TERMS, Hint, Pair, standardised
+from facelet.learn.teachers.outputs import Seen
 from facelet.learn.teachers.predictions import Answers, answer
+from facelet.learn.teachers.teacher import KeptTeacher, LiveTeacher
 from facelet.step import Made
 
 PAIR = Pair((4, 6, 8), 8, 5, temperature=4.0, alpha=1.0, beta=2.0, mix=0.0)

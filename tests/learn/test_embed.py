@@ -14,15 +14,15 @@ from safetensors.torch import load_file
 from facelet import nets
 from facelet.errors import FaceletError
 from facelet.faces import load
-from facelet.faces.drawn_pairs import draw_pairs
-from facelet.learn import checkpoints
+from facelet.faces.pairset import draw_pairs
 from facelet.learn.data.batches import Batch, FaceBatches, Faces
+from facelet.learn.engine import checkpoint
 from facelet.learn.engine.ema import Ema
 from facelet.learn.engine.val_metrics import Paired
 from facelet.learn.tasks import recognition
-from facelet.learn.tasks.distillation import KeptTeacher, LiveTeacher
 from facelet.learn.tasks.recognition import Margin, Recognition
 from facelet.learn.teachers.predictions import Answers, answer
+from facelet.learn.teachers.teacher import KeptTeacher, LiveTeacher
 from facelet.losses.embedding import cosine
 from facelet.losses.margin import cosface, cosines
 from facelet.nets import FaceNet, NetSpec
@@ -204,8 +204,8 @@ def test_a_resumed_training_remembers_the_same_answers(embed, job, people, tmp_p
     lesson = embed(losses={"similarity": 1.0}, answers=tmp_path / "teacher.npz", epochs=2)
     whole, parts = job("whole", faces=people), job("parts", faces=people)
     lesson.run(whole)
-    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
-    monkeypatch.setattr(checkpoints, "COST", 0.0)
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "COST", 0.0)
     update = Ema.update
 
     def interrupted(self, step):

@@ -14,12 +14,12 @@ from torch import nn
 
 from facelet.errors import FaceletError
 from facelet.io import pixels
+from facelet.learn.data.normalise import Normalise, resized
 from facelet.learn.device import precision
 from facelet.learn.device.interrupt import Interrupt
 from facelet.learn.engine.loss_monitor import Watch
 from facelet.learn.engine.optimizer import Optimization, make_optimizer
 from facelet.learn.engine.progress import Bar
-from facelet.learn.tasks.task import Normalise, resized
 from facelet.nets import NetSpec, resolve
 
 CPU = torch.device("cpu")

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from facelet import nets
 from facelet.learn.data.batches import Batch
-from facelet.learn.self_distill import Exits
+from facelet.learn.tasks.self_distillation import Exits
 from facelet.nets.layers.exits import ExitHeads, ExitNet
 
 

@@ -17,9 +17,8 @@ from safetensors.torch import load_file
 from facelet import nets
 from facelet.errors import FaceletError
 from facelet.faces import load
-from facelet.learn import checkpoints
 from facelet.learn.device import precision
-from facelet.learn.engine import stopwatch
+from facelet.learn.engine import checkpoint, stopwatch
 from facelet.learn.engine.ema import Ema
 from facelet.step import Made
 
@@ -149,7 +148,7 @@ def test_killed_behind_a_mark_it_ends_with_the_numbers_of_an_unbroken_one(step, 
     lesson, broken, unbroken = step(minutes=0.6), job("broken"), job("unbroken")
     steps = itertools.count(1)
     with monkeypatch.context() as here:
-        here.setattr(checkpoints.Checkpoints, "due", property(lambda self: next(steps) == 40))
+        here.setattr(checkpoint.Checkpoints, "due", property(lambda self: next(steps) == 40))
         advance = Ema.update
 
         def update(self, step):
@@ -269,7 +268,7 @@ def test_a_training_that_sees_not_every_face_says_so(step, job, machine, faces):
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(step, job, monkeypatch, clip):
     from facelet.learn.tasks.task import Labels
 
-    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
     plain, calls = Labels.forward, []
 
     def forward(self, net, batch):
@@ -484,7 +483,7 @@ def test_a_folder_of_another_training_is_refused(step, job):
 
 
 def test_a_damaged_state_is_named(step, job, monkeypatch):
-    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
     interrupt_after(monkeypatch, 2)
     work = job()
     with pytest.raises(FaceletError, match="stopped"):
@@ -496,7 +495,7 @@ def test_a_damaged_state_is_named(step, job, monkeypatch):
 
 
 def test_a_full_disk_is_a_clear_error(step, job, monkeypatch):
-    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
 
     def full(state, path):
         raise OSError(28, "No space left on device")

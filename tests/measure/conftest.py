@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from facelet.io import files
 from facelet.measure.card import card as cards
-from facelet.measure.efficiency import latency
+from facelet.measure.efficiency import latency, machine
 from facelet.measure.ledger.ledger import Ledger, Row
 from facelet.models import model_file
 from facelet.models.model_file import CropInfo, InputInfo, ModelInfo
@@ -99,7 +99,7 @@ def people(tmp_path):
 def quick_card(monkeypatch):
     """Latency in a few runs, on a machine that is not watched."""
     monkeypatch.setattr(cards, "bench", lambda paths, faces: latency.bench(paths, faces=faces, rounds=3))
-    monkeypatch.setattr(cards, "machine", lambda: latency.machine(0))
+    monkeypatch.setattr(cards, "machine", lambda: machine.machine(0))
 
 
 def row(name, parent="", seed=0, **changes):

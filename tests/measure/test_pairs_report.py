@@ -8,7 +8,7 @@ from rich.console import Console
 
 from facelet.errors import FaceletError
 from facelet.faces import load
-from facelet.faces.drawn_pairs import draw_pairs
+from facelet.faces.pairset import draw_pairs
 from facelet.measure.ledger.ledger import Ledger, Row, compared
 from facelet.measure.ledger.row import figures
 from facelet.measure.ledger.table import headline, legend, markdown, show

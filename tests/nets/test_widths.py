@@ -14,6 +14,7 @@ from torch import nn
 from facelet import nets
 from facelet.errors import FaceletError
 from facelet.nets import widths
+from facelet.nets.spec import changed_widths
 
 CLEAN = """
 import sys, torch
@@ -89,10 +90,10 @@ def test_cut_nets_return_in_a_clean_process(tmp_path, faces):
 def test_read_names_what_changed_and_apply_repeats_it(faces):
     spec = nets.resolve("resnet18", classes=8, width=0.25)
     net = spec.build()
-    assert widths.read(net, spec) == {}
+    assert changed_widths(net, spec) == {}
     graph = torch_pruning.DependencyGraph().build_dependency(net, faces)
     graph.get_pruning_group(net.layer1[0].conv1, torch_pruning.prune_conv_out_channels, [0, 1, 2]).prune()
-    found = widths.read(net, spec)
+    found = changed_widths(net, spec)
     assert found["layer1.0.conv1.out_channels"] == [13]
     assert found["layer1.0.bn1.num_features"] == [13]
     assert found["layer1.0.conv2.weight"] == [16, 13, 3, 3]
@@ -126,14 +127,14 @@ def test_removed_layers_are_refused():
     net = spec.build()
     net.layer4 = net.layer4[:1]
     with pytest.raises(FaceletError, match=r"other layers than its spec builds, first at 'layer4\.1"):
-        widths.read(net, spec)
+        changed_widths(net, spec)
 
 
 def test_building_with_widths_gives_the_cut_shapes():
     spec = nets.resolve("shufflenet-v2", classes=8)
     net = spec.build()
     prune(net.eval(), torch.zeros(1, 1, 48, 48), 0.5)
-    cut = replace(spec, widths=widths.read(net, spec))
+    cut = replace(spec, widths=changed_widths(net, spec))
     assert [weight.shape for weight in cut.build().parameters()] == [weight.shape for weight in net.parameters()]
 
 
@@ -143,7 +144,7 @@ def test_a_net_built_with_widths_has_fresh_weights_as_wide_nets_have(name, faces
     spec = nets.resolve(name, classes=8)
     whole, net = spec.build(), spec.build()
     prune(net.eval(), faces, 0.5)
-    fresh = replace(spec, widths=widths.read(net, spec)).build()
+    fresh = replace(spec, widths=changed_widths(net, spec)).build()
     for (path, module), (_, before) in zip(fresh.named_modules(), whole.named_modules(), strict=True):
         if isinstance(module, nn.BatchNorm2d):
             assert torch.equal(module.weight, before.weight[: module.num_features])

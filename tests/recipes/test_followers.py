@@ -15,8 +15,8 @@ from facelet.errors import FaceletError
 from facelet.io import files
 from facelet.learn.device.launch import Launch
 from facelet.recipes import followers as following
-from facelet.recipes.context import Hardware
 from facelet.recipes.followers import follow, leading
+from facelet.step import Hardware
 
 RECIPE = """
 title: Small

@@ -24,10 +24,10 @@ from rich.markup import escape
 
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
+from facelet.faces.inspect.contact_sheet import save_translations
 from facelet.faces.sources.pack_writer import write_pack
 from facelet.faces.splits import hash_order
 from facelet.faces.synthetic import joined, synthetic_faces
-from facelet.faces.translations import save_translations
 from facelet.io import files
 from facelet.learn.cyclegan.deficits import Shortage, Terms, shortages
 from facelet.learn.cyclegan.model import Choice, Translation, seconds_per_step, translated

@@ -15,9 +15,10 @@ from pydantic import Field, field_validator, model_validator
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
 from facelet.learn.steps.taught_step import Taught
-from facelet.learn.tasks.distillation import Distillation, Teacher
+from facelet.learn.tasks.distillation import Distillation
 from facelet.learn.tasks.distillation_losses import TERMS, Pair
 from facelet.learn.tasks.task import Objective
+from facelet.learn.teachers.teacher import Teacher
 from facelet.nets import FaceNet, NetSpec
 from facelet.step import STEPS, Job, Plan
 

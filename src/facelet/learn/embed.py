@@ -21,18 +21,18 @@ from pydantic import Field, field_validator, model_validator
 
 from facelet.errors import FaceletError, unknown
 from facelet.faces import FaceSet
-from facelet.faces.drawn_pairs import draw_pairs
+from facelet.faces.pairset import draw_pairs
 from facelet.learn.data.batches import Faces
 from facelet.learn.engine.val_metrics import Exam, Paired
 from facelet.learn.steps.taught_step import Taught
-from facelet.learn.tasks.distillation import Teacher
 from facelet.learn.tasks.recognition import FEATURES, MARGINS, Margin, Recognition
 from facelet.learn.tasks.task import Objective
+from facelet.learn.teachers.teacher import Teacher
 from facelet.losses.margin import default_scale
-from facelet.measure.ledger.row import percent
 from facelet.measure.verification import verified
 from facelet.nets import FaceNet, NetSpec
 from facelet.step import STEPS, Job, Plan
+from facelet.text import percent
 
 ELSEWHERE = ("loss", "label_smoothing", "targets", "synthetic")
 """Fields of Lesson that are about classes."""

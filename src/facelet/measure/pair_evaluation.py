@@ -14,11 +14,11 @@ from rich.table import Table
 
 from facelet.errors import FaceletError
 from facelet.faces import PairSet, load_pairs
-from facelet.measure.ledger.row import percent
 from facelet.measure.metrics.roc import OperatingPoint
 from facelet.measure.verification import Verification, evaluate_pairs
 from facelet.models.model_file import ModelInfo
 from facelet.runtime.model import Model
+from facelet.text import percent
 
 
 def evaluate_pairs_model(model: Model, pairs: PairSet, mirror: bool = False) -> Verification:

@@ -1,7 +1,6 @@
 """Nets: what learns. Importing this registers those of the package; any "timm/NAME" resolves too."""
 
-from facelet.nets import (  # noqa: F401  (register)
-    cbam,
+from facelet.nets import (  # noqa: F401  (they register themselves)
     light,
     mobilefacenet,
     mobilenet,

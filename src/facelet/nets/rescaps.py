@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from facelet.errors import FaceletError
 from facelet.nets.base import NETS
-from facelet.nets.cbam import CbamResNet18
 from facelet.nets.layers.capsule import EPSILON, LENGTH, ClassCapsules, PrimaryCapsules
 from facelet.nets.layers.stem import Stride, default_stride
+from facelet.nets.resnet import CbamResNet18
 
 LARGEST = 8
 """A map of a larger side is halved by the primary capsules."""

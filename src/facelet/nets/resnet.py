@@ -6,13 +6,18 @@ blocks (nets.fine_grained), ``local=True`` adds a look at four patches (nets.loc
 >>> net = facelet.nets.resolve("resnet18", classes=8, size=48).build()
 
 A strong and plain teacher. Its 11 M parameters are mostly in the last stage, which sees only 3 x 3 positions at 48 px.
-"""
+
+``resnet18-cbam``: attention over channels, then over positions, at the end of every residual block (Woo et al.,
+https://arxiv.org/abs/1807.06521; the module is timm's). It is the front of Liu's capsule network (master's thesis, 2024), and
+with a linear head the control of the recipe ``rescaps``. The thesis does not say how the four stages are adjusted; here the
+last stage neither halves the maps nor widens them, so that 48 px faces end in 256 maps of 6 x 6. """
 
 from __future__ import annotations
 
 import math
 from typing import Any, ClassVar
 
+from timm.layers.cbam import CbamModule
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
@@ -95,3 +100,25 @@ class FineGrainedResNet18(ResNet18):
     """``resnet18`` with FineGrainedBlock; the same options."""
 
     block = FineGrainedBlock
+
+
+class CbamBlock(BasicBlock):
+    """torchvision's BasicBlock with a CBAM before the sum."""
+
+    def __init__(self, inplanes: int, planes: int, *more: Any) -> None:
+        super().__init__(inplanes, planes, *more)
+        self.cbam = CbamModule(planes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found = self.relu(self.bn1(self.conv1(x)))
+        found = self.cbam(self.bn2(self.conv2(found)))
+        return self.relu(found + (x if self.downsample is None else self.downsample(x)))
+
+
+@NETS.register("resnet18-cbam")
+class CbamResNet18(ResNet18):
+    """``resnet18`` of CbamBlock, its stages adjusted; the same options."""
+
+    block = CbamBlock
+    widths = (64, 128, 256, 256)
+    strides = (1, 2, 2, 1)

@@ -29,6 +29,7 @@ from facelet.nets import widths as cut
 from facelet.nets.base import FaceNet
 from facelet.nets.builders import builder, checked_options
 from facelet.nets.layers.exits import Attention, ExitHeads, ExitNet
+from facelet.nets.widths import difference
 
 KEY = "facelet"
 FORMAT = 1
@@ -101,9 +102,9 @@ class NetSpec:
         """This spec with the widths that ``net`` has now; the net's own attributes are set right when it was cut."""
         if isinstance(net, ExitNet):
             return replace(replace(self, exits=None).measured(net.net), exits=self.exits)
-        if cut.read(net, self) and isinstance(net, FaceNet):
+        if changed_widths(net, self) and isinstance(net, FaceNet):
             net.remeasure(self.size, self.channels)
-        return replace(self, widths=cut.read(net, self))
+        return replace(self, widths=changed_widths(net, self))
 
     def to_json(self) -> str:
         return json.dumps({"format": FORMAT, **asdict(self)})
@@ -219,3 +220,17 @@ def _require_equal(found: dict[str, list[int]], expected: dict[str, list[int]], 
             raise FaceletError(f"{path}: its net has no weight {name!r}")
         if shape != expected[name]:
             raise FaceletError(f"{path}: {name!r} has shape {shape}, its net expects {expected[name]}")
+
+
+def changed_widths(net: nn.Module, spec: NetSpec) -> dict[str, list[int]]:
+    """Path of each tensor and whole-number attribute that differs from the spec's uncut net -> its shape or value.
+
+    Raises FaceletError when the two do not have the same modules and tensors, or not as many classes.
+    """
+    fresh = replace(spec, widths={}).skeleton()
+    found = difference(net, fresh)
+    classifier = fresh.uncut()[0]
+    for name, module in fresh.named_modules():
+        if module is classifier and (outputs := found.get(f"{name}.out_features")):
+            raise FaceletError(f"the net's {name!r} has {outputs[0]} outputs, its spec names {spec.classes} classes")
+    return found

@@ -11,32 +11,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from facelet.errors import FaceletError, unknown
+from facelet.errors import FaceletError
 from facelet.faces import FaceSet, PairSet, load_pairs
 from facelet.faces import load as load_faces
 from facelet.faces.concat import together
-from facelet.faces.drawn_pairs import draw_pairs
+from facelet.faces.pairset import draw_pairs
 from facelet.models.model_file import CropInfo
 from facelet.recipes.schema import FacesChoice, Recipe
-from facelet.step import Job, Made, Step
-
-
-@dataclass(frozen=True)
-class Hardware:
-    """Where training happens: device "auto", "cpu" or "cuda"; devices and nodes for DDP; precision "auto", "fp32", "bf16"."""
-
-    device: str = "auto"
-    devices: int = 1
-    nodes: int = 1
-    precision: str = "auto"
-
-    def __post_init__(self) -> None:
-        """Raises FaceletError for what no machine has."""
-        for name, known in (("device", ("auto", "cpu", "cuda")), ("precision", ("auto", "fp32", "bf16"))):
-            if (value := getattr(self, name)) not in known:
-                raise unknown(name, value, known)
-        if self.devices < 1 or self.nodes < 1:
-            raise FaceletError(f"--devices {self.devices} --nodes {self.nodes}: there is at least one of each")
+from facelet.step import Hardware, Job, Made, Step
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from facelet.faces.inspect.overlap import overlap
 from facelet.io import files
 from facelet.learn.balance import QUALITY
 from facelet.measure.efficiency.cost import file_cost
-from facelet.measure.efficiency.latency import TIMED, Latency, Machine, bench, machine
+from facelet.measure.efficiency.latency import TIMED, Latency, bench
+from facelet.measure.efficiency.machine import Machine, machine
 from facelet.measure.ledger.exports import as_csv, as_latex
 from facelet.measure.ledger.ledger import Ledger, Row, compared
-from facelet.measure.ledger.row import duration, figures
+from facelet.measure.ledger.row import figures
 from facelet.measure.ledger.shareable import shareable_command, shareable_recipe
 from facelet.measure.ledger.table import markdown, show
 from facelet.measure.ledger.verdict import SHRINKING
@@ -27,6 +28,7 @@ from facelet.recipes.result import Measured, Result, difference, read_done
 from facelet.recipes.schema import Recipe, dump
 from facelet.shrink.early_exit import CURVE
 from facelet.step import Made
+from facelet.text import duration
 
 
 def finish(work: Work, done: list[Measured], console: Console) -> Ledger:

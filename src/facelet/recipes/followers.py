@@ -19,9 +19,9 @@ from facelet.io import files
 from facelet.learn.device.launch import Launch
 from facelet.learn.steps.training_step import Lesson
 from facelet.recipes import schema
-from facelet.recipes.context import Hardware, Work, read_faces
+from facelet.recipes.context import Work, read_faces
 from facelet.recipes.result import read_done
-from facelet.step import Made
+from facelet.step import Hardware, Made
 
 MARKER = ".launch.json"
 """In the run's folder: the launch that the leader belongs to, and the error that ended it."""

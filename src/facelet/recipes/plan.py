@@ -11,8 +11,8 @@ from rich.table import Table
 
 from facelet.faces import FaceSet
 from facelet.faces.inspect.summary import training_warnings
-from facelet.measure.ledger.row import amount, duration
 from facelet.recipes.schema import Recipe
+from facelet.text import amount, duration
 
 
 def show_plan(recipe: Recipe, faces: FaceSet, folder: Path, console: Console) -> None:

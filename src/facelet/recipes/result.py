@@ -14,7 +14,7 @@ from facelet.errors import FaceletError
 from facelet.io import files
 from facelet.measure.classification import Classification
 from facelet.measure.evaluation import evaluate_model
-from facelet.measure.ledger.row import figures, percent
+from facelet.measure.ledger.row import figures
 from facelet.measure.metrics.calibration import temperature
 from facelet.measure.metrics.intervals import Difference
 from facelet.measure.pair_evaluation import evaluate_pairs_model
@@ -23,6 +23,7 @@ from facelet.models import model_file
 from facelet.recipes.context import Work
 from facelet.runtime.model import Model
 from facelet.step import Made, Step
+from facelet.text import percent
 
 Result = Classification | Verification
 FILES: dict[str, type[Classification] | type[Verification]] = {"answers": Classification, "scores": Verification}

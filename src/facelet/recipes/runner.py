@@ -28,16 +28,16 @@ from facelet.faces.loading import parse_source
 from facelet.io import files
 from facelet.learn.device import precision
 from facelet.learn.device.launch import launch
-from facelet.measure.efficiency.latency import machine
+from facelet.measure.efficiency.machine import machine
 from facelet.recipes import schema
-from facelet.recipes.context import Hardware, Work, read_faces
+from facelet.recipes.context import Work, read_faces
 from facelet.recipes.finish import finish
 from facelet.recipes.followers import follow, leading
 from facelet.recipes.lock import locked
 from facelet.recipes.plan import show_plan
 from facelet.recipes.result import Measured, measure, read_done, write_done
 from facelet.shrink.export import export_checkpoint
-from facelet.step import Made, Step
+from facelet.step import Hardware, Made, Step
 
 CONTINUE = "facelet run --resume RUN"
 """How a step says how to go on with its run."""

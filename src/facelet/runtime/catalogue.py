@@ -26,7 +26,7 @@ from facelet.models import bundled, model_file, saturation
 from facelet.models.bundled import Shipped
 from facelet.models.model_file import ModelInfo
 from facelet.runtime import check as checking
-from facelet.runtime.telling import printable
+from facelet.text import printable
 
 SUFFIX = ".onnx"
 ACCURACY = "test_accuracy"

@@ -28,7 +28,8 @@ from facelet.models.model_file import Align, CropInfo
 from facelet.runtime import align
 from facelet.runtime.detector import Detection, Detector
 from facelet.runtime.media import photos
-from facelet.runtime.telling import plain, with_progress
+from facelet.runtime.telling import with_progress
+from facelet.text import plain
 
 OWN = 512
 """Most pixels a side of a crop that keeps the photo's own."""

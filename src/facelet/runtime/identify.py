@@ -26,7 +26,8 @@ from facelet.runtime.media.predictions import Prediction, drawn, predictions, re
 from facelet.runtime.media.tracker import Track
 from facelet.runtime.media.video import is_video, require_every
 from facelet.runtime.people.gallery import Gallery, Match
-from facelet.runtime.telling import plain, say_notes, short_names, with_progress
+from facelet.runtime.telling import say_notes, short_names, with_progress
+from facelet.text import plain
 
 UNKNOWN = "unknown"
 DRAWN = 32

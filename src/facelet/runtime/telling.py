@@ -14,20 +14,11 @@ from typing import TypeVar
 from rich.console import Console
 
 from facelet.models.model_file import ModelInfo
+from facelet.text import printable
 
 Result = TypeVar("Result")
 NO_PEOPLE = "says nothing about faces of people"
 """How the note of a source of drawn faces ends."""
-
-
-def plain(text: str) -> str:
-    """Text that every terminal and file takes: a file's name may be no valid UTF-8."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def printable(text: str) -> str:
-    """Without control characters but line ends and tabs: text out of a file may hold orders to the terminal."""
-    return "".join(letter for letter in plain(text) if letter.isprintable() or letter in "\n\t")
 
 
 def short_names(names: Sequence[str]) -> list[str]:

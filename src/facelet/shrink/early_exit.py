@@ -29,7 +29,6 @@ from facelet.faces import FaceSet
 from facelet.io import files
 from facelet.measure.efficiency import parity
 from facelet.measure.efficiency.latency import TIMED, mean_times
-from facelet.measure.ledger.row import amount, percent
 from facelet.models import model_file
 from facelet.models.model_file import NEVER, ExitInfo
 from facelet.nets import NetSpec
@@ -42,6 +41,7 @@ from facelet.shrink.exits.split_graph import staged, work_of
 from facelet.shrink.exits.thresholds import Point, Work, choose, choose_exits, confidence, curve, stopping, thinned
 from facelet.shrink.export import golden, torch_logits, versions
 from facelet.step import STEPS, Job, Made, Plan, Step
+from facelet.text import amount, percent
 
 CURVE = "early-exit.json"
 """In the step's folder: its curve with measured times, for the report."""

@@ -28,11 +28,10 @@ from facelet.learn.device import precision as precisions
 from facelet.learn.engine.checkpoint import TrainingFolder
 from facelet.learn.engine.estimate import seconds_per_face
 from facelet.learn.engine.optimizer import Optimization
-from facelet.learn.steps.taught_step import taught_by
 from facelet.learn.tasks.distillation import Distillation
 from facelet.learn.tasks.distillation_losses import Pair
 from facelet.learn.tasks.task import Labels, Objective
-from facelet.measure.ledger.row import amount
+from facelet.learn.teachers.from_job import taught_by
 from facelet.nets import FaceNet, NetSpec
 from facelet.nets.layers.exits import without_exits
 from facelet.shrink.pruning import importance
@@ -42,6 +41,7 @@ from facelet.shrink.pruning.gradients import leave_gradients
 from facelet.shrink.pruning.rounds import Round, join_curves
 from facelet.shrink.pruning.search import Trial, Widths
 from facelet.step import STEPS, Job, Made, Plan
+from facelet.text import amount
 
 GENTLE = 0.25
 """Factor of a fresh training's default lr: the net knows its faces, and has only been hurt."""

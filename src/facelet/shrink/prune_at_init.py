@@ -26,7 +26,6 @@ from facelet.learn.data.batches import FaceBatches, Faces, seed_of
 from facelet.learn.device import precision as precisions
 from facelet.learn.engine.estimate import seconds_per_face, steps_in_turn
 from facelet.learn.tasks.task import Labels, Objective
-from facelet.measure.ledger.row import amount
 from facelet.nets import FaceNet, NetSpec
 from facelet.shrink.pruning import importance
 from facelet.shrink.pruning.budgeted_step import Budgeted, change, steps
@@ -35,6 +34,7 @@ from facelet.shrink.pruning.gates import Gates, GateScore, probe
 from facelet.shrink.pruning.rounds import once
 from facelet.shrink.pruning.search import Trial, Widths
 from facelet.step import STEPS, Job, Made, Plan
+from facelet.text import amount
 
 Scores = dict[str, Tensor]
 TOLD = "probe.json"

@@ -10,13 +10,12 @@ import torch
 from safetensors.torch import load_file
 
 from facelet.errors import FaceletError
-from facelet.learn import checkpoints
 from facelet.learn.cyclegan import trainer
 from facelet.learn.cyclegan.model import Choice, Translation
 from facelet.learn.cyclegan.trainer import TranslationPlan, Translator, translate
 from facelet.learn.cyclegan.unpaired_batches import Pairs
 from facelet.learn.device.precision import Precision
-from facelet.learn.engine import stopwatch
+from facelet.learn.engine import checkpoint, stopwatch
 from facelet.learn.engine.checkpoint import TrainingFolder
 
 CPU = torch.device("cpu")
@@ -25,8 +24,8 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def always(monkeypatch):
     """A checkpoint after every step."""
-    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
-    monkeypatch.setattr(checkpoints, "COST", 0.0)
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "COST", 0.0)
 
 
 @pytest.fixture
@@ -120,8 +119,8 @@ def test_where_a_divergence_goes_back_to_is_no_matter_of_the_clock(plan, job, mo
     spoil(monkeypatch, lambda step, setbacks: step == 8 and setbacks == 0)
     slow, quick = job("slow"), job("quick")
     translate(plan(slow), slow, CPU)
-    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
-    monkeypatch.setattr(checkpoints, "COST", 0.0)
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "COST", 0.0)
     translate(plan(quick), quick, CPU)
     first, second = weights(slow), weights(quick)
     assert all(torch.equal(first[name], second[name]) for name in first)

@@ -11,8 +11,7 @@ import torch
 from facelet.errors import FaceletError
 from facelet.learn.data import batches as module
 from facelet.learn.data.augment import NONE, Augmentation, apply, plain
-from facelet.learn.data.batches import FaceBatches, Faces, seed_of
-from facelet.learn.mapped import MappedRows
+from facelet.learn.data.batches import FaceBatches, Faces, MappedRows, seed_of
 
 
 def numbered(n=70, size=8):

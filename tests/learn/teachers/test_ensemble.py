@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from facelet import nets
 from facelet.errors import FaceletError
 from facelet.learn.data.batches import Batch
-from facelet.learn.tasks.distillation import KeptTeacher, LiveTeacher
 from facelet.learn.teachers.ensemble import Committee, mirrored
 from facelet.learn.teachers.predictions import Answers
+from facelet.learn.teachers.teacher import KeptTeacher, LiveTeacher
 from facelet.step import Made
 
 

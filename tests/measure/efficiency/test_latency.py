@@ -13,10 +13,11 @@ from rich.console import Console
 
 from facelet.errors import FaceletError
 from facelet.measure.efficiency import latency
-from facelet.measure.efficiency.latency import bench, bench_json, bench_table, machine
-from facelet.measure.ledger.row import megabytes
+from facelet.measure.efficiency.latency import bench, bench_json, bench_table
+from facelet.measure.efficiency.machine import machine
 from facelet.models import model_file
 from facelet.models.model_file import InputInfo, ModelInfo
+from facelet.text import megabytes
 
 
 def written(path, layers):

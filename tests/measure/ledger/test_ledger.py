@@ -12,10 +12,11 @@ from scipy import stats
 
 from facelet.errors import FaceletError
 from facelet.measure.ledger.ledger import Ledger, Row, compared, verdict
-from facelet.measure.ledger.row import amount, duration, figures, megabytes, percent, points, times
-from facelet.measure.ledger.table import as_text, headline, markdown, show
+from facelet.measure.ledger.row import figures
+from facelet.measure.ledger.table import headline, markdown, show
 from facelet.measure.metrics.intervals import Difference, wilson
 from facelet.measure.verification import Verification
+from facelet.text import amount, as_text, duration, megabytes, percent, points, times
 
 N = 3153
 

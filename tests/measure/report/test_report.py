@@ -12,14 +12,15 @@ import pytest
 
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
+from facelet.learn.cyclegan.quality import Quality
 from facelet.measure.classification import evaluate
 from facelet.measure.ledger.ledger import Ledger, Row, compared
-from facelet.measure.ledger.row import figures, signed
+from facelet.measure.ledger.row import figures
 from facelet.measure.metrics.intervals import paired_difference
 from facelet.measure.report.plots import learning_curves, pareto
 from facelet.measure.report.report import write_report
 from facelet.measure.report.svg import drawing, series
-from facelet.measure.synthetic import Quality
+from facelet.text import signed
 
 CLASSES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 SHARES = (0.346, 0.283, 0.126, 0.122, 0.087, 0.006, 0.026, 0.004)

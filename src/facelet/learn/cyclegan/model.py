@@ -6,6 +6,9 @@ https://arxiv.org/abs/1703.10593
 >>> loss = translation.judging(source, target, made, remade, generator)
 
 What it learns is what sets two sets of photos apart, and that is more than the expression where they differ in more.
+
+``Pool`` keeps translated faces of earlier steps, which the discriminator sees beside new ones. Shrivastava et al.,
+https://arxiv.org/abs/1612.07828
 """
 
 from __future__ import annotations
@@ -21,7 +24,6 @@ from torch import Tensor, nn
 
 from facelet.learn.cyclegan.nets import Discriminator, Generator
 from facelet.learn.device.precision import Wish, choose, pick_device
-from facelet.learn.pool import Pool
 from facelet.losses.cyclegan import adversarial, distance
 from facelet.nets.spec import load_weights
 
@@ -135,3 +137,34 @@ def seconds_per_step(channels: int, size: int, choice: Choice, batch: int, wish:
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
     return min(times) * batch / SAMPLE
+
+
+class Pool:
+    """The last faces of ``size``; with ``size`` 0 none is kept."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.faces: Tensor | None = None
+
+    def mixed(self, fresh: Tensor, generator: torch.Generator) -> Tensor:
+        """``fresh`` (N, C, S, S), detached; once the pool is full each face is exchanged for an older one half of the time."""
+        fresh = fresh.detach()
+        if not self.size:
+            return fresh
+        held = fresh[:0] if self.faces is None else self.faces.to(fresh.device)  # a restored one is on the CPU
+        taken = fresh[: self.size - len(held)]
+        self.faces = torch.cat([held, taken]) if len(taken) else held
+        rest = fresh[len(taken) :].clone()
+        for number in range(len(rest)):
+            swap, place = torch.rand((), generator=generator), torch.randint(self.size, (), generator=generator)
+            if swap < 0.5:
+                old = self.faces[place].clone()
+                self.faces[place] = rest[number]
+                rest[number] = old
+        return torch.cat([fresh[: len(taken)], rest])
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {} if self.faces is None else {"faces": self.faces}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        self.faces = state.get("faces")

@@ -1,11 +1,14 @@
 """Appraises synthetic faces of a class beside its real ones, in the eyes of a judge that had no part in making them.
 
 >>> Appraiser(job, train, source=3, judge="linear").quality(label=0, made=made, tried=900).line()
-"""
+
+Three questions: does a net that had no part in making the faces recognise their class; are they closer to the class's real
+faces than to those they were made from; and are they new, or copies of training faces? None of the answers shows that they
+help: only the model that was trained on them does. """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +18,8 @@ from facelet.faces import FaceSet
 from facelet.faces.inspect.leaks import NEAR, likeness
 from facelet.learn.device.precision import Wish
 from facelet.learn.teachers.predictions import answer
-from facelet.measure.synthetic import MOST, Quality, kernel_distance
 from facelet.step import Job
+from facelet.text import hundredths, percent
 
 
 class Appraiser:
@@ -63,3 +66,74 @@ def _of(faces: FaceSet, label: int) -> FaceSet:
     """At most MOST faces of one class, evenly spaced."""
     rows = np.flatnonzero(faces.labels == label)
     return faces.take(rows[:: max(1, -(-len(rows) // MOST))])
+
+
+MOST = 2000
+"""Features of a set that are compared, evenly spaced."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Of one class.
+
+    Attributes:
+        name: of the class. real: its training faces. tried, kept: faces translated, and those that the teacher let in.
+        recognised: share of the kept that the judge gives this class; recognised_real: of its real validation faces.
+        distance: kernel distance of the kept to the class's real training faces, in the judge's features; from_source: of faces
+            of the class that is translated; real_distance: of its real validation faces. None without faces enough.
+        near: share of the kept that are near duplicates of a training face of either class; near_real: of its validation faces.
+    """
+
+    name: str
+    real: int
+    tried: int
+    kept: int
+    recognised: float | None = None
+    recognised_real: float | None = None
+    distance: float | None = None
+    from_source: float | None = None
+    real_distance: float | None = None
+    near: float | None = None
+    near_real: float | None = None
+
+    @property
+    def share(self) -> float:
+        """Of the tried, how many were kept."""
+        return self.kept / max(1, self.tried)
+
+    def line(self) -> str:
+        """ "sadness: 410 of 900 made faces kept (45.6 %) beside 3,019 real ones; ..."."""
+        said = [
+            f"{self.name}: {self.kept:,} of {self.tried:,} made faces kept ({percent(self.share)}) beside {self.real:,} real"
+        ]
+        if self.recognised is not None and self.recognised_real is not None:
+            said.append(f"judge recognises {percent(self.recognised)}, of real ones {percent(self.recognised_real)}")
+        if self.distance is not None and self.from_source is not None:
+            real = "" if self.real_distance is None else f", real validation faces {hundredths(self.real_distance)}"
+            said.append(f"distance {hundredths(self.distance)} (their sources {hundredths(self.from_source)}{real})")
+        if self.near is not None and self.near_real is not None:
+            said.append(f"near duplicates {percent(self.near)}, of real ones {percent(self.near_real)}")
+        return "; ".join(said)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def kernel_distance(features: NDArray[Any], others: NDArray[Any]) -> float | None:
+    """Squared maximum mean discrepancy of two sets of features (N, D) and (M, D) under the kernel (x.y / D + 1)^3, unbiased.
+
+    Bińkowski et al., https://arxiv.org/abs/1801.01401: unlike the Fréchet distance its expectation does not depend on how many
+    faces there are; it may be below 0 where the sets are alike. None for sets of fewer than two.
+    """
+    first, second = (np.asarray(some[:: -(-len(some) // MOST) or 1], np.float64) for some in (features, others))
+    n, m = len(first), len(second)
+    if min(n, m) < 2:
+        return None
+    inside, across = _kernel(first, first), _kernel(first, second)
+    outside = _kernel(second, second)
+    within = (inside.sum() - np.trace(inside)) / (n * (n - 1)) + (outside.sum() - np.trace(outside)) / (m * (m - 1))
+    return float(within - 2 * across.mean())
+
+
+def _kernel(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    return (first @ second.T / first.shape[1] + 1) ** 3

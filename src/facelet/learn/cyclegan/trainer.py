@@ -22,23 +22,22 @@ from rich.markup import escape
 from torch import Tensor
 
 from facelet.errors import FaceletError
-from facelet.learn.checkpoints import Checkpoints, Stateful
 from facelet.learn.cyclegan.divergence import LAP, SETBACKS, Divergence
 from facelet.learn.cyclegan.model import Translation
 from facelet.learn.cyclegan.unpaired_batches import Pairs
 from facelet.learn.data.batches import seed_of
 from facelet.learn.device.interrupt import Interrupt
 from facelet.learn.device.precision import Precision
-from facelet.learn.engine.checkpoint import TrainingFolder
+from facelet.learn.engine.checkpoint import Checkpoints, Stateful, TrainingFolder
 from facelet.learn.engine.lightning import LightningEnvironment, LightningModule, quiet_trainer
 from facelet.learn.engine.loss_monitor import Watch
 from facelet.learn.engine.progress import Bar
 from facelet.learn.engine.schedule import Schedule
 from facelet.learn.engine.stopwatch import Stopwatch
 from facelet.learn.engine.time_budget import TimeBudget
-from facelet.measure.ledger.row import duration
 from facelet.nets.spec import save_weights
 from facelet.step import Job
+from facelet.text import duration
 
 GOOD, KEEP = "good", 500
 """Folder of the state to go back to, and steps between such states."""

@@ -6,6 +6,8 @@
 
 Because nothing depends on what was drawn before, a training resumes at any step with the same faces, and each of
 several processes draws the global batch's indices and augmentation and takes its own rows of them.
+
+``MappedRows`` gathers faces from a memory map, where a set is larger than memory.
 """
 
 from __future__ import annotations
@@ -26,7 +28,6 @@ from facelet.errors import FaceletError
 from facelet.faces import FaceSet
 from facelet.learn.data.augment import Augmentation, apply, draw
 from facelet.learn.device.cuda_graph import Recorded
-from facelet.learn.mapped import MappedRows
 
 AHEAD = 64
 """Steps whose augmentation is drawn at once."""
@@ -218,3 +219,37 @@ class FaceBatches:
 def seed_of(*numbers: int) -> int:
     """One 63-bit seed of several numbers, such as (seed, step, rank)."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+class MappedRows:
+    """Images of a memory map, gathered by row; it pickles as its file's name, not as its pixels."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, images: np.memmap) -> None:
+        self.images = images
+
+    def __getitem__(self, rows: Tensor) -> Tensor:
+        """uint8 (B, H, W, C); ``rows`` on the CPU."""
+        wanted = rows.numpy()
+        order = np.argsort(wanted)  # read in the order of the file
+        found = np.empty((len(wanted), *self.images.shape[1:]), np.uint8)
+        found[order] = self.images[wanted[order]]
+        return torch.from_numpy(found)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        images = self.images
+        start = images.__array_interface__["data"][0] - _file_start(images)
+        return _reopen, (str(images.filename), images.shape, start)
+
+
+def _file_start(images: np.memmap) -> int:
+    """Address at which the file's first byte would be; a slice of a map keeps the offset of the whole."""
+    base: Any = images
+    while isinstance(base.base, np.memmap):
+        base = base.base
+    return base.__array_interface__["data"][0] - base.offset
+
+
+def _reopen(name: str, shape: tuple[int, ...], start: int) -> MappedRows:
+    return MappedRows(np.memmap(name, np.uint8, "r", start, shape))

@@ -20,22 +20,21 @@ from torch import nn
 from facelet import nets
 from facelet.errors import FaceletError
 from facelet.io import files
-from facelet.learn.checkpoints import Checkpoints
 from facelet.learn.data.batches import Batch, seed_of
 from facelet.learn.device.cuda_graph import Recorded
 from facelet.learn.device.interrupt import Interrupt
-from facelet.learn.engine.checkpoint import Point
+from facelet.learn.engine.checkpoint import Checkpoints, Point
 from facelet.learn.engine.config import Training
 from facelet.learn.engine.ema import Ema
 from facelet.learn.engine.lightning import LightningModule
 from facelet.learn.engine.loss_monitor import Watch
 from facelet.learn.engine.optimizer import make_optimizer
+from facelet.learn.engine.progress import Reporter
 from facelet.learn.engine.schedule import FIRST, Schedule
 from facelet.learn.engine.stopwatch import Stopwatch
 from facelet.learn.engine.time_budget import TimeBudget
 from facelet.learn.engine.validation import Validator
-from facelet.learn.reporter import Reporter
-from facelet.measure.ledger.row import duration
+from facelet.text import duration
 
 
 class Learner(LightningModule):

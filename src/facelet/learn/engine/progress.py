@@ -1,17 +1,26 @@
-"""One progress bar a training: where it is, its loss and validation accuracy, when it ends. Silent without a terminal.
+"""What a training shows while it runs: a progress bar, ``curves.csv`` and, where asked for, TensorBoard.
 
->>> with Bar("student", console=None) as bar:
-...     bar.update(step=10, total=100, epoch=0.5, loss=1.9)
+>>> reporter = Reporter(training, console, points=[], done=0)
+>>> reporter.add(point)
+>>> reporter.close()
+
+There is one bar per training, and none without a terminal.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from facelet.learn.engine.checkpoint import Point
+from facelet.learn.engine.config import Training
+from facelet.learn.engine.schedule import Schedule
 
 SECONDS = 0.5
 """Between redraws."""
@@ -63,3 +72,39 @@ class Bar:
         if self.accuracy is not None:
             figures += f"  val {self.accuracy:.2%}"
         self._progress.update(self._task, completed=step, total=total, figures=figures)
+
+
+class Reporter:
+    """Opened by the first process alone. ``points``: the curve so far, of ``done`` steps."""
+
+    def __init__(self, training: Training, console: Console | None, points: list[Point], done: int) -> None:
+        self.training, self.points = training, points
+        self._bar = Bar(training.name, console)
+        self._bar.__enter__()
+        self._board: Any = None
+        if training.tensorboard:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(str(training.folder.folder / "tensorboard"), purge_step=done + 1)
+        if points:
+            training.folder.write_curves(points)
+
+    def draw(self, done: int, schedule: Schedule | None, loss: Callable[[], float]) -> None:
+        """Moves the bar, if there is one and it is time; asks for the loss only then."""
+        if self._bar.due():
+            epoch = done / self.training.batches.steps_per_epoch
+            self._bar.update(step=done, total=schedule.total if schedule else None, epoch=epoch, loss=loss())
+
+    def add(self, point: Point) -> None:
+        self.points.append(point)
+        self.training.folder.write_curves(self.points)
+        self._bar.accuracy = point.val_accuracy
+        if self._board is not None:
+            for name in ("lr", "train_loss", "val_loss", "val_accuracy"):
+                self._board.add_scalar(name, getattr(point, name), point.step)
+
+    def close(self) -> None:
+        """Gives the terminal back."""
+        self._bar.__exit__(None, None, None)
+        if self._board is not None:
+            self._board.close()

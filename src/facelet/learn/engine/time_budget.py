@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from facelet.learn.engine.schedule import Mark, Schedule, fitting
 from facelet.learn.engine.stopwatch import KEPT, LEAST, Stopwatch
-from facelet.measure.ledger.row import duration
+from facelet.text import duration
 
 SHARE, SECONDS = 0.05, 5.0
 """The probe lasts this share of the time, or this many seconds if that is less."""

@@ -8,22 +8,15 @@ A new one is a function in ``facelet.losses`` and a class here. A class has a st
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from facelet import losses
 from facelet.errors import FaceletError
+from facelet.learn.teachers.outputs import Seen
 from facelet.registry import Registry
-
-
-class Seen(NamedTuple):
-    """What a net says of a batch: logits (N, K), embedding (N, D), maps of its stages, shallow to deep; None where unknown."""
-
-    logits: Tensor | None
-    embedding: Tensor | None
-    stages: list[Tensor] | None
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from facelet.errors import FaceletError
 from facelet.learn.data.batches import Batch
 from facelet.learn.tasks.diagnostics import PATIENCE, diagnosis, pulse
-from facelet.learn.tasks.distillation import Teacher
 from facelet.learn.tasks.embedding_queue import Memory
 from facelet.learn.tasks.task import Objective
+from facelet.learn.teachers.teacher import Teacher
 from facelet.losses import embedding as features
 from facelet.losses.margin import arcface, cosface, cosines, margin_at
 from facelet.nets import FaceNet, NetSpec

@@ -9,7 +9,6 @@ learn.self_distill. Their own parameters (regressors, exits) are trained with th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -17,52 +16,8 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from facelet import losses
 from facelet.learn.data.batches import Batch
-from facelet.learn.data.degrade import luma
+from facelet.learn.data.normalise import Normalise
 from facelet.nets import FaceNet, NetSpec
-
-
-class Normalise(nn.Module):
-    """Pixels in [0, 1], (N, C, S, S), to a net's input, by the net's own statistics, channels and size."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, spec: NetSpec) -> None:
-        super().__init__()
-        self.channels, self.size = spec.channels, spec.size
-        self.channels_last = False
-        self.register_buffer("mean", torch.tensor(spec.mean, dtype=torch.float32).view(1, -1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(spec.std, dtype=torch.float32).view(1, -1, 1, 1), persistent=False)
-
-    def forward(self, faces: Tensor) -> Tensor:
-        if faces.shape[1] != self.channels:
-            grey = faces.shape[1] == 1
-            faces = faces.expand(-1, 3, -1, -1) if grey else (faces * luma(faces.device)).sum(1, keepdim=True)
-        if faces.shape[-1] != self.size:
-            faces = resized(faces, self.size)
-        faces = (faces - self.mean) / self.std
-        return faces.contiguous(memory_format=torch.channels_last) if self.channels_last else faces
-
-
-def resized(faces: Tensor, size: int) -> Tensor:
-    """As ``pixels.resize`` makes them: the mean of areas when shrinking, bilinear when growing. (N, C, S, S) to size x size.
-
-    Torch's own, antialiased, gives other pixels than a net meets in use.
-    """
-    side = faces.shape[-1]
-    if side < size:
-        return nn.functional.interpolate(faces, size=(size, size), mode="bilinear", align_corners=False)
-    shares = _shares(side, size, faces.device)
-    with torch.autocast(faces.device.type, enabled=False):
-        return shares @ faces @ shares.T
-
-
-@cache
-def _shares(side: int, size: int, device: torch.device) -> Tensor:
-    """float32 (size, side): how much of each of ``size`` new rows, or columns, each of ``side`` old ones makes up."""
-    edges = torch.arange(side + 1, device=device) * (size / side)
-    rows = torch.arange(size, device=device)[:, None]
-    return (edges[1:].clamp(max=size).minimum(rows + 1) - edges[:-1].maximum(rows)).clamp(min=0)
 
 
 class Objective(nn.Module):

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from facelet.errors import FaceletError
 from facelet.learn.data.batches import Batch
-from facelet.learn.tasks.distillation import Teacher
-from facelet.learn.tasks.distillation_losses import Seen
+from facelet.learn.teachers.outputs import Seen
+from facelet.learn.teachers.teacher import Teacher
 
 
 class Committee:

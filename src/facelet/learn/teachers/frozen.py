@@ -10,9 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from facelet.learn.data.normalise import Normalise
 from facelet.learn.device import precision
-from facelet.learn.tasks.distillation_losses import Seen
-from facelet.learn.tasks.task import Normalise
+from facelet.learn.teachers.outputs import Seen
 from facelet.nets import FaceNet, NetSpec
 
 

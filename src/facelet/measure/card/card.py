@@ -22,7 +22,8 @@ from facelet.measure.card.provenance import Origin, read_origin
 from facelet.measure.card.robustness import Say, Trial
 from facelet.measure.classification import Classification
 from facelet.measure.efficiency.cost import file_cost
-from facelet.measure.efficiency.latency import TIMED, Latency, Machine, bench, machine
+from facelet.measure.efficiency.latency import TIMED, Latency, bench
+from facelet.measure.efficiency.machine import Machine, machine
 from facelet.measure.evaluation import evaluate_model
 from facelet.measure.metrics.labels import match_labels
 from facelet.measure.pair_evaluation import framed, require_identity

@@ -20,7 +20,7 @@ from facelet.errors import FaceletError
 from facelet.io import files
 from facelet.io.files import existing
 from facelet.models import bundled, model_file
-from facelet.runtime.telling import plain, printable
+from facelet.text import plain, printable
 
 
 def command(

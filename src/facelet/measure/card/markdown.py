@@ -20,12 +20,11 @@ from facelet.faces import Protocol
 from facelet.measure.card.card import EARLIER, NO_RUN, Card, OnSource
 from facelet.measure.card.demographics import UNSURE
 from facelet.measure.classification import Classification
-from facelet.measure.ledger.row import amount, duration, megabytes, milliseconds, percent, signed
-from facelet.measure.ledger.table import as_text
 from facelet.measure.metrics.intervals import Difference, mean_of_shares, wilson
 from facelet.measure.metrics.scores import BINS, Scores
 from facelet.measure.verification import Verification
 from facelet.models.model_file import ModelInfo
+from facelet.text import amount, as_text, duration, megabytes, milliseconds, percent, signed
 
 FEW = 100
 """Faces of a class below which its recall is hardly known: an interval of ten points to either side."""

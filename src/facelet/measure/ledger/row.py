@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from facelet.measure.classification import Classification
 from facelet.measure.verification import FARS, Verification
+from facelet.text import percent
 
 
 class Row(BaseModel):
@@ -129,55 +130,3 @@ def figures(result: Classification | Verification) -> dict[str, Any]:
         "ece": scores.ece,
         "fresh_accuracy": result.fresh.accuracy if result.fresh else None,
     }
-
-
-def percent(share: float, digits: int = 1) -> str:
-    return f"{100 * share:.{digits}f} %"
-
-
-def signed(difference: float, digits: int = 1) -> str:
-    """A difference of shares in percentage points with its sign; no sign on what rounds to nothing."""
-    value = round(100 * difference, digits) or 0.0
-    return f"{value:+.{digits}f}".replace("-", "−") if value else f"{0:.{digits}f}"
-
-
-def hundredths(value: float) -> str:
-    """Two digits behind the point; no sign on what rounds to nothing."""
-    return f"{round(value, 2) + 0.0:.2f}"
-
-
-def points(difference: float) -> str:
-    return f"{signed(difference)} points"
-
-
-def amount(count: float) -> str:
-    """11_200_000 as "11.2 M": three figures."""
-    for unit, word in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if count >= 0.9995 * unit:
-            return f"{_three(count / unit)}{word}"
-    return f"{count:.0f}"
-
-
-def megabytes(size: float) -> str:
-    return f"{_three(size / 1e6)} MB" if size >= 99_950 else f"{_three(size / 1e3)} kB"
-
-
-def milliseconds(time: float) -> str:
-    return f"{_three(time)} ms"
-
-
-def times(ratio: float) -> str:
-    """A ratio of sizes or speeds: "4.1×"."""
-    return f"{ratio:.0f}×" if ratio >= 19.5 else f"{ratio:.1f}×"
-
-
-def duration(seconds: float) -> str:
-    """ "42 s", "12 min", "3 h 05 min"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
-
-
-def _three(value: float) -> str:
-    return f"{value:.0f}" if value >= 99.95 else f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"

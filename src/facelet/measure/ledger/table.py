@@ -13,8 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from facelet.measure.ledger.ledger import Ledger, Summary
-from facelet.measure.ledger.row import Row, amount, duration, megabytes, milliseconds, percent, signed
+from facelet.measure.ledger.row import Row
 from facelet.measure.ledger.verdict import compared_sizes, worded
+from facelet.text import amount, as_text, duration, megabytes, milliseconds, percent, signed
 
 TARS = ("TAR at 1 %", "TAR at 0.1 %")
 COLUMNS = (
@@ -180,11 +181,3 @@ def said(summaries: Sequence[Summary]) -> list[int]:
 
 def _beside(row: Row) -> str:
     return f" (beside {as_text(row.against)})" if row.against else ""
-
-
-def as_text(text: str) -> str:
-    """Text that Markdown takes as text: one line, no table bars, HTML, code, links or pictures, no control characters."""
-    line = "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
-    for special in ("\\", "|", "`", "](", "!["):
-        line = line.replace(special, "".join(f"\\{letter}" for letter in special))
-    return line.replace("<", "&lt;")

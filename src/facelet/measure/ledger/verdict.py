@@ -9,8 +9,9 @@ A difference inside its interval is not called a gain or a loss. That it could n
 from __future__ import annotations
 
 from facelet.errors import FaceletError
-from facelet.measure.ledger.row import Row, percent, points, signed, times
+from facelet.measure.ledger.row import Row
 from facelet.measure.metrics.intervals import Difference, unpaired_difference
+from facelet.text import percent, points, signed, times
 
 SHRINKING = ("quantize", "prune", "prune-at-init")
 ALLOWANCE = {"quantize": 0.003, "early-exit": 0.003}

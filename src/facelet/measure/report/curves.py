@@ -1,13 +1,16 @@
-"""The report's plot of verification: true accepts against false accepts, a line a model.
+"""Curves of the report: ROC of verification models, and accuracy against time of models that stop early.
 
 >>> svg = roc_plot({"student": result, "teacher": other}, {"student": 0, "teacher": 1})
+>>> svg = trade({"light-early": [{"mean_ms": 0.4, "accuracy": 0.8, "macs": 9e6, "threshold": 0.9}, ...]}, {"light-early": 2})
 
-Left of the dashed line there are too few pairs of two people to tell.
+Left of the dashed line of the ROC plot there are too few pairs of two people for an estimate. The curve of early exits is from
+validation faces, on which the threshold was chosen; the ledger has the test figures of the chosen one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -50,5 +53,31 @@ def roc_plot(results: Mapping[str, Verification], numbers: Mapping[str, int]) ->
         axes.minorticks_off()
         axes.set_xlabel("pairs of two people accepted (FAR), % (log)")
         axes.set_ylabel("pairs of one person accepted (TAR), %")
+        axes.legend(frameon=False, fontsize=11, labelcolor=INK, handlelength=1.6, loc="lower right")
+    return sheet.svg
+
+
+AXES = {"mean_ms": "mean time of a face, ms", "macs": "mean MACs of a face, millions"}
+
+
+def trade(curves: Mapping[str, Sequence[Mapping[str, Any]]], numbers: Mapping[str, int], axis: str = "mean_ms") -> str:
+    """Validation accuracy against "mean_ms" or "macs", a line a model; "" without any.
+
+    A curve's first point never stops early (hollow), its second is the one in the file (filled).
+    """
+    if not curves:
+        return ""
+    scale = 1e6 if axis == "macs" else 1.0
+    with drawing(430, 290) as sheet:
+        axes = sheet.axes()
+        for name, points in curves.items():
+            number = numbers.get(name, 0)
+            places = [(point[axis] / scale, 100 * point["accuracy"]) for point in points]
+            axes.plot(*zip(*sorted(places), strict=True), color=series(number), lw=1.2, alpha=0.8, label=short(name))
+            for (x, y), fill in zip(places[:2], (PAPER, series(number)), strict=False):
+                axes.plot(x, y, marker(number), ms=8.5, mfc=fill, mec=series(number), mew=1.8, zorder=3)
+        axes.set_xlim(left=0)
+        axes.set_xlabel(AXES[axis])
+        axes.set_ylabel("validation accuracy, %")
         axes.legend(frameon=False, fontsize=11, labelcolor=INK, handlelength=1.6, loc="lower right")
     return sheet.svg

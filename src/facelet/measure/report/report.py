@@ -22,16 +22,15 @@ from facelet.errors import FaceletError
 from facelet.faces import FaceSet, PairSet, Protocol
 from facelet.io import files
 from facelet.measure.classification import Classification
-from facelet.measure.early_exit_plot import AXES, trade
 from facelet.measure.ledger.ledger import Ledger, Summary
-from facelet.measure.ledger.row import amount, duration, hundredths, megabytes, milliseconds, percent, points, signed
 from facelet.measure.ledger.table import about_pairs, accuracy, change, headline, legend
 from facelet.measure.metrics.scores import Scores
 from facelet.measure.report import plots
-from facelet.measure.report.curves import roc_plot
+from facelet.measure.report.curves import AXES, roc_plot, trade
 from facelet.measure.report.mistakes import embedded, wrong_faces, wrong_pairs
 from facelet.measure.report.svg import SERIES
 from facelet.measure.verification import Verification
+from facelet.text import amount, duration, hundredths, megabytes, milliseconds, percent, points, signed
 
 MODELS_COMPARED = 5
 UNIT = re.compile(r"([\d.]) (?=%|[MGk]B?\b|ms\b|s\b|points\b)")  # a figure and its unit stay on one line

@@ -21,7 +21,7 @@ from facelet.io import heic, pixels
 from facelet.io.files import existing
 from facelet.io.pixels import SUFFIXES, Image
 from facelet.runtime.media.video import is_video, is_webcam
-from facelet.runtime.telling import plain
+from facelet.text import plain
 
 DRAWN = ".faces"
 """Ends the stem of a photo that ``facelet predict --save`` drew on: a second run must not read the first one's answers."""

@@ -28,7 +28,8 @@ from facelet.runtime.drawing.folder import Drawings
 from facelet.runtime.media import photos, watch
 from facelet.runtime.media.video import is_video, require_every
 from facelet.runtime.model import require_task
-from facelet.runtime.telling import plain, say_notes, short_names, with_progress
+from facelet.runtime.telling import say_notes, short_names, with_progress
+from facelet.text import plain
 
 
 @dataclass(frozen=True, eq=False)

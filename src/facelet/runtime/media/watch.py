@@ -29,7 +29,8 @@ from facelet.runtime.media.photos import DRAWN
 from facelet.runtime.media.tracker import Track, Tracker
 from facelet.runtime.media.video import Video, Writer, require_every
 from facelet.runtime.model import Model
-from facelet.runtime.telling import plain, say_notes
+from facelet.runtime.telling import say_notes
+from facelet.text import plain
 
 LISTED = 40
 """Faces that are listed at the end; those seen longest."""

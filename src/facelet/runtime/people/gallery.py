@@ -26,7 +26,7 @@ from facelet.runtime.model import Model
 from facelet.runtime.people import database, subject
 from facelet.runtime.people.store import Enrolled, EnrolledFace, Maker, Person, checked_name
 from facelet.runtime.people.subject import Sitter
-from facelet.runtime.telling import plain
+from facelet.text import plain
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ from facelet.runtime import align
 from facelet.runtime.analyzer import Analyzer, Face, Finder, Photo, kept
 from facelet.runtime.media import photos
 from facelet.runtime.model import Model, require_task
-from facelet.runtime.telling import plain
+from facelet.text import plain
 
 VARIABLE = "FACELET_IDENTITY_MODEL"
 SMALL_SHARE = 0.5

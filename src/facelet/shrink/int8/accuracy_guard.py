@@ -17,7 +17,7 @@ import numpy as np
 
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
-from facelet.faces.drawn_pairs import draw_pairs
+from facelet.faces.pairset import draw_pairs
 from facelet.measure.pair_evaluation import evaluate_pairs_model
 from facelet.models.model_file import ModelInfo
 from facelet.runtime.model import Model

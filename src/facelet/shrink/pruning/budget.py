@@ -21,11 +21,11 @@ from typing import Literal, get_args
 import torch
 
 from facelet.measure.efficiency.latency import bench
-from facelet.measure.ledger.row import amount, megabytes, milliseconds
 from facelet.models import model_file
 from facelet.models.model_file import InputInfo, ModelInfo
 from facelet.nets import NetSpec
 from facelet.shrink.export import to_onnx
+from facelet.text import amount, megabytes, milliseconds
 
 Kind = Literal["ratio", "params", "bytes", "macs", "latency_ms"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

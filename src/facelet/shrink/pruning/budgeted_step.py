@@ -17,10 +17,10 @@ from torch import nn
 from facelet.errors import FaceletError
 from facelet.learn.steps.training_step import Lesson
 from facelet.measure.efficiency.cost import Cost
-from facelet.measure.ledger.row import amount
 from facelet.nets import NetSpec
 from facelet.shrink.pruning.budget import KINDS, Budget
 from facelet.shrink.pruning.search import Grid, Trial
+from facelet.text import amount
 
 
 class Budgeted(Lesson):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facelet.measure import synthetic
-from facelet.measure.synthetic import Quality, kernel_distance
+from facelet.learn.cyclegan import quality
+from facelet.learn.cyclegan.quality import Quality, kernel_distance
 
 
 def test_the_distance_against_loops():
@@ -32,7 +32,7 @@ def test_it_is_unbiased_and_tells_sets_apart():
 
 
 def test_large_sets_are_thinned(monkeypatch):
-    monkeypatch.setattr(synthetic, "MOST", 10)
+    monkeypatch.setattr(quality, "MOST", 10)
     features = np.random.default_rng(2).normal(size=(95, 4))
     assert kernel_distance(features, features + 1) == kernel_distance(features[::10], features[::10] + 1)
 

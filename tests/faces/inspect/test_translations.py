@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 
 from facelet.faces import load
-from facelet.faces.inspect.contact_sheet import CELL, GAP
+from facelet.faces.inspect.contact_sheet import CELL, COLUMNS, GAP, save_translations, translation_sheet
 from facelet.faces.synthetic import synthetic_faces
-from facelet.faces.translations import COLUMNS, save_translations, translation_sheet
 
 
 def test_each_face_stands_below_its_source(tmp_path):

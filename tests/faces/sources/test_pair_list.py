@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from facelet.errors import FaceletError
-from facelet.faces.pair_list import parse_pairs
+from facelet.faces.sources.lfw import parse_pairs
 
 GOOD = """2 2
 Ann_Lee 1 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from facelet.learn.pool import Pool
+from facelet.learn.cyclegan.model import Pool
 
 
 def faces(*values):

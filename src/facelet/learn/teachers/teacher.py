@@ -1,0 +1,72 @@
+"""Teachers: what a student is compared with, computed on the batch or read from stored predictions."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from facelet.learn.data.batches import Batch
+from facelet.learn.device.precision import Wish
+from facelet.learn.teachers.frozen import FrozenNet
+from facelet.learn.teachers.outputs import Seen
+from facelet.learn.teachers.predictions import Answers
+from facelet.nets import FaceNet, NetSpec
+
+
+class Teacher(Protocol):
+    """Someone who answers. ``knows``: the fields of Seen that are not None."""
+
+    knows: tuple[str, ...]
+    classes: int | None
+    embedding_width: int | None
+
+    def place(self, device: torch.device) -> None: ...
+
+    def __call__(self, batch: Batch, /) -> Seen: ...
+
+
+class LiveTeacher:
+    """A frozen net that sees the same augmented faces."""
+
+    def __init__(self, net: FaceNet, spec: NetSpec, wish: Wish = "auto") -> None:
+        self.net = FrozenNet(net, spec, wish)
+        self.knows: tuple[str, ...] = ("logits", "embedding", "stages") if spec.classes else ("embedding", "stages")
+        self.classes: int | None = spec.classes or None
+        self.embedding_width: int | None = net.embedding_width
+
+    def place(self, device: torch.device) -> None:
+        self.net.place(device)
+
+    def __call__(self, batch: Batch, /) -> Seen:
+        return self.net(batch.faces)
+
+
+class KeptTeacher:
+    """Answers given before, in the order of the training faces; to a mirrored face it gives that of the mirror image."""
+
+    def __init__(self, answers: Answers) -> None:
+        self.answers = answers
+        self.classes = None if answers.logits is None else answers.logits.shape[1]
+        self.embedding_width = None if answers.embeddings is None else answers.embeddings.shape[1]
+        known = {"logits": answers.logits, "embedding": answers.embeddings}
+        self.knows = tuple(name for name, array in known.items() if array is not None)
+
+    def place(self, device: torch.device) -> None:
+        both = (("logits", "mirrored_logits"), ("embeddings", "mirrored_embeddings"))
+        self._tables = [self._table(getattr(self.answers, a), getattr(self.answers, b), device) for a, b in both]
+
+    @staticmethod
+    def _table(plain: Any, mirrored: Any, device: torch.device) -> Tensor | None:
+        """(2, N, width): plain, mirrored."""
+        if plain is None:
+            return None
+        pair = np.stack([plain, plain if mirrored is None else mirrored])
+        return torch.from_numpy(pair).to(device)
+
+    def __call__(self, batch: Batch, /) -> Seen:
+        which = batch.mirrored.long()
+        logits, embedding = (None if t is None else t[which, batch.rows].float() for t in self._tables)
+        return Seen(logits, embedding, None)
