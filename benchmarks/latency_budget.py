@@ -23,7 +23,7 @@ from facelet.measure.efficiency.latency import bench
 from facelet.measure.efficiency.machine import machine
 from facelet.shrink.export import export
 from facelet.shrink.pruning.budget import Budget
-from facelet.shrink.pruning.search import Grid, Trial
+from facelet.shrink.pruning.search import WidthGrid, WidthSearch
 from facelet.text import amount, milliseconds
 
 NETS = ("resnet18", "vgg11", "resvgg19", "shufflenet-v2", "timm/mobilenetv2_100", "timm/mobilenetv3_small_100")
@@ -43,7 +43,7 @@ def main() -> None:
         for name in asked.nets:
             spec = nets.resolve(name, classes=8, size=asked.size)
             try:
-                trial = Trial(spec, Budget("latency_ms", asked.ms), Grid())
+                trial = WidthSearch(spec, Budget("latency_ms", asked.ms), WidthGrid())
                 cut = trial.spec(trial.find(trial.uniform))
             except FaceletError as error:
                 console.print(f"{name}: {error}", style="yellow")

@@ -30,7 +30,7 @@ from facelet.learn.data.normalise import Normalise
 from facelet.learn.device import precision
 from facelet.learn.engine.optimizer import make_optimizer
 from facelet.learn.train import Train
-from facelet.step import Job
+from facelet.step import StepContext
 
 SKIPPED = 3
 
@@ -116,7 +116,7 @@ def measure(net: str, options: argparse.Namespace, faces: FaceSet) -> Measured:
     bare = Bare(step, faces, device)
     take_turns(clock, bare)
     with tempfile.TemporaryDirectory() as folder:
-        result = step.run(Job(net, Path(folder), faces, {}, device=options.device, say=lambda line: None))
+        result = step.run(StepContext(net, Path(folder), faces, {}, device=options.device, say=lambda line: None))
     FaceBatches.__iter__ = batches_of  # type: ignore[method-assign]
     # medians: what an epoch's end and other work on the machine add to single steps belongs to the last figure
     pairs = list(zip(clock.ours, clock.bare, strict=True))[SKIPPED:]

@@ -22,11 +22,11 @@ from rich.table import Table
 
 from facelet.errors import FaceletError
 from facelet.faces import load
-from facelet.faces.concat import together
+from facelet.faces.concat import concat
 from facelet.models import bundled, model_file, saturation, self_test
 from facelet.runtime.model import prepared
 from facelet.shrink.int8 import qdq
-from facelet.shrink.int8.qdq import Calibrated, Choice
+from facelet.shrink.int8.qdq import Calibrated, QuantizationConfig
 from facelet.shrink.int8.weight_scales import portable_scales, seven_bit_scales
 
 RANGES, BATCH = 300, 64
@@ -74,7 +74,7 @@ def rows(model: str, sources: list[str]) -> list[tuple[str, ...]]:
     """A line for fp32 and for each rule."""
     path = bundled.found(model)
     info = model_file.read(path)
-    faces = together([load(source, size=info.input.cut_size, channels=info.input.channels) for source in sources])
+    faces = concat([load(source, size=info.input.cut_size, channels=info.input.channels) for source in sources])
     train = np.random.default_rng(0).permutation(np.flatnonzero(faces.splits == 0))[:RANGES]
     graph = Calibrated(path, prepared(faces.images[np.sort(train)], info.input))
     val = faces.split("val")
@@ -88,7 +88,7 @@ def rows(model: str, sources: list[str]) -> list[tuple[str, ...]]:
     for name, (rule, last) in RULES.items():
         floats = graph.computing[len(graph.computing) - last :]
         with patch.object(qdq, "portable_scales", rule or portable_scales):
-            made = graph.quantized(Choice("u8s8", floats, portable=rule is not None)).SerializeToString()
+            made = graph.quantized(QuantizationConfig("u8s8", floats, portable=rule is not None)).SerializeToString()
         outputs = answers(made, inputs)
         near = f"{agreement(outputs, reference, identity):.2%}"
         deviation = f"{self_test.deviation(outputs, reference):.3f}"

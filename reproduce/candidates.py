@@ -21,14 +21,14 @@ import facelet.learn
 import facelet.shrink  # noqa: F401  (registers the steps)
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet, load
-from facelet.faces.concat import together
+from facelet.faces.concat import concat
 from facelet.io import files
 from facelet.measure.efficiency.latency import bench
 from facelet.measure.efficiency.machine import machine
 from facelet.measure.evaluation import evaluate_model
 from facelet.runtime.model import Model
 from facelet.shrink.export import export_checkpoint
-from facelet.step import STEPS, Job, Made
+from facelet.step import STEPS, StepContext, StepResult
 from facelet.text import amount, megabytes, milliseconds, percent, signed
 
 WIDTH = 150
@@ -50,17 +50,17 @@ def train(candidate: str, folder: Path, faces: FaceSet, fields: dict[str, Any], 
     """Leaves fp32.onnx and int8.onnx in the folder, and done.json last."""
     net, options = parsed(candidate)
 
-    def job(name: str, models: dict[str, Made]) -> Job:
+    def job(name: str, models: dict[str, StepResult]) -> StepContext:
         place = folder / name
         place.mkdir(parents=True, exist_ok=True)
-        return Job(name, place, faces, models, say=say, recipe="candidates")
+        return StepContext(name, place, faces, models, say=say, recipe="candidates")
 
     lesson = step("train", "fp32", net=net, net_options=options, **fields)
     lesson.plan(faces, {})
     made = lesson.run(job("fp32", {}))
     export_checkpoint(made.net, folder / "fp32.onnx", faces, described={"name": candidate, "step": "train"})
     small = step("quantize", "int8", of="fp32").run(
-        job("int8", {"fp32": Made(onnx=folder / "fp32.onnx", net=made.net)})
+        job("int8", {"fp32": StepResult(onnx=folder / "fp32.onnx", net=made.net)})
     )
     small.onnx.replace(folder / "int8.onnx")
     files.write_json(folder / "done.json", {"epochs": made.spent["epochs"], "alike": alike(faces, fields)})
@@ -137,7 +137,7 @@ def main() -> None:
     asked = parser.parse_args()
     console = Console()
     try:
-        faces = together([load(source, size=asked.size, channels=asked.channels) for source in asked.faces])
+        faces = concat([load(source, size=asked.size, channels=asked.channels) for source in asked.faces])
         folders = {
             candidate: asked.out / candidate.replace("/", "-").replace(":", "-") for candidate in asked.candidates
         }

@@ -22,9 +22,9 @@ from rich.progress import track
 
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet, load, load_pairs
-from facelet.faces.concat import together
+from facelet.faces.concat import concat
 from facelet.faces.sources.pack_writer import write_pack
-from facelet.learn.teachers.predictions import Answers
+from facelet.learn.teachers.predictions import Predictions
 from facelet.models.model_file import CropInfo
 from facelet.runtime.align import cut
 from facelet.runtime.detector import SCORE_OF_CROPS, Detector
@@ -104,8 +104,8 @@ def make(given: argparse.Namespace, console: Console) -> None:
 
     found = [aligned(in_colour(source), detector, console) for source in given.align]
     if given.mixes:
-        found.append(mixed(together([in_colour(one).split("train") for one in given.mix]), given.mixes))
-    answers, kept, others = [Answers.load(path) for path in given.answers], [], None
+        found.append(mixed(concat([in_colour(one).split("train") for one in given.mix]), given.mixes))
+    answers, kept, others = [Predictions.load(path) for path in given.answers], [], None
     if given.unlike:
         others = asked(model, load_pairs(given.unlike, size=SIDE, channels=3).images, given.unlike, console)
     for faces in found:
@@ -113,9 +113,9 @@ def make(given: argparse.Namespace, console: Console) -> None:
         keep = np.ones(len(faces), bool) if others is None else nearest(vectors, others) < given.limit
         console.print(f"{faces.source}: {int((~keep).sum()):,} left out, who could be among {given.unlike or 'nobody'}")
         kept.append(faces.take(keep).fitted(given.size, 3, given.margin))
-        answers.append(Answers(faces.names[keep], embeddings=vectors[keep].astype(np.float16)))
-    whole = together(kept)
-    together_answers = Answers(
+        answers.append(Predictions(faces.names[keep], embeddings=vectors[keep].astype(np.float16)))
+    whole = concat(kept)
+    together_answers = Predictions(
         np.concatenate([one.names for one in answers]),
         embeddings=np.concatenate([one.embeddings for one in answers]),
         teacher=Path(given.teacher).stem,

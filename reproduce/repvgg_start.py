@@ -26,7 +26,7 @@ from facelet.learn.data.augment import plain
 from facelet.models import model_file
 from facelet.models.bundled import found
 from facelet.nets import FaceNet, NetSpec
-from facelet.nets.repvgg import Block
+from facelet.nets.repvgg import RepVGGBlock
 
 
 def weights_of(path: Path) -> dict[str, Tensor]:
@@ -60,7 +60,7 @@ def converted(path: Path, size: int, width: float, images: Tensor, drop: list[st
     maps = (images - mean) / std
     for path_in_net, prefix in blocks.items():
         block = net.get_submodule(path_in_net)
-        assert isinstance(block, Block)
+        assert isinstance(block, RepVGGBlock)
         block.conv.weight.copy_(weights[f"{prefix}.weight"])
         maps = torch.relu(_measured(block.conv, block.bn, maps, weights[f"{prefix}.bias"]))
     head, kernel = net.head, weights["head.whole.weight"]

@@ -20,7 +20,7 @@ import onnx
 
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet, load, load_pairs
-from facelet.faces.concat import together
+from facelet.faces.concat import concat
 from facelet.faces.pairset import draw_pairs
 from facelet.io.files import writing
 from facelet.measure.evaluation import evaluate_model
@@ -31,7 +31,7 @@ from facelet.models.model_file import ModelInfo
 from facelet.recipes.result import Result, write_figures
 from facelet.runtime.model import Model
 from facelet.shrink.quantize import Quantize
-from facelet.step import Job, Made
+from facelet.step import StepContext, StepResult
 
 
 def quantized(
@@ -41,7 +41,7 @@ def quantized(
     step = Quantize.model_validate(
         {"do": "quantize", "as": name, "of": "parent", "target": target, "allowance": allowance}
     )
-    made = step.run(Job(name, folder, faces, {"parent": Made(onnx=parent)}))
+    made = step.run(StepContext(name, folder, faces, {"parent": StepResult(onnx=parent)}))
     assert made.onnx is not None
     return made.onnx
 
@@ -77,7 +77,7 @@ def main() -> None:
         parent = bundled.found(asked.parent)
         info = model_file.read(parent)
         sets = [load(source, size=info.input.cut_size, channels=info.input.channels) for source in asked.faces]
-        faces = together(sets)
+        faces = concat(sets)
         with tempfile.TemporaryDirectory(prefix="facelet-") as folder:
             path = quantized(parent, asked.name, faces, Path(folder), asked.target, asked.allowance)
             measured(path, faces, asked.pairs)

@@ -23,7 +23,7 @@ import onnx
 from facelet.errors import FaceletError
 from facelet.io.files import existing, read_bytes, read_json, write_json, writing
 from facelet.models import model_file, saturation, session
-from facelet.models.bundled import MANIFEST, Shipped, found
+from facelet.models.bundled import MANIFEST, BundledModel, found
 from facelet.shrink.export import reference_outputs, self_tested
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,7 +32,7 @@ LIMIT = 5_000_000
 TWIN = "-fp32"
 
 
-def ship(model: str | Path, name: str, description: str = "", folder: Path = FOLDER) -> Shipped:
+def ship(model: str | Path, name: str, description: str = "", folder: Path = FOLDER) -> BundledModel:
     """The model's new line in the manifest; without a ``description`` it keeps the one that it had.
 
     Raises FaceletError for a file that is no working model file or too large, and for a name that does not fit it.
@@ -54,10 +54,10 @@ def ship(model: str | Path, name: str, description: str = "", folder: Path = FOL
         raise FaceletError(f"{path} has no self-test; a model in the package must have one (see --named)")
     if "\n" in description:
         raise FaceletError("the description has more than one line")
-    lines = {entry["name"]: Shipped(**entry) for entry in read_json(folder / MANIFEST)}
+    lines = {entry["name"]: BundledModel(**entry) for entry in read_json(folder / MANIFEST)}
     before = lines[name].description if name in lines else f"{info.recipe or info.net}, {info.precision}"
     file, digest = f"{name}.onnx", hashlib.sha256(data).hexdigest()
-    lines[name] = Shipped(name, file, info.task, digest, len(data), description or before)
+    lines[name] = BundledModel(name, file, info.task, digest, len(data), description or before)
     with writing(folder / file) as beside:
         beside.write_bytes(data)
     for one in lines.values():

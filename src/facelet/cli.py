@@ -130,13 +130,13 @@ def faces(
     """Look before training: counts, protocol, leaks, contact sheet; pack into one file."""
     plugins.load_files(plugin or [])
     from facelet.faces import load
-    from facelet.faces.concat import together
+    from facelet.faces.concat import concat
     from facelet.faces.inspect.contact_sheet import save_sheet
     from facelet.faces.inspect.summary import describe, show
     from facelet.faces.sources.pack_writer import write_pack
 
     found = load(source, size=size or None)
-    found = together([found, *(load(other, size=found.size, channels=found.channels) for other in also or [])])
+    found = concat([found, *(load(other, size=found.size, channels=found.channels) for other in also or [])])
     description = describe(found, against=against)
     if as_json:
         print(json.dumps(description.to_json()))

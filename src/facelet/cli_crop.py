@@ -44,7 +44,7 @@ def crop(
     cropping.command(
         photos,
         out=out,
-        cutter=cropping.Cutter(
+        cutter=cropping.FaceCropper(
             cropping.choose(known, align, margin),
             own_size if size is None else size,
             jpeg,

@@ -5,7 +5,7 @@ A step is a pydantic model (its fields are its YAML keys) registered under its v
 >>> @STEPS.register("train")
 ... class Train(Step):
 ...     net: str
-...     def run(self, job: Job) -> Made: ...
+...     def run(self, job: Job) -> StepResult: ...
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from facelet.registry import Registry
 
 
 @dataclass(frozen=True)
-class Made:
+class StepResult:
     """What a step leaves behind, all paths inside its job's folder.
 
     Attributes:
@@ -59,7 +59,7 @@ class Plan:
 
 
 @dataclass
-class Job:
+class StepContext:
     """Where and on what a step works.
 
     Attributes:
@@ -76,7 +76,7 @@ class Job:
     name: str
     folder: Path
     faces: FaceSet
-    models: dict[str, Made]
+    models: dict[str, StepResult]
     seed: int = 0
     device: str = "auto"
     devices: int = 1
@@ -144,7 +144,7 @@ class Step(BaseModel):
         """
         raise NotImplementedError
 
-    def run(self, job: Job) -> Made:
+    def run(self, job: StepContext) -> StepResult:
         """Does it. May be called again in the same folder after a kill, and then continues to the same result."""
         raise NotImplementedError
 

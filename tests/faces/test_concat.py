@@ -9,7 +9,7 @@ import pytest
 
 from facelet.errors import FaceletError
 from facelet.faces import load
-from facelet.faces.concat import together
+from facelet.faces.concat import concat
 
 
 @pytest.fixture(scope="module")
@@ -18,12 +18,12 @@ def toys():
 
 
 def test_one_set_is_itself(toys):
-    assert together(toys[:1]) is toys[0]
+    assert concat(toys[:1]) is toys[0]
 
 
 def test_faces_keep_their_pixels_splits_and_classes_by_name(toys):
     turned = replace(toys[1], classes=toys[1].classes[::-1], labels=6 - toys[1].labels, votes=toys[1].votes[:, ::-1])
-    both = together([toys[0], turned])
+    both = concat([toys[0], turned])
     assert len(both) == 120
     assert both.classes == toys[0].classes
     np.testing.assert_array_equal(both.images[60:], toys[1].images)
@@ -38,20 +38,20 @@ def test_faces_keep_their_pixels_splits_and_classes_by_name(toys):
 
 def test_a_label_counts_as_all_votes_where_another_set_has_votes(toys):
     plain = replace(toys[1], votes=None, labels=np.where(np.arange(60) < 20, -1, toys[1].labels))
-    votes = together([toys[0], plain]).votes[60:]
+    votes = concat([toys[0], plain]).votes[60:]
     assert (votes[:20] == 0).all()
     np.testing.assert_array_equal(votes[20:], np.eye(8)[plain.labels[20:]])
-    assert together([replace(toys[0], votes=None), plain]).votes is None
+    assert concat([replace(toys[0], votes=None), plain]).votes is None
 
 
 def test_votes_stay_where_all_have_them(toys):
-    both = together([toys[0], load("toy?faces=60&seed=3", size=16)])
+    both = concat([toys[0], load("toy?faces=60&seed=3", size=16)])
     assert both.votes.shape == (120, 8)
     assert both.agreement is None
 
 
 def test_people_and_groups_of_two_sets_are_different_ones(toys):
-    both = together(toys)
+    both = concat(toys)
     people = [set(both.identities[:60].tolist()), set(both.identities[60:].tolist())]
     assert not people[0] & people[1]
     assert len(people[1]) == len(set(toys[1].identities.tolist()))
@@ -59,26 +59,26 @@ def test_people_and_groups_of_two_sets_are_different_ones(toys):
 
 def test_faces_of_nobody_known_have_no_identity_and_no_label(toys):
     plain = replace(toys[1], classes=(), labels=np.full(60, -1), identities=None, groups=None, votes=None)
-    both = together([toys[0], plain])
+    both = concat([toys[0], plain])
     assert (both.identities[60:] == -1).all()
     assert (both.groups[60:] == -1).all()
     assert (both.labels[60:] == -1).all()
     assert (both.labels[:60] == toys[0].labels).all()
-    alone = together([plain, replace(plain, names=np.char.add("x", plain.names))])
+    alone = concat([plain, replace(plain, names=np.char.add("x", plain.names))])
     assert alone.identities is None
     assert alone.classes == ()
 
 
 def test_a_name_that_both_have_says_whose_it_is(toys):
-    both = together([toys[0], toys[0]])
+    both = concat([toys[0], toys[0]])
     assert len(set(both.names.tolist())) == 120
     assert both.names[0] == "1-toy/toy-0-000000"
-    assert together(toys).names[0] == "toy-0-000000"
+    assert concat(toys).names[0] == "toy-0-000000"
 
 
 def test_licences_notes_and_framing_are_told(toys):
     other = replace(toys[1], licence="mine", margin=0.3, notes=("blurred",))
-    both = together([toys[0], other])
+    both = concat([toys[0], other])
     assert both.licence == "drawn by facelet, Apache-2.0; mine"
     assert both.margin == toys[0].margin
     assert "blurred" in both.notes
@@ -87,10 +87,10 @@ def test_licences_notes_and_framing_are_told(toys):
 
 def test_other_sizes_are_refused(toys):
     with pytest.raises(FaceletError, match="16 px in 1 channels, those of toy 24 px"):
-        together([toys[0], load("toy?faces=60", size=24)])
+        concat([toys[0], load("toy?faces=60", size=24)])
 
 
 def test_a_name_that_one_set_has_twice_is_left_to_it(toys):
     twice = replace(toys[0], names=np.array(["a", "a", *toys[0].names[2:]]))
     other = replace(toys[1], names=np.array(["b", *toys[1].names[1:]]))
-    assert together([twice, other]).names[[0, 1, 60]].tolist() == ["a", "a", "b"]
+    assert concat([twice, other]).names[[0, 1, 60]].tolist() == ["a", "a", "b"]

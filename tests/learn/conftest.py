@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from facelet.faces import FaceSet, load
-from facelet.step import STEPS, Job, Step
+from facelet.step import STEPS, Step, StepContext
 
 TINY = {"net": "resnet18", "net_options": {"width": 0.0625, "stem_stride": 1}, "batch": 32, "precision": "fp32"}
 
@@ -36,10 +36,10 @@ def step():
 def job(faces, tmp_path):
     """``job()``: on the CPU, in a fresh folder; ``job("other", models=...)``."""
 
-    def make(name: str = "net", **fields: Any) -> Job:
+    def make(name: str = "net", **fields: Any) -> StepContext:
         folder: Path = tmp_path / name
         folder.mkdir(exist_ok=True)
         chosen = {"faces": faces, "models": {}, "device": "cpu", "say": lambda line: None, **fields}
-        return Job(name, folder, **chosen)
+        return StepContext(name, folder, **chosen)
 
     return make

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from facelet.faces import load
-from facelet.learn.teachers.predictions import Answers
+from facelet.learn.teachers.predictions import Predictions
 
 TOY = "toy?faces=160"
 
@@ -18,7 +18,7 @@ def test_its_answers_teach_a_net_of_another_size(benchmark_script, step, job, tm
     monkeypatch.setattr("sys.argv", words)
     script.main()
     train = load(TOY, size=16).split("train")
-    found = Answers.load(kept)
+    found = Predictions.load(kept)
     assert found.logits.shape == found.mirrored_logits.shape == (len(train), len(train.classes))
     assert f"{len(train)} training faces" in capsys.readouterr().out
     taught = step("distill", answers=str(kept), mirror=True, epochs=1).run(job("student", faces=load(TOY, size=24)))

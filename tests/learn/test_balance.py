@@ -18,7 +18,7 @@ from facelet.learn import balance as room
 from facelet.learn.cyclegan import trainer
 from facelet.models import model_file
 from facelet.shrink.export import export_checkpoint
-from facelet.step import STEPS, Made
+from facelet.step import STEPS, StepResult
 
 SMALL = {"teacher": "plain", "steps": 2, "batch": 4, "width": 4, "blocks": 1, "layers": 1}
 
@@ -36,7 +36,7 @@ def faces():
 def models(faces, tmp_path_factory):
     """A teacher and a judge that know a little."""
     from facelet.learn import train as supervised
-    from facelet.step import Job
+    from facelet.step import StepContext
 
     made = {}
     for seed, name in enumerate(("plain", "judge")):
@@ -45,9 +45,9 @@ def models(faces, tmp_path_factory):
             {"do": "train", "as": name, "net": "resnet18", "net_options": {"width": 0.0625, "stem_stride": 1}}
             | {"batch": 32, "precision": "fp32", "epochs": 8, "lr": 0.01, "augment": 0.3}
         )
-        net = step.run(Job(name, folder, faces, {}, seed=seed, device="cpu", say=lambda line: None)).net
+        net = step.run(StepContext(name, folder, faces, {}, seed=seed, device="cpu", say=lambda line: None)).net
         export_checkpoint(net, folder / "model.onnx", faces)
-        made[name] = Made(onnx=folder / "model.onnx", net=net)
+        made[name] = StepResult(onnx=folder / "model.onnx", net=net)
     return made
 
 
@@ -161,7 +161,7 @@ def test_killed_between_classes_it_goes_on_at_the_class(work, monkeypatch, faces
         balance(accept=0.0).run(work)
     fits: list[str] = []
     monkeypatch.setattr(trainer, "translate", real)
-    monkeypatch.setattr(trainer, "Translator", _counting(trainer.Translator, fits))
+    monkeypatch.setattr(trainer, "Translator", _counting(trainer.CycleGanTrainer, fits))
     with contextlib.suppress(FaceletError):  # faces as they were may be nobody's idea of another class
         balance(accept=0.0).run(work)
     assert len(fits) == len(balance().wanted(faces.labelled("train"))[1]) - 2
@@ -249,7 +249,7 @@ def test_its_plan_is_a_sentence(faces):
 def test_a_machine_without_bf16_translates_in_fp32_and_says_so(work, faces, monkeypatch):
     monkeypatch.setattr("facelet.learn.device.precision.has_bf16", lambda device: False)
     monkeypatch.setattr("facelet.learn.device.precision.cpu_name", lambda: "avx2")
-    plans: list[trainer.TranslationPlan] = []
+    plans: list[trainer.CycleGanConfig] = []
     monkeypatch.setattr(trainer, "translate", lambda plan, job, device: plans.append(plan) or {})
     said: list[str] = []
     work.say = said.append

@@ -14,12 +14,12 @@ from facelet import nets
 from facelet.errors import FaceletError
 from facelet.faces import load
 from facelet.learn.data.batches import Batch
-from facelet.learn.tasks.distillation import Distillation
+from facelet.learn.tasks.distillation import DistillationTask
 from facelet.learn.tasks.distillation_losses import TERMS, Hint, Pair, standardised
-from facelet.learn.teachers.outputs import Seen
-from facelet.learn.teachers.predictions import Answers, answer
-from facelet.learn.teachers.teacher import KeptTeacher, LiveTeacher
-from facelet.step import Made
+from facelet.learn.teachers.outputs import ModelOutputs
+from facelet.learn.teachers.predictions import Predictions, answer
+from facelet.learn.teachers.teacher import CachedTeacher, LiveTeacher
+from facelet.step import StepResult
 
 PAIR = Pair((4, 6, 8), 8, 5, temperature=4.0, alpha=1.0, beta=2.0, mix=0.0)
 
@@ -34,7 +34,7 @@ def teacher(tmp_path):
         options = {"width": 0.0625, "stem_stride": 1}
         spec = nets.resolve("resnet18", classes=classes, size=size, channels=channels, mean=mean, std=std, **options)
         nets.save(spec.build(), spec, tmp_path / "teacher.safetensors")
-        return Made(net=tmp_path / "teacher.safetensors")
+        return StepResult(net=tmp_path / "teacher.safetensors")
 
     return make
 
@@ -42,7 +42,7 @@ def teacher(tmp_path):
 def seen(n=12, logits=8, width=5, seed=0):
     torch.manual_seed(seed)
     stages = [torch.randn(n, channels, side, side) for channels, side in ((4, 4), (6, 3), (8, 2))]
-    return Seen(torch.randn(n, logits), torch.randn(n, width), stages)
+    return ModelOutputs(torch.randn(n, logits), torch.randn(n, width), stages)
 
 
 @pytest.mark.parametrize("name", list(TERMS))
@@ -71,8 +71,8 @@ def test_hint_measures_what_is_not_known():
     knowing = Hint(replace(PAIR, student_embedding=5))
     with torch.no_grad():
         knowing.deep[0].weight.copy_(torch.eye(5))
-    same = Seen(None, teacher.embedding * 3 + 1, teacher.stages)
-    other = Seen(None, torch.randn(4000, 5), teacher.stages)
+    same = ModelOutputs(None, teacher.embedding * 3 + 1, teacher.stages)
+    other = ModelOutputs(None, torch.randn(4000, 5), teacher.stages)
     assert knowing(same, teacher, torch.zeros(4000), torch.zeros(4000)).mean() < 0.001
     assert knowing(other, teacher, torch.zeros(4000), torch.zeros(4000)).mean().item() == pytest.approx(2, abs=0.1)
 
@@ -131,7 +131,7 @@ def test_what_is_taught_is_learned(step, job):
 def test_a_kept_teacher_says_what_the_live_one_does(faces, teacher):
     train = faces.split("train")
     path = teacher(size=16, channels=1).net
-    kept = KeptTeacher(answer(path, train, device="cpu"))
+    kept = CachedTeacher(answer(path, train, device="cpu"))
     live = LiveTeacher(*nets.load(path))
     for each in (kept, live):
         each.place(torch.device("cpu"))
@@ -161,13 +161,13 @@ def test_answers_made_elsewhere_teach(step, job, faces, tmp_path):
     train = faces.split("train")
     rng = np.random.default_rng(0)
     path = tmp_path / "answers.npz"
-    Answers(train.names, embeddings=rng.normal(size=(len(train), 6)).astype(np.float16)).save(path)
+    Predictions(train.names, embeddings=rng.normal(size=(len(train), 6)).astype(np.float16)).save(path)
     lesson = step("distill", answers=path, losses={"ce": 1.0, "hint": 1.0}, epochs=1)
     assert "taught by answers.npz" in lesson.plan(faces, {}).text
     assert "answers.npz" in lesson.run(job()).notes[-1]
     with pytest.raises(FaceletError, match="'kd' needs the teacher's logits, and it gives only embedding"):
         step("distill", answers=path, losses={"kd": 1.0}, epochs=1).plan(faces, {})
-    Answers(train.names[1:], logits=np.zeros((len(train) - 1, 8), np.float32)).save(path)
+    Predictions(train.names[1:], logits=np.zeros((len(train) - 1, 8), np.float32)).save(path)
     with pytest.raises(FaceletError, match="no answer for 1 of"):
         step("distill", answers=path, epochs=1).plan(faces, {})
 
@@ -178,7 +178,7 @@ def test_answers_of_several_are_their_mean(step, job, faces, tmp_path):
     given = [rng.normal(size=(len(train), 8)).astype(np.float32) for _ in range(2)]
     paths = [tmp_path / f"{number}.npz" for number in range(2)]
     for path, logits in zip(paths, given, strict=True):
-        Answers(train.names, logits=logits).save(path)
+        Predictions(train.names, logits=logits).save(path)
     lesson = step("distill", answers=paths, losses={"kd": 1.0}, epochs=1)
     assert "taught by 0.npz and 1.npz" in lesson.plan(faces, {}).text
     assert "0.npz and 1.npz" in lesson.run(job()).notes[-1]
@@ -248,6 +248,6 @@ def test_a_teacher_without_classes_has_no_logits_to_give():
     assert told.logits is None
     assert told.embedding.shape == (3, 64)
     pair = Pair((8, 8), 8, live.embedding_width, temperature=4.0, alpha=1.0, beta=1.0, mix=0.0)
-    assert "hint" in Distillation(spec, live, {"hint": 1.0}, pair).terms
+    assert "hint" in DistillationTask(spec, live, {"hint": 1.0}, pair).terms
     with pytest.raises(FaceletError, match="needs the teacher's logits, and it gives only embedding and stages"):
-        Distillation(spec, live, {"kd": 1.0}, pair)
+        DistillationTask(spec, live, {"kd": 1.0}, pair)

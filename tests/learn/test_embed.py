@@ -18,15 +18,15 @@ from facelet.faces.pairset import draw_pairs
 from facelet.learn.data.batches import Batch, FaceBatches, Faces
 from facelet.learn.engine import checkpoint
 from facelet.learn.engine.ema import Ema
-from facelet.learn.engine.val_metrics import Paired
+from facelet.learn.engine.val_metrics import VerificationMetric
 from facelet.learn.tasks import recognition
-from facelet.learn.tasks.recognition import Margin, Recognition
-from facelet.learn.teachers.predictions import Answers, answer
-from facelet.learn.teachers.teacher import KeptTeacher, LiveTeacher
+from facelet.learn.tasks.recognition import Margin, RecognitionTask
+from facelet.learn.teachers.predictions import Predictions, answer
+from facelet.learn.teachers.teacher import CachedTeacher, LiveTeacher
 from facelet.losses.embedding import cosine
 from facelet.losses.margin import cosface, cosines
 from facelet.nets import FaceNet, NetSpec
-from facelet.step import Made
+from facelet.step import StepResult
 
 NET = {"net": "mobilefacenet", "net_options": {"width": 0.125, "embedding": 64}}
 
@@ -61,7 +61,7 @@ def batch_of(faces, count=16):
 def test_the_margin_is_over_faces_whose_person_is_known(net, people):
     net, spec = net
     batch = batch_of(people)
-    objective = Recognition(spec, 64, {"cosface": 2.0}, Margin("cosface", 5, 0.35, 8.0, 0, 0.001), None)
+    objective = RecognitionTask(spec, 64, {"cosface": 2.0}, Margin("cosface", 5, 0.35, 8.0, 0, 0.001), None)
     found = objective(net, batch)
     assert list(found) == ["cosface"]
     with torch.no_grad():
@@ -82,10 +82,10 @@ def test_the_margin_rises_and_a_resumed_training_goes_on_where_it_was(net, peopl
 
     monkeypatch.setitem(recognition.MARGINS, "cosface", (watched, 0.35))
     margin = Margin("cosface", 5, 0.4, 8.0, 4, 0.001)
-    first = Recognition(spec, 64, {"cosface": 1.0}, margin, None)
+    first = RecognitionTask(spec, 64, {"cosface": 1.0}, margin, None)
     for _ in range(3):
         first(net, batch_of(people))
-    again = Recognition(spec, 64, {"cosface": 1.0}, margin, None)
+    again = RecognitionTask(spec, 64, {"cosface": 1.0}, margin, None)
     again.load_state_dict(first.state_dict())
     for _ in range(3):
         again(net, batch_of(people))
@@ -99,7 +99,7 @@ def test_a_teacher_is_met_through_a_projector_only_where_lengths_differ(net, peo
     for width in (64, 96):
         told = nets.resolve("mobilefacenet", classes=0, size=16, width=0.125, embedding=width)
         teacher = LiveTeacher(told.build(), told, "fp32")
-        objective = Recognition(spec, 64, {"cosine": 3.0, "relational": 1.0, "similarity": 1.0}, None, teacher)
+        objective = RecognitionTask(spec, 64, {"cosine": 3.0, "relational": 1.0, "similarity": 1.0}, None, teacher)
         objective.place(torch.device("cpu"))
         assert sum(p.numel() for p in objective.parameters()) == (0 if width == 64 else 64 * 96)
         found = objective(net.eval(), batch)
@@ -112,15 +112,15 @@ def test_a_teacher_is_met_through_a_projector_only_where_lengths_differ(net, peo
 
 
 def test_a_teacher_without_embedding_is_refused(net, people):
-    answers = KeptTeacher(Answers(people.names, logits=np.zeros((len(people), 3), np.float32)))
+    answers = CachedTeacher(Predictions(people.names, logits=np.zeros((len(people), 3), np.float32)))
     with pytest.raises(FaceletError, match="needs a teacher with one"):
-        Recognition(net[1], 64, {"cosine": 1.0}, None, answers)
+        RecognitionTask(net[1], 64, {"cosine": 1.0}, None, answers)
 
 
 def test_the_doctor_stops_a_training_that_learns_nothing(net, people, monkeypatch):
     monkeypatch.setattr(recognition, "LOOK", 1)
     monkeypatch.setattr(recognition, "diagnosis", lambda seen, **more: f"at step {seen.step} it is ill")
-    objective = Recognition(net[1], 64, {"cosface": 1.0}, Margin("cosface", 5, 0.35, 8.0, 0, 0.001), None)
+    objective = RecognitionTask(net[1], 64, {"cosface": 1.0}, Margin("cosface", 5, 0.35, 8.0, 0, 0.001), None)
     with pytest.raises(FaceletError, match="at step 1 it is ill"):
         objective(net[0], batch_of(people))
 
@@ -145,7 +145,7 @@ def nothing():
 
 def test_an_exam_on_pairs_adds_up_over_processes(people):
     pairs = draw_pairs(people.split("val"), 50)
-    exam = Paired(pairs, 3)
+    exam = VerificationMetric(pairs, 3)
     answers = torch.randn(len(exam.faces), 3)
     rows = torch.arange(len(exam.faces))
     whole, halves = exam.blank(torch.device("cpu")), []
@@ -156,7 +156,7 @@ def test_an_exam_on_pairs_adds_up_over_processes(people):
         halves.append(sums)
     assert exam.grade(whole) == exam.grade(sum(halves))
     people_alone = torch.nn.functional.one_hot(torch.from_numpy(people.split("val").identities)).float()
-    exam = Paired(pairs, people_alone.shape[1])
+    exam = VerificationMetric(pairs, people_alone.shape[1])
     sums = exam.blank(torch.device("cpu"))
     exam.add(sums, rows, people_alone)
     assert exam.grade(sums) == (0.0, 1.0)
@@ -179,7 +179,7 @@ def test_faces_of_nobody_known_are_taught_too(embed, job, people, tmp_path):
     some[(people.splits == 0) & (np.arange(len(people)) % 2 == 0)] = -1
     faces = replace(people, identities=some)
     both = embed(losses={"cosface": 1.0, "cosine": 1.0}, **{"from": "teacher"}, balance="sampler")
-    made = both.run(job(faces=faces, models={"teacher": Made(net=tmp_path / "teacher.safetensors")}))
+    made = both.run(job(faces=faces, models={"teacher": StepResult(net=tmp_path / "teacher.safetensors")}))
     assert "taught by teacher" in made.notes[-1]
     assert len(both.training_faces(faces)) == int((people.splits == 0).sum())
     assert len(embed().training_faces(faces)) == int(((people.splits == 0) & (some >= 0)).sum())
@@ -188,19 +188,19 @@ def test_faces_of_nobody_known_are_taught_too(embed, job, people, tmp_path):
 def test_kept_answers_teach_and_tell_how_good_they_are(embed, job, people, tmp_path):
     who = np.eye(30, dtype=np.float16)[people.identities]
     names = np.char.add("toys/", people.names)  # as a cache that was made of several sources has them
-    Answers(names, embeddings=who).save(tmp_path / "teacher.npz")
+    Predictions(names, embeddings=who).save(tmp_path / "teacher.npz")
     step = embed(losses={"cosine": 1.0}, answers=tmp_path / "teacher.npz")
     assert "taught by teacher.npz" in step.plan(people, {}).text
     made = step.run(job(faces=people))
     assert "right on 100.00 % of the validation pairs" in made.notes[-1]
-    Answers(names[:5], embeddings=who[:5]).save(tmp_path / "few.npz")
+    Predictions(names[:5], embeddings=who[:5]).save(tmp_path / "few.npz")
     with pytest.raises(FaceletError, match="no answer for"):
         embed(losses={"cosine": 1.0}, answers=tmp_path / "few.npz").plan(people, {})
 
 
 def test_a_resumed_training_remembers_the_same_answers(embed, job, people, tmp_path, monkeypatch):
     who = np.eye(30, dtype=np.float16)[people.identities]
-    Answers(people.names, embeddings=who).save(tmp_path / "teacher.npz")
+    Predictions(people.names, embeddings=who).save(tmp_path / "teacher.npz")
     lesson = embed(losses={"similarity": 1.0}, answers=tmp_path / "teacher.npz", epochs=2)
     whole, parts = job("whole", faces=people), job("parts", faces=people)
     lesson.run(whole)

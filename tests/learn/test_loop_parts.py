@@ -17,7 +17,7 @@ from facelet.io import pixels
 from facelet.learn.data.normalise import Normalise, resized
 from facelet.learn.device import precision
 from facelet.learn.device.interrupt import Interrupt
-from facelet.learn.engine.loss_monitor import Watch
+from facelet.learn.engine.loss_monitor import LossMonitor
 from facelet.learn.engine.optimizer import Optimization, make_optimizer
 from facelet.learn.engine.progress import Bar
 from facelet.nets import NetSpec, resolve
@@ -120,12 +120,12 @@ def test_an_interrupt_waits_once():
 
 
 def test_the_watch_names_the_first_bad_step_and_keeps_a_mean():
-    watch = Watch(CPU)
+    watch = LossMonitor(CPU)
     for value in (1.0, 2.0, 3.0):
         watch.add(torch.tensor(value))
     watch.check(3, steps_per_epoch=10)
     assert watch.mean.item() == 2
-    other = Watch(CPU)
+    other = LossMonitor(CPU)
     other.load_state_dict(watch.state_dict())
     assert other.mean.item() == 2
     watch.add(torch.tensor(1.0), torch.tensor(5.0))

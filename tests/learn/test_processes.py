@@ -18,7 +18,7 @@ from facelet import nets
 from facelet.errors import FaceletError
 from facelet.faces import load
 from facelet.learn.engine.fit import synchronise
-from facelet.learn.tasks.task import Labels
+from facelet.learn.tasks.task import ClassificationTask
 
 # layer norms only: batch norms see each process's own faces on a CPU, and their losses differ in the second digit
 NET = {"net": "timm/test_convnext", "net_options": {}, "batch": 32, "precision": "fp32", "clip": 1.0}
@@ -127,7 +127,7 @@ def test_batch_norms_are_synchronised_without_losing_anything():
     net = spec.build().eval()
     faces = torch.randn(3, 1, 32, 32)
     expected = net(faces)
-    objective = Labels(spec)
+    objective = ClassificationTask(spec)
     training = SimpleNamespace(net=net, objective=objective)
     synchronise(training)
     assert training.net is net

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from facelet import nets
 from facelet.learn.data.batches import Batch
-from facelet.learn.tasks.self_distillation import Exits
+from facelet.learn.tasks.self_distillation import SelfDistillationTask
 from facelet.nets.layers.exits import ExitHeads, ExitNet
 
 
@@ -21,7 +21,7 @@ def test_the_loss_by_its_formula():
     spec = nets.resolve("resnet18", classes=5, size=16, width=0.0625, stem_stride=1, mean=(0.4,), std=(0.2,))
     net = spec.build().eval()
     exits = ExitHeads.of(net, 16, 1, 5).eval()
-    objective = Exits(spec, exits, share=0.3, temperature=3.0, feature=0.1)
+    objective = SelfDistillationTask(spec, exits, share=0.3, temperature=3.0, feature=0.1)
     labels = torch.tensor([0, 4, 2, 1])
     batch = Batch(torch.rand(4, 1, 16, 16), labels, torch.arange(4), torch.zeros(4).bool(), None)
     losses = objective(net, batch)
@@ -41,7 +41,7 @@ def test_the_deepest_answer_learns_from_labels_alone():
     torch.manual_seed(0)
     spec = nets.resolve("resnet18", classes=5, size=16, width=0.0625, stem_stride=1)
     net = spec.build()
-    objective = Exits(spec, ExitHeads.of(net, 16, 1, 5), share=1.0, temperature=3.0, feature=1.0)
+    objective = SelfDistillationTask(spec, ExitHeads.of(net, 16, 1, 5), share=1.0, temperature=3.0, feature=1.0)
     batch = Batch(torch.rand(4, 1, 16, 16), torch.zeros(4).long(), torch.arange(4), torch.zeros(4).bool(), None)
     losses = objective(net, batch)
     sum(loss for name, loss in losses.items() if name != "ce").backward()
@@ -83,8 +83,8 @@ def test_the_net_learns_the_same_whether_its_exits_are_kept_or_not():
     kept = replace(spec, exits="eca").build().eval()
     batch = Batch(torch.rand(4, 1, 16, 16), torch.zeros(4).long(), torch.arange(4), torch.zeros(4).bool(), None)
     options = {"share": 0.3, "temperature": 3.0, "feature": 0.1}
-    mine = Exits(spec, None, **options)(kept, batch)
-    other = Exits(spec, kept.heads, **options)(kept.net, batch)
+    mine = SelfDistillationTask(spec, None, **options)(kept, batch)
+    other = SelfDistillationTask(spec, kept.heads, **options)(kept.net, batch)
     assert {name: value.item() for name, value in mine.items()} == {name: value.item() for name, value in other.items()}
 
 

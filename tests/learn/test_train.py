@@ -20,7 +20,7 @@ from facelet.faces import load
 from facelet.learn.device import precision
 from facelet.learn.engine import checkpoint, stopwatch
 from facelet.learn.engine.ema import Ema
-from facelet.step import Made
+from facelet.step import StepResult
 
 
 def curves(folder):
@@ -228,7 +228,7 @@ def test_signals_are_given_back(step, job, monkeypatch):
 
 
 def test_it_trains_outside_the_main_thread(step, job):
-    found: list[Made] = []
+    found: list[StepResult] = []
     thread = threading.Thread(target=lambda: found.append(step(epochs=1).run(job())))
     thread.start()
     thread.join()
@@ -266,17 +266,17 @@ def test_a_training_that_sees_not_every_face_says_so(step, job, machine, faces):
 
 @pytest.mark.parametrize("clip", [0, 5])
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(step, job, monkeypatch, clip):
-    from facelet.learn.tasks.task import Labels
+    from facelet.learn.tasks.task import ClassificationTask
 
     monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
-    plain, calls = Labels.forward, []
+    plain, calls = ClassificationTask.forward, []
 
     def forward(self, net, batch):
         losses = plain(self, net, batch)
         calls.append(1)
         return {"ce": losses["ce"] * (float("nan") if len(calls) == 6 else 1)}
 
-    monkeypatch.setattr(Labels, "forward", forward)
+    monkeypatch.setattr(ClassificationTask, "forward", forward)
     work = job()
     with pytest.raises(
         FaceletError, match=r"nan at step 6 \(epoch 2\.50\); the last checkpoint is kept.*lower lr.*new --out"
@@ -288,10 +288,10 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(step, job
 
 
 def test_a_gradient_that_is_not_finite_stops_without_a_limit_too(step, job, monkeypatch):
-    from facelet.learn.tasks.task import Labels
+    from facelet.learn.tasks.task import ClassificationTask
 
-    plain = Labels.forward
-    monkeypatch.setattr(Labels, "forward", lambda *given: {"ce": Steep.apply(plain(*given)["ce"])})
+    plain = ClassificationTask.forward
+    monkeypatch.setattr(ClassificationTask, "forward", lambda *given: {"ce": Steep.apply(plain(*given)["ce"])})
     with pytest.raises(FaceletError, match="gradient is nan at step 1 "):
         step(epochs=1, clip=0).run(job())
 
@@ -309,12 +309,12 @@ class Steep(torch.autograd.Function):
 
 
 def test_being_out_of_memory_is_told(step, job, monkeypatch):
-    from facelet.learn.tasks.task import Labels
+    from facelet.learn.tasks.task import ClassificationTask
 
     def forward(self, net, batch):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(Labels, "forward", forward)
+    monkeypatch.setattr(ClassificationTask, "forward", forward)
     with pytest.raises(FaceletError, match="net: out of memory with a batch of 32; try half"):
         step(epochs=1).run(job())
 
@@ -336,7 +336,7 @@ def test_targets_and_balance_train(step, job, targets, balance):
 
 def test_class_weights_and_votes_are_torchs_cross_entropy():
     from facelet.learn.data.batches import Batch
-    from facelet.learn.tasks.task import Labels
+    from facelet.learn.tasks.task import ClassificationTask
     from facelet.nets import NetSpec
 
     logits, labels = torch.randn(5, 3), torch.tensor([0, 2, 1, -1, 2])
@@ -346,9 +346,9 @@ def test_class_weights_and_votes_are_torchs_cross_entropy():
     batch = Batch(torch.rand(5, 1, 8, 8), labels, torch.arange(5), torch.zeros(5).bool(), votes)
     spec = NetSpec("resnet18", 3)
     log = torch.log_softmax(logits, 1)
-    hard = Labels(spec, smoothing=0.3, weights=weights).hard(logits, batch)
-    soft = Labels(spec, votes=True, weights=weights).hard(logits, batch)
-    assert Labels(spec, votes=True, smoothing=0.3).hard(logits, batch)[4] == 0
+    hard = ClassificationTask(spec, smoothing=0.3, weights=weights).hard(logits, batch)
+    soft = ClassificationTask(spec, votes=True, weights=weights).hard(logits, batch)
+    assert ClassificationTask(spec, votes=True, smoothing=0.3).hard(logits, batch)[4] == 0
     for i in range(5):
         target = [0.1 + 0.7 * (k == labels[i]) for k in range(3)]
         expected = -sum(target[k] * weights[k] * log[i, k] for k in range(3)) if labels[i] >= 0 else 0
@@ -531,7 +531,7 @@ def test_a_shape_is_trained_from_fresh_weights(step, job, tmp_path):
     plan = lesson.plan(faces, specs)
     assert plan.text.startswith("resnet18 as narrow as cut, fresh, 12 epochs of ")
     assert lesson.needs() == ["cut"]
-    work = job(faces=faces, models={"cut": Made(net=tmp_path / "cut.safetensors")})
+    work = job(faces=faces, models={"cut": StepResult(net=tmp_path / "cut.safetensors")})
     made = lesson.run(work)
     assert made.notes == ("fresh weights in the shape of cut",)
     found, own = nets.load(made.net)

@@ -14,7 +14,7 @@ from facelet.measure.ledger.row import figures
 from facelet.measure.ledger.table import headline, legend, markdown, show
 from facelet.measure.metrics.intervals import paired_difference
 from facelet.measure.report.report import write_report
-from facelet.measure.verification import Verification
+from facelet.measure.verification import PairScores
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def pairs():
 
 def scores(pairs, apart, seed):
     noise = np.random.default_rng(seed).normal(size=len(pairs))
-    return Verification(np.clip(apart * pairs.same + 0.2 * noise, -1, 1), pairs.same, pairs.folds, pairs.protocol.hash)
+    return PairScores(np.clip(apart * pairs.same + 0.2 * noise, -1, 1), pairs.same, pairs.folds, pairs.protocol.hash)
 
 
 @pytest.fixture(scope="module")

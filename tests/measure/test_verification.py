@@ -15,7 +15,7 @@ from facelet.errors import FaceletError
 from facelet.faces import PairSet
 from facelet.measure.metrics.roc import best_threshold
 from facelet.measure.report.curves import roc_plot
-from facelet.measure.verification import Verification, cosines, embedded, evaluate_pairs
+from facelet.measure.verification import PairScores, cosines, embedded, evaluate_pairs
 
 WIDTH = 8
 
@@ -86,7 +86,7 @@ def test_a_fold_never_chooses_its_own_threshold():
     result = evaluate_pairs(embed, pairs)
     spoilt = result.scores.copy()
     spoilt[pairs.folds == 3] = -spoilt[pairs.folds == 3]
-    other = Verification(spoilt, pairs.same, pairs.folds, "p")
+    other = PairScores(spoilt, pairs.same, pairs.folds, "p")
     assert other.thresholds[3] == result.thresholds[3]
     assert other.accuracies[3] < 0.5 < result.accuracies[3]
 
@@ -151,12 +151,12 @@ def test_save_and_load_keep_everything(tmp_path):
     for number, mirror in enumerate((False, True)):
         result = evaluate_pairs(embed, pairs, mirror=mirror)
         result.save(tmp_path / f"{number}.npz")
-        again = Verification.load(tmp_path / f"{number}.npz")
+        again = PairScores.load(tmp_path / f"{number}.npz")
         assert again.to_json() == result.to_json()
         json.dumps(again.to_json(), allow_nan=False)
     (tmp_path / "torn.npz").write_bytes((tmp_path / "0.npz").read_bytes()[:90])
     with pytest.raises(FaceletError, match="cannot read the scores"):
-        Verification.load(tmp_path / "torn.npz")
+        PairScores.load(tmp_path / "torn.npz")
 
 
 def test_two_models_are_compared_on_the_same_pairs_only():

@@ -18,7 +18,7 @@ from facelet.models import bundled, model_file, saturation, self_test
 from facelet.models.saturation import Risk, risks, worst_pair
 from facelet.models.session import self_test_feed
 from facelet.runtime.model import prepared
-from facelet.shrink.int8.qdq import Calibrated, Choice
+from facelet.shrink.int8.qdq import Calibrated, QuantizationConfig
 
 
 def qdq(op, weights, between=(), kind=np.int8, **attributes):
@@ -179,7 +179,12 @@ def quantized(request):
     faces = toy(size=info.input.cut_size, channels=3, faces=100).images
     graph = Calibrated(bundled.path_of(twin), prepared(faces, info.input))
     feed = self_test_feed(golden_faces(3), info)[info.input.name]
-    return info, feed, graph.quantized(Choice("u8s8", portable=False)), graph.quantized(Choice("u8s8"))
+    return (
+        info,
+        feed,
+        graph.quantized(QuantizationConfig("u8s8", portable=False)),
+        graph.quantized(QuantizationConfig("u8s8")),
+    )
 
 
 def test_the_reference_computes_as_the_runtime_does_where_nothing_saturates(quantized):

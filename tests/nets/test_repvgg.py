@@ -9,7 +9,7 @@ from facelet import nets
 from facelet.errors import FaceletError
 from facelet.measure.efficiency.cost import net_cost
 from facelet.nets.layers.fusable import fused
-from facelet.nets.repvgg import Block
+from facelet.nets.repvgg import RepVGGBlock
 
 WIDTHS = {"repvgg": (32, 64, 128, 192), "repvgg-x0.5": (16, 32, 64, 96)}
 
@@ -47,7 +47,7 @@ def test_parameters_and_macs_layer_by_layer(name, params, macs):
 @pytest.mark.parametrize(("inputs", "stride"), [(8, 1), (8, 2), (4, 1)])
 @pytest.mark.parametrize("norms", ["branches", "sum"])
 def test_a_block_is_relu_of_the_sum_of_its_branches(inputs, stride, norms):
-    block, maps = lively(Block(inputs, 8, stride, norms)), torch.randn(2, inputs, 6, 6)
+    block, maps = lively(RepVGGBlock(inputs, 8, stride, norms)), torch.randn(2, inputs, 6, 6)
     padded = nn.functional.pad(maps, (1, 1, 1, 1))
     wide, point = (torch.zeros(2, 8, 6 // stride, 6 // stride) for _ in range(2))
     for row in range(6 // stride):
@@ -68,7 +68,7 @@ def test_a_block_is_relu_of_the_sum_of_its_branches(inputs, stride, norms):
 
 @pytest.mark.parametrize(("inputs", "stride"), [(8, 1), (8, 2), (4, 1)])
 def test_a_single_block_is_a_convolution_its_norm_and_a_relu(inputs, stride):
-    block, maps = lively(Block(inputs, 8, stride, "single")), torch.randn(2, inputs, 6, 6)
+    block, maps = lively(RepVGGBlock(inputs, 8, stride, "single")), torch.randn(2, inputs, 6, 6)
     expected = block.bn(nn.functional.conv2d(maps, block.conv.weight, None, stride, 1)).relu()
     torch.testing.assert_close(block(maps), expected, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(block.fused()(maps), expected, rtol=1e-5, atol=1e-5)
@@ -77,7 +77,7 @@ def test_a_single_block_is_a_convolution_its_norm_and_a_relu(inputs, stride):
 
 @pytest.mark.parametrize(("inputs", "stride"), [(8, 1), (8, 2), (4, 1)])
 def test_a_block_fuses_as_timms_does(inputs, stride):
-    theirs, ours = lively(RepVggBlock(inputs, 8, stride=stride)), Block(inputs, 8, stride, "branches").eval()
+    theirs, ours = lively(RepVggBlock(inputs, 8, stride=stride)), RepVGGBlock(inputs, 8, stride, "branches").eval()
     ours.conv.load_state_dict(theirs.conv_kxk.conv.state_dict())
     ours.bn.load_state_dict(theirs.conv_kxk.bn.state_dict())
     ours.pointwise.load_state_dict(theirs.conv_1x1.conv.state_dict())
@@ -107,7 +107,7 @@ def test_fused_it_answers_the_same(name, options, faces):
     net = lively(nets.resolve(name, classes=8, size=48, **options).build())
     with torch.no_grad():
         for module in net.modules():  # answers of the size that a trained net's are
-            if isinstance(module, Block):
+            if isinstance(module, RepVGGBlock):
                 nn.init.uniform_(module.sum_bn.weight if options.get("norms") == "sum" else module.bn.weight, 0.2, 0.6)
         plain = fused(net)
         answers, largest = net(faces), float(net(faces).abs().max())

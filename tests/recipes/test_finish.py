@@ -15,7 +15,7 @@ from facelet.recipes import finish as room
 from facelet.recipes.result import write_done
 from facelet.recipes.runner import run
 from facelet.recipes.schema import check
-from facelet.step import Made
+from facelet.step import StepResult
 
 NET = {"net": "resnet18", "epochs": 1}
 RECIPE = """
@@ -111,7 +111,7 @@ def test_made_faces_of_all_seeds_are_told(tmp_path):
     for seed, label in enumerate(("made", "made-s1")):
         place = tmp_path / "steps" / label
         write_done(
-            place, label, seed, Made(faces=place / "faces.pack", notes=(f"seed {seed}",), spent={"seconds": 1.0})
+            place, label, seed, StepResult(faces=place / "faces.pack", notes=(f"seed {seed}",), spent={"seconds": 1.0})
         )
         files.write_json(place / "quality.json", [{"name": "fear", "picture": "06.png"}])
     found = room._made_faces(tmp_path, recipe)

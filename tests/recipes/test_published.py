@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from facelet.learn.steps.training_step import Lesson
+from facelet.learn.steps.training_step import TrainingStep
 from facelet.measure.efficiency.latency import bench, mean_times
 from facelet.models import model_file, saturation
 from facelet.recipes import schema
@@ -34,7 +34,7 @@ def small(name: str, folder: Path, more: dict[str, object]) -> dict[str, dict]:
     settings = {
         f"{rooms[step.name]}.{step.name}.{key}": value
         for step, _ in recipe.all_steps()
-        if isinstance(step, Lesson)
+        if isinstance(step, TrainingStep)
         for key, value in (("epochs", 1), ("batch", 25))
     }
     settings |= {f"{rooms[key.split('.')[0]]}.{key}": value for key, value in more.items()}

@@ -16,7 +16,7 @@ from facelet.io import pixels
 from facelet.models.model_file import CropInfo
 from facelet.runtime import align, crop
 from facelet.runtime.analyzer import Analyzer
-from facelet.runtime.crop import OWN, Cutter, choose
+from facelet.runtime.crop import OWN, FaceCropper, choose
 from facelet.runtime.detector import Detection, Detector
 
 CORNERS = np.array([(0.4, 0.4), (0.6, 0.4), (0.5, 0.5), (0.42, 0.6), (0.58, 0.6)], np.float32)
@@ -55,7 +55,7 @@ def album(tmp_path, monkeypatch):
 
 def said(*places, out="faces", cutter=None, **options) -> str:
     console = Console(file=io.StringIO(), width=80)
-    crop.command(list(places), out=out, cutter=cutter or Cutter(), detector=find, console=console, **options)
+    crop.command(list(places), out=out, cutter=cutter or FaceCropper(), detector=find, console=console, **options)
     return console.file.getvalue()
 
 
@@ -80,7 +80,7 @@ def test_faces_lie_as_the_photos_do_and_every_other_photo_is_named(album, capsys
 @pytest.mark.parametrize("alignment", ["box", "eyes", "five-points"])
 def test_a_crop_is_what_the_runtime_cuts(album, alignment, size):
     info = CropInfo(align=alignment, margin=0.1)
-    said("photos/happy/1.png", cutter=Cutter(info, size))
+    said("photos/happy/1.png", cutter=FaceCropper(info, size))
     photo = pixels.read("photos/happy/1.png")
     face = find(photo)[0]
     side = round(align.side(face.box, face.landmarks, info))
@@ -102,25 +102,25 @@ def test_training_on_a_crop_of_its_own_size_sees_what_the_model_will(album):
 def test_a_model_answers_for_a_crop_as_for_the_photo(album, tiny):
     model = Analyzer(tiny, find)
     info = model.model.info
-    said("photos/happy/1.png", cutter=Cutter(info.crop, info.input.cut_size))
+    said("photos/happy/1.png", cutter=FaceCropper(info.crop, info.input.cut_size))
     (whole,), (ready,) = model.analyze("photos/happy/1.png"), model.cropped(["faces/1.png"])
     assert ready.probabilities == whole.probabilities
 
 
 def test_several_faces(album):
-    text = said("photos/sad", cutter=Cutter(several="largest"))
+    text = said("photos/sad", cutter=FaceCropper(several="largest"))
     assert "1 photo with several faces, the largest cut: photos/sad/two.png" in text
     assert written(album / "faces") == ["2.png", "two.png"]
-    assert "several" not in said("photos/sad", out="all", cutter=Cutter(several="all"))
+    assert "several" not in said("photos/sad", out="all", cutter=FaceCropper(several="all"))
     assert written(album / "all") == ["2.png", "two-face1.png", "two-face2.png"]
     assert "1 face had to be enlarged: fewer than 24 photo pixels" in said(
-        "photos/sad", out="more", cutter=Cutter(several="all", size=24)
+        "photos/sad", out="more", cutter=FaceCropper(several="all", size=24)
     )
 
 
 def test_no_face_takes_the_name_of_another_photos(album):
     cv2.imwrite("photos/sad/two-face1.png", picture((180, 160, 160))[..., ::-1])
-    said("photos/sad", cutter=Cutter(several="all", overwrite=True))
+    said("photos/sad", cutter=FaceCropper(several="all", overwrite=True))
     assert written(album / "faces") == ["2.png", "two-face1-2.png", "two-face1.png", "two-face2.png"]
     photo = pixels.read("photos/sad/two-face1.png")
     face = find(photo)[0]
@@ -136,25 +136,25 @@ def test_nothing_is_overwritten_unless_asked(album):
     with pytest.raises(FaceletError, match=r"1 of these faces are there already, as faces/1\.png; .*--overwrite"):
         said("photos/happy")
     assert written(album / "faces") == ["1.png"]
-    said("photos/happy", cutter=Cutter(overwrite=True))
+    said("photos/happy", cutter=FaceCropper(overwrite=True))
     assert written(album / "faces") == ["1-2.png", "1.png"]
     assert pixels.read("faces/1.png").size
-    said("photos/sad", out="all", cutter=Cutter(several="all"))
+    said("photos/sad", out="all", cutter=FaceCropper(several="all"))
     (album / "all/2.png").unlink()
     with pytest.raises(FaceletError, match="1 of these faces are there already"):
-        said("photos/sad", out="all", cutter=Cutter(several="all"))
+        said("photos/sad", out="all", cutter=FaceCropper(several="all"))
 
 
 def test_a_second_call_does_not_read_the_faces_of_the_first(album):
     for _ in range(2):
-        said("photos", out="photos/faces", cutter=Cutter(overwrite=True))
+        said("photos", out="photos/faces", cutter=FaceCropper(overwrite=True))
         assert written(album / "photos/faces") == ["happy/1-2.png", "happy/1.png", "sad/2.png"]
     with pytest.raises(FaceletError, match="all photos are in photos/faces"):
         said("photos/faces/happy", out="photos/faces")
     with pytest.raises(FaceletError, match="is the folder of the photos"):
         said("photos", out="./photos/")
     with pytest.raises(FaceletError, match="is the folder of the photos"):
-        said("photos/happy/1.png", out="photos/happy", cutter=Cutter(overwrite=True))
+        said("photos/happy/1.png", out="photos/happy", cutter=FaceCropper(overwrite=True))
 
 
 @pytest.mark.parametrize(
@@ -189,13 +189,13 @@ def exif(orientation: int) -> Pillow.Exif:
 def test_jpeg_of_a_quality(album):
     sizes = []
     for quality in (30, 95):
-        said("photos/happy/1.png", out=f"q{quality}", cutter=Cutter(jpeg=quality))
+        said("photos/happy/1.png", out=f"q{quality}", cutter=FaceCropper(jpeg=quality))
         sizes.append((album / f"q{quality}/1.jpg").stat().st_size)
     assert sizes[0] < sizes[1]
 
 
 def test_json_names_every_photo(album, capsys):
-    assert said("photos/sad", as_json=True, cutter=Cutter(size=16)) == ""
+    assert said("photos/sad", as_json=True, cutter=FaceCropper(size=16)) == ""
     document = json.loads(capsys.readouterr().out)
     assert (document["align"], document["margin"], document["size"]) == ("box", 0, 16)
     by_name = {photo["photo"].split("/")[-1]: photo for photo in document["photos"]}
@@ -210,9 +210,9 @@ def test_what_ends_with_an_error(album):
     with pytest.raises(FaceletError, match=r"torn\.jpg"):
         said("photos/sad/torn.jpg")
     with pytest.raises(FaceletError, match="size 4 should be 8 to 1024"):
-        Cutter(size=4)
+        FaceCropper(size=4)
     with pytest.raises(FaceletError, match="JPEG quality 101"):
-        Cutter(jpeg=101)
+        FaceCropper(jpeg=101)
     with pytest.raises(FaceletError, match="unknown alignment 'eye', did you mean 'eyes'"):
         choose(CropInfo(), "eye")
     with pytest.raises(FaceletError, match="margin 9: "):
@@ -222,13 +222,13 @@ def test_what_ends_with_an_error(album):
 
 def test_a_huge_face_keeps_no_more_than_is_of_use():
     photo = np.zeros((3000, 3000, 3), np.uint8)
-    image, side = Cutter().cut(photo, find(photo + 1)[0])
+    image, side = FaceCropper().cut(photo, find(photo + 1)[0])
     assert (image.shape, side) == ((OWN, OWN, 3), 1500)
 
 
 def test_a_score_that_is_asked_for_reaches_the_detector(photos_folder, yunet, tmp_path):
     photo = photos_folder / "faces" / "fp_multiface.jpg"
-    quiet, cutter = Console(file=io.StringIO()), Cutter(several="all")
+    quiet, cutter = Console(file=io.StringIO()), FaceCropper(several="all")
     crop.command([str(photo)], out=str(tmp_path / "any"), cutter=cutter, detector=str(yunet), console=quiet)
     assert len(written(tmp_path / "any")) == len(Detector(yunet)(pixels.read(photo))) > 1
     with pytest.raises(FaceletError, match="no face was cut"):

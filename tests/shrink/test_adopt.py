@@ -14,7 +14,7 @@ from facelet.models import model_file
 from facelet.models.session import unproven_models_allowed
 from facelet.runtime.model import Model
 from facelet.shrink.adopt import Adopt
-from facelet.step import Job
+from facelet.step import StepContext
 
 FIELDS = {
     "do": "adopt", "as": "theirs", "task": "identity", "size": 16, "channels": 1, "mean": [0.0], "std": [1 / 255],
@@ -57,7 +57,7 @@ def faces():
 
 def adopted(tmp_path, faces, **fields):
     step = Adopt.model_validate({**FIELDS, "file": tmp_path / "theirs.onnx", **fields})
-    job = Job("theirs", tmp_path / "job", faces, {}, say=lambda line: None)
+    job = StepContext("theirs", tmp_path / "job", faces, {}, say=lambda line: None)
     job.folder.mkdir(exist_ok=True)
     return step, job
 

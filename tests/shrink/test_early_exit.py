@@ -27,7 +27,7 @@ from facelet.runtime.model import Model, prepared
 from facelet.shrink.early_exit import CURVE, torch_answers
 from facelet.shrink.exits.split_graph import staged, work_of
 from facelet.shrink.export import export_checkpoint
-from facelet.step import STEPS, Job, Made
+from facelet.step import STEPS, StepContext, StepResult
 
 NETS = {
     "resnet18-light": {"width": 0.25},
@@ -51,11 +51,11 @@ def with_exits(name: str, options: dict[str, Any], size: int) -> tuple[ExitNet, 
     return net, spec
 
 
-def made_of(name: str, options: dict[str, Any], folder: Path, faces: FaceSet) -> Made:
+def made_of(name: str, options: dict[str, Any], folder: Path, faces: FaceSet) -> StepResult:
     net, spec = with_exits(name, options, faces.size)
     nets.save(net, spec, folder / "net.safetensors")
     export_checkpoint(folder / "net.safetensors", folder / "light.onnx", faces)
-    return Made(onnx=folder / "light.onnx", net=folder / "net.safetensors")
+    return StepResult(onnx=folder / "light.onnx", net=folder / "net.safetensors")
 
 
 def step(**fields: Any):
@@ -68,11 +68,11 @@ def faces() -> FaceSet:
 
 
 @pytest.fixture(scope="module")
-def light(tmp_path_factory, faces) -> tuple[Made, Made]:
+def light(tmp_path_factory, faces) -> tuple[StepResult, StepResult]:
     """ "light", and what the step makes of it."""
     folder = tmp_path_factory.mktemp("light")
     light = made_of("resnet18-light", NETS["resnet18-light"], folder, faces)
-    return light, step(allowance=5).run(Job("early", folder, faces, {"light": light}, say=lambda line: None))
+    return light, step(allowance=5).run(StepContext("early", folder, faces, {"light": light}, say=lambda line: None))
 
 
 @pytest.mark.parametrize("name", list(NETS))
@@ -83,7 +83,7 @@ def test_every_batch_is_answered_as_torch_answers_face_by_face(name, tmp_path, f
     powers = np.exp(answers - answers.max(2, keepdims=True))
     sure = np.sort((powers.max(2) / powers.sum(2))[:-1].ravel())
     threshold = float(sure[len(sure) // 2 : len(sure) // 2 + 2].mean())  # between two confidences
-    made = step(threshold=threshold).run(Job("early", tmp_path, faces, {"light": light}, say=lambda line: None))
+    made = step(threshold=threshold).run(StepContext("early", tmp_path, faces, {"light": light}, say=lambda line: None))
     session = model_session.open_session(made.onnx, 1)
     inputs = prepared(faces.images[:16], model_file.read(made.onnx).input)
     expected, stops = [], []
@@ -135,7 +135,9 @@ def test_the_file_says_what_it_is(light, faces):
 @pytest.mark.parametrize("exits", [[1], [3], [1, 3]])
 def test_the_exits_asked_for_are_kept_and_no_others(light, tmp_path, faces, exits):
     before, _ = light
-    made = step(exits=exits, allowance=5).run(Job("early", tmp_path, faces, {"light": before}, say=lambda line: None))
+    made = step(exits=exits, allowance=5).run(
+        StepContext("early", tmp_path, faces, {"light": before}, say=lambda line: None)
+    )
     net, spec = nets.load(before.net)
     info, cost = model_file.read(made.onnx), file_cost(made.onnx)
     heads = [sum(weight.numel() for weight in head.parameters()) for head in net.heads.exits]
@@ -145,13 +147,15 @@ def test_the_exits_asked_for_are_kept_and_no_others(light, tmp_path, faces, exit
     assert len(info.exits.macs) == len(exits) + 1
     for at, macs in zip(exits, info.exits.macs, strict=False):
         alone = STEPS["exit"].model_validate({"do": "exit", "as": f"exit{at}", "of": "light", "at": at})
-        cost = file_cost(alone.run(Job(f"exit{at}", tmp_path, faces, {"light": before}, say=lambda line: None)).onnx)
+        cost = file_cost(
+            alone.run(StepContext(f"exit{at}", tmp_path, faces, {"light": before}, say=lambda line: None)).onnx
+        )
         assert macs == cost.macs + sum(work_of(staged(net, spec)).heads[k - 1] for k in exits if k < at)
 
 
 def test_branches_count_as_what_they_become(tmp_path, faces):
     light = made_of("repvgg", NETS["repvgg"], tmp_path, faces)
-    made = step(exits=[1]).run(Job("early", tmp_path, faces, {"light": light}, say=lambda line: None))
+    made = step(exits=[1]).run(StepContext("early", tmp_path, faces, {"light": light}, say=lambda line: None))
     net = fused(nets.load(light.net)[0])
     held = [*net.net.parameters(), *net.heads.exits[0].parameters()]
     assert model_file.read(made.onnx).params == sum(weight.numel() for weight in held)
@@ -174,7 +178,7 @@ def test_its_curve_is_kept_with_times(light):
 
 def test_the_same_again_is_the_same_file(light, tmp_path, faces):
     before, made = light
-    again = step(allowance=5).run(Job("early", tmp_path, faces, {"light": before}, say=lambda line: None))
+    again = step(allowance=5).run(StepContext("early", tmp_path, faces, {"light": before}, say=lambda line: None))
     assert again.onnx.read_bytes() == made.onnx.read_bytes()
 
 

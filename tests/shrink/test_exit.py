@@ -16,11 +16,11 @@ from facelet.measure.efficiency.cost import file_cost
 from facelet.models import model_file
 from facelet.runtime.model import Model
 from facelet.shrink.export import export_checkpoint, torch_logits
-from facelet.step import STEPS, Job, Made
+from facelet.step import STEPS, StepContext, StepResult
 
 
 @pytest.fixture(scope="module")
-def light(tmp_path_factory) -> tuple[dict[str, Any], dict[str, Made], Any]:
+def light(tmp_path_factory) -> tuple[dict[str, Any], dict[str, StepResult], Any]:
     """Specs, models and faces of a run that has made "light", with three exits."""
     folder, faces = tmp_path_factory.mktemp("light"), load("toy?faces=60", size=32)
     spec = replace(nets.resolve("resnet18-light", classes=8, size=32, width=0.25), exits="eca")
@@ -28,7 +28,7 @@ def light(tmp_path_factory) -> tuple[dict[str, Any], dict[str, Made], Any]:
     net = spec.build().eval()
     nets.save(net, spec, folder / "net.safetensors")
     export_checkpoint(folder / "net.safetensors", folder / "light.onnx", faces)
-    made = {"light": Made(onnx=folder / "light.onnx", net=folder / "net.safetensors")}
+    made = {"light": StepResult(onnx=folder / "light.onnx", net=folder / "net.safetensors")}
     return {"light": spec}, made, faces
 
 
@@ -40,7 +40,7 @@ def step(**fields: Any):
 def test_the_file_answers_as_the_exit_and_holds_nothing_beyond(light, tmp_path, at):
     specs, models, faces = light
     step(at=at).plan(faces, dict(specs))
-    made = step(at=at).run(Job("one", tmp_path, faces, models))
+    made = step(at=at).run(StepContext("one", tmp_path, faces, models))
     net, spec = nets.load(models["light"].net)
     expected = torch_logits(net, spec, faces.images[:8])  # the deepest
     model = Model.load(made.onnx)

@@ -15,7 +15,7 @@ from facelet.measure.efficiency.cost import file_cost, net_cost
 from facelet.models import model_file
 from facelet.models import session as model_session
 from facelet.nets import spec as checkpoints
-from facelet.nets.repvgg import Block
+from facelet.nets.repvgg import RepVGGBlock
 from facelet.runtime.model import Model
 from facelet.shrink.export import export, export_checkpoint, torch_logits
 
@@ -137,8 +137,8 @@ def test_what_learned_with_branches_becomes_a_plain_file_that_answers_as_they_di
 
 def test_the_gate_holds_a_fused_net_against_the_one_that_learned(tmp_path, monkeypatch):
     spec = checkpoints.resolve("repvgg", classes=3, size=48, width=0.125, blocks=[1, 1, 1])
-    whole = Block.fused
-    monkeypatch.setattr(Block, "fused", lambda block: nn.Sequential(whole(block), nn.Threshold(0.1, 0.1)))
+    whole = RepVGGBlock.fused
+    monkeypatch.setattr(RepVGGBlock, "fused", lambda block: nn.Sequential(whole(block), nn.Threshold(0.1, 0.1)))
     with pytest.raises(FaceletError, match=r"wrong\.onnx does not answer as its net does"):
         export(spec.build(), spec, tmp_path / "wrong.onnx", INFO, tiny.faces().images[:2])
 

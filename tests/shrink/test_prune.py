@@ -17,11 +17,11 @@ import facelet.shrink  # noqa: F401  (registers the steps)
 from facelet import nets
 from facelet.errors import FaceletError
 from facelet.faces import load
-from facelet.learn.tasks.distillation import Distillation
+from facelet.learn.tasks.distillation import DistillationTask
 from facelet.nets import NETS
 from facelet.recipes.runner import run
 from facelet.shrink.pruning import budget as budgets
-from facelet.step import STEPS, Job, Made
+from facelet.step import STEPS, StepContext, StepResult
 
 NET = {"width": 0.125, "stem_stride": 1}
 TINY = {"of": "large", "round_to": 2, "batch": 32, "precision": "fp32", "epochs": 0.5}
@@ -66,8 +66,8 @@ def job(faces, large, tmp_path):
     def make(name="small", **fields):
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
-        models = {"large": Made(net=large.path)}
-        return Job("small", folder, faces, models, **{"device": "cpu", "say": lambda line: None, **fields})
+        models = {"large": StepResult(net=large.path)}
+        return StepContext("small", folder, faces, models, **{"device": "cpu", "say": lambda line: None, **fields})
 
     return make
 
@@ -151,7 +151,7 @@ def test_a_latency_is_found_by_timing_once(faces, large, job, monkeypatch):
 
 def test_distillation_is_from_the_unpruned_net(faces, large, job):
     objective = step(params=0.5, kd=0.25).objective(large.net, large.spec, faces.labelled("train"), job())
-    assert isinstance(objective, Distillation)
+    assert isinstance(objective, DistillationTask)
     assert objective.factors == {"ce": 0.75, "kd": 0.25}
     assert step(params=0.5).optimization().lr == pytest.approx(0.0005)
     assert step(params=0.5, lr=0.01).optimization().lr == 0.01

@@ -13,7 +13,7 @@ from facelet.errors import FaceletError
 from facelet.faces import load
 from facelet.shrink import prune_at_init
 from facelet.shrink.pruning.channels import Channels
-from facelet.step import STEPS, Job
+from facelet.step import STEPS, StepContext
 
 TINY = {
     "net": "resnet18",
@@ -40,7 +40,7 @@ def job(faces, tmp_path):
     def make(name="slim", **fields):
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
-        return Job("slim", folder, faces, {}, **{"device": "cpu", "say": lambda line: None, **fields})
+        return StepContext("slim", folder, faces, {}, **{"device": "cpu", "say": lambda line: None, **fields})
 
     return make
 

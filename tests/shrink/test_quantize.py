@@ -15,10 +15,10 @@ from facelet.runtime.model import Model, prepared
 from facelet.shrink import quantize as room
 from facelet.shrink.export import export
 from facelet.shrink.int8 import qdq
-from facelet.shrink.int8.accuracy_guard import Score
-from facelet.shrink.int8.qdq import Calibrated, Choice
+from facelet.shrink.int8.accuracy_guard import ValidationScore
+from facelet.shrink.int8.qdq import Calibrated, QuantizationConfig
 from facelet.shrink.quantize import Quantize
-from facelet.step import STEPS, Job, Made
+from facelet.step import STEPS, StepContext, StepResult
 
 
 def step(**fields):
@@ -27,7 +27,7 @@ def step(**fields):
 
 def job(fp32, folder, faces=None):
     said = []
-    made = Job("small", folder, faces or tiny.faces(), {"tiny": Made(onnx=fp32)}, say=said.append)
+    made = StepContext("small", folder, faces or tiny.faces(), {"tiny": StepResult(onnx=fp32)}, say=said.append)
     return made, said
 
 
@@ -86,10 +86,10 @@ def test_without_train_or_val_faces_it_refuses(fp32, tmp_path, split):
 
 def test_an_int8_parent_or_one_without_a_file_is_refused(fp32, tmp_path):
     work, _ = job(fp32, tmp_path)
-    work.models["tiny"] = Made()
+    work.models["tiny"] = StepResult()
     with pytest.raises(FaceletError, match="needs the model file of 'tiny'"):
         step().run(work)
-    work.models["tiny"] = Made(onnx=tmp_path / "int8.onnx")
+    work.models["tiny"] = StepResult(onnx=tmp_path / "int8.onnx")
     model_file.write(
         onnx.load(fp32), model_file.read(fp32).model_copy(update={"precision": "int8"}), tmp_path / "int8.onnx"
     )
@@ -117,7 +117,7 @@ def test_layers_stay_in_float_until_the_allowance_holds(fp32, tmp_path, monkeypa
     def score(self, path):
         floats = sum(node.op_type in qdq.COMPUTING for node in onnx.load(path).graph.node) - _quantized(path)
         scored.append(floats)
-        return Score(80 if path == fp32 else 70 + 3 * floats, 80)
+        return ValidationScore(80 if path == fp32 else 70 + 3 * floats, 80)
 
     monkeypatch.setattr(room._Work, "score", score)
     work, said = job(fp32, tmp_path)
@@ -128,7 +128,7 @@ def test_layers_stay_in_float_until_the_allowance_holds(fp32, tmp_path, monkeypa
 
 
 def test_with_every_layer_in_float_the_file_says_fp32_and_no_gain(fp32, tmp_path, monkeypatch):
-    monkeypatch.setattr(room._Work, "score", lambda self, path: Score(80 if path == fp32 else 0, 80))
+    monkeypatch.setattr(room._Work, "score", lambda self, path: ValidationScore(80 if path == fp32 else 0, 80))
     work, _ = job(fp32, tmp_path)
     made = step(types="u8s8").run(work)
     assert model_file.read(made.onnx).precision == "fp32"
@@ -136,17 +136,17 @@ def test_with_every_layer_in_float_the_file_says_fp32_and_no_gain(fp32, tmp_path
 
 
 def test_the_allowance_is_in_points():
-    assert Score(997, 1000).within(0.3, Score(1000, 1000))
-    assert not Score(996, 1000).within(0.3, Score(1000, 1000))
-    assert Score(10, 10).within(0, Score(9, 10))
+    assert ValidationScore(997, 1000).within(0.3, ValidationScore(1000, 1000))
+    assert not ValidationScore(996, 1000).within(0.3, ValidationScore(1000, 1000))
+    assert ValidationScore(10, 10).within(0, ValidationScore(9, 10))
 
 
 def test_the_graph_is_sound_and_in_order(graph):
-    onnx.checker.check_model(graph.quantized(Choice("u8s8")), full_check=True)
+    onnx.checker.check_model(graph.quantized(QuantizationConfig("u8s8")), full_check=True)
 
 
 def test_every_computing_layer_and_what_lies_between_is_int8(graph):
-    model = graph.quantized(Choice("u8s8"))
+    model = graph.quantized(QuantizationConfig("u8s8"))
     made_by = {name: node for node in model.graph.node for name in node.output}
     for node in model.graph.node:
         if node.op_type in (*qdq.COMPUTING, "Concat", "Split"):
@@ -177,14 +177,14 @@ def test_maps_that_a_join_connects_share_a_scale_unless_it_is_too_coarse(tmp_pat
     model = onnx.helper.make_model(made, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9)
     onnx.save(model, tmp_path / "join.onnx")
     inputs = np.random.default_rng(0).uniform(-1, 1, (20, 2, 8, 8)).astype(np.float32)
-    quantized = Calibrated(tmp_path / "join.onnx", inputs).quantized(Choice("u8s8"))
+    quantized = Calibrated(tmp_path / "join.onnx", inputs).quantized(QuantizationConfig("u8s8"))
     scales = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in quantized.graph.initializer}
     assert (scales["a_scale"] == scales["b_scale"] == scales["c_scale"]) == shared
     assert scales["b_scale"] == pytest.approx(2 * factor / 255, rel=0.01)
 
 
 def test_with_every_layer_in_float_nothing_is_quantized(graph, fp32):
-    model = graph.quantized(Choice("u8s8", floats=graph.computing))
+    model = graph.quantized(QuantizationConfig("u8s8", floats=graph.computing))
     assert not any("Quantize" in node.op_type for node in model.graph.node)
 
 
@@ -198,11 +198,13 @@ def test_a_failure_without_words_is_told_by_its_kind(fp32, monkeypatch):
 
 
 def test_the_plan_counts_what_is_done(graph):
-    assert graph.plan(Choice("u8s8")).startswith("u8s8, per channel, cannot saturate: 5 Conv and 1 Gemm in int8, ")
-    some = graph.plan(Choice("s8s8", graph.computing[:2]))
+    assert graph.plan(QuantizationConfig("u8s8")).startswith(
+        "u8s8, per channel, cannot saturate: 5 Conv and 1 Gemm in int8, "
+    )
+    some = graph.plan(QuantizationConfig("s8s8", graph.computing[:2]))
     assert "3 Conv and 1 Gemm in int8" in some
     assert "cannot saturate" in some
-    assert "8-bit weights" in graph.plan(Choice("u8s8", portable=False))
+    assert "8-bit weights" in graph.plan(QuantizationConfig("u8s8", portable=False))
     assert f"2 left in float: {graph.computing[0]}, {graph.computing[1]}" in some
 
 
@@ -211,8 +213,8 @@ def test_attention_and_capsules_can_be_quantized(tmp_path):
     spec, path = nets.resolve("rescaps", classes=3, size=16, width=0.0625, types=4), tmp_path / "caps.onnx"
     inputs = prepared(faces, export(spec.build().eval(), spec, path, {"labels": ("a", "b", "c")}, faces).input)
     graph = Calibrated(path, inputs)
-    onnx.save(graph.quantized(Choice("u8s8")), tmp_path / "int8.onnx")
-    assert " 6 MatMul " in graph.plan(Choice("u8s8"))  # the votes, and what routing computes
+    onnx.save(graph.quantized(QuantizationConfig("u8s8")), tmp_path / "int8.onnx")
+    assert " 6 MatMul " in graph.plan(QuantizationConfig("u8s8"))  # the votes, and what routing computes
     answers = [
         onnxruntime.InferenceSession(each, providers=["CPUExecutionProvider"]).run(["logits"], {"images": inputs})[0]
         for each in (path, tmp_path / "int8.onnx")
@@ -288,10 +290,10 @@ def test_products_of_two_signed_maps_cannot_be_portable(tmp_path):
     )
     inputs = np.random.default_rng(1).normal(size=(20, 1, 8, 8)).astype(np.float32)
     calibrated = Calibrated(tmp_path / "two.onnx", inputs)
-    assert not saturation.risks(calibrated.quantized(Choice("u8s8")).SerializeToString())
-    assert saturation.risks(calibrated.quantized(Choice("s8s8", portable=False)).SerializeToString())
+    assert not saturation.risks(calibrated.quantized(QuantizationConfig("u8s8")).SerializeToString())
+    assert saturation.risks(calibrated.quantized(QuantizationConfig("s8s8", portable=False)).SerializeToString())
     with pytest.raises(FaceletError, match=r"s8s8 cannot be made portable: MatMul second .*; take types: u8s8"):
-        calibrated.quantized(Choice("s8s8"))
+        calibrated.quantized(QuantizationConfig("s8s8"))
 
 
 def _quantized(path):
@@ -313,8 +315,8 @@ def test_an_identity_net_in_int8_keeps_its_embeddings(activation, tmp_path):
             net((torch.from_numpy(faces).permute(0, 3, 1, 2) / 255 - 0.5) / 0.25)
     info = export(net.eval(), spec, tmp_path / "fp32.onnx", {"task": "identity", "labels": ()}, faces[:4])
     graph = Calibrated(tmp_path / "fp32.onnx", prepared(faces, info.input))
-    model = graph.quantized(Choice("u8s8"))
-    assert "80 Conv in int8" in graph.plan(Choice("u8s8"))
+    model = graph.quantized(QuantizationConfig("u8s8"))
+    assert "80 Conv in int8" in graph.plan(QuantizationConfig("u8s8"))
     assert sum(node.op_type == "PRelu" for node in model.graph.node) == (33 if activation == "prelu" else 0)
     model_file.write(model, info.model_copy(update={"precision": "int8", "selftest": None}), tmp_path / "int8.onnx")
     a, b = (Model.load(tmp_path / f"{name}.onnx").logits(faces) for name in ("fp32", "int8"))

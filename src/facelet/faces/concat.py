@@ -1,6 +1,6 @@
 """Faces of several sources as one set: labelled ones, people and faces of which nothing is known, to learn from all of them.
 
->>> faces = together([load("identities:people.zip"), load("faces:others.zip")])
+>>> faces = concat([load("identities:people.zip"), load("faces:others.zip")])
 >>> faces.source
 'identities + faces'
 
@@ -19,7 +19,7 @@ from facelet.errors import FaceletError
 from facelet.faces.faceset import FaceSet
 
 
-def together(sets: Sequence[FaceSet]) -> FaceSet:
+def concat(sets: Sequence[FaceSet]) -> FaceSet:
     """All faces, those of the first set first. Classes of one name are one; identities and groups are never one.
 
     Names that two sets have get their set's number and source before them. Where one set has votes, a label of another counts as

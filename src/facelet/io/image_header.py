@@ -5,7 +5,7 @@ A decoder asked for a 30-gigapixel PNG of 40 kB allocates first and fails later,
 JPEG with grey and says nothing; ``pixels.decode`` therefore asks here first.
 
 >>> parse(Path("photo.jpg").read_bytes())
-Header(format='JPEG', width=910, height=1137, orientation=1, alpha=False, whole=True)
+ImageHeader(format='JPEG', width=910, height=1137, orientation=1, alpha=False, whole=True)
 
 ``whole`` is a claim about the container (its end is there), not about every bit inside: damage in the middle passes.
 """
@@ -28,7 +28,7 @@ TURNS = {(0, 1): 2, (2, None): 3, (0, 0): 4, (1, 0): 5, (3, None): 6, (3, 0): 7,
 
 
 @dataclass(frozen=True)
-class Header:
+class ImageHeader:
     """What the first bytes of an image promise.
 
     Attributes:
@@ -46,7 +46,7 @@ class Header:
     whole: bool = True
 
 
-def parse(data: bytes) -> Header | None:
+def parse(data: bytes) -> ImageHeader | None:
     """The header of an image file; None for what is in none of the formats of ``READERS`` or breaks off inside its header."""
     for magic, reader in READERS.items():
         if data.startswith(magic):
@@ -66,7 +66,7 @@ def unsupported(data: bytes) -> str | None:
     return UNSUPPORTED.get(data[8:12] if data[4:8] == b"ftyp" else data[4:8].lower())
 
 
-def _jpeg(data: bytes) -> Header | None:
+def _jpeg(data: bytes) -> ImageHeader | None:
     at, width, height, orientation = 2, 0, 0, 1
     while True:
         if data[at] != 0xFF:
@@ -85,11 +85,11 @@ def _jpeg(data: bytes) -> Header | None:
             orientation = _exif_orientation(data[at + 10 : at + 2 + length])
         elif marker in (0xDA, 0xD9):
             # Inside the scans 0xFF is always stuffed, so the first FFD9 after here is the end; what follows is not ours.
-            return Header("JPEG", width, height, orientation, whole=data.find(b"\xff\xd9", at) >= 0)
+            return ImageHeader("JPEG", width, height, orientation, whole=data.find(b"\xff\xd9", at) >= 0)
         at += 2 + length
 
 
-def _png(data: bytes) -> Header | None:
+def _png(data: bytes) -> ImageHeader | None:
     if data[12:16] != b"IHDR":
         return None
     width, height, _, colour = unpack_from(">IIBB", data, 16)
@@ -105,10 +105,10 @@ def _png(data: bytes) -> Header | None:
             whole = True
             break
         at = end
-    return Header("PNG", width, height, orientation, alpha, whole)
+    return ImageHeader("PNG", width, height, orientation, alpha, whole)
 
 
-def _webp(data: bytes) -> Header | None:
+def _webp(data: bytes) -> ImageHeader | None:
     if data[8:12] != b"WEBP":
         return None
     (size,) = unpack_from("<I", data, 4)
@@ -123,17 +123,17 @@ def _webp(data: bytes) -> Header | None:
                 exif = data[at + 8 : at + 8 + length]
                 orientation = _exif_orientation(exif.removeprefix(b"Exif\0\0"))
             at += 8 + length + length % 2
-        return Header("WebP", width, height, orientation, bool(data[20] & 0x10), whole)
+        return ImageHeader("WebP", width, height, orientation, bool(data[20] & 0x10), whole)
     if kind == b"VP8L":
         (bits,) = unpack_from("<I", data, 21)
-        return Header("WebP", 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF), 1, bool(bits >> 28 & 1), whole)
+        return ImageHeader("WebP", 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF), 1, bool(bits >> 28 & 1), whole)
     if kind == b"VP8 ":
         width, height = unpack_from("<HH", data, 26)
-        return Header("WebP", width & 0x3FFF, height & 0x3FFF, whole=whole)
+        return ImageHeader("WebP", width & 0x3FFF, height & 0x3FFF, whole=whole)
     return None
 
 
-def _bmp(data: bytes) -> Header:
+def _bmp(data: bytes) -> ImageHeader:
     offset, header_size = unpack_from("<II", data, 10)
     if header_size == 12:
         width, height, _, bits = unpack_from("<HHHH", data, 18)
@@ -143,10 +143,10 @@ def _bmp(data: bytes) -> Header:
     width, height = abs(width), abs(height)
     expected = offset + (width * bits + 31) // 32 * 4 * height if compression in (0, 3) else 0
     # The fourth byte of a 32-bit BMP is alpha to some writers and padding (0) to most: it is not believed.
-    return Header("BMP", width, height, whole=len(data) >= expected)
+    return ImageHeader("BMP", width, height, whole=len(data) >= expected)
 
 
-def _gif(data: bytes) -> Header:
+def _gif(data: bytes) -> ImageHeader:
     width, height, flags = unpack_from("<HHB", data, 6)
     at, whole = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0), False
     while at < len(data) and data[at] in (0x21, 0x2C):
@@ -162,23 +162,23 @@ def _gif(data: bytes) -> Header:
             whole = at < len(data)
             break
         at += 1
-    return Header("GIF", width, height, alpha=True, whole=whole)
+    return ImageHeader("GIF", width, height, alpha=True, whole=whole)
 
 
-def _tiff(data: bytes) -> Header:
+def _tiff(data: bytes) -> ImageHeader:
     try:
         tags = dict(_ifd(data, (WIDTH, HEIGHT, EXTRA_SAMPLES, *STRIPS, *TILES), MAX_STRIPS))
     except StructError:  # the directory usually stands behind the pixels
-        return Header("TIFF", whole=False)
+        return ImageHeader("TIFF", whole=False)
     starts, sizes = (tags.get(strips) or tags.get(tiles) or () for strips, tiles in zip(STRIPS, TILES, strict=True))
     whole = bool(starts) and max(map(sum, zip(starts, sizes, strict=False)), default=0) <= len(data)
     alpha = any(extra in (1, 2) for extra in tags.get(EXTRA_SAMPLES, ()))
     width, height = (tags.get(tag, (0,))[0] for tag in (WIDTH, HEIGHT))
     # Orientation stays 1: OpenCV turns a TIFF upright whatever it is asked (seen in 4.12 and 5.0).
-    return Header("TIFF", width, height, alpha=alpha, whole=whole)
+    return ImageHeader("TIFF", width, height, alpha=alpha, whole=whole)
 
 
-def _pnm(data: bytes) -> Header | None:
+def _pnm(data: bytes) -> ImageHeader | None:
     # Comments run to the end of their line and may stand between any two numbers.
     gap = rb"(?:\s|#[^\n]*\n)+"
     deep = data[1:2] not in b"14"
@@ -194,10 +194,10 @@ def _pnm(data: bytes) -> Header | None:
         need = samples * height * (2 if top > 255 else 1)
     else:
         need = (width + 7) // 8 * height
-    return Header("PNM", width, height, whole=len(data) - found.end() >= need)
+    return ImageHeader("PNM", width, height, whole=len(data) - found.end() >= need)
 
 
-def _isobmff(data: bytes) -> Header | None:
+def _isobmff(data: bytes) -> ImageHeader | None:
     if data[4:8] != b"ftyp" or data[8:12] not in (b"avif", b"avis"):
         return None
     # Every item (grid tiles and the alpha plane too) has its own size box; the picture is the largest.
@@ -212,7 +212,7 @@ def _isobmff(data: bytes) -> Header | None:
         if length < 8:
             break  # 0 is "to the end of the file"; 64-bit lengths are for films
         at += length
-    return Header("AVIF", width, height, TURNS.get((quarters, axis), 1), alpha=True, whole=at <= len(data))
+    return ImageHeader("AVIF", width, height, TURNS.get((quarters, axis), 1), alpha=True, whole=at <= len(data))
 
 
 def _ifd(data: bytes, wanted: Collection[int], longest: int) -> Iterator[tuple[int, tuple[int, ...]]]:
@@ -242,7 +242,7 @@ def _exif_orientation(exif: bytes) -> int:
     return orientation if 1 <= orientation <= 8 else 1
 
 
-READERS: dict[bytes, Callable[[bytes], Header | None]] = {
+READERS: dict[bytes, Callable[[bytes], ImageHeader | None]] = {
     b"\xff\xd8\xff": _jpeg,
     b"\x89PNG\r\n\x1a\n": _png,
     b"RIFF": _webp,

@@ -133,7 +133,7 @@ def fitted(images: Image, size: int, channels: int, before: float = 0.0, after: 
     return made
 
 
-def _decode(data: bytes, header: image_header.Header) -> Image | None:
+def _decode(data: bytes, header: image_header.ImageHeader) -> Image | None:
     """RGB as stored, or None. Turning is left to ``_upright``: OpenCV's own differs between formats and versions."""
     buffer = np.frombuffer(data, np.uint8)
     try:

@@ -29,8 +29,8 @@ from facelet.faces.sources.pack_writer import write_pack
 from facelet.faces.splits import hash_order
 from facelet.faces.synthetic import joined, synthetic_faces
 from facelet.io import files
-from facelet.learn.cyclegan.deficits import Shortage, Terms, shortages
-from facelet.learn.cyclegan.model import Choice, Translation, seconds_per_step, translated
+from facelet.learn.cyclegan.deficits import BalanceOptions, Deficit, deficits
+from facelet.learn.cyclegan.model import CycleGan, CycleGanOptions, seconds_per_step, translated
 from facelet.learn.cyclegan.nets import STRIDE
 from facelet.learn.cyclegan.quality import Appraiser
 from facelet.learn.cyclegan.unpaired_batches import Pairs
@@ -38,7 +38,7 @@ from facelet.learn.data.batches import seed_of
 from facelet.learn.device import precision as precisions
 from facelet.learn.engine.checkpoint import TrainingFolder
 from facelet.runtime.model import Model
-from facelet.step import STEPS, Job, Made, Plan, Step
+from facelet.step import STEPS, Plan, Step, StepContext, StepResult
 
 QUALITY = "quality.json"
 """In the step's folder: what its faces are worth, class by class, for the report."""
@@ -91,8 +91,8 @@ class Balance(Step):
         return [self.teacher] + ([self.judge] if self.judge else [])
 
     @property
-    def choice(self) -> Choice:
-        return Choice(self.width, self.blocks, self.layers, self.cycle, self.identity, self.pool, self.lr)
+    def choice(self) -> CycleGanOptions:
+        return CycleGanOptions(self.width, self.blocks, self.layers, self.cycle, self.identity, self.pool, self.lr)
 
     def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
         train = faces.labelled("train")
@@ -110,7 +110,7 @@ class Balance(Step):
         each = seconds_per_step(faces.channels, faces.size, self.choice, self.batch, self.precision)
         return Plan(text, seconds=each * self.steps * len(wanted))
 
-    def wanted(self, train: FaceSet) -> tuple[int, list[Shortage]]:
+    def wanted(self, train: FaceSet) -> tuple[int, list[Deficit]]:
         """Label of the source class, and the classes that get faces. Raises FaceletError where that cannot be learned."""
         if train.synthetic is not None and train.synthetic.any():
             raise FaceletError(f"{self.name}: some training faces are synthetic already; balance real ones")
@@ -125,11 +125,11 @@ class Balance(Step):
             )
         classes = tuple(self.classes) if self.classes else None
         try:
-            return shortages(train, Terms(self.to, self.limit, self.batch, self.source, classes))
+            return deficits(train, BalanceOptions(self.to, self.limit, self.batch, self.source, classes))
         except FaceletError as error:
             raise FaceletError(f"{self.name}: {error}") from None
 
-    def run(self, job: Job) -> Made:
+    def run(self, job: StepContext) -> StepResult:
         train = job.faces.labelled("train")
         source, wanted = self.wanted(train)
         pack = job.folder / "faces.pack"
@@ -159,13 +159,13 @@ class Balance(Step):
             f"{len(whole):,} faces made from {train.classes[source]}, let in by {self.teacher} at {self.accept:g} or more",
             *lines,
         )
-        return Made(faces=pack, notes=notes, spent=spent)
+        return StepResult(faces=pack, notes=notes, spent=spent)
 
     def _translate(
-        self, job: Job, train: FaceSet, source: int, each: Shortage, classes: int
+        self, job: StepContext, train: FaceSet, source: int, each: Deficit, classes: int
     ) -> tuple[Path, dict[str, Any]]:
         """Trains the translation to one class, or what is left to do of it; its folder and result."""
-        from facelet.learn.cyclegan.trainer import TranslationPlan, translate  # Lightning takes seconds to import
+        from facelet.learn.cyclegan.trainer import CycleGanConfig, translate  # Lightning takes seconds to import
 
         folder, seed = job.folder / f"{each.label:02d}", seed_of(job.seed, each.label)
         kept = TrainingFolder(folder, self._fingerprint(job, each, classes))
@@ -175,13 +175,13 @@ class Balance(Step):
         wish: precisions.Wish = self.precision if self.precision != "auto" else job.precision  # type: ignore[assignment]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            translation = Translation(train.channels, self.choice)
+            translation = CycleGan(train.channels, self.choice)
         begun = kept.load_plan()[1]
         precision = precisions.resume(begun, device) if begun else precisions.choose(translation, device, wish)
         if said := precisions.shortfall(device, wish, precision, begun):
             job.say(f"  {said}")
         images = [np.asarray(train.images[train.labels == label]) for label in (source, each.label)]  # copies
-        plan = TranslationPlan(
+        plan = CycleGanConfig(
             name=f"{self.name}, {each.name}",
             translation=translation,
             pairs=Pairs(images[0], images[1], self.batch, seed),
@@ -194,7 +194,7 @@ class Balance(Step):
         return folder, translate(plan, job, device)
 
     def _made(
-        self, job: Job, train: FaceSet, source: int, each: Shortage, folder: Path, teacher: Model
+        self, job: StepContext, train: FaceSet, source: int, each: Deficit, folder: Path, teacher: Model
     ) -> tuple[FaceSet, int]:
         """The faces of one class that the teacher lets in, in the order of their sources' hashes, and how many were tried."""
         sources = np.flatnonzero(train.labels == source)
@@ -202,7 +202,7 @@ class Balance(Step):
         column = teacher.labels.index(each.name)
         device = precisions.pick_device(job.device)
         with torch.random.fork_rng(devices=[]):
-            generator = Translation(train.channels, self.choice).forth
+            generator = CycleGan(train.channels, self.choice).forth
         images: list[NDArray[np.uint8]] = []
         names: list[str] = []
         tried = 0
@@ -225,9 +225,9 @@ class Balance(Step):
         rule = f"CycleGAN, {train.classes[source]} to each other class"
         return synthetic_faces(faces, labels, names, like=train, rule=rule), tried
 
-    def _fingerprint(self, job: Job, each: Shortage, classes: int) -> str:
+    def _fingerprint(self, job: StepContext, each: Deficit, classes: int) -> str:
         """Of everything that decides a translation; what is let in is decided anew when it is made."""
-        names = ("source", "steps", "minutes", "batch", "precision", *Choice.__dataclass_fields__)
+        names = ("source", "steps", "minutes", "batch", "precision", *CycleGanOptions.__dataclass_fields__)
         said = json.dumps([{name: getattr(self, name) for name in names}, each.name, classes, job.seed])
         faces = [job.faces.protocol.split_hash, job.faces.pixels_hash]
         return hashlib.sha256("\n".join([said, *faces]).encode()).hexdigest()[:16]

@@ -14,17 +14,17 @@ from pydantic import Field, field_validator, model_validator
 
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
-from facelet.learn.steps.taught_step import Taught
-from facelet.learn.tasks.distillation import Distillation
+from facelet.learn.steps.taught_step import TaughtStep
+from facelet.learn.tasks.distillation import DistillationTask
 from facelet.learn.tasks.distillation_losses import TERMS, Pair
-from facelet.learn.tasks.task import Objective
+from facelet.learn.tasks.task import TrainingTask
 from facelet.learn.teachers.teacher import Teacher
 from facelet.nets import FaceNet, NetSpec
-from facelet.step import STEPS, Job, Plan
+from facelet.step import STEPS, Plan, StepContext
 
 
 @STEPS.register("distill")
-class Distill(Taught):
+class Distill(TaughtStep):
     """Fields of Taught, and of the losses. Training faces need no label here: cross-entropy leaves those without out,
     and ``balance: sampler`` does not draw them.
     """
@@ -70,14 +70,14 @@ class Distill(Taught):
         self._distillation(spec.skeleton(), spec, self.planned_teacher(faces, specs), {})
         return self.with_teacher(plan, faces, specs)
 
-    def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: Job) -> Objective:
+    def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: StepContext) -> TrainingTask:
         return self._distillation(net, spec, self.teacher_for(train, job), self.hard_options(train))
 
-    def notes(self, job: Job) -> tuple[str, ...]:
+    def notes(self, job: StepContext) -> tuple[str, ...]:
         weights = ", ".join(f"{name} {weight:g}" for name, weight in self.losses.items() if weight)
         return (*super().notes(job), f"taught by {self.who()}; losses {weights}")
 
-    def _distillation(self, net: FaceNet, spec: NetSpec, teacher: Teacher, hard: dict[str, Any]) -> Distillation:
+    def _distillation(self, net: FaceNet, spec: NetSpec, teacher: Teacher, hard: dict[str, Any]) -> DistillationTask:
         pair = Pair(
             student_widths=tuple(net.stage_widths),
             student_embedding=net.embedding_width,
@@ -88,6 +88,6 @@ class Distill(Taught):
             mix=self.mix,
         )
         try:
-            return Distillation(spec, teacher, self.losses, pair, **hard)
+            return DistillationTask(spec, teacher, self.losses, pair, **hard)
         except FaceletError as error:
             raise FaceletError(f"{self.name}: {error}") from None

@@ -6,7 +6,7 @@ by a margin (CosFace, ArcFace), from a teacher's embeddings, or from both: Wei e
 >>> Embed.model_validate({"do": "embed", "as": "student", "net": "mobilefacenet-1m", "from": "teacher", "epochs": 20,
 ...                       "losses": {"cosface": 1.0, "cosine": 5.0}})
 
-Validation is about people who are not trained on: pairs are drawn of them (faces.drawn_pairs). ``val_loss`` in ``curves.csv`` is
+Validation is about people who are not trained on: pairs are drawn of them (faces.pairset). ``val_loss`` in ``curves.csv`` is
 their equal error rate.
 """
 
@@ -23,15 +23,15 @@ from facelet.errors import FaceletError, unknown
 from facelet.faces import FaceSet
 from facelet.faces.pairset import draw_pairs
 from facelet.learn.data.batches import Faces
-from facelet.learn.engine.val_metrics import Exam, Paired
-from facelet.learn.steps.taught_step import Taught
-from facelet.learn.tasks.recognition import FEATURES, MARGINS, Margin, Recognition
-from facelet.learn.tasks.task import Objective
+from facelet.learn.engine.val_metrics import ValidationMetric, VerificationMetric
+from facelet.learn.steps.taught_step import TaughtStep
+from facelet.learn.tasks.recognition import FEATURES, MARGINS, Margin, RecognitionTask
+from facelet.learn.tasks.task import TrainingTask
 from facelet.learn.teachers.teacher import Teacher
 from facelet.losses.margin import default_scale
 from facelet.measure.verification import verified
 from facelet.nets import FaceNet, NetSpec
-from facelet.step import STEPS, Job, Plan
+from facelet.step import STEPS, Plan, StepContext
 from facelet.text import percent
 
 ELSEWHERE = ("loss", "label_smoothing", "targets", "synthetic")
@@ -39,7 +39,7 @@ ELSEWHERE = ("loss", "label_smoothing", "targets", "synthetic")
 
 
 @STEPS.register("embed")
-class Embed(Taught):
+class Embed(TaughtStep):
     """Fields of Taught, and of the losses. ``balance: sampler`` draws people evenly, and faces of unknown people as often as they
     are there.
     """
@@ -116,8 +116,8 @@ class Embed(Taught):
             )
         return val.take(val.identities >= 0)
 
-    def exam(self, faces: FaceSet, spec: NetSpec) -> Exam:
-        return Paired(draw_pairs(self.validation_faces(faces)), spec.skeleton().embedding_width)
+    def exam(self, faces: FaceSet, spec: NetSpec) -> ValidationMetric:
+        return VerificationMetric(draw_pairs(self.validation_faces(faces)), spec.skeleton().embedding_width)
 
     def batch_faces(self, train: FaceSet) -> Faces:
         """With people in place of classes, numbered from 0; -1 for nobody known."""
@@ -133,10 +133,10 @@ class Embed(Taught):
         plan = replace(plan, text=f"{plan.text}{people}, {self._losses()}")
         return self.with_teacher(plan, faces, specs) if self.is_taught else plan
 
-    def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: Job) -> Objective:
+    def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: StepContext) -> TrainingTask:
         return self._recognition(net, spec, train, self.teacher_for(train, job) if self.is_taught else None)
 
-    def notes(self, job: Job) -> tuple[str, ...]:
+    def notes(self, job: StepContext) -> tuple[str, ...]:
         train = self.training_faces(job.faces)
         said = [f"losses {self._losses()}"]
         if self._kind:
@@ -150,10 +150,10 @@ class Embed(Taught):
             said.append(f"taught by {self.who()}{self._how_good(job.faces)}")
         return (*super().notes(job), *said)
 
-    def _recognition(self, net: FaceNet, spec: NetSpec, train: FaceSet, teacher: Teacher | None) -> Recognition:
+    def _recognition(self, net: FaceNet, spec: NetSpec, train: FaceSet, teacher: Teacher | None) -> RecognitionTask:
         margin = self._margin(train) if self._kind else None
         try:
-            return Recognition(spec, net.embedding_width, self.losses, margin, teacher)
+            return RecognitionTask(spec, net.embedding_width, self.losses, margin, teacher)
         except FaceletError as error:
             raise FaceletError(f"{self.name}: {error}") from None
 

@@ -16,18 +16,18 @@ from pydantic import Field
 
 from facelet import nets
 from facelet.faces import FaceSet
-from facelet.learn.steps.training_step import Lesson
-from facelet.learn.tasks.self_distillation import Exits
-from facelet.learn.tasks.task import Objective
+from facelet.learn.steps.training_step import TrainingStep
+from facelet.learn.tasks.self_distillation import SelfDistillationTask
+from facelet.learn.tasks.task import TrainingTask
 from facelet.measure.efficiency.cost import module_cost
 from facelet.nets import FaceNet, NetSpec
 from facelet.nets.layers.exits import Attention, ExitHeads, ExitNet
-from facelet.step import STEPS, Job
+from facelet.step import STEPS, StepContext
 from facelet.text import amount
 
 
 @STEPS.register("self-distill")
-class SelfDistill(Lesson):
+class SelfDistill(TrainingStep):
     """Fields of Lesson, and of the exits."""
 
     share: float = Field(0.2, ge=0, le=1, description="of the deepest answer in an exit's loss; the rest is labels")
@@ -39,9 +39,9 @@ class SelfDistill(Lesson):
     def spec_for(self, faces: FaceSet, train: FaceSet, before: NetSpec | None) -> NetSpec:
         return replace(super().spec_for(faces, train, before), exits=self.attention if self.keep else None)
 
-    def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: Job) -> Objective:
+    def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: StepContext) -> TrainingTask:
         exits = None if self.keep else self._left_behind(net, spec)
-        return Exits(
+        return SelfDistillationTask(
             spec,
             exits,
             share=self.share,
@@ -53,7 +53,7 @@ class SelfDistill(Lesson):
     def _left_behind(self, net: FaceNet, spec: NetSpec) -> ExitHeads:
         return ExitHeads.of(net, spec.size, spec.channels, spec.classes, self.attention)
 
-    def notes(self, job: Job) -> tuple[str, ...]:
+    def notes(self, job: StepContext) -> tuple[str, ...]:
         net, spec = nets.load(job.folder / "net.safetensors")
         heads = net.heads if isinstance(net, ExitNet) else self._left_behind(net, spec)
         with torch.no_grad():

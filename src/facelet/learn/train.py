@@ -11,16 +11,16 @@ from pydantic import Field
 
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
-from facelet.learn.steps.training_step import Lesson
-from facelet.learn.tasks.reconstruction import Reconstruction
-from facelet.learn.tasks.task import Labels, Objective
+from facelet.learn.steps.training_step import TrainingStep
+from facelet.learn.tasks.reconstruction import ReconstructionTask
+from facelet.learn.tasks.task import ClassificationTask, TrainingTask
 from facelet.nets import FaceNet, NetSpec
 from facelet.nets.rescaps import ResCaps
-from facelet.step import STEPS, Job
+from facelet.step import STEPS, StepContext
 
 
 @STEPS.register("train")
-class Train(Lesson):
+class Train(TrainingStep):
     """Fields of Lesson, and of capsules."""
 
     reconstruct: float = Field(
@@ -35,7 +35,7 @@ class Train(Lesson):
             )
         return spec
 
-    def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: Job) -> Objective:
+    def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: StepContext) -> TrainingTask:
         if self.reconstruct:
-            return Reconstruction(spec, self.reconstruct, net.embedding_width, **self.hard_options(train))
-        return Labels(spec, **self.hard_options(train))
+            return ReconstructionTask(spec, self.reconstruct, net.embedding_width, **self.hard_options(train))
+        return ClassificationTask(spec, **self.hard_options(train))

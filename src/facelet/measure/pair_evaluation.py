@@ -15,13 +15,13 @@ from rich.table import Table
 from facelet.errors import FaceletError
 from facelet.faces import PairSet, load_pairs
 from facelet.measure.metrics.roc import OperatingPoint
-from facelet.measure.verification import Verification, evaluate_pairs
+from facelet.measure.verification import PairScores, evaluate_pairs
 from facelet.models.model_file import ModelInfo
 from facelet.runtime.model import Model
 from facelet.text import percent
 
 
-def evaluate_pairs_model(model: Model, pairs: PairSet, mirror: bool = False) -> Verification:
+def evaluate_pairs_model(model: Model, pairs: PairSet, mirror: bool = False) -> PairScores:
     """A model file's scores of ``pairs``, see ``evaluate_pairs``. Raises FaceletError unless it is a model for identity."""
     require_identity(model)
     return evaluate_pairs(model.logits, framed(pairs, model.info), mirror=mirror)
@@ -68,7 +68,7 @@ def command(
 
 
 def show(
-    result: Verification,
+    result: PairScores,
     console: Console,
     name: str = "model",
     info: ModelInfo | None = None,
@@ -105,11 +105,11 @@ def show(
         console.print(f"! {escape(note)}", style="yellow")
 
 
-def _accuracy(result: Verification) -> str:
+def _accuracy(result: PairScores) -> str:
     return f"{100 * result.accuracy:.2f} ± {100 * result.standard_error:.2f} %"
 
 
-def _folds(result: Verification) -> str:
+def _folds(result: PairScores) -> str:
     low, high = min(result.thresholds), max(result.thresholds)
     return (
         f"mean and standard error of {len(result.thresholds)} folds, each at the threshold of the others "

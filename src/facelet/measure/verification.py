@@ -54,7 +54,7 @@ Embed = Callable[[NDArray[np.uint8]], NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)
-class Verification:
+class PairScores:
     """A model's scores of P pairs, and what follows from them.
 
     Attributes:
@@ -132,13 +132,13 @@ class Verification:
         return [far for far in FARS if far >= self.smallest_far]
 
     @cached_property
-    def mirrored(self) -> Verification | None:
+    def mirrored(self) -> PairScores | None:
         """The same of sums with mirror images, when they were asked for: two passes a face, so never the headline."""
         if self.mirrored_scores is None:
             return None
         return replace(self, scores=self.mirrored_scores, mirrored_scores=None)
 
-    def against(self, other: Verification) -> Difference:
+    def against(self, other: PairScores) -> Difference:
         """Accuracy of this minus ``other`` on the same pairs. Raises FaceletError when they are not the same."""
         if self.protocol != other.protocol or not np.array_equal(self.same, other.same):
             raise FaceletError(
@@ -174,7 +174,7 @@ class Verification:
             np.savez_compressed(file, **kept)
 
     @classmethod
-    def load(cls, path: str | Path) -> Verification:
+    def load(cls, path: str | Path) -> PairScores:
         """Raises FaceletError when the file is missing or is not one that ``save`` wrote."""
         try:
             with np.load(path, allow_pickle=False) as kept:
@@ -184,7 +184,7 @@ class Verification:
             raise FaceletError(f"cannot read the scores in {path}: {error}") from None
 
 
-def evaluate_pairs(embed: Embed, pairs: PairSet, *, mirror: bool = False) -> Verification:
+def evaluate_pairs(embed: Embed, pairs: PairSet, *, mirror: bool = False) -> PairScores:
     """Asks ``embed`` about every face of ``pairs`` once; ``mirror``: also about its mirror image, reported apart.
 
     Raises FaceletError for embeddings that are not one row of finite numbers a face, or of length 0.
@@ -197,10 +197,10 @@ def evaluate_pairs(embed: Embed, pairs: PairSet, *, mirror: bool = False) -> Ver
     return replace(verified(embeddings, pairs), mirrored_scores=mirrored)
 
 
-def verified(embeddings: NDArray[Any], pairs: PairSet) -> Verification:
+def verified(embeddings: NDArray[Any], pairs: PairSet) -> PairScores:
     """What embeddings (N, D) of the faces of ``pairs`` say."""
     scores = cosines(embeddings, pairs.pairs)
-    return Verification(scores, pairs.same, pairs.folds, pairs.protocol.hash)
+    return PairScores(scores, pairs.same, pairs.folds, pairs.protocol.hash)
 
 
 def embedded(embed: Embed, images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -26,7 +26,7 @@ MAX_BYTES = 1 << 26
 
 
 @dataclass(frozen=True)
-class Shipped:
+class BundledModel:
     """A model that comes with Facelet, as the manifest has it.
 
     Attributes:
@@ -47,11 +47,11 @@ class Shipped:
     card: str = ""
 
 
-def models() -> list[Shipped]:
+def models() -> list[BundledModel]:
     """All of them, by name. Raises FaceletError when the manifest is damaged."""
     manifest = FOLDER / MANIFEST
     try:
-        return [Shipped(**entry) for entry in read_json(manifest)]
+        return [BundledModel(**entry) for entry in read_json(manifest)]
     except (FaceletError, TypeError) as error:
         raise FaceletError(f"{manifest} is damaged ({error}); reinstall Facelet") from None
 
@@ -86,7 +86,7 @@ def path_of(name: str) -> Path:
     return path
 
 
-def entry_of(path: str | Path) -> Shipped | None:
+def entry_of(path: str | Path) -> BundledModel | None:
     """The manifest's line of a file inside the package; None for any other file."""
     place = Path(path)
     return next((model for model in models() if FOLDER / model.file == place), None)

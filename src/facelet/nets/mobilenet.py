@@ -22,7 +22,7 @@ STAGES = ((128, 2), (256, 2), (512, 6), (1024, 2))
 """Channels, and how many blocks, the first of which halves the maps."""
 
 
-class Block(nn.Sequential):
+class MobileNetBlock(nn.Sequential):
     """Depthwise 3x3 - BN - PReLU - 1x1 - BN - PReLU. (N, inputs, H, W) to (N, outputs, ceil(H / stride), ...)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
@@ -65,10 +65,12 @@ class MobileNet(FaceNet):
         require_size(size, 16)
         first, inputs, side, stages = scaled(FIRST, width), scaled(STEM, width), size, []
         conv = nn.Conv2d(channels, first, 3, 1, 1, bias=False)
-        self.stem = nn.Sequential(conv, nn.BatchNorm2d(first), nn.PReLU(first), Block(first, inputs, 1))
+        self.stem = nn.Sequential(conv, nn.BatchNorm2d(first), nn.PReLU(first), MobileNetBlock(first, inputs, 1))
         for base, count in STAGES:
             outputs = scaled(base, width)
-            blocks = (Block(outputs if number else inputs, outputs, 1 if number else 2) for number in range(count))
+            blocks = (
+                MobileNetBlock(outputs if number else inputs, outputs, 1 if number else 2) for number in range(count)
+            )
             stages.append(nn.Sequential(*blocks))
             inputs, side = outputs, -(-side // 2)
         self.stage1, self.stage2, self.stage3, self.stage4 = stages

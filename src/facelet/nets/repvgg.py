@@ -33,7 +33,7 @@ Norms = Literal["branches", "sum", "single"]
 FIRST, WIDTHS = 32, (64, 128, 192)
 
 
-class Block(Fusable):
+class RepVGGBlock(Fusable):
     """ReLU of the sum of a 3x3, a 1x1 and, where the shapes allow, the input. (N, inputs, H, W) to (N, width, H / stride, ...).
 
     ``norms``: a batch norm behind each of the three, one behind the 3x3 and one behind the sum, or "single": only the 3x3 and its
@@ -130,10 +130,12 @@ class RepVGG(FaceNet):
         require_size(size, stride * 8)
         inputs, *outputs = (scaled(base, width * self.scale) for base in (FIRST, *WIDTHS))
         self.stage_widths = tuple(outputs)
-        self.stem, side, stages = Block(channels, inputs, stride, norms), -(-size // stride), []
+        self.stem, side, stages = RepVGGBlock(channels, inputs, stride, norms), -(-size // stride), []
         for wide, depth in zip(outputs, blocks or self.depths, strict=True):
             stages.append(
-                nn.Sequential(Block(inputs, wide, 2, norms), *(Block(wide, wide, 1, norms) for _ in range(1, depth)))
+                nn.Sequential(
+                    RepVGGBlock(inputs, wide, 2, norms), *(RepVGGBlock(wide, wide, 1, norms) for _ in range(1, depth))
+                )
             )
             inputs, side = wide, -(-side // 2)
         self.stage1, self.stage2, self.stage3 = stages

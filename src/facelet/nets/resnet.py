@@ -1,7 +1,7 @@
 """ResNet18 for small faces. He et al., Deep Residual Learning, https://arxiv.org/abs/1512.03385
 
 torchvision's residual blocks behind a stem that suits the size of the faces; ``resnet18-finegrained`` exchanges the
-blocks (nets.fine_grained), ``local=True`` adds a look at four patches (nets.local).
+blocks (nets.layers.multi_scale), ``local=True`` adds a look at four patches (nets.layers.local_patches).
 
 >>> net = facelet.nets.resolve("resnet18", classes=8, size=48).build()
 
@@ -10,7 +10,7 @@ A strong and plain teacher. Its 11 M parameters are mostly in the last stage, wh
 ``resnet18-cbam``: attention over channels, then over positions, at the end of every residual block (Woo et al.,
 https://arxiv.org/abs/1807.06521; the module is timm's). It is the front of Liu's capsule network (master's thesis, 2024), and
 with a linear head the control of the recipe ``rescaps``. The thesis does not say how the four stages are adjusted; here the
-last stage neither halves the maps nor widens them, so that 48 px faces end in 256 maps of 6 x 6. """
+last stage neither halves the maps nor widens them, so that 48 px faces end in 256 maps of 6 x 6."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from facelet.nets.layers.stem import require_size
 WIDTHS = (64, 128, 256, 512)
 
 
-class Block(nn.Module):
+class SEResNetBlock(nn.Module):
     """``shortcut(maps) + se(body(maps))``. (N, inputs, H, W) to (N, width, ceil(H / stride), ...)."""
 
     def __init__(self, inputs: int, width: int, stride: int) -> None:
@@ -88,7 +88,9 @@ class SEResNet18(FaceNet):
         )
         for outputs, depth in zip(self.stage_widths, self.depths, strict=True):
             stages.append(
-                nn.Sequential(Block(inputs, outputs, 2), *(Block(outputs, outputs, 1) for _ in range(1, depth)))
+                nn.Sequential(
+                    SEResNetBlock(inputs, outputs, 2), *(SEResNetBlock(outputs, outputs, 1) for _ in range(1, depth))
+                )
             )
             inputs, side = outputs, -(-side // 2)
         self.layer1, self.layer2, self.layer3, self.layer4 = stages

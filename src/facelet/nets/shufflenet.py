@@ -49,7 +49,7 @@ def shuffle(resting: Tensor, worked: Tensor) -> Halves:
     return torch.cat((new_first, old_first), 1), torch.cat((old_last, new_last), 1)
 
 
-class Unit(nn.Module):
+class ShuffleNetUnit(nn.Module):
     """One half rests, the other passes 1x1 - depthwise 3x3 - 1x1."""
 
     def __init__(self, width: int) -> None:
@@ -106,7 +106,7 @@ class ShuffleNetV2(FaceNet):
         self.stage_widths = tuple(stages)
         self.stem = Stem(channels, first, stride)
         self.stage2, self.stage3, self.stage4 = (
-            nn.Sequential(Downsample(inputs, outputs), *(Unit(outputs) for _ in range(depth - 1)))
+            nn.Sequential(Downsample(inputs, outputs), *(ShuffleNetUnit(outputs) for _ in range(depth - 1)))
             for inputs, outputs, depth in zip((first, *stages), stages, DEPTHS, strict=False)
         )
         self.head = nn.Sequential(*_pointwise(stages[-1], self.embedding_width))
@@ -131,7 +131,7 @@ class ShuffleNetV2(FaceNet):
             for unit in stage:
                 if isinstance(unit, Downsample):
                     layers += [unit.side[0], unit.side[2], unit.branch[5]]
-                elif isinstance(unit, Unit):
+                elif isinstance(unit, ShuffleNetUnit):
                     layers.append(unit.branch[5])
         return layers
 

@@ -26,7 +26,7 @@ SMALLEST = 3
 """A map of so few pixels a side is not halved any further: 3x3 convolutions on a single pixel would waste eight weights of nine."""
 
 
-class Block(nn.Module):
+class VGGBlock(nn.Module):
     """3x3 convolutions, each with batch norm and ReLU, the first of stride ``stride``. (N, inputs, H, W) to (N, width, ...)."""
 
     def __init__(self, inputs: int, width: int, depth: int, stride: int) -> None:
@@ -44,7 +44,7 @@ class Block(nn.Module):
         return self.body(maps)
 
 
-class ResidualBlock(Block):
+class ResidualBlock(VGGBlock):
     """``relu(body(maps) + shortcut(maps))``: the body's last ReLU comes after the sum."""
 
     def __init__(self, inputs: int, width: int, depth: int, stride: int) -> None:
@@ -71,7 +71,7 @@ class VGG11(FaceNet):
     """
 
     depths: ClassVar[tuple[int, ...]] = (1, 1, 2, 2, 2)
-    block: type[Block] = Block
+    block: type[VGGBlock] = VGGBlock
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """What all steps of one run share: recipe, faces, hardware, folder; and the job that each of them is given.
 
->>> work = Work(recipe, read_faces(recipe.faces), folder, Hardware(), console.print)
+>>> work = RunContext(recipe, read_faces(recipe.faces), folder, Hardware(), console.print)
 >>> job = work.job(step, seed=0, models={})
 """
 
@@ -14,15 +14,15 @@ from pathlib import Path
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet, PairSet, load_pairs
 from facelet.faces import load as load_faces
-from facelet.faces.concat import together
+from facelet.faces.concat import concat
 from facelet.faces.pairset import draw_pairs
 from facelet.models.model_file import CropInfo
 from facelet.recipes.schema import FacesChoice, Recipe
-from facelet.step import Hardware, Job, Made, Step
+from facelet.step import Hardware, Step, StepContext, StepResult
 
 
 @dataclass(frozen=True)
-class Work:
+class RunContext:
     """The constants of one run. ``say`` prints one line; ``leads``: whether this process writes in the folder."""
 
     recipe: Recipe
@@ -57,8 +57,8 @@ class Work:
         asked = self.recipe.crop
         return CropInfo(align=asked.align, margin=self.faces.margin if asked.margin is None else asked.margin)
 
-    def job(self, step: Step, seed: int, models: dict[str, Made]) -> Job:
-        return Job(
+    def job(self, step: Step, seed: int, models: dict[str, StepResult]) -> StepContext:
+        return StepContext(
             name=step.name,
             folder=self.place(step, seed),
             faces=self.faces,
@@ -84,7 +84,7 @@ def read_faces(choice: FacesChoice, pairs: str = "") -> FaceSet:
             load_faces(other, size=choice.size, channels=choice.channels or faces.channels, **framing)
             for other in choice.also
         ]
-        faces = together([faces, *others])
+        faces = concat([faces, *others])
     for split in ("train", "val") if pairs else ("train", "val", "test"):
         if not faces.has(split):
             people = split == "test" and faces.identities is not None

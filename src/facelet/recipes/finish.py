@@ -22,16 +22,16 @@ from facelet.measure.ledger.table import markdown, show
 from facelet.measure.ledger.verdict import SHRINKING
 from facelet.measure.metrics.intervals import Difference, difference_over_seeds
 from facelet.measure.report.report import write_report
-from facelet.measure.verification import Verification
-from facelet.recipes.context import Work
-from facelet.recipes.result import Measured, Result, difference, read_done
+from facelet.measure.verification import PairScores
+from facelet.recipes.context import RunContext
+from facelet.recipes.result import MeasuredStep, Result, difference, read_done
 from facelet.recipes.schema import Recipe, dump
 from facelet.shrink.early_exit import CURVE
-from facelet.step import Made
+from facelet.step import StepResult
 from facelet.text import duration
 
 
-def finish(work: Work, done: list[Measured], console: Console) -> Ledger:
+def finish(work: RunContext, done: list[MeasuredStep], console: Console) -> Ledger:
     """Writes ledger and report of a run whose steps are all done, and prints the ledger."""
     folder, recipe, faces = work.folder, work.recipe, work.faces
     where = machine()  # before it adds its own load
@@ -53,7 +53,7 @@ def finish(work: Work, done: list[Measured], console: Console) -> Ledger:
     made = _made_faces(folder, recipe)
     trained = sum(row.seconds for row in ledger.rows) + sum(told.spent["seconds"] for told, _ in made.values())
     notes += [f"{label}: {note}" for label, (told, _) in made.items() for note in told.notes]
-    on_pairs = any(isinstance(one.test, Verification) for one in done)
+    on_pairs = any(isinstance(one.test, PairScores) for one in done)
     if on_pairs:
         notes += [f"pairs: {work.pairs['test'].protocol}", *work.pairs["test"].notes]
         notes += [str(overlap(faces, work.pairs["test"]))] if recipe.pairs else []
@@ -98,7 +98,7 @@ def finish(work: Work, done: list[Measured], console: Console) -> Ledger:
     return ledger
 
 
-def _made_faces(folder: Path, recipe: Recipe) -> dict[str, tuple[Made, list[dict[str, Any]]]]:
+def _made_faces(folder: Path, recipe: Recipe) -> dict[str, tuple[StepResult, list[dict[str, Any]]]]:
     """Of each step that made faces, by its label, what it left, and what they are worth, class by class, with a picture."""
     found = {}
     for seed, steps in enumerate(recipe.rounds()):
@@ -118,12 +118,12 @@ def read_curves(path: Path) -> list[dict[str, float]]:
         return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(lines)]
 
 
-def _file(one: Measured) -> Path:
+def _file(one: MeasuredStep) -> Path:
     assert one.made.onnx is not None
     return one.made.onnx
 
 
-def _row(one: Measured, latency: Latency, where: Machine, recipe: Recipe) -> Row:
+def _row(one: MeasuredStep, latency: Latency, where: Machine, recipe: Recipe) -> Row:
     cost = file_cost(_file(one))
     return Row(
         name=one.step.name,
@@ -149,7 +149,7 @@ def _row(one: Measured, latency: Latency, where: Machine, recipe: Recipe) -> Row
     )
 
 
-def _compared_with(one: Measured, recipe: Recipe) -> str:
+def _compared_with(one: MeasuredStep, recipe: Recipe) -> str:
     """The model that the step names; for a control that whose shape it has, or that of the last step that makes the same net, or
     shrinks the same model in the same way.
     """

@@ -17,11 +17,11 @@ from pathlib import Path
 from facelet.errors import FaceletError
 from facelet.io import files
 from facelet.learn.device.launch import Launch
-from facelet.learn.steps.training_step import Lesson
+from facelet.learn.steps.training_step import TrainingStep
 from facelet.recipes import schema
-from facelet.recipes.context import Work, read_faces
+from facelet.recipes.context import RunContext, read_faces
 from facelet.recipes.result import read_done
-from facelet.step import Hardware, Made
+from facelet.step import Hardware, StepResult
 
 MARKER = ".launch.json"
 """In the run's folder: the launch that the leader belongs to, and the error that ended it."""
@@ -48,12 +48,14 @@ def follow(folder: Path, hardware: Hardware, started: Launch) -> None:
     """Takes part in every training of the run in ``folder``. Raises FaceletError when the leader has ended with an error."""
     _wait(lambda: _begun(folder, started), folder, started)
     recipe = schema.load(str(folder / "recipe.yaml"))
-    work = Work(recipe, read_faces(recipe.faces, recipe.pairs), folder, hardware, say=lambda line: None, leads=False)
+    work = RunContext(
+        recipe, read_faces(recipe.faces, recipe.pairs), folder, hardware, say=lambda line: None, leads=False
+    )
     for seed, steps in enumerate(recipe.rounds()):
-        models: dict[str, Made] = {}
+        models: dict[str, StepResult] = {}
         for step, _ in steps:
             done = work.place(step, seed) / "done.json"
-            if not done.exists() and isinstance(step, Lesson):
+            if not done.exists() and isinstance(step, TrainingStep):
                 try:
                     step.run(work.job(step, seed, models))
                 except Exception:

@@ -18,19 +18,19 @@ from facelet.measure.ledger.row import figures
 from facelet.measure.metrics.calibration import temperature
 from facelet.measure.metrics.intervals import Difference
 from facelet.measure.pair_evaluation import evaluate_pairs_model
-from facelet.measure.verification import Verification
+from facelet.measure.verification import PairScores
 from facelet.models import model_file
-from facelet.recipes.context import Work
+from facelet.recipes.context import RunContext
 from facelet.runtime.model import Model
-from facelet.step import Made, Step
+from facelet.step import Step, StepResult
 from facelet.text import percent
 
-Result = Classification | Verification
-FILES: dict[str, type[Classification] | type[Verification]] = {"answers": Classification, "scores": Verification}
+Result = Classification | PairScores
+FILES: dict[str, type[Classification] | type[PairScores]] = {"answers": Classification, "scores": PairScores}
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredStep:
     """A finished step of one seed.
 
     Attributes:
@@ -44,7 +44,7 @@ class Measured:
     control: bool
     seed: int
     folder: Path
-    made: Made
+    made: StepResult
     val: Result
     test: Result
 
@@ -59,7 +59,7 @@ class Measured:
         )
 
     @classmethod
-    def read(cls, folder: Path, step: Step, control: bool) -> Measured:
+    def read(cls, folder: Path, step: Step, control: bool) -> MeasuredStep:
         """A step that was finished before. Raises FaceletError when its files are damaged."""
         label, seed, made = read_done(folder)
         kind = "scores" if (folder / "scores-test.npz").exists() else "answers"
@@ -71,16 +71,16 @@ def difference(mine: Result, other: Result) -> Difference:
     """Accuracy of ``mine`` minus ``other`` on the same faces, or pairs. Raises FaceletError when they are not the same."""
     if isinstance(mine, Classification) and isinstance(other, Classification):
         return mine.against(other)
-    if isinstance(mine, Verification) and isinstance(other, Verification):
+    if isinstance(mine, PairScores) and isinstance(other, PairScores):
         return mine.against(other)
     raise FaceletError("a model of classes and one of identity cannot be compared; give each a recipe of its own")
 
 
 def _unit(result: Result) -> str:
-    return " pairs" if isinstance(result, Verification) else ""
+    return " pairs" if isinstance(result, PairScores) else ""
 
 
-def write_done(folder: Path, label: str, seed: int, made: Made) -> None:
+def write_done(folder: Path, label: str, seed: int, made: StepResult) -> None:
     """The marker that says that a step is finished, written when all else is."""
     run = folder.parent.parent
     paths = {name: getattr(made, name) for name in ("onnx", "net", "faces")}
@@ -91,14 +91,16 @@ def write_done(folder: Path, label: str, seed: int, made: Made) -> None:
     )
 
 
-def read_done(folder: Path) -> tuple[str, int, Made]:
+def read_done(folder: Path) -> tuple[str, int, StepResult]:
     """Label and seed of a finished step, and what it left."""
     done, run = files.read_json(folder / "done.json"), folder.parent.parent
     paths = {name: run / done[name] if done[name] else None for name in ("onnx", "net", "faces")}
-    return done["label"], done["seed"], Made(**paths, notes=tuple(done["notes"]), spent=done["spent"])
+    return done["label"], done["seed"], StepResult(**paths, notes=tuple(done["notes"]), spent=done["spent"])
 
 
-def measure(work: Work, step: Step, control: bool, made: Made, folder: Path, described: dict[str, Any]) -> Measured:
+def measure(
+    work: RunContext, step: Step, control: bool, made: StepResult, folder: Path, described: dict[str, Any]
+) -> MeasuredStep:
     """Asks a step's model file about validation and test faces, or pairs, writes into it what is chosen by the first and its
     figures, and marks the step done.
 
@@ -118,12 +120,12 @@ def measure(work: Work, step: Step, control: bool, made: Made, folder: Path, des
         if factor != 1:
             made = replace(made, notes=(*made.notes, _calibration(info, answers["val"], factor)))
     for split, result in results.items():
-        kind = "scores" if isinstance(result, Verification) else "answers"
+        kind = "scores" if isinstance(result, PairScores) else "answers"
         result.save(folder / f"{kind}-{split}.npz")
     write_figures(path, info, results, work.recipe.far)
     label, seed = described["name"], described["seed"]
     write_done(folder, label, seed, made)
-    return Measured(label, step, control, seed, folder, made, results["val"], results["test"])
+    return MeasuredStep(label, step, control, seed, folder, made, results["val"], results["test"])
 
 
 def _temperature(val: Classification, info: model_file.ModelInfo) -> float:
@@ -144,10 +146,10 @@ def write_figures(path: Path, info: model_file.ModelInfo, results: dict[str, Res
 
     val, test = results["val"], results["test"]
     told = {f"test_{name}": value for name, value in figures(test).items() if isinstance(value, float)}
-    number = {"test_pairs" if isinstance(test, Verification) else "test_faces": figures(test)["n"]}
+    number = {"test_pairs" if isinstance(test, PairScores) else "test_faces": figures(test)["n"]}
     rounded = {name: round(float(value), 6) for name, value in {"val_accuracy": val.accuracy, **told, **number}.items()}
     update: dict[str, Any] = {"figures": rounded, "card": ""}  # a parent's card is not this model's
-    if isinstance(val, Verification) and isinstance(test, Verification):
+    if isinstance(val, PairScores) and isinstance(test, PairScores):
         chosen = val.at_far(max(far, val.smallest_far))
         found = test.at_threshold(chosen.threshold)
         rounded |= {"val_far": chosen.far, "test_far": found.far, "test_tar": found.tar}

@@ -3,7 +3,7 @@
 >>> folder = run("tsnet", faces="toy?faces=600", out="runs/try")
 
 A finished step leaves ``done.json`` in its folder, written last; a run that is resumed takes up the first step without one.
-Under torchrun or srun every process calls this; see recipes/follow.py.
+Under torchrun or srun every process calls this; see recipes/followers.py.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from facelet.learn.device import precision
 from facelet.learn.device.launch import launch
 from facelet.measure.efficiency.machine import machine
 from facelet.recipes import schema
-from facelet.recipes.context import Work, read_faces
+from facelet.recipes.context import RunContext, read_faces
 from facelet.recipes.finish import finish
 from facelet.recipes.followers import follow, leading
 from facelet.recipes.lock import locked
 from facelet.recipes.plan import show_plan
-from facelet.recipes.result import Measured, measure, read_done, write_done
+from facelet.recipes.result import MeasuredStep, measure, read_done, write_done
 from facelet.shrink.export import export_checkpoint
-from facelet.step import Hardware, Made, Step
+from facelet.step import Hardware, Step, StepResult
 
 CONTINUE = "facelet run --resume RUN"
 """How a step says how to go on with its run."""
@@ -81,7 +81,7 @@ def run(
             chosen = _with_more(_fresh(folder, recipe, faces, profile, settings), also, pairs)
             chosen = schema.only(chosen, only) if only else chosen
         with locked(folder):
-            work = Work(chosen, read_faces(chosen.faces, chosen.pairs), folder, hardware, console.print)
+            work = RunContext(chosen, read_faces(chosen.faces, chosen.pairs), folder, hardware, console.print)
             if resume:
                 _require_same_faces(work)
             show_plan(chosen, work.faces, folder, console)
@@ -94,14 +94,14 @@ def run(
     return folder
 
 
-def _steps(work: Work, console: Console) -> list[Measured]:
+def _steps(work: RunContext, console: Console) -> list[MeasuredStep]:
     """Takes all steps of all seeds."""
-    done: list[Measured] = []
+    done: list[MeasuredStep] = []
     for seed, steps in enumerate(work.recipe.rounds()):
-        models: dict[str, Made] = {}
+        models: dict[str, StepResult] = {}
         for step, control in steps:
             result = _take(work, step, control, seed, models, console)
-            if isinstance(result, Measured):
+            if isinstance(result, MeasuredStep):
                 done.append(result)
                 models[step.name] = result.made
             else:
@@ -178,7 +178,7 @@ def written(faces: str, before: schema.FacesChoice, settings: Sequence[str] = ()
         raise FaceletError(f"--faces {faces}: {first['loc'][0]}: {first['msg']} (got {first['input']!r})") from None
 
 
-def _require_same_faces(work: Work) -> None:
+def _require_same_faces(work: RunContext) -> None:
     """Holds a resumed run to the faces it began with."""
     before = files.read_json(work.folder / "run.json")
     Protocol.from_json(before["protocol"]).require_same(work.faces.protocol)
@@ -189,7 +189,7 @@ def _require_same_faces(work: Work) -> None:
         )
 
 
-def _require_pairs(work: Work) -> None:
+def _require_pairs(work: RunContext) -> None:
     """Raises FaceletError, before anything is spent, when people are to be told apart and there are no pairs to measure it by."""
     if any(step.about_people() for step, _ in work.recipe.all_steps()):
         _ = work.pairs
@@ -199,7 +199,7 @@ def _require_pairs(work: Work) -> None:
         )
 
 
-def _begin(work: Work, name: str) -> None:
+def _begin(work: RunContext, name: str) -> None:
     """Writes what makes the folder a run's, once the plan has shown that it can be done."""
     folder, faces = work.folder, work.faces
     files.write_text(folder / "recipe.yaml", schema.dump(work.recipe))
@@ -223,13 +223,13 @@ def _machine(hardware: Hardware) -> str:
 
 
 def _take(
-    work: Work, step: Step, control: bool, seed: int, models: dict[str, Made], console: Console
-) -> Measured | Made:
+    work: RunContext, step: Step, control: bool, seed: int, models: dict[str, StepResult], console: Console
+) -> MeasuredStep | StepResult:
     """One step of one seed: done already, or run, exported, measured and marked as done. Made faces are not measured."""
     label, place, recipe = work.label(step, seed), work.place(step, seed), work.recipe
     if (place / "done.json").exists():
         console.print(f"[dim]{label}: done before[/dim]")
-        return read_done(place)[2] if step.makes == "faces" else Measured.read(place, step, control)
+        return read_done(place)[2] if step.makes == "faces" else MeasuredStep.read(place, step, control)
     place.mkdir(parents=True, exist_ok=True)
     console.rule(f"[bold]{label}[/bold]  {step.do}", align="left", style="dim")
     start = time.perf_counter()

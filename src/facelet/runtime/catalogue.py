@@ -23,7 +23,7 @@ from rich.text import Text
 from facelet.errors import FaceletError
 from facelet.io.files import read_bytes, writing
 from facelet.models import bundled, model_file, saturation
-from facelet.models.bundled import Shipped
+from facelet.models.bundled import BundledModel
 from facelet.models.model_file import ModelInfo
 from facelet.runtime import check as checking
 from facelet.text import printable
@@ -35,12 +35,12 @@ WIDE = 100
 
 
 @dataclass(frozen=True)
-class Entry:
+class ModelEntry:
     """A model: its file, what it says about itself, and its line in the manifest, None for a file of the user's own."""
 
     path: Path
     info: ModelInfo
-    line: Shipped | None = None
+    line: BundledModel | None = None
 
     @property
     def name(self) -> str:
@@ -77,13 +77,13 @@ class Entry:
         }
 
 
-def entry(model: str | Path) -> Entry:
+def entry(model: str | Path) -> ModelEntry:
     """A model by its file or name, see ``shipped.found``. Raises FaceletError for what is missing, damaged or not ours."""
     path = bundled.found(model)
-    return Entry(path, model_file.read(path), bundled.entry_of(path))
+    return ModelEntry(path, model_file.read(path), bundled.entry_of(path))
 
 
-def copied(model: Entry, place: str | Path) -> Path:
+def copied(model: ModelEntry, place: str | Path) -> Path:
     """Where the model's file now is too: in the folder ``place``, or as ``place`` when that ends in .onnx."""
     target = Path(place)
     if target.is_dir() or target.suffix != SUFFIX:
@@ -126,7 +126,7 @@ def command(name: str = "", *, copy: str = "", check: bool = False, as_json: boo
     return 0
 
 
-def _list(entries: Sequence[Entry], console: Console) -> None:
+def _list(entries: Sequence[ModelEntry], console: Console) -> None:
     """A line a model, and under them the licences of their training faces, which are long."""
     wide = console.width >= WIDE
     table = Table(box=None, pad_edge=False, header_style="dim", collapse_padding=not wide)
@@ -160,7 +160,7 @@ def _list(entries: Sequence[Entry], console: Console) -> None:
         console.print(Text(f"training faces of {', '.join(names)}: {licence}", "dim"))
 
 
-def _show(model: Entry, console: Console) -> None:
+def _show(model: ModelEntry, console: Console) -> None:
     """What the file says, field by field, then its card."""
     info, size = model.info, len(model.data)
     others = {name: value for name, value in info.figures.items() if not name.startswith(ACCURACY)}

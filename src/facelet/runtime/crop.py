@@ -55,7 +55,7 @@ class CutFace:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CropResult:
     """What became of one photo: ``found`` faces, those that were cut, or why it could not be read."""
 
     photo: Path
@@ -71,7 +71,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Cutter:
+class FaceCropper:
     """How faces are cut and written.
 
     Attributes:
@@ -106,7 +106,9 @@ class Cutter:
         size = self.size or min(OWN, max(LEAST, round(side)))
         return align.cut(photo, face.box, face.landmarks, self.crop, size), side
 
-    def outcome(self, file: Path, photo: Image | FaceletError, target: Path, find: Finder, taken: set[str]) -> Outcome:
+    def outcome(
+        self, file: Path, photo: Image | FaceletError, target: Path, find: Finder, taken: set[str]
+    ) -> CropResult:
         """Cuts the faces of one photo into ``target``, whose suffix is put on here. Raises when they cannot be written.
 
         ``taken``: names of other photos' faces, which one of several does not get; those of this photo are added.
@@ -116,10 +118,10 @@ class Cutter:
                 raise photo
             found = find(photo)
         except FaceletError as error:
-            return Outcome(file, error=plain(str(error)))
+            return CropResult(file, error=plain(str(error)))
         chosen = found[:1] if self.several == "largest" else found
         if len(chosen) > 1 and self.several == "report":
-            return Outcome(file, len(found))
+            return CropResult(file, len(found))
         faces = []
         for number, face in enumerate(chosen, 1):
             name = f"{target.name}-face{number}" if len(chosen) > 1 else target.name
@@ -130,7 +132,7 @@ class Cutter:
             image, side = self.cut(photo, face)
             self._write(image, place)
             faces.append(CutFace(place, face.box, face.score, side))
-        return Outcome(file, len(found), tuple(faces))
+        return CropResult(file, len(found), tuple(faces))
 
     def _write(self, image: Image, place: Path) -> None:
         if place.exists() and not self.overwrite:
@@ -179,7 +181,7 @@ def targets(places: Sequence[str | Path], out: str | Path, others: list[Path] | 
     return placed
 
 
-def outcomes(placed: Mapping[Path, Path], cutter: Cutter, find: Finder) -> Iterator[Outcome]:
+def outcomes(placed: Mapping[Path, Path], cutter: FaceCropper, find: Finder) -> Iterator[CropResult]:
     """One Outcome a photo, in order. Raises FaceletError, before anything is cut, when a face's file is there already."""
     if not cutter.overwrite:
         endings = (cutter.suffix, f"-face1{cutter.suffix}")
@@ -198,7 +200,7 @@ def command(
     places: Sequence[str],
     *,
     out: str,
-    cutter: Cutter,
+    cutter: FaceCropper,
     detector: Finder | str | Path = "",
     as_json: bool = False,
     console: Console,
@@ -237,7 +239,7 @@ def command(
         raise FaceletError(f"no face was cut from {_count(len(done), 'photo')}")
 
 
-def summary(done: Sequence[Outcome], cutter: Cutter, out: str) -> list[str]:
+def summary(done: Sequence[CropResult], cutter: FaceCropper, out: str) -> list[str]:
     """What was cut and what was not, a sentence a line."""
     faces = [face for outcome in done for face in outcome.faces]
     read = sum(not outcome.error for outcome in done)
@@ -288,5 +290,5 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'s' * (number != 1)}"
 
 
-def _listed(some: Sequence[Outcome]) -> str:
+def _listed(some: Sequence[CropResult]) -> str:
     return ", ".join(plain(str(one.photo)) for one in some[:LISTED]) + ", ..." * (len(some) > LISTED)

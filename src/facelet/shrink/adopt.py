@@ -27,7 +27,7 @@ from facelet.models.model_file import CropInfo, InputInfo, ModelInfo
 from facelet.models.onnx_wire import has_external_data
 from facelet.runtime.model import Model, prepared
 from facelet.shrink.export import golden, reference_outputs, self_tested
-from facelet.step import STEPS, Job, Made, Plan, Step
+from facelet.step import STEPS, Plan, Step, StepContext, StepResult
 
 TOLERANCE = 1e-3
 """Share of its largest number by which an answer may change when faces come several at once."""
@@ -66,7 +66,7 @@ class Adopt(Step):
         _cleaned(model, self)
         return Plan(f"{self.file.name} as it is", 0, graph_macs(model), 0.0)
 
-    def run(self, job: Job) -> Made:
+    def run(self, job: StepContext) -> StepResult:
         """Raises FaceletError when the file is no such model, or answers several faces other than one by one."""
         model, path = _loaded(self.file), job.folder / f"{job.name}.onnx"
         name = _cleaned(model, self)
@@ -96,7 +96,7 @@ class Adopt(Step):
             )
             job.say(f"{self.name}: {notes[-1]}")
         self._require_same(path, original, golden(job.faces))
-        return Made(onnx=path, notes=tuple(notes))
+        return StepResult(onnx=path, notes=tuple(notes))
 
     def _require_same(self, path: Path, data: bytes, faces: NDArray[np.uint8]) -> None:
         """Holds the file, asked about several faces, to the one that it came from, ``data``, asked about each."""

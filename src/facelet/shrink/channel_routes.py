@@ -26,7 +26,7 @@ ROUTING = ("Concat", "Split", "Slice")
 
 
 @dataclass(frozen=True)
-class Part:
+class ChannelRange:
     """Channels first..end of the map ``source``."""
 
     source: str
@@ -34,7 +34,7 @@ class Part:
     end: int
 
 
-Route = tuple[Part, ...]
+Route = tuple[ChannelRange, ...]
 
 
 def shorten(model: onnx.ModelProto) -> tuple[int, int]:
@@ -84,7 +84,7 @@ def _followed(
     axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 0)
 
     def route(name: str) -> Route:
-        return routes.get(name, (Part(name, 0, shapes[name][1]),))
+        return routes.get(name, (ChannelRange(name, 0, shapes[name][1]),))
 
     if node.op_type == "Concat":
         return {node.output[0]: _merged([part for name in node.input for part in route(name)])} if axis == 1 else {}
@@ -115,18 +115,18 @@ def _cut(route: Route, first: int, end: int) -> Route:
         width = part.end - part.first
         low, high = max(first - at, 0), min(end - at, width)
         if low < high:
-            parts.append(Part(part.source, part.first + low, part.first + high))
+            parts.append(ChannelRange(part.source, part.first + low, part.first + high))
         at += width
     return tuple(parts)
 
 
-def _merged(parts: list[Part]) -> Route:
+def _merged(parts: list[ChannelRange]) -> Route:
     """Neighbours that lie together in their source as one part."""
     merged = parts[:1]
     for part in parts[1:]:
         last = merged[-1]
         if (last.source, last.end) == (part.source, part.first):
-            merged[-1] = Part(last.source, last.first, part.end)
+            merged[-1] = ChannelRange(last.source, last.first, part.end)
         else:
             merged.append(part)
     return tuple(merged)

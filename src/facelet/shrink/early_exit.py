@@ -38,9 +38,18 @@ from facelet.runtime.model import prepared
 from facelet.shrink.exit import with_exits
 from facelet.shrink.exits.join_graph import assemble
 from facelet.shrink.exits.split_graph import staged, work_of
-from facelet.shrink.exits.thresholds import Point, Work, choose, choose_exits, confidence, curve, stopping, thinned
+from facelet.shrink.exits.thresholds import (
+    ExitMacs,
+    ThresholdPoint,
+    choose,
+    choose_exits,
+    confidence,
+    curve,
+    stopping,
+    thinned,
+)
 from facelet.shrink.export import golden, torch_logits, versions
-from facelet.step import STEPS, Job, Made, Plan, Step
+from facelet.step import STEPS, Plan, Step, StepContext, StepResult
 from facelet.text import amount, percent
 
 CURVE = "early-exit.json"
@@ -82,7 +91,7 @@ class EarlyExit(Step):
         )
         return Plan(f"{self.of} stops at {which}: {how}", seconds=0.0)
 
-    def run(self, job: Job) -> Made:
+    def run(self, job: StepContext) -> StepResult:
         start = time.perf_counter()
         loaded, spec = nets.load(job.net_of(self.of))
         net, val, parent = cast(ExitNet, loaded), job.faces.labelled("val"), job.models[self.of].onnx
@@ -125,10 +134,10 @@ class EarlyExit(Step):
         told = self._told(timed[1], timed[0], macs, kept)
         for line in told:
             job.say(f"  {line}")
-        return Made(onnx=path, notes=told, spent={"seconds": time.perf_counter() - start})
+        return StepResult(onnx=path, notes=told, spent={"seconds": time.perf_counter() - start})
 
     def _kept(
-        self, logits: NDArray[np.float32], labels: NDArray[np.int64], work: Work, temperature: float
+        self, logits: NDArray[np.float32], labels: NDArray[np.int64], work: ExitMacs, temperature: float
     ) -> Sequence[int]:
         """Exits, 0 the shallowest: those asked for, or all at a given confidence, or the best choice."""
         if self.exits is not None:
@@ -137,7 +146,9 @@ class EarlyExit(Step):
             return range(len(work.heads))
         return choose_exits(logits, labels, work, self.allowance / 100, temperature)
 
-    def _told(self, chosen: Point, deepest: Point, macs: Sequence[int], kept: Sequence[int]) -> tuple[str, ...]:
+    def _told(
+        self, chosen: ThresholdPoint, deepest: ThresholdPoint, macs: Sequence[int], kept: Sequence[int]
+    ) -> tuple[str, ...]:
         places = [*(f"exit {k + 1}" for k in kept), "the deepest"]
         stops = ", ".join(f"{percent(share)} at {place}" for place, share in zip(places, chosen.shares, strict=True))
         how = "as asked" if self.threshold is not None else f"for an allowance of {self.allowance:g} points"
@@ -180,7 +191,9 @@ class _Answer(nn.Module):
         return self.net.answers(images)[self.k]
 
 
-def _timed(path: Path, points: Sequence[Point], chosen: Point, faces: NDArray[np.uint8]) -> list[Point]:
+def _timed(
+    path: Path, points: Sequence[ThresholdPoint], chosen: ThresholdPoint, faces: NDArray[np.uint8]
+) -> list[ThresholdPoint]:
     """Never stopping, the chosen point, and a few between that and stopping at once, with measured mean times."""
     macs = np.array([point.macs for point in points])
     wanted = np.linspace(macs[0], macs[-1], SETTINGS)[1:]

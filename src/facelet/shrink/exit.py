@@ -18,10 +18,10 @@ from facelet.models import model_file
 from facelet.nets import NetSpec
 from facelet.nets.layers.exits import ExitNet
 from facelet.shrink.export import export, golden
-from facelet.step import STEPS, Job, Made, Plan, Step
+from facelet.step import STEPS, Plan, Step, StepContext, StepResult
 
 
-class AtExit(nn.Module):
+class ExitLogits(nn.Module):
     """Images to the logits (N, K) of exit ``at``, 1 the shallowest. What lies deeper runs too, but no export keeps it."""
 
     def __init__(self, net: ExitNet, at: int) -> None:
@@ -52,13 +52,13 @@ class Exit(Step):
             )
         return Plan(f"{self.of} up to exit {self.at} of {count}", seconds=0.0)
 
-    def run(self, job: Job) -> Made:
+    def run(self, job: StepContext) -> StepResult:
         net, spec = nets.load(job.net_of(self.of))
         path, deepest = job.folder / f"{job.name}.onnx", job.models[self.of].onnx
         assert deepest is not None
         told = model_file.read(deepest).model_dump(include={"labels", "protocol", "licence", "crop"})
-        export(AtExit(cast(ExitNet, net), self.at), spec, path, told, golden(job.faces))
-        return Made(onnx=path, notes=(f"answers at exit {self.at} of {self.of}",))
+        export(ExitLogits(cast(ExitNet, net), self.at), spec, path, told, golden(job.faces))
+        return StepResult(onnx=path, notes=(f"answers at exit {self.at} of {self.of}",))
 
 
 def with_exits(name: str, of: str, specs: dict[str, Any]) -> NetSpec:

@@ -4,7 +4,7 @@
 >>> info.input.size, info.params
 (48, 1261372)
 
-Fusable layers are replaced (nets.fusing), batch norms are folded into their convolutions by the exporter, joins and cuts of
+Fusable layers are replaced (nets.layers.fusable), batch norms are folded into their convolutions by the exporter, joins and cuts of
 channels are drawn shorter (``routes``); the parity gate holds the file against the net as it learned.
 The same weights give the same bytes, without the paths and traces that the exporter would write along. A net whose shape
 depends on its input's values cannot be exported.

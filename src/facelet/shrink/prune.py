@@ -28,9 +28,9 @@ from facelet.learn.device import precision as precisions
 from facelet.learn.engine.checkpoint import TrainingFolder
 from facelet.learn.engine.estimate import seconds_per_face
 from facelet.learn.engine.optimizer import Optimization
-from facelet.learn.tasks.distillation import Distillation
+from facelet.learn.tasks.distillation import DistillationTask
 from facelet.learn.tasks.distillation_losses import Pair
-from facelet.learn.tasks.task import Labels, Objective
+from facelet.learn.tasks.task import ClassificationTask, TrainingTask
 from facelet.learn.teachers.from_job import taught_by
 from facelet.nets import FaceNet, NetSpec
 from facelet.nets.layers.exits import without_exits
@@ -39,8 +39,8 @@ from facelet.shrink.pruning.budgeted_step import Budgeted, change, steps
 from facelet.shrink.pruning.channels import Channels
 from facelet.shrink.pruning.gradients import leave_gradients
 from facelet.shrink.pruning.rounds import Round, join_curves
-from facelet.shrink.pruning.search import Trial, Widths
-from facelet.step import STEPS, Job, Made, Plan
+from facelet.shrink.pruning.search import Widths, WidthSearch
+from facelet.step import STEPS, Plan, StepContext, StepResult
 from facelet.text import amount
 
 GENTLE = 0.25
@@ -72,13 +72,13 @@ class Prune(Budgeted):
         usual = super().optimization()
         return usual if self.lr else replace(usual, lr=GENTLE * usual.lr)
 
-    def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: Job) -> Objective:
+    def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: StepContext) -> TrainingTask:
         if not self.kd:
-            return Labels(spec, **self.hard_options(train))
+            return ClassificationTask(spec, **self.hard_options(train))
         teacher = taught_by([str(self.of)], job, train, self.wish(job), self.cache)
         widths = tuple(net.stage_widths), net.embedding_width, teacher.embedding_width
         pair = Pair(*widths, temperature=TEMPERATURE, alpha=1.0, beta=1.0, mix=0.0)
-        return Distillation(spec, teacher, {"ce": 1 - self.kd, "kd": self.kd}, pair, **self.hard_options(train))
+        return DistillationTask(spec, teacher, {"ce": 1 - self.kd, "kd": self.kd}, pair, **self.hard_options(train))
 
     def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
         train, val = self.training_faces(faces), faces.labelled("val")
@@ -101,7 +101,7 @@ class Prune(Budgeted):
         counts = (left.params, left.macs) if known and self.scope == "layer" else (0, 0)
         return Plan(f"{self.of} to {self.budget} ({how}): {result}", *counts, seconds)
 
-    def run(self, job: Job) -> Made:
+    def run(self, job: StepContext) -> StepResult:
         net, spec = nets.load(job.net_of(str(self.of)))
         net = without_exits(net)
         faces = self.all_faces(job)
@@ -118,10 +118,10 @@ class Prune(Budgeted):
                 beside.write_bytes((rounds[-1].folder / "net.safetensors").read_bytes())
         spent = {key: float(sum(result[key] for result in results)) for key in ("epochs", "steps", "seconds")}
         notes = (*self._told(job, trial, net), *self.short(spent))
-        return Made(net=job.folder / "net.safetensors", notes=notes, spent=spent)
+        return StepResult(net=job.folder / "net.safetensors", notes=notes, spent=spent)
 
     def _round(
-        self, each: Round, job: Job, trial: Trial, net: FaceNet, spec: NetSpec, faces: FaceSet
+        self, each: Round, job: StepContext, trial: WidthSearch, net: FaceNet, spec: NetSpec, faces: FaceSet
     ) -> dict[str, float]:
         """Cuts and fine-tunes, or what is left to do of it. Returns the training's ``result.json``."""
         from facelet.learn.engine.fit import train  # Lightning takes seconds to import: not before it is needed
@@ -141,15 +141,22 @@ class Prune(Budgeted):
         return result
 
     def _cut(
-        self, each: Round, own: Job, job: Job, trial: Trial, net: FaceNet, spec: NetSpec, faces: FaceSet
+        self,
+        each: Round,
+        own: StepContext,
+        job: StepContext,
+        trial: WidthSearch,
+        net: FaceNet,
+        spec: NetSpec,
+        faces: FaceSet,
     ) -> tuple[FaceNet, NetSpec]:
         if self.score == "taylor":
             device = precisions.pick_device(job.device)
             batches = FaceBatches(Faces.of(faces), size=self.batch, seed=own.seed, augment=augmentation(0.0))
-            hard = Labels(spec, **self.hard_options(faces))
+            hard = ClassificationTask(spec, **self.hard_options(faces))
             leave_gradients(net, hard, batches, device, precisions.choose(net, device, self.wish(job)))
         channels = Channels(net, spec)
-        scores = channels.scores(importance.Score(self.score, own.seed))
+        scores = channels.scores(importance.ChannelImportance(self.score, own.seed))
         final = self._final(each, job, trial, channels.widths, scores, spec)
         units = {name: math.lcm(self.round_to, blocks) for name, blocks in channels.blocks.items()}
         widths = each.widths(channels.widths, final, units)
@@ -158,7 +165,13 @@ class Prune(Budgeted):
         return net.cpu(), spec.measured(net)
 
     def _final(
-        self, each: Round, job: Job, trial: Trial, now: Widths, scores: Mapping[str, Tensor], spec: NetSpec
+        self,
+        each: Round,
+        job: StepContext,
+        trial: WidthSearch,
+        now: Widths,
+        scores: Mapping[str, Tensor],
+        spec: NetSpec,
     ) -> Widths:
         """The widths to end with: with ``scope: layer`` found once and kept, with ``global`` by what the channels are worth now."""
         path, fingerprint = job.folder / "widths.json", self.fingerprint(job, spec)
@@ -178,7 +191,7 @@ class Prune(Budgeted):
         job.say(f"  channels −{100 * trial.share(widths):.0f} %: {steps(trial.whole, widths, trial.skeleton)}")
         return widths
 
-    def _trial(self, spec: NetSpec) -> Trial:
+    def _trial(self, spec: NetSpec) -> WidthSearch:
         """Raises FaceletError for a net that is cut already, or cannot be."""
         if spec.widths:
             raise FaceletError(
@@ -198,7 +211,7 @@ class Prune(Budgeted):
         asked = (2.0 if self.cache else self.epochs) if self.kd else 0.0
         return shown * (self.epochs * (whole + seconds_per_face(after, self.precision)) / 2 + asked * whole / 3)
 
-    def _told(self, job: Job, trial: Trial, net: FaceNet) -> tuple[str, ...]:
+    def _told(self, job: StepContext, trial: WidthSearch, net: FaceNet) -> tuple[str, ...]:
         widths = Channels(net, trial.original).widths
         whole, left, share = trial.cost(trial.whole), trial.cost(widths), trial.share(widths)
         lost = 1 - left.params / whole.params

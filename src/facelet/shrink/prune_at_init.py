@@ -25,15 +25,15 @@ from facelet.learn.data.augment import augmentation
 from facelet.learn.data.batches import FaceBatches, Faces, seed_of
 from facelet.learn.device import precision as precisions
 from facelet.learn.engine.estimate import seconds_per_face, steps_in_turn
-from facelet.learn.tasks.task import Labels, Objective
+from facelet.learn.tasks.task import ClassificationTask, TrainingTask
 from facelet.nets import FaceNet, NetSpec
 from facelet.shrink.pruning import importance
 from facelet.shrink.pruning.budgeted_step import Budgeted, change, steps
 from facelet.shrink.pruning.channels import Channels
 from facelet.shrink.pruning.gates import Gates, GateScore, probe
 from facelet.shrink.pruning.rounds import once
-from facelet.shrink.pruning.search import Trial, Widths
-from facelet.step import STEPS, Job, Made, Plan
+from facelet.shrink.pruning.search import Widths, WidthSearch
+from facelet.step import STEPS, Plan, StepContext, StepResult
 from facelet.text import amount
 
 Scores = dict[str, Tensor]
@@ -68,8 +68,8 @@ class PruneAtInit(Budgeted):
         """Whether channels are chosen by gates."""
         return self.score in ("se", "shuffled")
 
-    def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: Job) -> Objective:
-        return Labels(spec, **self.hard_options(train))
+    def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: StepContext) -> TrainingTask:
+        return ClassificationTask(spec, **self.hard_options(train))
 
     def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
         train, val = self.training_faces(faces), faces.labelled("val")
@@ -89,23 +89,23 @@ class PruneAtInit(Budgeted):
             seconds += self.probe * self.batch * seconds_per_face(spec, self.precision)
         return Plan(f"{what}: {change(whole, left)}{exactly}", left.params, left.macs, seconds)
 
-    def notes(self, job: Job) -> tuple[str, ...]:
+    def notes(self, job: StepContext) -> tuple[str, ...]:
         return tuple(files.read_json(job.folder / TOLD))
 
-    def run(self, job: Job) -> Made:
+    def run(self, job: StepContext) -> StepResult:
         made = super().run(job)
         for path in job.folder.glob("cut-*.safetensors") if job.leads else ():
             path.unlink(missing_ok=True)
         return made
 
     def start(
-        self, job: Job, spec: NetSpec, before: tuple[FaceNet, NetSpec] | None, faces: FaceSet
+        self, job: StepContext, spec: NetSpec, before: tuple[FaceNet, NetSpec] | None, faces: FaceSet
     ) -> tuple[FaceNet, NetSpec]:
         path = job.folder / f"cut-{self.fingerprint(job, spec)}.safetensors"
         net, cut = once(path, job.leads, lambda: self._cut(job, spec, faces))
         return net.train(), cut
 
-    def _cut(self, job: Job, spec: NetSpec, faces: FaceSet) -> tuple[FaceNet, NetSpec]:
+    def _cut(self, job: StepContext, spec: NetSpec, faces: FaceSet) -> tuple[FaceNet, NetSpec]:
         trial, net = self.trial(spec), spec.build()
         scores = self._scores(job, copy.deepcopy(net), spec, faces)
         with self.named():
@@ -126,11 +126,11 @@ class PruneAtInit(Budgeted):
         """Whether every layer loses the same share."""
         return self.scope == "layer" or self.score == "uniform"
 
-    def _scores(self, job: Job, net: FaceNet, spec: NetSpec, faces: FaceSet) -> Scores:
+    def _scores(self, job: StepContext, net: FaceNet, spec: NetSpec, faces: FaceSet) -> Scores:
         """Of every layer's channels; ``net`` is trained on the way."""
         channels, seed = Channels(net, spec), seed_of(job.seed, 3)
         if not self.scored:
-            return channels.scores(importance.Score("random", seed))
+            return channels.scores(importance.ChannelImportance("random", seed))
         device = precisions.pick_device(job.device)
         precision = precisions.choose(net, device, self.wish(job))
         batches = FaceBatches(
@@ -152,7 +152,7 @@ class PruneAtInit(Budgeted):
         return scores
 
     def _told(
-        self, job: Job, trial: Trial, widths: Widths, scores: Scores, spec: NetSpec, cut: NetSpec
+        self, job: StepContext, trial: WidthSearch, widths: Widths, scores: Scores, spec: NetSpec, cut: NetSpec
     ) -> tuple[str, ...]:
         """Lines for the ledger: what was cut by what, and the time of an epoch before and after, measured in turn."""
         whole, left = trial.cost(trial.whole), trial.cost(widths)

@@ -28,10 +28,10 @@ from facelet.models import model_file, saturation
 from facelet.models.model_file import ModelInfo
 from facelet.runtime.model import prepared
 from facelet.shrink.export import reference_outputs, self_tested, versions
-from facelet.shrink.int8.accuracy_guard import Guard, Score, guard_for
-from facelet.shrink.int8.qdq import Calibrated, Choice, Types
+from facelet.shrink.int8.accuracy_guard import Guard, ValidationScore, guard_for
+from facelet.shrink.int8.qdq import Calibrated, QuantizationConfig, Types
 from facelet.shrink.int8.sensitivity import fewest, rank
-from facelet.step import STEPS, Job, Made, Plan, Step
+from facelet.step import STEPS, Plan, Step, StepContext, StepResult
 
 RANKING_FACES = 128
 
@@ -73,7 +73,7 @@ class Quantize(Step):
         text = f"{self.of} to int8: ranges from {taken:,} training faces, at most {self.allowance:g} points lost"
         return Plan(text, seconds=None)
 
-    def run(self, job: Job) -> Made:
+    def run(self, job: StepContext) -> StepResult:
         """Writes ``<name>.onnx`` into the job's folder. Raises FaceletError when there is no fp32 file or no val faces."""
         start = time.perf_counter()
         parent = job.models[self.of].onnx
@@ -118,24 +118,26 @@ class Quantize(Step):
             "faces": float(len(inputs)),
             "floats": float(len(choice.floats)),
         }
-        return Made(onnx=work.path, net=None, notes=notes, spent=spent)
+        return StepResult(onnx=work.path, net=None, notes=notes, spent=spent)
 
-    def _holds(self, after: Score, before: Score) -> bool:
+    def _holds(self, after: ValidationScore, before: ValidationScore) -> bool:
         return after.within(self.allowance, before, self.cosine)
 
-    def _allowed(self, score: Score) -> str:
+    def _allowed(self, score: ValidationScore) -> str:
         return f"{self.allowance:g} points" + ("" if score.cosine is None else f", cosine {self.cosine:g}")
 
-    def _calibration(self, job: Job) -> NDArray[np.uint8]:
+    def _calibration(self, job: StepContext) -> NDArray[np.uint8]:
         train = np.flatnonzero(job.faces.splits == 0)
         some = np.random.default_rng(job.seed).permutation(train)[: self.faces]
         return job.faces.images[np.sort(some)]
 
-    def _choice(self, graph: Calibrated) -> Choice:
+    def _choice(self, graph: Calibrated) -> QuantizationConfig:
         """The last layer stays in float: it is small, and 8 bits of its outputs are most of int8's error."""
         auto: Types = "s8s8" if self.target == "arm64" else "u8s8"
         last = graph.computing[-1:] if len(graph.computing) > 1 else ()
-        return Choice(auto if self.types == "auto" else self.types, last, portable=self.target == "portable")
+        return QuantizationConfig(
+            auto if self.types == "auto" else self.types, last, portable=self.target == "portable"
+        )
 
     def _require_measurable(self) -> None:
         if self.target != "portable" and saturation.kernels_saturate():
@@ -144,12 +146,14 @@ class Quantize(Step):
                 f"({cpu.description()}); use target: portable, or a machine with VNNI"
             )
 
-    def _with_floats(self, work: _Work, choice: Choice, inputs: NDArray[np.float32], before: Score) -> Choice:
+    def _with_floats(
+        self, work: _Work, choice: QuantizationConfig, inputs: NDArray[np.float32], before: ValidationScore
+    ) -> QuantizationConfig:
         """The choice with the fewest layers in float that keeps the allowance, or with all of them."""
         order = rank(work.graph, choice, inputs[:RANKING_FACES])
         ranking = [name for name in order if name not in choice.floats]
 
-        def with_(floats: tuple[str, ...]) -> Choice:
+        def with_(floats: tuple[str, ...]) -> QuantizationConfig:
             return replace(choice, floats=(*choice.floats, *floats))
 
         def holds(floats: tuple[str, ...]) -> bool:
@@ -165,7 +169,7 @@ class Quantize(Step):
 class _Work:
     """What stays the same while one file is quantized this way and that."""
 
-    job: Job
+    job: StepContext
     parent: Path
     info: ModelInfo
     graph: Calibrated
@@ -174,7 +178,7 @@ class _Work:
     target: str
     reference: tuple[NDArray[np.uint8], NDArray[np.float32]]
 
-    def write(self, choice: Choice, path: Path) -> None:
+    def write(self, choice: QuantizationConfig, path: Path) -> None:
         described = self.info.model_copy(
             update={
                 "name": self.job.name,
@@ -189,15 +193,15 @@ class _Work:
         model: onnx.ModelProto = self.graph.quantized(choice)
         model_file.write(model, self_tested(model, described, *self.reference), path)
 
-    def floats_only(self, choice: Choice) -> bool:
+    def floats_only(self, choice: QuantizationConfig) -> bool:
         return len(choice.floats) == len(self.graph.computing)
 
-    def made(self, choice: Choice) -> Score:
+    def made(self, choice: QuantizationConfig) -> ValidationScore:
         """Writes the file and scores it."""
         self.write(choice, self.path)
         return self.score(self.path)
 
-    def score(self, path: Path) -> Score:
+    def score(self, path: Path) -> ValidationScore:
         return self.guard(path)
 
 

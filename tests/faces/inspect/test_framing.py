@@ -11,7 +11,7 @@ from rich.console import Console
 from facelet.faces import load
 from facelet.faces.inspect.framing import FEW, SAMPLE, Framing, framing
 from facelet.faces.inspect.summary import describe, show, training_warnings
-from facelet.runtime.crop import Cutter, command
+from facelet.runtime.crop import FaceCropper, command
 from facelet.runtime.detector import Detection
 
 
@@ -79,7 +79,7 @@ def test_real_photos_against_the_faces_cut_from_them(yunet, photos_folder, tmp_p
     whole = load(f"faces:{photos_folder / 'verify'}", size=48, channels=3)
     assert framing(whole).warning
     quiet = Console(file=io.StringIO())
-    command([str(photos_folder / "verify")], out=str(tmp_path), cutter=Cutter(several="largest"), console=quiet)
+    command([str(photos_folder / "verify")], out=str(tmp_path), cutter=FaceCropper(several="largest"), console=quiet)
     assert framing(load(f"faces:{tmp_path}", size=48, channels=3)).warning == ""
     animals = load(f"faces:{photos_folder / 'noface'}", size=48, channels=3)
     assert framing(animals).none >= 4

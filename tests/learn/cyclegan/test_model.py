@@ -7,16 +7,16 @@ import pytest
 import torch
 
 from facelet.errors import FaceletError
-from facelet.learn.cyclegan.model import Choice, Translation, seconds_per_step, translated
+from facelet.learn.cyclegan.model import CycleGan, CycleGanOptions, seconds_per_step, translated
 from facelet.nets.spec import save_weights
 
-SMALL = Choice(width=4, blocks=1, layers=1, pool=0)
+SMALL = CycleGanOptions(width=4, blocks=1, layers=1, pool=0)
 
 
 @pytest.fixture
 def net():
     torch.manual_seed(3)
-    return Translation(1, SMALL)
+    return CycleGan(1, SMALL)
 
 
 def faces(seed):
@@ -55,20 +55,20 @@ def test_each_half_moves_its_own_weights(net):
 
 
 def test_no_identity_costs_nothing():
-    losses, _, _ = Translation(1, Choice(width=4, blocks=1, identity=0)).making(faces(1), faces(2))
+    losses, _, _ = CycleGan(1, CycleGanOptions(width=4, blocks=1, identity=0)).making(faces(1), faces(2))
     assert set(losses) == {"fooled", "cycle"}
 
 
 def test_faces_go_through_a_kept_generator(net, tmp_path):
     path, images = tmp_path / "net.safetensors", np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), np.uint8)
     save_weights(net.forth, path)
-    found = translated(Translation(1, SMALL).forth, path, images, torch.device("cpu"), batch=2)
+    found = translated(CycleGan(1, SMALL).forth, path, images, torch.device("cpu"), batch=2)
     assert (found.shape, found.dtype) == (images.shape, np.uint8)
     with torch.no_grad():
         one = net.forth(torch.from_numpy(images[3:4]).permute(0, 3, 1, 2).float() / 127.5 - 1)[0, 0].numpy()
     assert np.abs(found[3, :, :, 0] - (one + 1) * 127.5).max() <= 0.51
     with pytest.raises(FaceletError, match=r"net\.safetensors is damaged, or holds the weights of another net"):
-        translated(Translation(1, Choice(width=8)).forth, path, images, torch.device("cpu"))
+        translated(CycleGan(1, CycleGanOptions(width=8)).forth, path, images, torch.device("cpu"))
 
 
 def test_its_step_is_timed():

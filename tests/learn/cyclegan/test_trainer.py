@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 
 from facelet.errors import FaceletError
 from facelet.learn.cyclegan import trainer
-from facelet.learn.cyclegan.model import Choice, Translation
-from facelet.learn.cyclegan.trainer import TranslationPlan, Translator, translate
+from facelet.learn.cyclegan.model import CycleGan, CycleGanOptions
+from facelet.learn.cyclegan.trainer import CycleGanConfig, CycleGanTrainer, translate
 from facelet.learn.cyclegan.unpaired_batches import Pairs
 from facelet.learn.device.precision import Precision
 from facelet.learn.engine import checkpoint, stopwatch
@@ -34,9 +34,9 @@ def plan(faces):
 
     def make(job, steps=12, **more):
         torch.manual_seed(0)
-        return TranslationPlan(
+        return CycleGanConfig(
             name="made, sadness",
-            translation=Translation(1, Choice(width=4, blocks=1, layers=1, pool=6)),
+            translation=CycleGan(1, CycleGanOptions(width=4, blocks=1, layers=1, pool=6)),
             pairs=Pairs(train.images[train.labels == 0], train.images[train.labels == 1], 4, 1),
             **{"steps": steps, "seconds": None, "precision": Precision(False, True), "seed": 1, **more},
             folder=TrainingFolder(job.folder, "it"),
@@ -52,17 +52,17 @@ def weights(job):
 def test_broken_off_and_resumed_it_ends_with_the_same_weights(plan, job, always, monkeypatch):
     whole, broken = job("whole"), job("broken")
     assert translate(plan(whole), whole, CPU)["steps"] == 12
-    real = Translator.training_step
+    real = CycleGanTrainer.training_step
 
     def torn(self, batch, index):
         if self.done == 7:
             raise RuntimeError("the machine goes down")
         real(self, batch, index)
 
-    monkeypatch.setattr(Translator, "training_step", torn)
+    monkeypatch.setattr(CycleGanTrainer, "training_step", torn)
     with pytest.raises(RuntimeError, match="goes down"):
         translate(plan(broken), broken, CPU)
-    monkeypatch.setattr(Translator, "training_step", real)
+    monkeypatch.setattr(CycleGanTrainer, "training_step", real)
     said: list[str] = []
     broken.say = said.append
     translate(plan(broken), broken, CPU)
@@ -76,7 +76,7 @@ def test_broken_off_and_resumed_it_ends_with_the_same_weights(plan, job, always,
 
 def spoil(monkeypatch, spoilt):
     """Losses of the steps for which ``spoilt(step, setbacks)`` are no numbers."""
-    real = Translator.training_step
+    real = CycleGanTrainer.training_step
 
     def step(self, batch, index):
         bad = spoilt(self.done, self.divergence.setbacks)
@@ -86,7 +86,7 @@ def spoil(monkeypatch, spoilt):
             with torch.no_grad():
                 next(self.translation.parameters()).fill_(float("nan"))
 
-    monkeypatch.setattr(Translator, "training_step", step)
+    monkeypatch.setattr(CycleGanTrainer, "training_step", step)
 
 
 def test_a_divergence_is_undone(plan, job, always, monkeypatch):
@@ -129,7 +129,7 @@ def test_where_a_divergence_goes_back_to_is_no_matter_of_the_clock(plan, job, mo
 @pytest.fixture
 def machine(monkeypatch):
     """``machine(pace)``: a clock on which a step takes ``pace(now)`` seconds and all else nothing."""
-    real = Translator.training_step
+    real = CycleGanTrainer.training_step
 
     def make(pace):
         now = [0.0]
@@ -139,7 +139,7 @@ def machine(monkeypatch):
             real(self, batch, index)
             now[0] += pace(now[0])
 
-        monkeypatch.setattr(Translator, "training_step", step)
+        monkeypatch.setattr(CycleGanTrainer, "training_step", step)
 
     return make
 
@@ -156,13 +156,13 @@ def test_a_broken_probe_begins_anew(plan, job, machine, monkeypatch):
 
 
 def test_asked_to_stop_at_its_end_it_keeps_what_it_has(plan, job, monkeypatch):
-    real = Translator.on_train_end
+    real = CycleGanTrainer.on_train_end
 
     def end(self):
         real(self)
         self.interrupt.asked = True
 
-    monkeypatch.setattr(Translator, "on_train_end", end)
+    monkeypatch.setattr(CycleGanTrainer, "on_train_end", end)
     work = job()
     with pytest.raises(FaceletError, match="stopped at its end"):
         translate(plan(work), work, CPU)
@@ -205,13 +205,13 @@ def test_a_divergence_costs_its_time(plan, job, machine, monkeypatch):
 
 
 def test_it_stops_when_it_is_asked(plan, job, monkeypatch):
-    real = Translator.training_step
+    real = CycleGanTrainer.training_step
 
     def step(self, batch, index):
         real(self, batch, index)
         self.interrupt.asked = self.done == 4
 
-    monkeypatch.setattr(Translator, "training_step", step)
+    monkeypatch.setattr(CycleGanTrainer, "training_step", step)
     work = job()
     with pytest.raises(FaceletError, match=r"stopped after step 4 of 12; `facelet run --resume RUN` continues there"):
         translate(plan(work), work, CPU)
@@ -220,7 +220,7 @@ def test_it_stops_when_it_is_asked(plan, job, monkeypatch):
 
 def test_the_learning_rate_is_held_and_then_falls(plan, job):
     work = job()
-    learner = Translator(plan(work), None, None, print)
+    learner = CycleGanTrainer(plan(work), None, None, print)
     learner.divergence = trainer.Divergence(CPU)
     learner.schedule = trainer.Schedule(100, 10, 50)
     rates = []

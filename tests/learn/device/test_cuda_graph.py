@@ -9,17 +9,17 @@ from safetensors.torch import load_file
 from facelet.errors import FaceletError
 from facelet.faces import load
 from facelet.learn.device import cuda_graph
-from facelet.learn.device.cuda_graph import Recorded
+from facelet.learn.device.cuda_graph import CudaGraph
 from facelet.learn.tasks.distillation_losses import TERMS
 from facelet.learn.teachers.predictions import answer
-from facelet.step import Made
+from facelet.step import StepResult
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: CUDA_VISIBLE_DEVICES=0 pytest")
 
 
 def test_a_cpu_calls_the_function_as_it_is():
     seen = []
-    double = Recorded(lambda x, none: seen.append(x) or 2 * x)
+    double = CudaGraph(lambda x, none: seen.append(x) or 2 * x)
     for number in range(cuda_graph.WARM + 3):
         assert double(torch.tensor([float(number)]), None) == 2 * number
     assert len(seen) == cuda_graph.WARM + 3
@@ -31,7 +31,7 @@ def asked_for(monkeypatch, run):
 
     def note(function, name, record):
         wanted.append((name, record))
-        return Recorded(function, name, False)
+        return CudaGraph(function, name, False)
 
     monkeypatch.setattr("facelet.learn.engine.loop.Recorded", note)
     run()
@@ -51,7 +51,7 @@ def test_whether_a_step_is_recorded_does_not_change_which_training_it_is(step, j
 
 
 def test_one_term_that_counts_in_python_is_enough(step, job, monkeypatch):
-    teacher = Made(net=step(epochs=1).run(job("teacher")).net)
+    teacher = StepResult(net=step(epochs=1).run(job("teacher")).net)
 
     def taught(name):
         lesson = step("distill", epochs=1, losses={"ce": 1.0, "kd": 1.0}, **{"from": "teacher"})
@@ -80,7 +80,7 @@ def replays(monkeypatch):
 @needs_gpu
 def test_a_gpu_runs_it_without_python(replays):
     seen = []
-    double = Recorded(lambda x, none: seen.append(x) or 2 * x)
+    double = CudaGraph(lambda x, none: seen.append(x) or 2 * x)
     found = [double(torch.tensor([float(number)], device="cuda"), None) for number in range(10)]
     assert [one.item() for one in found] == [2.0 * number for number in range(10)]
     assert len(seen) == cuda_graph.WARM + 1
@@ -89,7 +89,7 @@ def test_a_gpu_runs_it_without_python(replays):
 
 @needs_gpu
 def test_what_reads_a_value_cannot_be_recorded():
-    reads = Recorded(lambda x: x * x.sum().item(), "net")
+    reads = CudaGraph(lambda x: x * x.sum().item(), "net")
     ones = torch.ones(2, device="cuda")
     for _ in range(cuda_graph.WARM):
         reads(ones)

@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
-from facelet.learn.tasks.diagnostics import Pulse, diagnosis, pulse
+from facelet.learn.tasks.diagnostics import StepDiagnostics, diagnosis, pulse
 
-WELL = Pulse(step=5000, loss=2.0, own=0.6, lowest=0.2, others=0.01, spread=0.1)
+WELL = StepDiagnostics(step=5000, loss=2.0, own=0.6, lowest=0.2, others=0.01, spread=0.1)
 
 
 def said(seen, **more):

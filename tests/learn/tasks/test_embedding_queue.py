@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from facelet.learn.tasks.embedding_queue import Memory
+from facelet.learn.tasks.embedding_queue import EmbeddingQueue
 
 
 def test_the_oldest_make_room():
-    memory = Memory(2, size=4)
+    memory = EmbeddingQueue(2, size=4)
     assert memory.all().shape == (0, 2)
     memory.add(torch.tensor([[3.0, 4.0]]))
     torch.testing.assert_close(memory.all(), torch.tensor([[0.6, 0.8]]))
@@ -22,7 +22,7 @@ def test_the_oldest_make_room():
 
 
 def test_a_checkpoint_holds_it():
-    memory, other = Memory(3, size=8), Memory(3, size=8)
+    memory, other = EmbeddingQueue(3, size=8), EmbeddingQueue(3, size=8)
     memory.add(torch.randn(5, 3))
     other.load_state_dict(memory.state_dict())
     torch.testing.assert_close(other.all(), memory.all())

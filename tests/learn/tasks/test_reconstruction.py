@@ -11,8 +11,8 @@ from facelet import losses, nets
 from facelet.errors import FaceletError
 from facelet.faces import load
 from facelet.learn.data.batches import Batch
-from facelet.learn.tasks.reconstruction import Reconstruction
-from facelet.learn.tasks.task import Labels
+from facelet.learn.tasks.reconstruction import ReconstructionTask
+from facelet.learn.tasks.task import ClassificationTask
 from facelet.nets.layers.capsule import squash
 
 CAPSULES = {"net": "rescaps", "net_options": {"width": 0.0625, "stem_stride": 1, "types": 4}, "loss": "margin"}
@@ -26,7 +26,9 @@ def batch(labels, votes=None):
 def test_labels_votes_weights_and_smoothing_of_another_loss():
     spec, logits = nets.resolve("rescaps", classes=3, size=16, width=0.0625, types=2), torch.randn(3, 3)
     weights, eye = torch.tensor([0.5, 1.0, 2.0]), torch.eye(3)
-    hard = Labels(spec, loss="margin", smoothing=0.3, weights=weights.tolist()).hard(logits, batch([2, 0, -1]))
+    hard = ClassificationTask(spec, loss="margin", smoothing=0.3, weights=weights.tolist()).hard(
+        logits, batch([2, 0, -1])
+    )
     smooth = 0.7 * eye + 0.1
     expected = [
         2 * losses.capsule.margin(logits[:1], smooth[[2]]),
@@ -34,7 +36,9 @@ def test_labels_votes_weights_and_smoothing_of_another_loss():
     ]
     torch.testing.assert_close(hard, torch.cat([*expected, torch.zeros(1)]))
     votes = torch.tensor([[0.2, 0.8, 0.0], [1.0, 0.0, 0.0], [0.0, 0.5, 0.5]])
-    soft = Labels(spec, loss="margin", votes=True, weights=weights.tolist()).hard(logits, batch([1, 0, 1], votes=votes))
+    soft = ClassificationTask(spec, loss="margin", votes=True, weights=weights.tolist()).hard(
+        logits, batch([1, 0, 1], votes=votes)
+    )
     torch.testing.assert_close(soft, losses.capsule.margin(logits, votes) * torch.tensor([0.9, 0.5, 1.5]))
 
 
@@ -45,7 +49,7 @@ def test_a_loss_that_is_not_there_is_refused(step):
 
 def test_the_decoder_sees_the_labels_capsule_alone():
     spec = nets.resolve("rescaps", classes=3, size=16, width=0.0625, types=2)
-    objective = Reconstruction(spec, 0.5, 48, loss="margin")
+    objective = ReconstructionTask(spec, 0.5, 48, loss="margin")
     embedding, labels = torch.randn(2, 48), torch.tensor([1, 2])
     shown = torch.zeros(2, 48)
     for face, label in enumerate(labels):

@@ -10,7 +10,7 @@ import torch
 
 from facelet import nets
 from facelet.errors import FaceletError
-from facelet.learn.teachers.predictions import Answers, answer, digest
+from facelet.learn.teachers.predictions import Predictions, answer, digest
 
 
 def made(faces, **fields):
@@ -23,13 +23,13 @@ def made(faces, **fields):
         "protocol": faces.protocol.split_hash,
         "teacher": "abc",
     }
-    return Answers(**{**chosen, **fields})
+    return Predictions(**{**chosen, **fields})
 
 
 def test_saved_and_loaded_they_are_the_same(faces, tmp_path):
     answers = made(faces)
     answers.save(tmp_path / "answers.npz")
-    found = Answers.load(tmp_path / "answers.npz")
+    found = Predictions.load(tmp_path / "answers.npz")
     for name in ("names", "logits", "embeddings"):
         assert np.array_equal(getattr(found, name), getattr(answers, name))
     assert (found.classes, found.protocol, found.teacher) == (answers.classes, answers.protocol, "abc")
@@ -78,23 +78,23 @@ def test_arrays_that_cannot_be_answers(faces, fields, message):
 
 def test_files_that_are_not_answers(tmp_path):
     with pytest.raises(FaceletError, match="cannot read"):
-        Answers.load(tmp_path / "missing.npz")
+        Predictions.load(tmp_path / "missing.npz")
     (tmp_path / "text.npz").write_text("hello")
     with pytest.raises(FaceletError, match="not a file of answers"):
-        Answers.load(tmp_path / "text.npz")
+        Predictions.load(tmp_path / "text.npz")
     np.savez(tmp_path / "nameless.npz", logits=np.zeros((2, 2), np.float32))
     with pytest.raises(FaceletError, match="not a file of answers"):
-        Answers.load(tmp_path / "nameless.npz")
+        Predictions.load(tmp_path / "nameless.npz")
     np.savez(tmp_path / "pickled.npz", names=np.array([{"a": 1}], dtype=object))
     with pytest.raises(FaceletError, match="not a file of answers"):
-        Answers.load(tmp_path / "pickled.npz")
+        Predictions.load(tmp_path / "pickled.npz")
 
 
 def test_a_file_made_elsewhere(tmp_path, faces):
     meta = json.dumps({"model": "some other", "dim": 4})
     embeddings = np.ones((len(faces), 4), np.float16)
     np.savez(tmp_path / "other.npz", names=faces.names, embeddings=embeddings, meta=np.array(meta))
-    assert Answers.load(tmp_path / "other.npz").aligned(faces, "any").logits is None
+    assert Predictions.load(tmp_path / "other.npz").aligned(faces, "any").logits is None
 
 
 def test_a_checkpoint_answers_as_its_net_does(faces, tmp_path):

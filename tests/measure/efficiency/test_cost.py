@@ -12,7 +12,7 @@ from facelet.errors import FaceletError
 from facelet.measure.efficiency.cost import Cost, file_cost, net_cost
 from facelet.nets.spec import NetSpec, resolve
 from facelet.shrink.export import to_onnx
-from facelet.shrink.int8.qdq import Calibrated, Choice
+from facelet.shrink.int8.qdq import Calibrated, QuantizationConfig
 
 SPEC = NetSpec("by-hand", classes=5, size=8, channels=1)
 
@@ -49,7 +49,7 @@ def test_a_net_counted_by_hand(by_hand):
 
 def test_the_same_file_in_int8_costs_the_same_macs(by_hand, tmp_path):
     graph = Calibrated(by_hand, np.random.default_rng(0).standard_normal((20, 1, 8, 8)).astype(np.float32))
-    onnx.save(graph.quantized(Choice("u8s8")), tmp_path / "int8.onnx")
+    onnx.save(graph.quantized(QuantizationConfig("u8s8")), tmp_path / "int8.onnx")
     found = file_cost(tmp_path / "int8.onnx")
     assert found.macs == MACS
     # quantizing a Gemm or ConvTranspose may add a bias, never a weight

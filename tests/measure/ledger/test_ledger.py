@@ -15,7 +15,7 @@ from facelet.measure.ledger.ledger import Ledger, Row, compared, verdict
 from facelet.measure.ledger.row import figures
 from facelet.measure.ledger.table import headline, markdown, show
 from facelet.measure.metrics.intervals import Difference, wilson
-from facelet.measure.verification import Verification
+from facelet.measure.verification import PairScores
 from facelet.text import amount, as_text, duration, megabytes, percent, points, times
 
 N = 3153
@@ -297,7 +297,7 @@ def test_no_better_than_always_answering_the_largest_class():
 
 
 def test_the_baseline_of_pairs():
-    result = Verification(
+    result = PairScores(
         np.linspace(-1, 1, 100), np.arange(100) < 60, np.arange(100) % 2, "ab12cd34"
     )  # scores that go against the truth
     told = figures(result)

@@ -9,7 +9,7 @@ import pytest
 import facelet
 from facelet.faces.cartoon.scene import draw_photo
 from facelet.runtime.analyzer import Face
-from facelet.runtime.media.cuts import Cuts
+from facelet.runtime.media.cuts import CutDetector
 from facelet.runtime.media.tracker import Tracker
 from facelet.runtime.media.video import Video
 
@@ -33,7 +33,7 @@ def window(photo, left: int):
 
 
 def begun(frames) -> list[int]:
-    cuts = Cuts()
+    cuts = CutDetector()
     return [number for number, frame in enumerate(frames) if cuts.began(frame)]
 
 
@@ -71,7 +71,7 @@ def test_flat_frames_and_a_single_pixel():
 @pytest.mark.parametrize("every", [0.0, 0.2, 0.5])
 def test_the_cuts_of_a_real_clip(photos_folder, every):
     """Its shots begin at frames 20, 82 and 211."""
-    cuts = Cuts()
+    cuts = CutDetector()
     with Video(photos_folder / "short_hamilton_clip.mp4") as video:
         found = [frame.number for frame in video.frames(every) if cuts.began(frame.image)]
     assert len(found) == 3

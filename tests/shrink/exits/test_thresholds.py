@@ -5,7 +5,7 @@ import pytest
 
 from facelet.errors import FaceletError
 from facelet.models.model_file import NEVER, ExitInfo
-from facelet.shrink.exits.thresholds import KEPT, Work, choose, choose_exits, confidence, curve, thinned
+from facelet.shrink.exits.thresholds import KEPT, ExitMacs, choose, choose_exits, confidence, curve, thinned
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_the_choice_is_the_least_work_within_the_allowance(answers, allowance):
 
 
 def test_work_adds_up_stage_after_stage():
-    work = Work(stages=(10, 20, 70, 5), heads=(1, 2, 3))
+    work = ExitMacs(stages=(10, 20, 70, 5), heads=(1, 2, 3))
     assert work.upto([0, 1, 2]) == [11, 33, 106, 111]
     assert work.upto([1]) == [32, 107]
 
@@ -61,7 +61,7 @@ def test_work_adds_up_stage_after_stage():
 @pytest.mark.parametrize("allowance", [0.0, 0.05, 0.3])
 def test_the_exits_kept_spend_least_of_all_choices(answers, heads, allowance):
     logits, labels, _ = answers
-    work, spent = Work((10, 20, 70), heads), {}
+    work, spent = ExitMacs((10, 20, 70), heads), {}
     least = (logits[2].argmax(1) == labels).mean() - allowance
     for first, second in ((True, False), (False, True), (True, True)):
         for threshold in (*(step / 200 for step in range(201)), 2.0):
@@ -84,7 +84,7 @@ def test_of_equal_choices_the_fewer_exits_are_kept():
     logits = np.zeros((4, 6, 3), np.float32)
     logits[3, :, 1] = 9  # no exit is ever sure, or right
     labels = np.ones(6, np.int64)
-    assert choose_exits(logits, labels, Work((10, 10, 10, 10), (0, 0, 0)), 0.0) == (0,)
+    assert choose_exits(logits, labels, ExitMacs((10, 10, 10, 10), (0, 0, 0)), 0.0) == (0,)
 
 
 def test_confidence_is_the_softmaxs_largest():

@@ -11,9 +11,9 @@ from facelet.errors import FaceletError
 from facelet.faces import load
 from facelet.models import model_file
 from facelet.shrink.export import export
-from facelet.shrink.int8.accuracy_guard import Score, guard_for
+from facelet.shrink.int8.accuracy_guard import ValidationScore, guard_for
 from facelet.shrink.quantize import Quantize
-from facelet.step import Job, Made
+from facelet.step import StepContext, StepResult
 
 
 @pytest.fixture(scope="module")
@@ -39,18 +39,18 @@ def test_the_parent_is_as_near_to_itself_as_can_be(people, fp32):
 
 
 def test_embeddings_that_moved_are_too_far(people):
-    before = Score(90, 100, 1.0)
-    assert Score(90, 100, 0.99).within(0.1, before, 0.98)
-    assert not Score(95, 100, 0.97).within(0.1, before, 0.98)
-    assert not Score(89, 100, 0.99).within(0.1, before, 0.98)
-    assert str(Score(90, 100, 0.98765)) == "90.00 %, cosine 0.9877"
+    before = ValidationScore(90, 100, 1.0)
+    assert ValidationScore(90, 100, 0.99).within(0.1, before, 0.98)
+    assert not ValidationScore(95, 100, 0.97).within(0.1, before, 0.98)
+    assert not ValidationScore(89, 100, 0.99).within(0.1, before, 0.98)
+    assert str(ValidationScore(90, 100, 0.98765)) == "90.00 %, cosine 0.9877"
 
 
 def test_a_model_of_identity_is_quantized_and_keeps_its_task(people, fp32, tmp_path):
     step = Quantize.model_validate(
         {"do": "quantize", "as": "small", "of": "net", "faces": 40, "allowance": 5, "cosine": 0.5}
     )
-    job = Job("small", tmp_path, people, {"net": Made(onnx=fp32)}, say=lambda line: None)
+    job = StepContext("small", tmp_path, people, {"net": StepResult(onnx=fp32)}, say=lambda line: None)
     made = step.run(job)
     info = model_file.read(made.onnx)
     assert (info.task, info.labels, info.precision) == ("identity", (), "int8")

@@ -6,7 +6,7 @@ import tiny
 
 from facelet.models import model_file
 from facelet.runtime.model import prepared
-from facelet.shrink.int8.qdq import Calibrated, Choice
+from facelet.shrink.int8.qdq import Calibrated, QuantizationConfig
 from facelet.shrink.int8.sensitivity import fewest, rank
 
 
@@ -20,7 +20,7 @@ def test_the_layer_with_the_wildest_weights_ranks_first(fp32, tmp_path):
     model_file.write(model, model_file.read(fp32), tmp_path / "wild.onnx")
     inputs = prepared(tiny.faces().split("train").images, model_file.read(fp32).input)
     graph = Calibrated(tmp_path / "wild.onnx", inputs)
-    ranking = rank(graph, Choice("u8s8"), inputs[:32])
+    ranking = rank(graph, QuantizationConfig("u8s8"), inputs[:32])
     assert sorted(ranking) == sorted(graph.computing)
     wild = next(node.name for node in graph._model.graph.node if tensor.name in node.input)
     # the layer itself, or the one after, whose input it stretches

@@ -14,7 +14,7 @@ from facelet.nets.layers.fusable import fused
 from facelet.nets.spec import NetSpec
 from facelet.shrink.pruning import budget as room
 from facelet.shrink.pruning.budget import Budget
-from facelet.shrink.pruning.search import Grid, Trial
+from facelet.shrink.pruning.search import WidthGrid, WidthSearch
 
 SPEC = nets.resolve("resnet18", classes=8, size=32, width=0.5)
 
@@ -44,21 +44,21 @@ def test_a_budget_is_absolute_or_a_share(budget, limit, text):
     [(64, 64), (50, 48), (52, 56), (30, 32), (3, 8), (0, 8)],
 )
 def test_widths_are_rounded_to_the_grid_and_kept_above_the_cap(kept, width):
-    assert Grid(8, 0.9).nearest(64, 64, 1, kept) == width
+    assert WidthGrid(8, 0.9).nearest(64, 64, 1, kept) == width
 
 
 def test_what_a_layer_does_not_allow_is_not_asked_of_it():
-    assert Grid(8, 0.9).nearest(6, 6, 1, 3) == 6  # narrower than the grid
-    assert Grid(8, 0.5).nearest(64, 64, 1, 0) == 32  # the cap
-    assert Grid(6, 0.9).nearest(64, 64, 4, 20) == 24  # four equal blocks
-    assert Grid(8, 0.9).nearest(40, 64, 1, 60) == 40  # never wider than it is
+    assert WidthGrid(8, 0.9).nearest(6, 6, 1, 3) == 6  # narrower than the grid
+    assert WidthGrid(8, 0.5).nearest(64, 64, 1, 0) == 32  # the cap
+    assert WidthGrid(6, 0.9).nearest(64, 64, 4, 20) == 24  # four equal blocks
+    assert WidthGrid(8, 0.9).nearest(40, 64, 1, 60) == 40  # never wider than it is
 
 
 @pytest.mark.parametrize(
     "budget", [Budget("params", 0.3), Budget("params", 999_999), Budget("macs", 0.25), Budget("ratio", 0.55)]
 )
 def test_the_budget_is_met_closely_and_never_passed(budget):
-    trial = Trial(SPEC, budget, Grid())
+    trial = WidthSearch(SPEC, budget, WidthGrid())
     widths = trial.find(trial.uniform)
     assert 0.93 * trial.limit < trial.figure(widths) <= trial.limit
     assert all(width % 8 == 0 for width in widths.values())
@@ -75,7 +75,7 @@ def test_the_budget_is_met_closely_and_never_passed(budget):
 @pytest.mark.parametrize("kind", ["params", "macs"])
 def test_branches_count_as_what_they_become(kind):
     spec = nets.resolve("repvgg", classes=8, size=48)
-    trial = Trial(spec, Budget(kind, 0.4), Grid())
+    trial = WidthSearch(spec, Budget(kind, 0.4), WidthGrid())
     widths = trial.find(trial.uniform)
     cut = fused(trial.spec(widths).build())
     assert 0.85 * trial.limit < trial.figure(widths) == getattr(net_cost(cut, spec), kind) <= trial.limit
@@ -83,7 +83,7 @@ def test_branches_count_as_what_they_become(kind):
 
 
 def test_the_smallest_that_can_be_reached_is_named():
-    trial = Trial(SPEC, Budget("params", 0.001), Grid(8, 0.5))
+    trial = WidthSearch(SPEC, Budget("params", 0.001), WidthGrid(8, 0.5))
     with pytest.raises(
         FaceletError, match=r"0.1 % of its parameters is at most .*smallest that cap 0.5 and round_to 8 allow is"
     ):
@@ -91,7 +91,7 @@ def test_the_smallest_that_can_be_reached_is_named():
 
 
 def test_all_layers_compete_when_they_are_ranked_together():
-    trial = Trial(SPEC, Budget("ratio", 0.1), Grid(4, 0.9))
+    trial = WidthSearch(SPEC, Budget("ratio", 0.1), WidthGrid(4, 0.9))
     scores = {name: torch.ones(width) for name, width in trial.whole.items()}
     weak, strong = list(scores)[:2]
     scores[weak] = torch.linspace(0.001, 1, trial.whole[weak])
@@ -114,7 +114,7 @@ def test_bytes_are_met_though_a_file_holds_more_than_parameters(monkeypatch):
         return 4 * counted(spec) + 100_000 + int(20 * counted(spec) ** 0.5)
 
     monkeypatch.setattr(room, "file_bytes", file_bytes)
-    trial = Trial(SPEC, Budget("bytes", 0.4), Grid())
+    trial = WidthSearch(SPEC, Budget("bytes", 0.4), WidthGrid())
     widths = trial.find(trial.uniform)
     assert 0.95 * trial.limit < file_bytes(trial.spec(widths)) <= trial.limit
     assert len(exported) < 8
@@ -134,11 +134,11 @@ def test_latency_is_the_median_of_models_side_by_side(monkeypatch):
 
 def test_a_latency_is_met_by_what_was_timed(monkeypatch):
     monkeypatch.setattr(room, "file_latency", lambda spec: 0.1 + counted(spec) / 1e6)
-    trial = Trial(SPEC, Budget("latency_ms", 1.0), Grid())
+    trial = WidthSearch(SPEC, Budget("latency_ms", 1.0), WidthGrid())
     widths = trial.find(trial.uniform)
     assert 0.9 < trial.figure(widths) <= 1.0
     with pytest.raises(FaceletError, match=r"0.01 ms is at most 0.01 ms; the smallest .* is 0\.\d+ ms"):
-        (late := Trial(SPEC, Budget("latency_ms", 0.01), Grid())).find(late.uniform)
+        (late := WidthSearch(SPEC, Budget("latency_ms", 0.01), WidthGrid())).find(late.uniform)
 
 
 def test_a_net_without_classes_has_a_file_too():

@@ -16,7 +16,7 @@ from facelet.nets import NETS, FaceNet
 from facelet.nets.layers.multi_scale import MultiScaleConv
 from facelet.shrink.export import export
 from facelet.shrink.pruning.channels import Channels
-from facelet.shrink.pruning.importance import Score, filters
+from facelet.shrink.pruning.importance import ChannelImportance, filters
 
 ALL = (
     ("resnet18", {"width": 0.25}),
@@ -128,7 +128,7 @@ def test_cutting_dead_channels_changes_no_answer_and_the_net_returns_from_its_fi
     net = lively(spec)
     channels = Channels(net, spec)
     assert len(channels.widths) == FREE.get(name, len(channels.widths))
-    scores = channels.scores(Score("l2"))
+    scores = channels.scores(ChannelImportance("l2"))
     widths = {
         name: max(1, width // 2 // channels.blocks[name]) * channels.blocks[name]
         for name, width in channels.widths.items()

@@ -13,7 +13,7 @@ from facelet.learn.data.augment import augmentation
 from facelet.learn.data.batches import FaceBatches, Faces
 from facelet.learn.device.precision import Precision
 from facelet.learn.engine.optimizer import Optimization
-from facelet.learn.tasks.task import Labels
+from facelet.learn.tasks.task import ClassificationTask
 from facelet.shrink.pruning.channels import Channels
 from facelet.shrink.pruning.gates import Gates, GateScore, probe
 
@@ -30,7 +30,9 @@ def probed(net, spec, steps=6, lr=0.01):
     gates = Gates(Channels(net, spec))
     train = load("toy?faces=200", size=16).split("train")
     batches = FaceBatches(Faces.of(train), size=32, seed=1, augment=augmentation(1.0))
-    probe(net, gates, Labels(spec), batches, steps, Optimization("adamw", lr, 0.05), torch.device("cpu"), FP32)
+    probe(
+        net, gates, ClassificationTask(spec), batches, steps, Optimization("adamw", lr, 0.05), torch.device("cpu"), FP32
+    )
     return gates
 
 

@@ -12,12 +12,12 @@ from facelet.faces import load
 from facelet.learn.data.augment import augmentation
 from facelet.learn.data.batches import FaceBatches, Faces
 from facelet.learn.device.precision import Precision
-from facelet.learn.tasks.task import Labels
+from facelet.learn.tasks.task import ClassificationTask
 from facelet.nets import NETS, FaceNet, NetSpec
 from facelet.nets.layers.multi_scale import MultiScaleConv
 from facelet.shrink.pruning import gradients
 from facelet.shrink.pruning.channels import Channels
-from facelet.shrink.pruning.importance import KINDS, Score
+from facelet.shrink.pruning.importance import KINDS, ChannelImportance
 
 SPEC = NetSpec("residual", classes=3, size=8, channels=1)
 
@@ -82,7 +82,7 @@ def by_hand(net, kind, layers):
 @pytest.mark.parametrize("kind", ["l2", "l1", "bn", "taylor"])
 def test_a_channel_counts_in_all_layers_of_its_group(net, kind):
     cross_entropy(net(torch.randn(5, 1, 8, 8)), torch.tensor([0, 1, 2, 0, 1])).backward()
-    found = Channels(net, SPEC).scores(Score(kind))
+    found = Channels(net, SPEC).scores(ChannelImportance(kind))
     groups = {4: [net.first, net.bn1, net.deep, net.bn2, net.back, net.bn4], 6: [net.wide, net.bn3]}
     assert sorted(len(score) for score in found.values()) == [4, 6]
     for score in found.values():
@@ -90,14 +90,14 @@ def test_a_channel_counts_in_all_layers_of_its_group(net, kind):
 
 
 def test_random_scores_follow_from_the_seed_alone(net):
-    one, same, other = (Channels(net, SPEC).scores(Score("random", seed)) for seed in (1, 1, 2))
+    one, same, other = (Channels(net, SPEC).scores(ChannelImportance("random", seed)) for seed in (1, 1, 2))
     assert all(torch.equal(one[name], same[name]) and not torch.equal(one[name], other[name]) for name in one)
     assert KINDS == ("l2", "l1", "bn", "taylor", "random")
 
 
 def test_layers_without_a_batch_norm_have_their_filters_norm_for_bn():
     net = Residual(norms=False)
-    score = next(score for score in Channels(net, SPEC).scores(Score("bn")).values() if len(score) == 6)
+    score = next(score for score in Channels(net, SPEC).scores(ChannelImportance("bn")).values() if len(score) == 6)
     torch.testing.assert_close(score, net.wide.weight.flatten(1).norm(dim=1).double())
 
 
@@ -107,7 +107,7 @@ def test_a_fine_grained_convolution_has_a_filter_for_each_channel_of_each_part()
     for norm in (module for module in net.modules() if isinstance(module, nn.BatchNorm2d)):
         nn.init.normal_(norm.weight)
     channels = Channels(net, spec)
-    found = channels.scores(Score("l1"))["stem.conv"]
+    found = channels.scores(ChannelImportance("l1"))["stem.conv"]
     part, expected = channels.widths["stem.conv"] // 4, 0.0
     layers = [net.stem.conv, net.stem.bn, *(b.conv1 for b in net.layer1), *(b.bn1 for b in net.layer1)]
     for channel in range(part, 4 * part, part):  # the first channel of each part
@@ -124,7 +124,7 @@ def test_gradients_are_means_over_batches_of_absolute_values(net):
     spec = NetSpec("residual", classes=7, size=16, channels=1)
     net.fc = nn.Linear(4, 7)
     batches = FaceBatches(Faces.of(faces), size=8, seed=3, augment=augmentation(0.0))
-    gradients.leave_gradients(net, Labels(spec), batches, torch.device("cpu"), Precision(False, False))
+    gradients.leave_gradients(net, ClassificationTask(spec), batches, torch.device("cpu"), Precision(False, False))
     found, total = net.first.weight.grad.clone(), torch.zeros_like(net.first.weight)
     count = min(gradients.BATCHES, batches.steps_per_epoch)
     for batch in batches.start(0, count):
@@ -133,4 +133,4 @@ def test_gradients_are_means_over_batches_of_absolute_values(net):
     torch.testing.assert_close(found, total / count)
     nn.init.constant_(net.fc.weight, float("nan"))
     with pytest.raises(FaceletError, match="try l2"):
-        gradients.leave_gradients(net, Labels(spec), batches, torch.device("cpu"), Precision(False, False))
+        gradients.leave_gradients(net, ClassificationTask(spec), batches, torch.device("cpu"), Precision(False, False))

@@ -1,6 +1,6 @@
 """A scene: toy people before a landscape, as a photo to try an analyzer on, and their portraits.
 
-Own work, drawn by ``faces.cartoon``. The photo says where its heads are and what each face does, so that it can be scored.
+Own work, drawn by ``faces.cartoon.render``. The photo says where its heads are and what each face does, so that it can be scored.
 
 >>> photo = draw_photo(seed=0, faces=3)
 >>> photo.image.shape, photo.expressions

@@ -24,7 +24,7 @@ from facelet.faces.protocol import Protocol
 
 
 @dataclass(frozen=True)
-class Description:
+class FaceSetSummary:
     """A set of faces in numbers.
 
     Attributes:
@@ -58,14 +58,14 @@ class Description:
         return {**asdict(self), "protocol": {**self.protocol.to_json(), "hash": self.protocol.hash}}
 
 
-def describe(faces: FaceSet, near: bool = True, against: str = "") -> Description:
+def describe(faces: FaceSet, near: bool = True, against: str = "") -> FaceSetSummary:
     """Looks a set over. ``near=False`` leaves out the search for near duplicates; ``against`` is a written source of pairs."""
     agreement = {}
     for number, split in enumerate(SPLITS):
         share = annotator_agreement(faces.take(np.flatnonzero(faces.splits == number)))
         if share is not None:
             agreement[split] = share
-    return Description(
+    return FaceSetSummary(
         protocol=faces.protocol,
         faces=len(faces),
         unlabelled=int((faces.labels < 0).sum()),
@@ -82,7 +82,7 @@ def describe(faces: FaceSet, near: bool = True, against: str = "") -> Descriptio
     )
 
 
-def show(description: Description, console: Console) -> None:
+def show(description: FaceSetSummary, console: Console) -> None:
     """Prints a description: what it is, the table of counts, what to beware of."""
     protocol = description.protocol
     console.print(Text(str(protocol), style="bold"))
@@ -121,7 +121,7 @@ def _counts(protocol: Protocol) -> Table:
     return table
 
 
-def _warnings(description: Description) -> list[str]:
+def _warnings(description: FaceSetSummary) -> list[str]:
     warnings = [line for shared in description.leaks.shared for line in _leak_lines(shared)]
     warnings += [line for repeated in description.leaks.repeated for line in repeated_lines(repeated)]
     if description.leaks.groups:

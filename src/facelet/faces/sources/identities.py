@@ -1,7 +1,7 @@
 """People: one folder of faces for each, to learn who is who.
 
 >>> faces = load("identities:celeba_ids.zip?val=0.1")
->>> faces.classes, faces.labels.max(), len(np.unique(faces.identities))
+>>> faces.classes, faces.labels.max(), len(np.unique(faces.sources.identities))
 ((), -1, 295)
 
 A person is in one split only: validation asks about people that training has never seen, as its use will. Who is on a

@@ -4,10 +4,10 @@
 >>> pairs = load_pairs("lfw:lfw?pairs=downloads/pairs.txt") # the photos of 250 x 250 as published, aligned here
 
 Reads ``<Name>/<Name>_0001.jpg`` and ``pairs.txt`` as a folder or a zip. A training set of famous people may hold those
-of LFW, which flatters: ``faces.overlap`` looks for their names.
+of LFW, which flatters: ``faces.inspect.overlap`` looks for their names.
 
 ``pairs.txt``: the first line is the number of folds and of pairs of each kind in a fold. Each fold is so many lines ``Name 1
-4`` (one person, two photos), then as many ``Name 1 Other 3`` (two people). """
+4`` (one person, two photos), then as many ``Name 1 Other 3`` (two people)."""
 
 from __future__ import annotations
 

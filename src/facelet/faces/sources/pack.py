@@ -31,7 +31,7 @@ from facelet.faces.faceset import FaceSet
 from facelet.faces.loading import SOURCES
 from facelet.faces.reading.archive import open_zip, read_member
 from facelet.faces.reading.images import without_names
-from facelet.faces.sources.pack_writer import DTYPES, HEADER, NAMES, RAW, Header, strip_name
+from facelet.faces.sources.pack_writer import DTYPES, HEADER, NAMES, RAW, PackHeader, strip_name
 from facelet.io.files import existing
 
 CHECKED_RAW = 1 << 30
@@ -83,11 +83,11 @@ def _names(packed: zipfile.ZipFile, place: Path, count: int) -> NDArray[np.str_]
     return np.array(names, dtype=str) if names else np.empty(0, "U1")
 
 
-def _header(packed: zipfile.ZipFile, place: Path) -> Header:
+def _header(packed: zipfile.ZipFile, place: Path) -> PackHeader:
     if HEADER not in packed.namelist():
         raise FaceletError(f"{place} is not a pack; packs are made by `facelet faces SOURCE --pack FILE`")
     try:
-        header = Header.model_validate_json(_member(packed, place, HEADER))
+        header = PackHeader.model_validate_json(_member(packed, place, HEADER))
     except ValidationError as error:
         first = error.errors()[0]
         raise _damaged(place, f"{HEADER}, {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
@@ -101,7 +101,7 @@ def _header(packed: zipfile.ZipFile, place: Path) -> Header:
     return header
 
 
-def _array(packed: zipfile.ZipFile, place: Path, name: str, header: Header) -> NDArray[Any]:
+def _array(packed: zipfile.ZipFile, place: Path, name: str, header: PackHeader) -> NDArray[Any]:
     """One array, whose header is compared with what is expected before anything is allocated."""
     shape = (header.count, len(header.classes)) if name == "votes" else (header.count,)
     data = _member(packed, place, f"{name}.npy")
@@ -133,7 +133,7 @@ def _bytes(shape: tuple[int, ...], dtype: Any) -> int:
     return total
 
 
-def _strips(packed: zipfile.ZipFile, place: Path, header: Header) -> NDArray[np.uint8]:
+def _strips(packed: zipfile.ZipFile, place: Path, header: PackHeader) -> NDArray[np.uint8]:
     images = np.empty((header.count, header.height, header.width, header.channels), np.uint8)
     one_reader = threading.Lock()
 
@@ -164,7 +164,7 @@ def _webp_shape(data: bytes) -> tuple[int, int]:
     return (bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1
 
 
-def _mapped(packed: zipfile.ZipFile, place: Path, header: Header) -> NDArray[np.uint8]:
+def _mapped(packed: zipfile.ZipFile, place: Path, header: PackHeader) -> NDArray[np.uint8]:
     shape = (header.count, header.height, header.width, header.channels)
     if RAW not in packed.namelist():
         raise _damaged(place, f"{RAW} is missing")

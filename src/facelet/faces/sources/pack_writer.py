@@ -45,7 +45,7 @@ STRIP_PIXELS = 1 << 20
 WEBP_SIDE = 16383
 
 
-class Header(BaseModel):
+class PackHeader(BaseModel):
     """``pack.json``. ``webp`` is the number of faces in a strip, 0 when they are raw; ``protocol`` its hash."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -75,7 +75,7 @@ def write_pack(faces: FaceSet, path: str | Path, raw: bool = False) -> int:
     per_strip = 0 if raw else max(1, min(WEBP_SIDE, STRIP_PIXELS // width) // height)
     if not raw and max(height, width) > WEBP_SIDE:
         raise FaceletError(f"faces of {width} x {height} px are too large for WebP; write the pack raw")
-    header = Header(
+    header = PackHeader(
         count=count,
         height=height,
         width=width,

@@ -1,7 +1,7 @@
 """Faces of which nothing is known: material for a student that learns from what its teacher sees.
 
 >>> faces = load("faces:utkface.zip")
->>> faces.classes, faces.labels.max(), faces.identities
+>>> faces.classes, faces.labels.max(), faces.sources.identities
 ((), -1, None)
 
 Nothing can be measured with them but how near two models' answers are.

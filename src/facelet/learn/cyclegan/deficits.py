@@ -1,8 +1,8 @@
 """Which classes are short of faces, and of how many: what the step ``balance`` makes up for.
 
->>> source, found = shortages(train, Terms(to="largest", limit=10, least=16))
+>>> source, found = deficits(train, BalanceOptions(to="largest", limit=10, least=16))
 >>> found[0]
-Shortage(label=3, name='sadness', real=3019, more=5714)
+Deficit(label=3, name='sadness', real=3019, more=5714)
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from facelet.faces import FaceSet
 
 
 @dataclass(frozen=True)
-class Shortage:
+class Deficit:
     """A class that gets faces: its label and name, how many real ones it has, and how many more it should get at most."""
 
     label: int
@@ -28,7 +28,7 @@ class Shortage:
 
 
 @dataclass(frozen=True)
-class Terms:
+class BalanceOptions:
     """What was asked for.
 
     Attributes:
@@ -46,7 +46,7 @@ class Terms:
     classes: tuple[str, ...] | None = None
 
 
-def shortages(train: FaceSet, terms: Terms) -> tuple[int, list[Shortage]]:
+def deficits(train: FaceSet, terms: BalanceOptions) -> tuple[int, list[Deficit]]:
     """Label of the source class, and the classes that are short of faces. No class gets more than the source has.
 
     Raises FaceletError for one class only, an unknown one, one with too few faces to learn from, and where none is short.
@@ -76,4 +76,4 @@ def shortages(train: FaceSet, terms: Terms) -> tuple[int, list[Shortage]]:
             "lower batch, or name the classes to translate to without it"
         )
     rooms = {label: min(goal - counts[label], int(terms.limit * counts[label]), counts[source]) for label in short}
-    return source, [Shortage(label, train.classes[label], counts[label], max(1, more)) for label, more in rooms.items()]
+    return source, [Deficit(label, train.classes[label], counts[label], max(1, more)) for label, more in rooms.items()]

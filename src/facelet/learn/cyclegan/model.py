@@ -1,7 +1,7 @@
 """Two classes translated into each other: CycleGAN's four nets, and one step of their training. Zhu et al.,
 https://arxiv.org/abs/1703.10593
 
->>> translation = Translation(channels=1, choice=Choice())
+>>> translation = CycleGan(channels=1, choice=CycleGanOptions())
 >>> losses, made, remade = translation.making(source, target)
 >>> loss = translation.judging(source, target, made, remade, generator)
 
@@ -32,7 +32,7 @@ SAMPLE = 4
 
 
 @dataclass(frozen=True)
-class Choice:
+class CycleGanOptions:
     """What can be chosen of a CycleGAN.
 
     Attributes:
@@ -51,10 +51,10 @@ class Choice:
     lr: float = 2e-4
 
 
-class Translation(nn.Module):
+class CycleGan(nn.Module):
     """``forth``: source to target; ``back``: target to source; ``target`` and ``source``: who is real of each."""
 
-    def __init__(self, channels: int, choice: Choice) -> None:
+    def __init__(self, channels: int, choice: CycleGanOptions) -> None:
         super().__init__()
         self.choice = choice
         self.forth, self.back = (Generator(channels, choice.width, choice.blocks) for _ in range(2))
@@ -119,11 +119,11 @@ def translated(
     return np.concatenate(found) if found else faces[:0]
 
 
-def seconds_per_step(channels: int, size: int, choice: Choice, batch: int, wish: Wish) -> float:
+def seconds_per_step(channels: int, size: int, choice: CycleGanOptions, batch: int, wish: Wish) -> float:
     """Of training on this machine, from one step with few faces: an order of magnitude."""
     device = pick_device()
     with torch.random.fork_rng(devices=[]):
-        net = Translation(channels, choice).to(device)
+        net = CycleGan(channels, choice).to(device)
     precision = choose(net, device, wish)
     faces = torch.zeros(SAMPLE, channels, size, size, device=device)
     times = []

@@ -4,7 +4,7 @@
 
 Three questions: does a net that had no part in making the faces recognise their class; are they closer to the class's real
 faces than to those they were made from; and are they new, or copies of training faces? None of the answers shows that they
-help: only the model that was trained on them does. """
+help: only the model that was trained on them does."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from facelet.faces import FaceSet
 from facelet.faces.inspect.leaks import NEAR, likeness
 from facelet.learn.device.precision import Wish
 from facelet.learn.teachers.predictions import answer
-from facelet.step import Job
+from facelet.step import StepContext
 from facelet.text import hundredths, percent
 
 
 class Appraiser:
     """``source``: label of the class that is translated; ``judge``: name of an earlier model, or None for fewer figures."""
 
-    def __init__(self, job: Job, train: FaceSet, source: int, judge: str | None) -> None:
+    def __init__(self, job: StepContext, train: FaceSet, source: int, judge: str | None) -> None:
         self.job, self.train, self.source, self.val = job, train, source, job.faces.labelled("val")
         self.path = job.net_of(judge) if judge else None
         self.wish: Wish = job.precision  # type: ignore[assignment]

@@ -1,6 +1,6 @@
 """Trains one translation between two classes: a lesson without labels, which resumes at any step and undoes a divergence.
 
->>> generator = translate(TranslationPlan(name="sadness", translation=..., source=happy, target=sad, ...), job, device)
+>>> generator = translate(CycleGanConfig(name="sadness", translation=..., source=happy, target=sad, ...), job, device)
 
 The learning rate is held for half of the steps and falls to nothing over the rest, as the paper does. Every LAP steps the faces
 that came back are compared with blank ones: when those are closer, or a loss is not finite, the last good state is restored, the
@@ -23,20 +23,20 @@ from torch import Tensor
 
 from facelet.errors import FaceletError
 from facelet.learn.cyclegan.divergence import LAP, SETBACKS, Divergence
-from facelet.learn.cyclegan.model import Translation
+from facelet.learn.cyclegan.model import CycleGan
 from facelet.learn.cyclegan.unpaired_batches import Pairs
 from facelet.learn.data.batches import seed_of
 from facelet.learn.device.interrupt import Interrupt
 from facelet.learn.device.precision import Precision
 from facelet.learn.engine.checkpoint import Checkpoints, Stateful, TrainingFolder
 from facelet.learn.engine.lightning import LightningEnvironment, LightningModule, quiet_trainer
-from facelet.learn.engine.loss_monitor import Watch
+from facelet.learn.engine.loss_monitor import LossMonitor
 from facelet.learn.engine.progress import Bar
 from facelet.learn.engine.schedule import Schedule
 from facelet.learn.engine.stopwatch import Stopwatch
 from facelet.learn.engine.time_budget import TimeBudget
 from facelet.nets.spec import save_weights
-from facelet.step import Job
+from facelet.step import StepContext
 from facelet.text import duration
 
 GOOD, KEEP = "good", 500
@@ -44,7 +44,7 @@ GOOD, KEEP = "good", 500
 
 
 @dataclass
-class TranslationPlan:
+class CycleGanConfig:
     """One translation as data.
 
     Attributes:
@@ -55,7 +55,7 @@ class TranslationPlan:
     """
 
     name: str
-    translation: Translation
+    translation: CycleGan
     pairs: Pairs
     steps: int | None
     seconds: float | None
@@ -64,12 +64,10 @@ class TranslationPlan:
     folder: TrainingFolder
 
 
-class Translator(LightningModule):
+class CycleGanTrainer(LightningModule):
     """Trains ``plan.translation`` in place. Raises FaceletError from ``fit`` when it diverges for good, or is asked to stop."""
 
-    def __init__(
-        self, plan: TranslationPlan, interrupt: Interrupt, console: Console | None, say: Callable[[str], None]
-    ):
+    def __init__(self, plan: CycleGanConfig, interrupt: Interrupt, console: Console | None, say: Callable[[str], None]):
         super().__init__()
         self.automatic_optimization = False
         self.plan, self.interrupt, self.console, self.say = plan, interrupt, console, say
@@ -86,7 +84,7 @@ class Translator(LightningModule):
 
     def on_fit_start(self) -> None:
         plan, net = self.plan, self.translation
-        self.divergence, self._watch = Divergence(self.device), Watch(self.device)
+        self.divergence, self._watch = Divergence(self.device), LossMonitor(self.device)
         pools = {f"pool-{name}": pool for name, pool in net.pools.items()}
         parts: dict[str, Stateful] = {
             "net": net,
@@ -257,7 +255,7 @@ class Translator(LightningModule):
         return self.done / self.plan.pairs.steps_per_epoch
 
 
-def translate(plan: TranslationPlan, job: Job, device: torch.device) -> dict[str, Any]:
+def translate(plan: CycleGanConfig, job: StepContext, device: torch.device) -> dict[str, Any]:
     """Trains, or goes on where an earlier call in the same folder was killed; returns ``result.json``'s content.
 
     Leaves the generator's weights in ``net.safetensors``. Raises FaceletError when it diverges for good, or is stopped.
@@ -268,7 +266,7 @@ def translate(plan: TranslationPlan, job: Job, device: torch.device) -> dict[str
     if plan.precision.channels_last:
         plan.translation.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     with torch.random.fork_rng(devices=[]), Interrupt() as interrupt:
-        translator = Translator(plan, interrupt, console if isinstance(console, Console) else None, job.say)
+        translator = CycleGanTrainer(plan, interrupt, console if isinstance(console, Console) else None, job.say)
         trainer = quiet_trainer(
             device, plan.folder.folder, bf16=plan.precision.bf16, devices=1, plugins=[LightningEnvironment()]
         )

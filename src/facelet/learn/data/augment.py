@@ -1,7 +1,7 @@
 """Augmentation of whole batches on their device: one resample, one erased rectangle, one gain a face; worse pictures on demand.
 
 Flip, shift, scale and turn are a single affine map and cost a single bilinear resample; random erasing is Zhong et al.,
-AAAI 2020, https://arxiv.org/abs/1708.04896; blur, down-scaling, grey and JPEG are faces.degrade's. Drawing is
+AAAI 2020, https://arxiv.org/abs/1708.04896; blur, down-scaling, grey and JPEG are learn.data.degrade's. Drawing is
 apart from applying: every process draws the parameters of the global batch from one seed and applies its own rows, so that two
 processes see exactly the faces that one would.
 
@@ -28,7 +28,7 @@ COLUMNS = ("mirror", "dx", "dy", "scale", "turn", "left", "top", "right", "botto
 anticlockwise; the erased rectangle is in shares of the side (empty: right <= left) and holds ``fill``; pixels become
 ``x * gain + offset``."""
 WORSE = ("blur", "downscale", "grey", "jpeg")
-"""Further columns, where the settings ask for any of them: see faces.degrade for their values."""
+"""Further columns, where the settings ask for any of them: see learn.data.degrade for their values."""
 
 ERASED_AREA = (0.02, 0.2)
 ERASED_ASPECT = 3.0

@@ -27,7 +27,7 @@ from torch import Tensor
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
 from facelet.learn.data.augment import Augmentation, apply, draw
-from facelet.learn.device.cuda_graph import Recorded
+from facelet.learn.device.cuda_graph import CudaGraph
 
 AHEAD = 64
 """Steps whose augmentation is drawn at once."""
@@ -152,7 +152,7 @@ class FaceBatches:
         self.total: int | None = None
         self.device = torch.device("cpu")
         self.rank, self.world = 0, 1
-        self.change = Recorded(apply, wanted=False)
+        self.change = CudaGraph(apply, wanted=False)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -164,7 +164,7 @@ class FaceBatches:
             raise FaceletError(f"a batch of {self.size} faces does not divide by {world} processes")
         self.device, self.rank, self.world = device, rank, world
         self.faces.to(device)
-        self.change = Recorded(apply, "augmentation", wanted=record and world == 1)
+        self.change = CudaGraph(apply, "augmentation", wanted=record and world == 1)
 
     def start(self, step: int, count: int) -> Iterator[Batch]:
         """The first ``count`` batches of the epoch in which ``step`` is, whole, in every process."""

@@ -1,6 +1,6 @@
 """Many small launches made one: what a GPU does at every step is recorded once, as a CUDA graph, and replayed.
 
->>> step = Recorded(function, name="student")
+>>> step = CudaGraph(function, name="student")
 >>> loss = step(faces, labels)  # tensors of the same shapes at every call
 
 Python takes longer to launch a small net's kernels than a GPU takes to run them, and a replay is a single launch:
@@ -21,7 +21,7 @@ WARM = 3
 """Calls before the recording, in which kernels are chosen and constants made."""
 
 
-class Recorded:
+class CudaGraph:
     """``function``, which launches the same kernels on the same memory at every call, whatever the tensors hold.
 
     Args:

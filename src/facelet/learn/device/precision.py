@@ -5,7 +5,7 @@ Precision(bf16=False, channels_last=True)
 
 ``auto`` is a rule and no measurement, so that the same seed gives the same weights on the same machine: bfloat16 on
 GPUs that have it themselves, and on CPUs with bfloat16 instructions for nets whose spatial convolutions are mostly dense;
-depthwise ones are slower in it, and those of ``nets.separable`` stay out of it by themselves. Channels last on the CPU.
+depthwise ones are slower in it, and those of ``nets.layers.separable`` stay out of it by themselves. Channels last on the CPU.
 
 ``bf16`` means bfloat16 where the device computes in it itself. Emulation is several times slower than float32, so float32 is used
 elsewhere: a recipe runs on every machine, and ``shortfall`` says in one line what it was trained in.

@@ -9,7 +9,7 @@ training undid.
 
 ``Checkpoints`` saves and loads the state between steps. When one is saved depends on the clock and changes nothing: one process
 on a CPU resumes bit for bit from any step. A GPU's sums differ in their last bits from call to call; with several processes the
-training loss of the lap that was broken is the first process's share of it. """
+training loss of the lap that was broken is the first process's share of it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CURVES = ("epoch", "step", "seconds", "lr", "train_loss", "val_loss", "val_accur
 
 
 @dataclass(frozen=True)
-class Point:
+class CurvePoint:
     """One row of ``curves.csv``: after ``step`` steps, with the mean training loss since the row before."""
 
     epoch: float
@@ -105,7 +105,7 @@ class TrainingFolder:
             except RuntimeError as error:  # torch's zip writer does not say what the system said
                 raise OSError(*_system_error(beside, error)) from error
 
-    def write_curves(self, rows: list[Point]) -> None:
+    def write_curves(self, rows: list[CurvePoint]) -> None:
         lines = [",".join(CURVES)]
         lines += [",".join(f"{getattr(row, field.name):.6g}" for field in fields(row)) for row in rows]
         files.write_text(self.curves_path, "\n".join(lines) + "\n")
@@ -144,7 +144,7 @@ class Checkpoints:
     def due(self) -> bool:
         return time.monotonic() - self._saved >= max(SECONDS, COST * self._cost)
 
-    def save(self, done: int, seconds: float, points: list[Point]) -> None:
+    def save(self, done: int, seconds: float, points: list[CurvePoint]) -> None:
         """After ``done`` steps and ``seconds`` of training, with the curve so far."""
         start = time.monotonic()
         told = {"done": done, "seconds": seconds, "points": [asdict(point) for point in points]}
@@ -152,11 +152,11 @@ class Checkpoints:
         self._saved = time.monotonic()
         self._cost = self._saved - start
 
-    def load(self) -> tuple[int, float, list[Point]]:
+    def load(self) -> tuple[int, float, list[CurvePoint]]:
         """Puts the last checkpoint into the parts; returns its steps, seconds and curve, or (0, 0, []) without one."""
         state = self.folder.load_state()
         if state is None:
             return 0, 0.0, []
         for name, part in self.parts.items():
             part.load_state_dict(state[name])
-        return state["done"], state["seconds"], [Point(**point) for point in state["points"]]
+        return state["done"], state["seconds"], [CurvePoint(**point) for point in state["points"]]

@@ -1,6 +1,6 @@
 """One training as data: what is trained, on what, towards what, for how long, and where it is kept.
 
->>> train(Training(name="student", net=net, spec=spec, ...), job, device)
+>>> train(TrainingConfig(name="student", net=net, spec=spec, ...), job, device)
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from facelet.learn.device.precision import Precision
 from facelet.learn.engine.checkpoint import TrainingFolder
 from facelet.learn.engine.optimizer import Optimization
 from facelet.learn.engine.schedule import Schedule
-from facelet.learn.engine.val_metrics import Exam
-from facelet.learn.tasks.task import Objective
+from facelet.learn.engine.val_metrics import ValidationMetric
+from facelet.learn.tasks.task import TrainingTask
 from facelet.nets import FaceNet, NetSpec
 
 
 @dataclass
-class Training:
+class TrainingConfig:
     """All that one training is.
 
     Attributes:
@@ -40,9 +40,9 @@ class Training:
     name: str
     net: FaceNet
     spec: NetSpec
-    objective: Objective
+    objective: TrainingTask
     batches: FaceBatches
-    exam: Exam
+    exam: ValidationMetric
     schedule: Schedule | None
     seconds: float | None
     optimization: Optimization

@@ -19,7 +19,7 @@ from facelet.errors import FaceletError
 from facelet.io import files
 from facelet.learn.device.interrupt import Interrupt
 from facelet.learn.device.launch import Launch, launch
-from facelet.learn.engine.config import Training
+from facelet.learn.engine.config import TrainingConfig
 from facelet.learn.engine.lightning import (
     DDPStrategy,
     LightningEnvironment,
@@ -28,10 +28,10 @@ from facelet.learn.engine.lightning import (
     quiet_trainer,
 )
 from facelet.learn.engine.loop import Learner
-from facelet.step import Job
+from facelet.step import StepContext
 
 
-def train(training: Training, job: Job, device: torch.device) -> dict[str, Any]:
+def train(training: TrainingConfig, job: StepContext, device: torch.device) -> dict[str, Any]:
     """Trains, or goes on where an earlier call in the same folder was killed; returns ``result.json``'s content.
 
     Leaves ``net.safetensors``, ``curves.csv``, ``plan.json`` and ``result.json`` in the folder. With several devices and
@@ -91,7 +91,7 @@ def train(training: Training, job: Job, device: torch.device) -> dict[str, Any]:
     return files.read_json(folder.result_path)
 
 
-def synchronise(training: Training) -> None:
+def synchronise(training: TrainingConfig) -> None:
     """Lets batch norms see the faces of all processes, in place; weights and their names stay.
 
     By timm's converter: torch's own, which is Lightning's too, loses the activation inside timm's batch norms.

@@ -21,13 +21,13 @@ from facelet import nets
 from facelet.errors import FaceletError
 from facelet.io import files
 from facelet.learn.data.batches import Batch, seed_of
-from facelet.learn.device.cuda_graph import Recorded
+from facelet.learn.device.cuda_graph import CudaGraph
 from facelet.learn.device.interrupt import Interrupt
-from facelet.learn.engine.checkpoint import Checkpoints, Point
-from facelet.learn.engine.config import Training
+from facelet.learn.engine.checkpoint import Checkpoints, CurvePoint
+from facelet.learn.engine.config import TrainingConfig
 from facelet.learn.engine.ema import Ema
 from facelet.learn.engine.lightning import LightningModule
-from facelet.learn.engine.loss_monitor import Watch
+from facelet.learn.engine.loss_monitor import LossMonitor
 from facelet.learn.engine.optimizer import make_optimizer
 from facelet.learn.engine.progress import Reporter
 from facelet.learn.engine.schedule import FIRST, Schedule
@@ -45,7 +45,7 @@ class Learner(LightningModule):
 
     def __init__(
         self,
-        training: Training,
+        training: TrainingConfig,
         interrupt: Interrupt,
         console: Console | None = None,
         say: Callable[[str], None] | None = None,
@@ -57,7 +57,7 @@ class Learner(LightningModule):
         self.interrupt, self.console, self.say = interrupt, console, say
         self.schedule = training.schedule
         self.done = 0
-        self.points: list[Point] = []
+        self.points: list[CurvePoint] = []
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         self.optimizer = make_optimizer([self.net, self.objective], self.training_plan.optimization)
@@ -78,10 +78,10 @@ class Learner(LightningModule):
         self._clip = [p for p in (*self.net.parameters(), *self.objective.parameters()) if p.requires_grad]
         self.ema = Ema(self.net, plan.ema)
         self._validator = Validator(plan, self.ema.net, self.trainer, self.device)
-        self._watch = Watch(self.device)
+        self._watch = LossMonitor(self.device)
         parts = {"net": self.net, "objective": self.objective, "ema": self.ema.net}
         self._checkpoints = Checkpoints(plan.folder, {**parts, "optimizer": self.optimizer, "watch": self._watch})
-        self._pass = Recorded(self._forward_and_back, plan.name, plan.record and self.objective.repeats and world == 1)
+        self._pass = CudaGraph(self._forward_and_back, plan.name, plan.record and self.objective.repeats and world == 1)
         spent = 0.0
         if self.schedule is not None:
             self.done, spent, self.points = self._checkpoints.load()
@@ -249,7 +249,7 @@ class Learner(LightningModule):
         self._watch.restart()
         if self._reporter is not None:
             self._reporter.add(
-                Point(
+                CurvePoint(
                     epoch=self.done / self.schedule.steps_per_epoch,
                     step=self.done,
                     seconds=self._stopwatch.spent,

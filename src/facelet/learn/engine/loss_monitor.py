@@ -1,6 +1,6 @@
 """Looks at the losses of a training: their mean for the curves, and whether all of them are finite.
 
->>> watch = Watch(device)
+>>> watch = LossMonitor(device)
 >>> watch.add(loss, norm)          # each step; costs a GPU nothing
 >>> watch.check(done=41, steps_per_epoch=10)  # now and then; waits for the GPU
 """
@@ -18,7 +18,7 @@ OFTEN = 32
 """Steps between looks on a GPU, where looking means waiting for it."""
 
 
-class Watch:
+class LossMonitor:
     """Losses since the last look, and their sum since the last lap: this process's share of them."""
 
     def __init__(self, device: torch.device) -> None:

@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from facelet.learn.engine.checkpoint import Point
-from facelet.learn.engine.config import Training
+from facelet.learn.engine.checkpoint import CurvePoint
+from facelet.learn.engine.config import TrainingConfig
 from facelet.learn.engine.schedule import Schedule
 
 SECONDS = 0.5
@@ -77,7 +77,7 @@ class Bar:
 class Reporter:
     """Opened by the first process alone. ``points``: the curve so far, of ``done`` steps."""
 
-    def __init__(self, training: Training, console: Console | None, points: list[Point], done: int) -> None:
+    def __init__(self, training: TrainingConfig, console: Console | None, points: list[CurvePoint], done: int) -> None:
         self.training, self.points = training, points
         self._bar = Bar(training.name, console)
         self._bar.__enter__()
@@ -95,7 +95,7 @@ class Reporter:
             epoch = done / self.training.batches.steps_per_epoch
             self._bar.update(step=done, total=schedule.total if schedule else None, epoch=epoch, loss=loss())
 
-    def add(self, point: Point) -> None:
+    def add(self, point: CurvePoint) -> None:
         self.points.append(point)
         self.training.folder.write_curves(self.points)
         self._bar.accuracy = point.val_accuracy

@@ -1,7 +1,7 @@
 """What a net is asked on validation faces while it is trained: their labels, or who of them are one person.
 
->>> exam = Labelled(Faces.of(val))
->>> exam = Paired(draw_pairs(val), width=128)
+>>> exam = ClassificationMetric(Faces.of(val))
+>>> exam = VerificationMetric(draw_pairs(val), width=128)
 >>> exam.grade(sums)  # (loss, accuracy)
 
 Answers are added up, so that several processes can each ask about some of the faces.
@@ -20,7 +20,7 @@ from facelet.learn.data.batches import Faces
 from facelet.measure.verification import verified
 
 
-class Exam(Protocol):
+class ValidationMetric(Protocol):
     """``faces``: who it is about."""
 
     faces: Faces
@@ -35,7 +35,7 @@ class Exam(Protocol):
         """A loss, lower is better, and an accuracy, of the sums of all processes."""
 
 
-class Labelled:
+class ClassificationMetric:
     """Cross-entropy, and the share of right answers."""
 
     def __init__(self, faces: Faces) -> None:
@@ -55,7 +55,7 @@ class Labelled:
         return loss / faces, right / faces
 
 
-class Paired:
+class VerificationMetric:
     """Equal error rate, and accuracy at the other folds' thresholds, of embeddings of ``width`` numbers on drawn pairs."""
 
     def __init__(self, pairs: PairSet, width: int) -> None:

@@ -12,16 +12,16 @@ from torch import Tensor, nn
 
 from facelet.learn.data.augment import plain
 from facelet.learn.engine import stopwatch
-from facelet.learn.engine.config import Training
+from facelet.learn.engine.config import TrainingConfig
 from facelet.learn.engine.ema import settle
 from facelet.learn.engine.lightning import Trainer
-from facelet.learn.engine.val_metrics import Exam
+from facelet.learn.engine.val_metrics import ValidationMetric
 
 BATCH = 256
 
 
 @torch.no_grad()
-def examine(net: nn.Module, normalise: nn.Module, exam: Exam, rows: Tensor, bf16: bool) -> Tensor:
+def examine(net: nn.Module, normalise: nn.Module, exam: ValidationMetric, rows: Tensor, bf16: bool) -> Tensor:
     """The exam's sums over ``rows`` of its faces; ``net`` is in eval mode."""
     sums = exam.blank(rows.device)
     for some in rows.split(BATCH):
@@ -35,7 +35,7 @@ def examine(net: nn.Module, normalise: nn.Module, exam: Exam, rows: Tensor, bf16
 class Validator:
     """Looks at ``net``, the running mean of what ``training`` trains, on ``device``."""
 
-    def __init__(self, training: Training, net: nn.Module, trainer: Trainer, device: torch.device) -> None:
+    def __init__(self, training: TrainingConfig, net: nn.Module, trainer: Trainer, device: torch.device) -> None:
         self.training, self.net, self.trainer, self.device = training, net, trainer, device
         self.bf16 = training.precision.bf16
 

@@ -13,15 +13,15 @@ from pydantic import Field, model_validator
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
 from facelet.learn.engine.estimate import seconds_per_face
-from facelet.learn.steps.training_step import Lesson
+from facelet.learn.steps.training_step import TrainingStep
 from facelet.learn.teachers.from_job import taught_by, together
-from facelet.learn.teachers.predictions import Answers, digest
-from facelet.learn.teachers.teacher import KeptTeacher, LiveTeacher, Teacher
+from facelet.learn.teachers.predictions import Predictions, digest
+from facelet.learn.teachers.teacher import CachedTeacher, LiveTeacher, Teacher
 from facelet.nets import NetSpec
-from facelet.step import Job, Plan
+from facelet.step import Plan, StepContext
 
 
-class Taught(Lesson):
+class TaughtStep(TrainingStep):
     """Fields of Lesson, and of the teacher. A subclass says whether there has to be one."""
 
     teacher: str | list[str] | None = Field(
@@ -36,7 +36,7 @@ class Taught(Lesson):
     )
 
     @model_validator(mode="after")
-    def _check_cache(self) -> Taught:
+    def _check_cache(self) -> TaughtStep:
         if self.teachers and self.kept:
             raise ValueError("give either from (an earlier model) or answers (a file of a teacher's answers)")
         if self.synthetic and self.kept:
@@ -67,11 +67,11 @@ class Taught(Lesson):
     def needs(self) -> list[str]:
         return self.teachers + super().needs()
 
-    def kept_answers(self, train: FaceSet, split_hash: str) -> list[Answers]:
+    def kept_answers(self, train: FaceSet, split_hash: str) -> list[Predictions]:
         """Those of ``answers`` in the order of ``train``. Raises FaceletError when they are not of these faces."""
         found = []
         for path in self.kept:
-            answers = Answers.load(path)
+            answers = Predictions.load(path)
             if self.mirror and answers.mirrored_logits is None and answers.mirrored_embeddings is None:
                 raise FaceletError(f"{self.name}: mirror needs answers to mirrored faces, and {path} has none")
             found.append(answers.aligned(train, split_hash))
@@ -94,7 +94,7 @@ class Taught(Lesson):
             seconds += passes * len(self.training_faces(faces)) * each
         return Plan(f"{plan.text}, taught by {' and '.join(self.teachers)}", plan.params, plan.macs, seconds)
 
-    def teacher_for(self, train: FaceSet, job: Job) -> Teacher:
+    def teacher_for(self, train: FaceSet, job: StepContext) -> Teacher:
         """Who teaches in the order of ``train``."""
         if self.kept:
             return self._from_kept(train, job.faces.protocol.split_hash)
@@ -107,12 +107,12 @@ class Taught(Lesson):
             return f"the kept answers {self._files()} ({', '.join(map(digest, self.kept))}{views})"
         return " and ".join(self.teachers) + (f" (answers to plain and mirrored faces{views})" if self.cache else views)
 
-    def fingerprint(self, job: Job, spec: NetSpec) -> str:
+    def fingerprint(self, job: StepContext, spec: NetSpec) -> str:
         whole = super().fingerprint(job, spec)
         return "-".join([whole, *map(digest, self.kept)])
 
     def _from_kept(self, train: FaceSet, split_hash: str) -> Teacher:
-        return together([KeptTeacher(one) for one in self.kept_answers(train, split_hash)], self.mirror)
+        return together([CachedTeacher(one) for one in self.kept_answers(train, split_hash)], self.mirror)
 
     def _files(self) -> str:
         return " and ".join(path.name for path in self.kept)

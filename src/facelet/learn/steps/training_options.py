@@ -17,7 +17,7 @@ from facelet.learn.device import precision as precisions
 from facelet.step import Step
 
 
-class LessonFields(Step):
+class TrainingOptions(Step):
     """What is trained, for how long and how."""
 
     net: str | None = Field(None, description="a net's name, or timm/NAME; not needed with `of`")
@@ -70,7 +70,7 @@ class LessonFields(Step):
         return value
 
     @model_validator(mode="after")
-    def _check_choices(self) -> LessonFields:
+    def _check_choices(self) -> TrainingOptions:
         if (self.epochs is None) == (self.minutes is None):
             raise ValueError("give either epochs or minutes")
         if [self.net, self.of, self.widths_of, self.checkpoint].count(None) != 3:

@@ -28,22 +28,22 @@ from facelet.learn.data.batches import FaceBatches, Faces
 from facelet.learn.data.statistics import class_weights, input_statistics
 from facelet.learn.device import precision as precisions
 from facelet.learn.engine.checkpoint import TrainingFolder
-from facelet.learn.engine.config import Training
+from facelet.learn.engine.config import TrainingConfig
 from facelet.learn.engine.estimate import seconds_per_face
 from facelet.learn.engine.optimizer import LR, WEIGHT_DECAY, Optimization
 from facelet.learn.engine.schedule import by_epochs
-from facelet.learn.engine.val_metrics import Exam, Labelled
-from facelet.learn.steps.training_options import LessonFields
-from facelet.learn.tasks.task import Objective
+from facelet.learn.engine.val_metrics import ClassificationMetric, ValidationMetric
+from facelet.learn.steps.training_options import TrainingOptions
+from facelet.learn.tasks.task import TrainingTask
 from facelet.learn.teachers.predictions import digest
 from facelet.measure.efficiency.cost import net_cost
 from facelet.nets import FaceNet, NetSpec
 from facelet.nets.layers.exits import without_exits
 from facelet.nets.transfer import inherit
-from facelet.step import Job, Made, Plan
+from facelet.step import Plan, StepContext, StepResult
 
 
-class Lesson(LessonFields):
+class TrainingStep(TrainingOptions):
     """A step that trains a net."""
 
     def needs(self) -> list[str]:
@@ -52,7 +52,7 @@ class Lesson(LessonFields):
     def needs_faces(self) -> list[str]:
         return [self.synthetic] if self.synthetic else []
 
-    def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: Job) -> Objective:
+    def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: StepContext) -> TrainingTask:
         """What is minimised. ``train``: the training faces, in the order of the batches' ``rows``."""
         raise NotImplementedError
 
@@ -77,9 +77,9 @@ class Lesson(LessonFields):
         """The faces that ``exam`` is about, or this raises FaceletError."""
         return faces.labelled("val")
 
-    def exam(self, faces: FaceSet, spec: NetSpec) -> Exam:
+    def exam(self, faces: FaceSet, spec: NetSpec) -> ValidationMetric:
         """What the net is asked about validation faces while it is trained."""
-        return Labelled(Faces.of(self.validation_faces(faces)))
+        return ClassificationMetric(Faces.of(self.validation_faces(faces)))
 
     def batch_faces(self, train: FaceSet) -> Faces:
         """The training faces with the labels that ``objective`` reads."""
@@ -89,7 +89,7 @@ class Lesson(LessonFields):
         """Of the net; 0 for one that answers with its embedding."""
         return len(faces.classes)
 
-    def all_faces(self, job: Job) -> FaceSet:
+    def all_faces(self, job: StepContext) -> FaceSet:
         """``training_faces``, and behind them the synthetic ones that were asked for."""
         train = self.training_faces(job.faces)
         return joined(train, pack(str(job.faces_of(self.synthetic)))) if self.synthetic else train
@@ -154,7 +154,7 @@ class Lesson(LessonFields):
         seconds = self.minutes * 60 if self.minutes else shown * seconds_per_face(spec, self.precision)
         return Plan(text, cost.params, cost.macs, seconds)
 
-    def run(self, job: Job) -> Made:
+    def run(self, job: StepContext) -> StepResult:
         from facelet.learn.engine.fit import train  # Lightning takes seconds to import: not before it is needed
 
         device = precisions.pick_device(job.device)
@@ -170,10 +170,10 @@ class Lesson(LessonFields):
                 objective = self.objective(net, spec, faces, job)
             result = train(self._training(job, net, spec, objective, faces, folder), job, device)
         spent = {key: result[key] for key in ("epochs", "steps", "seconds")}
-        return Made(net=folder.net_path, notes=(*self.notes(job), *self.short(spent)), spent=spent)
+        return StepResult(net=folder.net_path, notes=(*self.notes(job), *self.short(spent)), spent=spent)
 
     def start(
-        self, job: Job, spec: NetSpec, before: tuple[FaceNet, NetSpec] | None, faces: FaceSet
+        self, job: StepContext, spec: NetSpec, before: tuple[FaceNet, NetSpec] | None, faces: FaceSet
     ) -> tuple[FaceNet, NetSpec]:
         """The net that is trained, with the weights it starts from; ``before``: the model that those, or its shape, are of."""
         net = spec.build()
@@ -184,8 +184,14 @@ class Lesson(LessonFields):
         return net, spec
 
     def _training(
-        self, job: Job, net: FaceNet, spec: NetSpec, objective: Objective, train: FaceSet, folder: TrainingFolder
-    ) -> Training:
+        self,
+        job: StepContext,
+        net: FaceNet,
+        spec: NetSpec,
+        objective: TrainingTask,
+        train: FaceSet,
+        folder: TrainingFolder,
+    ) -> TrainingConfig:
         """The training with its plan, which is kept in the folder, so that a resumed one has the same."""
         device, exam = precisions.pick_device(job.device), self.exam(job.faces, spec)
         batches = FaceBatches(
@@ -206,7 +212,7 @@ class Lesson(LessonFields):
         if said := precisions.shortfall(device, self.wish(job), precision, kept):
             job.say(f"  {said}")
         job.say(f"  {device.type}, {precision}, batches of {batches.size} faces")
-        return Training(
+        return TrainingConfig(
             name=job.name,
             net=net,
             spec=spec,
@@ -225,11 +231,11 @@ class Lesson(LessonFields):
             record=self.record,
         )
 
-    def wish(self, job: Job) -> precisions.Wish:
+    def wish(self, job: StepContext) -> precisions.Wish:
         """The precision asked for: the step's own, or else the run's."""
         return self.precision if self.precision != "auto" else job.precision  # type: ignore[return-value]
 
-    def notes(self, job: Job) -> tuple[str, ...]:
+    def notes(self, job: StepContext) -> tuple[str, ...]:
         """Lines for the ledger."""
         start = [f"weights start from {self.of}"] if self.of else []
         if self.checkpoint:
@@ -248,7 +254,7 @@ class Lesson(LessonFields):
         decay = WEIGHT_DECAY[self.optimizer] if self.weight_decay is None else self.weight_decay
         return Optimization(self.optimizer, self.lr or LR[self.optimizer], decay, self.clip)
 
-    def fingerprint(self, job: Job, spec: NetSpec) -> str:
+    def fingerprint(self, job: StepContext, spec: NetSpec) -> str:
         """Of everything that decides the result, hardware aside."""
         said = self.model_dump_json(exclude={"tensorboard", "record", "against", "seeds", "checkpoint"})
         parents = [digest(job.net_of(name)) for name in self.needs()]

@@ -25,7 +25,7 @@ PATIENCE = 1000
 """Steps in which a training has to get further than that, the margin's warm-up aside."""
 
 
-class Pulse(NamedTuple):
+class StepDiagnostics(NamedTuple):
     """The numbers of some faces at one step.
 
     Attributes:
@@ -45,19 +45,23 @@ class Pulse(NamedTuple):
 
 
 @torch.no_grad()
-def pulse(step: int, loss: float, cosines: Tensor, labels: Tensor) -> Pulse:
+def pulse(step: int, loss: float, cosines: Tensor, labels: Tensor) -> StepDiagnostics:
     """Reads it from cosines (N, K) of faces and their labels (N,), -1 for a face without identity. Waits for a GPU."""
     cosines, labels = cosines.double()[labels >= 0], labels[labels >= 0]
     if not len(labels):
-        return Pulse(step, loss, math.nan, math.nan, math.nan, math.inf)
+        return StepDiagnostics(step, loss, math.nan, math.nan, math.nan, math.inf)
     own = cosines.gather(1, labels[:, None])[:, 0]
     rest = max(1, cosines.numel() - len(own))
     several = len(labels.unique()) > 1
     spread = cosines.std(0, correction=0).mean().item() if several else math.inf
-    return Pulse(step, loss, own.mean().item(), own.min().item(), ((cosines.sum() - own.sum()) / rest).item(), spread)
+    return StepDiagnostics(
+        step, loss, own.mean().item(), own.min().item(), ((cosines.sum() - own.sum()) / rest).item(), spread
+    )
 
 
-def diagnosis(seen: Pulse, *, lr: float, margin: float, warmup_steps: int = 0, patience: int = PATIENCE) -> str:
+def diagnosis(
+    seen: StepDiagnostics, *, lr: float, margin: float, warmup_steps: int = 0, patience: int = PATIENCE
+) -> str:
     """The first that holds of: not finite, collapsed, dead, saturated.
 
     Args:

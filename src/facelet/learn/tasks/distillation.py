@@ -1,6 +1,6 @@
 """What a distillation minimises: named terms between a student and a teacher, who is asked live or has answered before.
 
->>> objective = Distillation(spec, teacher, {"ce": 0.1, "kd": 0.9}, pair)
+>>> objective = DistillationTask(spec, teacher, {"ce": 0.1, "kd": 0.9}, pair)
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from facelet.errors import FaceletError
 from facelet.learn.data.batches import Batch
 from facelet.learn.tasks.distillation_losses import TERMS, Pair
-from facelet.learn.tasks.task import Objective
-from facelet.learn.teachers.outputs import Seen
+from facelet.learn.tasks.task import TrainingTask
+from facelet.learn.teachers.outputs import ModelOutputs
 from facelet.learn.teachers.teacher import Teacher
 from facelet.nets import FaceNet, NetSpec
 
 
-class Distillation(Objective):
+class DistillationTask(TrainingTask):
     """Weighted sum of terms.
 
     Raises FaceletError when a term is unknown, or asks what the teacher does not know.
@@ -53,7 +53,7 @@ class Distillation(Objective):
         logits = net.classify(embedding)
         hard = self.hard(logits, batch)
         with torch.autocast(logits.device.type, enabled=False):
-            student = Seen(logits.float(), embedding.float(), stages)
+            student = ModelOutputs(logits.float(), embedding.float(), stages)
             losses = {
                 name: self.factors[name] * term(student, told, batch.labels, hard).mean()
                 for name, term in self.terms.items()

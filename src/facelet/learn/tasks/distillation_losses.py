@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from facelet import losses
 from facelet.errors import FaceletError
-from facelet.learn.teachers.outputs import Seen
+from facelet.learn.teachers.outputs import ModelOutputs
 from facelet.registry import Registry
 
 
@@ -38,7 +38,7 @@ class Pair:
     mix: float
 
 
-class Term(nn.Module):
+class DistillationLoss(nn.Module):
     """One loss. ``asks`` names the fields of the teacher's Seen that it reads; ``repeats`` is as of Objective."""
 
     asks: ClassVar[tuple[str, ...]] = ()
@@ -48,45 +48,45 @@ class Term(nn.Module):
         super().__init__()
         self.pair = pair
 
-    def forward(self, student: Seen, teacher: Seen, labels: Tensor, hard: Tensor) -> Tensor:
+    def forward(self, student: ModelOutputs, teacher: ModelOutputs, labels: Tensor, hard: Tensor) -> Tensor:
         """(N,). ``labels``: int64 (N,), -1 unknown; ``hard``: (N,) cross-entropy with labels or votes."""
         raise NotImplementedError
 
 
-TERMS: Registry[type[Term]] = Registry("distillation loss")
+TERMS: Registry[type[DistillationLoss]] = Registry("distillation loss")
 
 
 @TERMS.register("ce")
-class Ce(Term):
+class Ce(DistillationLoss):
     """Cross-entropy with the labels or votes, as without a teacher."""
 
     repeats = True
 
-    def forward(self, student: Seen, teacher: Seen, labels: Tensor, hard: Tensor) -> Tensor:
+    def forward(self, student: ModelOutputs, teacher: ModelOutputs, labels: Tensor, hard: Tensor) -> Tensor:
         return hard
 
 
 @TERMS.register("kd")
-class Kd(Term):
+class Kd(DistillationLoss):
     """See losses.kd."""
 
     repeats = True
     asks = ("logits",)
 
-    def forward(self, student: Seen, teacher: Seen, labels: Tensor, hard: Tensor) -> Tensor:
+    def forward(self, student: ModelOutputs, teacher: ModelOutputs, labels: Tensor, hard: Tensor) -> Tensor:
         assert student.logits is not None
         assert teacher.logits is not None
         return losses.kd(student.logits, teacher.logits, self.pair.temperature)
 
 
 @TERMS.register("dkd")
-class Dkd(Term):
+class Dkd(DistillationLoss):
     """See losses.dkd; 0 for faces without a label."""
 
     repeats = True
     asks = ("logits",)
 
-    def forward(self, student: Seen, teacher: Seen, labels: Tensor, hard: Tensor) -> Tensor:
+    def forward(self, student: ModelOutputs, teacher: ModelOutputs, labels: Tensor, hard: Tensor) -> Tensor:
         assert student.logits is not None
         assert teacher.logits is not None
         value = losses.dkd(
@@ -101,7 +101,7 @@ class Dkd(Term):
 
 
 @TERMS.register("hint")
-class Hint(Term):
+class Hint(DistillationLoss):
     """The student's pooled feature, through a linear + BN regressor, towards the teacher's (a 1x1 convolution, pooled).
 
     With ``mix`` m above 0 (T-SNet's second stage; our reading of it) the stage before the last learns too, through a
@@ -123,7 +123,7 @@ class Hint(Term):
                 raise FaceletError("hint with mix needs a student of two stages or more")
             self.middle = regressor(pair.student_widths[-2], pair.teacher_embedding)
 
-    def forward(self, student: Seen, teacher: Seen, labels: Tensor, hard: Tensor) -> Tensor:
+    def forward(self, student: ModelOutputs, teacher: ModelOutputs, labels: Tensor, hard: Tensor) -> Tensor:
         assert student.embedding is not None
         assert student.stages is not None
         assert teacher.embedding is not None
@@ -138,13 +138,13 @@ class Hint(Term):
 
 
 @TERMS.register("attention")
-class Attention(Term):
+class Attention(DistillationLoss):
     """See losses.attention, averaged over the last three stages of both. Wants the teacher itself, not its kept answers."""
 
     repeats = True
     asks = ("stages",)
 
-    def forward(self, student: Seen, teacher: Seen, labels: Tensor, hard: Tensor) -> Tensor:
+    def forward(self, student: ModelOutputs, teacher: ModelOutputs, labels: Tensor, hard: Tensor) -> Tensor:
         assert student.stages is not None
         assert teacher.stages is not None
         depth = min(3, len(student.stages), len(teacher.stages))
@@ -153,13 +153,13 @@ class Attention(Term):
 
 
 @TERMS.register("rkd")
-class Rkd(Term):
+class Rkd(DistillationLoss):
     """25 losses.rkd_distance + 50 losses.rkd_angle on the pooled features; relations within one process's share of a batch."""
 
     repeats = True
     asks = ("embedding",)
 
-    def forward(self, student: Seen, teacher: Seen, labels: Tensor, hard: Tensor) -> Tensor:
+    def forward(self, student: ModelOutputs, teacher: ModelOutputs, labels: Tensor, hard: Tensor) -> Tensor:
         assert student.embedding is not None
         assert teacher.embedding is not None
         distance = losses.rkd_distance(student.embedding, teacher.embedding)

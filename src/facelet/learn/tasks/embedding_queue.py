@@ -1,6 +1,6 @@
 """The last embeddings that a teacher gave, to compare a face with more than its batch: a ring of fixed length.
 
->>> memory = Memory(width=128)
+>>> memory = EmbeddingQueue(width=128)
 >>> memory.add(embeddings)        # (N, 128)
 >>> memory.all().shape            # (N, 128) of unit length; at most ``size`` of them, the oldest make room
 """
@@ -14,7 +14,7 @@ from torch.nn.functional import normalize
 SIZE = 16_384
 
 
-class Memory(nn.Module):
+class EmbeddingQueue(nn.Module):
     """Part of what a training keeps in its checkpoints, so that a resumed one remembers the same faces.
 
     Attributes:

@@ -1,6 +1,6 @@
 """What an embedding learns from: who is on a face, by a margin; what a teacher's embedding of it is; or both.
 
->>> objective = Recognition(spec, width=128, weights={"cosface": 1.0, "cosine": 5.0}, margin=Margin(...), teacher=teacher)
+>>> objective = RecognitionTask(spec, width=128, weights={"cosface": 1.0, "cosine": 5.0}, margin=Margin(...), teacher=teacher)
 
 A face without identity counts only towards the teacher. Prototypes and projector are trained with the net and left behind.
 """
@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from facelet.errors import FaceletError
 from facelet.learn.data.batches import Batch
 from facelet.learn.tasks.diagnostics import PATIENCE, diagnosis, pulse
-from facelet.learn.tasks.embedding_queue import Memory
-from facelet.learn.tasks.task import Objective
+from facelet.learn.tasks.embedding_queue import EmbeddingQueue
+from facelet.learn.tasks.task import TrainingTask
 from facelet.learn.teachers.teacher import Teacher
 from facelet.losses import embedding as features
 from facelet.losses.margin import arcface, cosface, cosines, margin_at
@@ -58,7 +58,7 @@ class Margin:
     lr: float
 
 
-class Recognition(Objective):
+class RecognitionTask(TrainingTask):
     """Weighted sum of a margin loss and losses on a teacher's embedding.
 
     Args:
@@ -84,7 +84,7 @@ class Recognition(Objective):
         self.projector: nn.Module = nn.Identity()
         self._teacher = (teacher,) if teacher else ()  # in a tuple: neither trained nor saved with this module
         self._features = [name for name in self.factors if name in FEATURES]
-        self.memory: Memory | None = None
+        self.memory: EmbeddingQueue | None = None
         if teacher:
             if teacher.embedding_width is None:
                 raise FaceletError(
@@ -93,7 +93,7 @@ class Recognition(Objective):
             if teacher.embedding_width != width and set(self._features) - {"relational"}:
                 self.projector = nn.Linear(width, teacher.embedding_width, bias=False)
             if "similarity" in self._features:
-                self.memory = Memory(teacher.embedding_width)
+                self.memory = EmbeddingQueue(teacher.embedding_width)
 
     def place(self, device: torch.device) -> None:
         for teacher in self._teacher:

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from facelet.learn.data.batches import Batch
-from facelet.learn.tasks.task import Objective
+from facelet.learn.tasks.task import TrainingTask
 from facelet.nets import FaceNet, NetSpec
 from facelet.nets.layers.capsule import squash
 
 HIDDEN = (512, 1024)
 
 
-class Reconstruction(Objective):
+class ReconstructionTask(TrainingTask):
     """The loss on labels, and ``weight`` times the sum of squared differences to the face's pixels in [0, 1].
 
     The decoder sees the class capsules, all but the label's set to 0.

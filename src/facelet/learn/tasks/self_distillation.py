@@ -7,12 +7,12 @@ from torch import Tensor
 
 from facelet import losses
 from facelet.learn.data.batches import Batch
-from facelet.learn.tasks.task import Objective
+from facelet.learn.tasks.task import TrainingTask
 from facelet.nets import FaceNet, NetSpec
 from facelet.nets.layers.exits import ExitHeads
 
 
-class Exits(Objective):
+class SelfDistillationTask(TrainingTask):
     """Deepest: cross-entropy. Every exit: (1 - share) CE + share T^2 KL(deepest || exit) + feature |F_exit - F_deepest|^2.
 
     The deepest answer and feature are targets, without gradient. ``exits``: None for those that an ExitNet keeps.

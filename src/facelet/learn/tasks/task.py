@@ -2,7 +2,7 @@
 
 >>> losses = objective(net, batch)  # {"ce": ..., "kd": ...}, weighted; their sum is minimised
 
-Subclasses: ``Labels`` (learn.supervised's plain training) here, ``Distillation`` in learn.distillation, ``Exits`` in
+Subclasses: ``ClassificationTask`` (learn.train's plain training) here, ``Distillation`` in learn.tasks.distillation, ``Exits`` in
 learn.self_distill. Their own parameters (regressors, exits) are trained with the net and left behind.
 """
 
@@ -20,7 +20,7 @@ from facelet.learn.data.normalise import Normalise
 from facelet.nets import FaceNet, NetSpec
 
 
-class Objective(nn.Module):
+class TrainingTask(nn.Module):
     """Base: holds the net's normalisation and the loss on labels or votes.
 
     Args:
@@ -80,7 +80,7 @@ class Objective(nn.Module):
         return counts * losses.HARD[self.loss](logits, (1 - self.smoothing) * targets + self.smoothing / classes)
 
 
-class Labels(Objective):
+class ClassificationTask(TrainingTask):
     """The loss on labels or votes alone."""
 
     repeats = True

@@ -1,6 +1,6 @@
 """Several teachers that answer as one: the mean of their probabilities, each asked about the face and, if wanted, its mirror image.
 
->>> teacher = Committee([LiveTeacher(*nets.load(path)) for path in paths], mirror=True)
+>>> teacher = Ensemble([LiveTeacher(*nets.load(path)) for path in paths], mirror=True)
 >>> teacher(batch).logits  # (B, K): logarithms of the mean probabilities
 
 A mean of nets that were trained alike but for the seed is righter, and less sure of itself, than each: Hansen & Salamon 1990,
@@ -17,11 +17,11 @@ from torch import Tensor
 
 from facelet.errors import FaceletError
 from facelet.learn.data.batches import Batch
-from facelet.learn.teachers.outputs import Seen
+from facelet.learn.teachers.outputs import ModelOutputs
 from facelet.learn.teachers.teacher import Teacher
 
 
-class Committee:
+class Ensemble:
     """One or more teachers. A single one still has its embedding, the mean of both views'; of several embeddings there is no mean.
 
     Raises FaceletError when the teachers answer to different classes, or cannot all answer.
@@ -45,13 +45,13 @@ class Committee:
         for member in self.members:
             member.place(device)
 
-    def __call__(self, batch: Batch, /) -> Seen:
+    def __call__(self, batch: Batch, /) -> ModelOutputs:
         views = [batch, mirrored(batch)] if self.mirror else [batch]
         told = [member(view) for member in self.members for view in views]
         logits = _mean_of_probabilities([one.logits for one in told if one.logits is not None])
         embeddings = [one.embedding.float() for one in told if one.embedding is not None]
         together = torch.stack(embeddings).mean(0) if "embedding" in self.knows else None
-        return Seen(logits, together, None)
+        return ModelOutputs(logits, together, None)
 
 
 def mirrored(batch: Batch) -> Batch:

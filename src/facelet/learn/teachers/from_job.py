@@ -7,33 +7,35 @@ from collections.abc import Sequence
 from facelet import nets
 from facelet.faces import FaceSet
 from facelet.learn.device.precision import Wish
-from facelet.learn.teachers.ensemble import Committee
-from facelet.learn.teachers.predictions import Answers, answer, digest
-from facelet.learn.teachers.teacher import KeptTeacher, LiveTeacher, Teacher
-from facelet.step import Job
+from facelet.learn.teachers.ensemble import Ensemble
+from facelet.learn.teachers.predictions import Predictions, answer, digest
+from facelet.learn.teachers.teacher import CachedTeacher, LiveTeacher, Teacher
+from facelet.step import StepContext
 
 
 def together(members: Sequence[Teacher], mirror: bool) -> Teacher:
     """One teacher of several; a single one who is asked about plain faces is itself."""
-    return members[0] if len(members) == 1 and not mirror else Committee(members, mirror)
+    return members[0] if len(members) == 1 and not mirror else Ensemble(members, mirror)
 
 
-def taught_by(names: Sequence[str], job: Job, train: FaceSet, wish: Wish, cache: bool, mirror: bool = False) -> Teacher:
+def taught_by(
+    names: Sequence[str], job: StepContext, train: FaceSet, wish: Wish, cache: bool, mirror: bool = False
+) -> Teacher:
     """Earlier models as teacher: live, or (``cache``) asked once about all faces, their answers kept beside the job's folder,
     where other students find them.
     """
     return together([_taught_by(name, job, train, wish, cache) for name in names], mirror)
 
 
-def _taught_by(name: str, job: Job, train: FaceSet, wish: Wish, cache: bool) -> Teacher:
+def _taught_by(name: str, job: StepContext, train: FaceSet, wish: Wish, cache: bool) -> Teacher:
     path, protocol = job.net_of(name), job.faces.protocol.split_hash
     if not cache:
         return LiveTeacher(*nets.load(path), wish)
     kept = job.folder.parent / f"answers-{name}-{digest(path)}-{train.protocol.split_hash}.npz"
     if kept.exists():
-        return KeptTeacher(Answers.load(kept).aligned(train, protocol))
+        return CachedTeacher(Predictions.load(kept).aligned(train, protocol))
     job.say(f"  asks {name} about {len(train):,} faces and their mirror images")
     asked = answer(path, train, device=job.device, wish=wish, protocol=protocol)
     if job.leads:
         asked.save(kept)
-    return KeptTeacher(asked)
+    return CachedTeacher(asked)

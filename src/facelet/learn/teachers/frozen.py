@@ -12,7 +12,7 @@ from torch import Tensor
 
 from facelet.learn.data.normalise import Normalise
 from facelet.learn.device import precision
-from facelet.learn.teachers.outputs import Seen
+from facelet.learn.teachers.outputs import ModelOutputs
 from facelet.nets import FaceNet, NetSpec
 
 
@@ -29,11 +29,11 @@ class FrozenNet:
         self.normalise.to(device)
         self.normalise.channels_last, self.bf16 = choice.channels_last, choice.bf16
 
-    def __call__(self, faces: Tensor) -> Seen:
+    def __call__(self, faces: Tensor) -> ModelOutputs:
         """Logits (None of a net without classes) and embedding in float32, stages as they are."""
         faces = self.normalise(faces)
         with torch.no_grad(), torch.autocast(faces.device.type, torch.bfloat16, enabled=self.bf16):
             stages = self.net.stages(faces)
             embedding = self.net.embed(stages)
             logits = self.net.classify(embedding).float() if self.classes else None
-        return Seen(logits, embedding.float(), stages)
+        return ModelOutputs(logits, embedding.float(), stages)

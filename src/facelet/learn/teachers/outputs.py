@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 
-class Seen(NamedTuple):
+class ModelOutputs(NamedTuple):
     """What a net says of a batch: logits (N, K), embedding (N, D), maps of its stages, shallow to deep; None where unknown."""
 
     logits: Tensor | None

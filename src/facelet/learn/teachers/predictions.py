@@ -39,7 +39,7 @@ Given = tuple[NDArray[Any] | None, NDArray[Any] | None]
 
 
 @dataclass(frozen=True)
-class Answers:
+class Predictions:
     """Answers of one teacher, a row a face.
 
     Attributes:
@@ -84,7 +84,7 @@ class Answers:
             np.savez(file, names=self.names, meta=np.array(json.dumps(meta)), **arrays)
 
     @classmethod
-    def load(cls, path: str | Path) -> Answers:
+    def load(cls, path: str | Path) -> Predictions:
         """Raises FaceletError when the file is missing, damaged or holds no answers."""
         try:
             with np.load(path, allow_pickle=False) as file:
@@ -102,7 +102,7 @@ class Answers:
         protocol, teacher = (str(meta.get(key) or "") for key in ("protocol", "teacher"))
         return cls(names, **content, classes=classes, protocol=protocol, teacher=teacher, source=str(path))
 
-    def aligned(self, faces: FaceSet, protocol: str = "") -> Answers:
+    def aligned(self, faces: FaceSet, protocol: str = "") -> Predictions:
         """The rows of ``faces``, in their order, and columns in the order of their classes.
 
         Args:
@@ -160,14 +160,14 @@ def answer(
     device: str = "auto",
     wish: precision.Wish = "auto",
     batch: int = 256,
-) -> Answers:
+) -> Predictions:
     """Asks ``model`` about every face, plain and (``mirrored``) as its mirror image.
 
     Args:
         model: a checkpoint (.safetensors), a model file (.onnx: logits, or an identity model's embeddings), or a callable from
             uint8 (N, H, W, C) to (logits or None, embeddings or None).
         teacher: what to call it; a file's hash when left out.
-        protocol: split hash of the set that ``faces`` are of, which ``Answers.aligned`` holds others to.
+        protocol: split hash of the set that ``faces`` are of, which ``Predictions.aligned`` holds others to.
         device, wish: where a checkpoint is asked, and in which precision.
     """
     ask = model if callable(model) else _ask(Path(model), device, wish)
@@ -184,7 +184,7 @@ def answer(
                 parts[f"{prefix}embeddings"].append(np.asarray(embeddings, np.float16))
     arrays: dict[str, Any] = {name: np.concatenate(part) for name, part in parts.items() if part}
     classes = faces.classes if "logits" in arrays and arrays["logits"].shape[1] == len(faces.classes) else ()
-    return Answers(
+    return Predictions(
         faces.names, **arrays, classes=classes, protocol=protocol, teacher=teacher, source=f"answers of {teacher}"
     )
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from facelet.learn.data.batches import Batch
 from facelet.learn.device.precision import Wish
 from facelet.learn.teachers.frozen import FrozenNet
-from facelet.learn.teachers.outputs import Seen
-from facelet.learn.teachers.predictions import Answers
+from facelet.learn.teachers.outputs import ModelOutputs
+from facelet.learn.teachers.predictions import Predictions
 from facelet.nets import FaceNet, NetSpec
 
 
@@ -25,7 +25,7 @@ class Teacher(Protocol):
 
     def place(self, device: torch.device) -> None: ...
 
-    def __call__(self, batch: Batch, /) -> Seen: ...
+    def __call__(self, batch: Batch, /) -> ModelOutputs: ...
 
 
 class LiveTeacher:
@@ -40,14 +40,14 @@ class LiveTeacher:
     def place(self, device: torch.device) -> None:
         self.net.place(device)
 
-    def __call__(self, batch: Batch, /) -> Seen:
+    def __call__(self, batch: Batch, /) -> ModelOutputs:
         return self.net(batch.faces)
 
 
-class KeptTeacher:
+class CachedTeacher:
     """Answers given before, in the order of the training faces; to a mirrored face it gives that of the mirror image."""
 
-    def __init__(self, answers: Answers) -> None:
+    def __init__(self, answers: Predictions) -> None:
         self.answers = answers
         self.classes = None if answers.logits is None else answers.logits.shape[1]
         self.embedding_width = None if answers.embeddings is None else answers.embeddings.shape[1]
@@ -66,7 +66,7 @@ class KeptTeacher:
         pair = np.stack([plain, plain if mirrored is None else mirrored])
         return torch.from_numpy(pair).to(device)
 
-    def __call__(self, batch: Batch, /) -> Seen:
+    def __call__(self, batch: Batch, /) -> ModelOutputs:
         which = batch.mirrored.long()
         logits, embedding = (None if t is None else t[which, batch.rows].float() for t in self._tables)
-        return Seen(logits, embedding, None)
+        return ModelOutputs(logits, embedding, None)

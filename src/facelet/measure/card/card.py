@@ -17,9 +17,9 @@ from pathlib import Path
 from facelet.errors import FaceletError, unknown
 from facelet.faces import SPLITS, FaceSet, PairSet, Protocol, load, load_pairs
 from facelet.measure.card import robustness
-from facelet.measure.card.demographics import Strangers, Sureness, grouped, strangers, sureness
-from facelet.measure.card.provenance import Origin, read_origin
-from facelet.measure.card.robustness import Say, Trial
+from facelet.measure.card.demographics import FalseMatches, GroupConfidence, grouped, strangers, sureness
+from facelet.measure.card.provenance import Provenance, read_origin
+from facelet.measure.card.robustness import CorruptionResult, Say
 from facelet.measure.classification import Classification
 from facelet.measure.efficiency.cost import file_cost
 from facelet.measure.efficiency.latency import TIMED, Latency, bench
@@ -27,7 +27,7 @@ from facelet.measure.efficiency.machine import Machine, machine
 from facelet.measure.evaluation import evaluate_model
 from facelet.measure.metrics.labels import match_labels
 from facelet.measure.pair_evaluation import framed, require_identity
-from facelet.measure.verification import Verification, embedded, verified
+from facelet.measure.verification import PairScores, embedded, verified
 from facelet.models import model_file
 from facelet.models.bundled import found
 from facelet.models.model_file import ModelInfo
@@ -36,7 +36,7 @@ from facelet.runtime.model import Model, require_task
 
 
 @dataclass(frozen=True)
-class OnSource:
+class SourceResult:
     """A model on one source.
 
     ``result``: of classes on one split, or of pairs. ``own``: whether the model was made under this very protocol; where it was
@@ -45,18 +45,18 @@ class OnSource:
 
     protocol: Protocol
     licence: str
-    result: Classification | Verification
+    result: Classification | PairScores
     own: bool | None
 
 
 @dataclass(frozen=True)
-class OnPeople:
+class DemographicResult:
     """A model on faces of which age, gender and race are told. ``skipped``: names that do not tell them."""
 
     source: str
     faces: int
     skipped: int
-    rows: list[Sureness] | list[Strangers]
+    rows: list[GroupConfidence] | list[FalseMatches]
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,11 @@ class Card:
     macs: int
     latency: Latency
     machine: Machine
-    sources: tuple[OnSource, ...]
-    trials: tuple[Trial, ...]
+    sources: tuple[SourceResult, ...]
+    trials: tuple[CorruptionResult, ...]
     threshold: float | None = None
-    people: OnPeople | None = None
-    origin: Origin | None = None
+    people: DemographicResult | None = None
+    origin: Provenance | None = None
     command: str = ""
     runs_on: str = ""
     earlier_origin: str = ""
@@ -156,12 +156,12 @@ def measured(
     told = None
     if portraits:
         say("measuring: people by age, gender and race")
-        rows: list[Sureness] | list[Strangers]
+        rows: list[GroupConfidence] | list[FalseMatches]
         if threshold is None:
             rows = sureness(model.probabilities(portraits.images), groups)
         else:
             rows = strangers(embedded(model.logits, portraits.images), groups, threshold)
-        told = OnPeople(people, len(portraits), skipped, rows)
+        told = DemographicResult(people, len(portraits), skipped, rows)
     say("measuring: latency")
     return Card(
         file=path.name,
@@ -213,19 +213,21 @@ def _require_shared(model: Model, faces: FaceSet) -> None:
         )
 
 
-def _on_faces(model: Model, sets: Sequence[FaceSet], split: str, say: Say) -> tuple[list[OnSource], list[Trial]]:
+def _on_faces(
+    model: Model, sets: Sequence[FaceSet], split: str, say: Say
+) -> tuple[list[SourceResult], list[CorruptionResult]]:
     """An expression model on one split of each set, and under the conditions on that of the first."""
     sources, told = [], model.info.protocol
     for one in sets:
         say(f"measuring: {one.source}")
         own = Protocol.from_json(told).hash == one.protocol.hash if told else False
-        sources.append(OnSource(one.protocol, one.licence, evaluate_model(model, one, split), own))
+        sources.append(SourceResult(one.protocol, one.licence, evaluate_model(model, one, split), own))
     plain = sources[0].result
     assert isinstance(plain, Classification)
     return sources, robustness.on_faces(model, sets[0], plain, say)
 
 
-def _on_pairs(model: Model, pairs: PairSet, say: Say) -> tuple[list[OnSource], list[Trial], float, int]:
+def _on_pairs(model: Model, pairs: PairSet, say: Say) -> tuple[list[SourceResult], list[CorruptionResult], float, int]:
     """An identity model on pairs, under the conditions, at which threshold, and the length of its embeddings."""
     say(f"measuring: {pairs.source}")
     embeddings = embedded(model.logits, pairs.images)
@@ -233,7 +235,7 @@ def _on_pairs(model: Model, pairs: PairSet, say: Say) -> tuple[list[OnSource], l
     threshold = model.info.threshold
     assert threshold is not None
     trials = robustness.on_pairs(model, pairs, embeddings, threshold, say)
-    return [OnSource(pairs.protocol, pairs.licence, result, None)], trials, threshold, embeddings.shape[1]
+    return [SourceResult(pairs.protocol, pairs.licence, result, None)], trials, threshold, embeddings.shape[1]
 
 
 def _card_bytes(info: ModelInfo) -> int:

@@ -36,7 +36,7 @@ PAIRS = 100_000
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class DemographicGroup:
     """Faces that have one label in common. ``kind``: "age", "gender", "race", or "" for all. ``rows``: int64, their positions."""
 
     kind: str
@@ -48,7 +48,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Sureness:
+class GroupConfidence:
     """How an expression model answers ``n`` faces of a group.
 
     Attributes:
@@ -68,7 +68,7 @@ class Sureness:
 
 
 @dataclass(frozen=True)
-class Strangers:
+class FalseMatches:
     """How an identity model takes two photos of a group for one person: ``share`` of ``n`` pairs, with its interval."""
 
     kind: str
@@ -79,7 +79,7 @@ class Strangers:
     high: float
 
 
-def grouped(names: Sequence[str]) -> tuple[list[Group], int]:
+def grouped(names: Sequence[str]) -> tuple[list[DemographicGroup], int]:
     """Groups of the faces whose ``names`` (paths or file names) are as UTKFace's, and how many are not; empty ones are left out.
 
     Raises FaceletError when none is.
@@ -94,19 +94,21 @@ def grouped(names: Sequence[str]) -> tuple[list[Group], int]:
         )
     labels = np.array([[int(part) for part in match.groups()] for match in found if match])
     ages = np.searchsorted(list(AGES.values()), labels[:, 0])
-    groups = [Group("", "all", known)]
+    groups = [DemographicGroup("", "all", known)]
     for kind, said, numbers in (
         ("age", tuple(AGES), ages),
         ("gender", GENDERS, labels[:, 1]),
         ("race", RACES, labels[:, 2]),
     ):
         groups += [
-            Group(kind, name, known[numbers == number]) for number, name in enumerate(said) if (numbers == number).any()
+            DemographicGroup(kind, name, known[numbers == number])
+            for number, name in enumerate(said)
+            if (numbers == number).any()
         ]
     return groups, len(names) - len(known)
 
 
-def sureness(probabilities: NDArray[np.float32], groups: Sequence[Group]) -> list[Sureness]:
+def sureness(probabilities: NDArray[np.float32], groups: Sequence[DemographicGroup]) -> list[GroupConfidence]:
     """What the answers (N, K) of an expression model are like in each group."""
     confidence, answers = probabilities.max(1), probabilities.argmax(1)
     found = []
@@ -114,7 +116,7 @@ def sureness(probabilities: NDArray[np.float32], groups: Sequence[Group]) -> lis
         n, unsure = len(group.rows), int((confidence[group.rows] < UNSURE).sum())
         counts = np.bincount(answers[group.rows], minlength=probabilities.shape[1])
         found.append(
-            Sureness(
+            GroupConfidence(
                 group.kind,
                 group.name,
                 n,
@@ -128,8 +130,8 @@ def sureness(probabilities: NDArray[np.float32], groups: Sequence[Group]) -> lis
 
 
 def strangers(
-    embeddings: NDArray[np.float32], groups: Sequence[Group], threshold: float, seed: int = 0
-) -> list[Strangers]:
+    embeddings: NDArray[np.float32], groups: Sequence[DemographicGroup], threshold: float, seed: int = 0
+) -> list[FalseMatches]:
     """What ``threshold`` accepts of the pairs of two photos of each group, or of PAIRS of them drawn by chance.
 
     One face is in many pairs, so the interval is narrower than it should be. A group of one is left out.
@@ -147,5 +149,5 @@ def strangers(
             other = (first + generator.integers(1, faces, PAIRS)) % faces
         scores = cosines(embeddings, group.rows[np.stack([first, other], 1)])
         n, accepted = len(scores), int((scores >= threshold).sum())
-        found.append(Strangers(group.kind, group.name, n, accepted / n, *wilson(accepted, n)))
+        found.append(FalseMatches(group.kind, group.name, n, accepted / n, *wilson(accepted, n)))
     return found

@@ -17,12 +17,12 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 
 from facelet.faces import Protocol
-from facelet.measure.card.card import EARLIER, NO_RUN, Card, OnSource
+from facelet.measure.card.card import EARLIER, NO_RUN, Card, SourceResult
 from facelet.measure.card.demographics import UNSURE
 from facelet.measure.classification import Classification
 from facelet.measure.metrics.intervals import Difference, mean_of_shares, wilson
 from facelet.measure.metrics.scores import BINS, Scores
-from facelet.measure.verification import Verification
+from facelet.measure.verification import PairScores
 from facelet.models.model_file import ModelInfo
 from facelet.text import amount, as_text, duration, megabytes, milliseconds, percent, signed
 
@@ -111,7 +111,7 @@ def lead(card: Card) -> str:
     """What the model is, in one or two sentences."""
     result, source = card.sources[0].result, card.sources[0].protocol.source
     cost = f"{megabytes(card.bytes)} ({card.info.precision}) and {milliseconds(card.latency.p50_ms)} a face"
-    if isinstance(result, Verification):
+    if isinstance(result, PairScores):
         told = f"{100 * result.accuracy:.2f} ± {100 * result.standard_error:.2f} % of {len(result.same):,} pairs"
         what = f"turns a face into {card.width} numbers that are near those of the same person's other photos"
         return f"It {what}. It answers {told} of {source} rightly, in {cost}."
@@ -122,9 +122,9 @@ def lead(card: Card) -> str:
     return f"It says which of {card.width} expressions a face shows. It answers {told} of {source} rightly, in {cost}{beside}."
 
 
-def about(one: OnSource) -> str:
+def about(one: SourceResult) -> str:
     """What an expression model has had to do with these faces before; "" of pairs."""
-    if one.own is None or isinstance(one.result, Verification):
+    if one.own is None or isinstance(one.result, PairScores):
         return ""
     if not one.own:
         whole = " These are no test faces, which flatters if it has." if one.result.split != "test" else ""

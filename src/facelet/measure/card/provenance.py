@@ -24,7 +24,7 @@ from facelet.models.bundled import found
 
 
 @dataclass(frozen=True)
-class Origin:
+class Provenance:
     """How a model was made.
 
     Attributes:
@@ -50,7 +50,7 @@ class Origin:
         return sum(row.seconds for row in self.lineage)
 
 
-def read_origin(folder: str | Path, model: str | Path) -> Origin:
+def read_origin(folder: str | Path, model: str | Path) -> Provenance:
     """Raises FaceletError when ``folder`` holds no finished run, or none of its models is the file ``model``."""
     place = existing(folder, "folder of a run")
     for name, hint in (
@@ -63,7 +63,7 @@ def read_origin(folder: str | Path, model: str | Path) -> Origin:
     own = _row_of(place, ledger, Path(model))
     lineage = (*_ancestors(ledger, own), own)
     names = {row.name for row in lineage}
-    return Origin(
+    return Provenance(
         command=shareable_command(str(told.get("command", ""))),
         recipe=shareable_recipe((place / "recipe.yaml").read_text("utf-8")) if (place / "recipe.yaml").exists() else "",
         facelet=str(told.get("facelet", "")),

@@ -29,7 +29,7 @@ Say = Callable[[str], object]
 
 
 @dataclass(frozen=True)
-class Trial:
+class CorruptionResult:
     """A model under one condition.
 
     Attributes:
@@ -51,7 +51,7 @@ class Trial:
     far: float | None = None
 
 
-def on_faces(model: Model, faces: FaceSet, plain: Classification, say: Say | None = None) -> list[Trial]:
+def on_faces(model: Model, faces: FaceSet, plain: Classification, say: Say | None = None) -> list[CorruptionResult]:
     """An expression model on the split of ``faces`` that ``plain``, its answers about them as they are, is of.
 
     The first trial is of ``plain`` itself. ``say`` is told each condition before it is tried.
@@ -79,7 +79,7 @@ def on_faces(model: Model, faces: FaceSet, plain: Classification, say: Say | Non
 
 def on_pairs(
     model: Model, pairs: PairSet, embeddings: NDArray[np.float32], threshold: float, say: Say | None = None
-) -> list[Trial]:
+) -> list[CorruptionResult]:
     """An identity model on ``pairs`` (of its size) at a ``threshold``, their second pictures made worse.
 
     ``embeddings`` (N, D): of all faces of ``pairs`` as they are, of which the first trial is. A pair is right when it is accepted
@@ -104,9 +104,11 @@ def on_pairs(
     return found
 
 
-def _trial(condition: str, strength: str, right: NDArray[np.bool_], change: Difference | None, **more: float) -> Trial:
+def _trial(
+    condition: str, strength: str, right: NDArray[np.bool_], change: Difference | None, **more: float
+) -> CorruptionResult:
     n, count = len(right), int(right.sum())
-    return Trial(condition, strength, n, count / n, *wilson(count, n), change, **more)
+    return CorruptionResult(condition, strength, n, count / n, *wilson(count, n), change, **more)
 
 
 def _confidence(result: Classification) -> float:

@@ -5,11 +5,10 @@ Cost(params=1261372, macs=25067288, bytes=0)
 >>> file_cost("student.onnx")
 Cost(params=1253282, macs=25067288, bytes=5039993)
 
-MACs count convolutions and matrix products, at batch 1; the rest (activations, pooling, joins) is not counted though it
-takes time: latency is measured, not derived from this. A net is counted as its file will have it where its layers are Fusable
-(nets.fusing); a file still has fewer parameters because each batch norm's scale and shift have been folded into the convolution
-before it.
-"""
+MACs count convolutions and matrix products, at batch 1; the rest (activations, pooling, joins) is not counted though it takes
+time: latency is measured, not derived from this. A net is counted as its file will have it where its layers are Fusable
+(nets.layers.fusable); a file still has fewer parameters because each batch norm's scale and shift have been folded into the
+convolution before it."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from facelet.measure.classification import Classification
-from facelet.measure.verification import FARS, Verification
+from facelet.measure.verification import FARS, PairScores
 from facelet.text import percent
 
 
@@ -98,9 +98,9 @@ class Row(BaseModel):
         return "faces" if self.balanced_accuracy is not None else "pairs"
 
 
-def figures(result: Classification | Verification) -> dict[str, Any]:
+def figures(result: Classification | PairScores) -> dict[str, Any]:
     """The fields of a Row that follow from a model's answers."""
-    if isinstance(result, Verification):
+    if isinstance(result, PairScores):
         low, high = result.interval
         supported = result.supported
         tars = [result.at_far(far).tar if far in supported else None for far in FARS]

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from facelet.measure.report.svg import INK, MUTED, PAPER, drawing, marker, series, short
-from facelet.measure.verification import Verification
+from facelet.measure.verification import PairScores
 
 LEFT = 3.0
 """How far the axis reaches below the smallest FAR that is known, as a factor."""
 
 
-def roc_plot(results: Mapping[str, Verification], numbers: Mapping[str, int]) -> str:
+def roc_plot(results: Mapping[str, PairScores], numbers: Mapping[str, int]) -> str:
     """TAR against FAR (log) as SVG, with Wilson's interval at each of FARS; ``numbers``: of the colours. "" without results."""
     if not results:
         return ""

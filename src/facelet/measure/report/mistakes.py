@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from facelet.faces import FaceSet, PairSet
 from facelet.io import pixels
 from facelet.measure.classification import Classification
-from facelet.measure.verification import Verification
+from facelet.measure.verification import PairScores
 
 WRONG_FACES = 24
 WRONG_PAIRS = 12
@@ -79,7 +79,7 @@ def _picture(image: NDArray[np.uint8]) -> str:
     return _uri(data.tobytes())
 
 
-def wrong_pairs(result: Verification, pairs: PairSet) -> list[WrongPair]:
+def wrong_pairs(result: PairScores, pairs: PairSet) -> list[WrongPair]:
     """Those whose scores lie furthest beyond their folds' thresholds, of each kind as many."""
     beyond = np.abs(result.scores - np.array(result.thresholds)[result.folds])
     found = []

@@ -29,7 +29,7 @@ from facelet.measure.report import plots
 from facelet.measure.report.curves import AXES, roc_plot, trade
 from facelet.measure.report.mistakes import embedded, wrong_faces, wrong_pairs
 from facelet.measure.report.svg import SERIES
-from facelet.measure.verification import Verification
+from facelet.measure.verification import PairScores
 from facelet.text import amount, duration, hundredths, megabytes, milliseconds, percent, points, signed
 
 MODELS_COMPARED = 5
@@ -55,7 +55,7 @@ def write_report(
     title: str,
     ledger: Ledger,
     protocol: Protocol,
-    evaluations: Mapping[str, Classification | Verification],
+    evaluations: Mapping[str, Classification | PairScores],
     faces: FaceSet | PairSet,
     curves: Mapping[str, plots.Curve] | None = None,
     stopping: Mapping[str, plots.Curve] | None = None,
@@ -87,7 +87,7 @@ def write_report(
             raise FaceletError(
                 f"the answers of {name!r} are not of the {len(faces):,} faces or pairs given to the report"
             )
-    pairs = {name: result for name, result in evaluations.items() if isinstance(result, Verification)}
+    pairs = {name: result for name, result in evaluations.items() if isinstance(result, PairScores)}
     classes = {name: result for name, result in evaluations.items() if isinstance(result, Classification)}
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= FILTERS
@@ -192,8 +192,8 @@ def _shares(scores: Scores) -> list[list[float]]:
     return (scores.confusion / np.maximum(scores.confusion.sum(1, keepdims=True), 1)).tolist()
 
 
-def _are_of(result: Classification | Verification, faces: FaceSet | PairSet) -> bool:
-    if isinstance(result, Verification):
+def _are_of(result: Classification | PairScores, faces: FaceSet | PairSet) -> bool:
+    if isinstance(result, PairScores):
         return isinstance(faces, PairSet) and faces.protocol.hash == result.protocol
     return (
         isinstance(faces, FaceSet)

@@ -35,14 +35,14 @@ ATTENTION: dict[Attention, Callable[[int], nn.Module]] = {
 }
 
 
-class Answer(NamedTuple):
+class ExitOutput(NamedTuple):
     """What one exit says: logits (N, K), and the feature (N, D) behind them, of the net's own embedding width."""
 
     logits: Tensor
     feature: Tensor
 
 
-class Exit(nn.Module):
+class ExitBranch(nn.Module):
     """One exit. ``halvings``: how many times the map is halved, at least one convolution."""
 
     def __init__(self, width: int, halvings: int, classes: int, embedding_width: int, attention: Attention) -> None:
@@ -55,9 +55,9 @@ class Exit(nn.Module):
         )
         self.fc = nn.Linear(embedding_width, classes)
 
-    def forward(self, maps: Tensor) -> Answer:
+    def forward(self, maps: Tensor) -> ExitOutput:
         feature = self.body(self.attention(maps)).mean((2, 3))
-        return Answer(self.fc(feature), feature)
+        return ExitOutput(self.fc(feature), feature)
 
 
 class ExitHeads(nn.Module):
@@ -87,7 +87,8 @@ class ExitHeads(nn.Module):
             raise FaceletError("a net of one stage has no place for an exit, expected two stages or more")
         steps = list(halvings) if halvings is not None else list(range(len(shallow), 0, -1))
         self.exits = nn.ModuleList(
-            Exit(width, step, classes, embedding_width, attention) for width, step in zip(shallow, steps, strict=True)
+            ExitBranch(width, step, classes, embedding_width, attention)
+            for width, step in zip(shallow, steps, strict=True)
         )
         initialise(self)
 
@@ -103,14 +104,14 @@ class ExitHeads(nn.Module):
         halvings = [max(0, round(math.log2(each.shape[2] / last))) for each in maps[:-1]]
         return cls(net.stage_widths, classes, net.embedding_width, halvings, attention)
 
-    def forward(self, stages: list[Tensor]) -> list[Answer]:
+    def forward(self, stages: list[Tensor]) -> list[ExitOutput]:
         """``net.stages(images)`` to one answer per exit, shallow to deep."""
         return [each(maps) for each, maps in zip(self.exits, stages[:-1], strict=True)]
 
     @property
     def attentions(self) -> list[nn.Module]:
         """The attention of each exit."""
-        return [cast(Exit, each).attention for each in self.exits]
+        return [cast(ExitBranch, each).attention for each in self.exits]
 
 
 class ExitNet(FaceNet):

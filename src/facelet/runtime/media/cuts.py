@@ -1,6 +1,6 @@
 """Cuts in a video: frames after which another shot has begun, so that no face is followed across.
 
->>> cuts = Cuts()
+>>> cuts = CutDetector()
 >>> [frame.number for frame in video.frames() if cuts.began(frame.image)]
 [20, 82, 211]
 
@@ -30,7 +30,7 @@ SIDE = 24
 BINS = 8
 
 
-class Cuts:
+class CutDetector:
     """Looks at the frames of one video in their order, whatever time lies between them."""
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ from facelet.errors import FaceletError
 from facelet.io.files import writing
 from facelet.io.pixels import Image
 from facelet.runtime.analyzer import Analyzer, Face, Finder
-from facelet.runtime.media.cuts import Cuts
+from facelet.runtime.media.cuts import CutDetector
 from facelet.runtime.media.photos import DRAWN
 from facelet.runtime.media.tracker import Track, Tracker
 from facelet.runtime.media.video import Video, Writer, require_every
@@ -37,7 +37,7 @@ LISTED = 40
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class FrameResult:
     """A frame that was looked at: seconds from the start, its picture, its faces and the track of each, whether a shot began."""
 
     seconds: float
@@ -47,7 +47,7 @@ class Seen:
     cut: bool = False
 
 
-class Telling(Protocol):
+class FaceCaption(Protocol):
     """What is told of a face."""
 
     title: str
@@ -84,7 +84,7 @@ def watch(
     detector: Finder | str | Path = "",
     every: float = 0.0,
     identity: Model | str | Path = "",
-) -> Iterator[Seen]:
+) -> Iterator[FrameResult]:
     """Faces of a video, or of a webcam by its number, frame by frame.
 
     Args:
@@ -105,17 +105,17 @@ def _tracker(analyzer: Analyzer) -> Tracker:
     return Tracker(thresholds[0] if thresholds else None)
 
 
-def _look(video: Video, analyzer: Analyzer, tracker: Tracker, every: float) -> Iterator[Seen]:
-    cuts = Cuts()
+def _look(video: Video, analyzer: Analyzer, tracker: Tracker, every: float) -> Iterator[FrameResult]:
+    cuts = CutDetector()
     for frame in video.frames(every):
         faces, cut = analyzer.analyze(frame.image), cuts.began(frame.image)
-        yield Seen(frame.seconds, frame.image, faces, tracker.follow(faces, frame.seconds, cut), cut)
+        yield FrameResult(frame.seconds, frame.image, faces, tracker.follow(faces, frame.seconds, cut), cut)
 
 
 def command(
     place: str,
     analyzer: Analyzer,
-    telling: Telling,
+    telling: FaceCaption,
     *,
     every: float = 0.0,
     save: str = "",
@@ -161,7 +161,7 @@ def _writer(folder: str, video: Video, every: float, closing: ExitStack) -> Writ
     return writer
 
 
-def _drawn(seen: Seen, telling: Telling) -> Image:
+def _drawn(seen: FrameResult, telling: FaceCaption) -> Image:
     from facelet.runtime.drawing.draw import draw
 
     faces = [
@@ -176,7 +176,7 @@ def _about(video: Video) -> dict[str, Any]:
     return {"file": plain(video.place), "width": width, "height": height, "fps": round(video.fps, 3)}
 
 
-def _document(seen: Seen, telling: Telling) -> dict[str, Any]:
+def _document(seen: FrameResult, telling: FaceCaption) -> dict[str, Any]:
     faces = [
         {
             "track": track.number,
@@ -194,7 +194,7 @@ def _line(document: dict[str, Any]) -> None:
     print(json.dumps(document), flush=True)
 
 
-def _with_progress(frames: Iterator[Seen], video: Video) -> Iterator[Seen]:
+def _with_progress(frames: Iterator[FrameResult], video: Video) -> Iterator[FrameResult]:
     """The same frames, with a bar on standard error where a person watches and the end is known."""
     if not video.count or not sys.stderr.isatty():
         yield from frames
@@ -208,7 +208,7 @@ def _with_progress(frames: Iterator[Seen], video: Video) -> Iterator[Seen]:
             yield seen
 
 
-def _show(tracks: Sequence[Track], telling: Telling, looked: int, folder: str, console: Console) -> None:
+def _show(tracks: Sequence[Track], telling: FaceCaption, looked: int, folder: str, console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 

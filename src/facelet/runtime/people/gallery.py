@@ -24,8 +24,8 @@ from facelet.errors import FaceletError
 from facelet.runtime.analyzer import Analyzer, Face, Finder, Photo
 from facelet.runtime.model import Model
 from facelet.runtime.people import database, subject
-from facelet.runtime.people.store import Enrolled, EnrolledFace, Maker, Person, checked_name
-from facelet.runtime.people.subject import Sitter
+from facelet.runtime.people.store import Enrolled, EnrolledFace, EnrolledPerson, Maker, checked_name
+from facelet.runtime.people.subject import Subject
 from facelet.text import plain
 
 
@@ -44,7 +44,7 @@ class Match:
 
 
 @dataclass(frozen=True)
-class Alike:
+class Lookalike:
     """A face that is as like another person's as the threshold asks: the photo, the other name, the cosine."""
 
     photo: str
@@ -70,7 +70,7 @@ class Enrollment:
     name: str
     faces: int
     already: int = 0
-    alike: tuple[Alike, ...] = ()
+    alike: tuple[Lookalike, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -153,18 +153,18 @@ class Gallery:
             subject.require_size(sitters, self.analyzer.model.info)
         return self._enroll(name, sitters, maker)
 
-    def _enroll(self, name: str, sitters: Sequence[Sitter], maker: Maker) -> Enrollment:
+    def _enroll(self, name: str, sitters: Sequence[Subject], maker: Maker) -> Enrollment:
         enrolled = self._opened(create=True)
         vectors = np.stack([sitter.vector for sitter in sitters])
         notes = [sitter.note for sitter in sitters if sitter.note]
-        alike: list[Alike] = []
+        alike: list[Lookalike] = []
         if self._threshold is None and self.analyzer.model.info.threshold is None:
             notes.append("the model has no threshold: not looked whether the face is enrolled under another name")
         else:
             enrolled.require(maker)
             others = enrolled.nearest(vectors, but=name)
             likeness = zip(sitters, others, strict=True)
-            alike = [Alike(sitter.photo, *other) for sitter, other in likeness if other[1] >= self.threshold]
+            alike = [Lookalike(sitter.photo, *other) for sitter, other in likeness if other[1] >= self.threshold]
         added = enrolled.add(name, vectors, [sitter.photo for sitter in sitters], maker)
         return Enrollment(name, added, len(sitters) - added, tuple(alike), tuple(notes))
 
@@ -196,7 +196,7 @@ class Gallery:
         """Deletes people for good, all ``names`` or none; how many faces each had. Raises FaceletError for an unknown name."""
         return self._opened().remove(names)
 
-    def people(self) -> list[Person]:
+    def people(self) -> list[EnrolledPerson]:
         """Everyone who is enrolled, by name."""
         return self._opened().people()
 

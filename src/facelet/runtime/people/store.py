@@ -45,7 +45,7 @@ class Maker(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Person:
+class EnrolledPerson:
     """A name in a gallery: how many faces, and when the first and the last were enrolled (ISO 8601, UTC)."""
 
     name: str
@@ -159,11 +159,11 @@ class Enrolled:
         with self._using() as connection:
             return int(connection.execute("SELECT count(*) FROM face").fetchone()[0])
 
-    def people(self) -> list[Person]:
+    def people(self) -> list[EnrolledPerson]:
         """Everyone, by name."""
         query = "SELECT name, count(*), min(enrolled), max(enrolled) FROM face GROUP BY name ORDER BY name"
         with self._using() as connection:
-            return [Person(*row) for row in connection.execute(query)]
+            return [EnrolledPerson(*row) for row in connection.execute(query)]
 
     def faces(self) -> Iterator[EnrolledFace]:
         """Every face, by name, in the order of their enrolment."""

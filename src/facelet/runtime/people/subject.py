@@ -35,7 +35,7 @@ WEAKER = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class Sitter:
+class Subject:
     """The face that a photo is about.
 
     Attributes:
@@ -97,7 +97,7 @@ def threshold_of(model: Model, given: float | None = None) -> float:
     return threshold
 
 
-def only_face(analyzer: Analyzer, photo: Photo, largest: bool = False) -> Sitter:
+def only_face(analyzer: Analyzer, photo: Photo, largest: bool = False) -> Subject:
     """The one face of a photo; of several the largest, when ``largest``.
 
     What is far smaller than the largest, and weaker, is ignored, which the note says.
@@ -127,10 +127,10 @@ def only_face(analyzer: Analyzer, photo: Photo, largest: bool = False) -> Sitter
         )
     notes += faces[0].warnings
     note = f"{name}: {'; '.join(notes)}" if notes else ""
-    return Sitter(faces[0], plain(photo.name) if isinstance(photo, Path) else "", note)
+    return Subject(faces[0], plain(photo.name) if isinstance(photo, Path) else "", note)
 
 
-def require_size(sitters: Sequence[Sitter], info: ModelInfo) -> None:
+def require_size(sitters: Sequence[Subject], info: ModelInfo) -> None:
     """Raises FaceletError for a face too small to know anyone by: a gallery would compare everybody with its blur."""
     least = SMALL_SHARE * info.measured_from
     for sitter in sitters:

@@ -22,7 +22,7 @@ from facelet.measure.efficiency.cost import graph_macs, shapes_at_one
 from facelet.nets.layers.exits import ExitNet
 from facelet.nets.spec import NetSpec
 from facelet.shrink.channel_routes import shorten
-from facelet.shrink.exits.thresholds import Work
+from facelet.shrink.exits.thresholds import ExitMacs
 from facelet.shrink.export import graph_of
 
 
@@ -63,12 +63,12 @@ def staged(net: ExitNet, spec: NetSpec, kept: Sequence[int] | None = None) -> li
     return parts
 
 
-def work_of(parts: Sequence[onnx.ModelProto]) -> Work:
+def work_of(parts: Sequence[onnx.ModelProto]) -> ExitMacs:
     """MACs of the parts' stages and heads, of all exits."""
     whole = [graph_macs(part) for part in parts]
     stages = [graph_macs(cut(part, part.graph.input[0].name, ["map"], "a stage")) for part in parts[:-1]]
     heads = [both - stage for both, stage in zip(whole, stages, strict=False)]
-    return Work((*stages, whole[-1]), tuple(heads))
+    return ExitMacs((*stages, whole[-1]), tuple(heads))
 
 
 def cut(model: onnx.ModelProto, source: str, targets: list[str], what: str) -> onnx.ModelProto:

@@ -1,6 +1,6 @@
 """What a net that stops early would cost and answer at every confidence: from all exits' answers on some faces.
 
->>> work = Work(stages=(2_000_000, 5_000_000, 9_000_000), heads=(400_000, 300_000))
+>>> work = ExitMacs(stages=(2_000_000, 5_000_000, 9_000_000), heads=(400_000, 300_000))
 >>> kept = choose_exits(logits, labels, work, allowance=0.003)               # logits (exits, N, K), shallow to deep
 >>> point = choose(curve(logits[[*kept, -1]], labels, work.upto(kept)), allowance=0.003)
 >>> point.threshold, point.accuracy, point.macs
@@ -29,7 +29,7 @@ KEPT = 12
 
 
 @dataclass(frozen=True)
-class Point:
+class ThresholdPoint:
     """One threshold.
 
     Attributes:
@@ -51,7 +51,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Work:
+class ExitMacs:
     """MACs of the parts of a net with exits, for one face.
 
     Attributes:
@@ -76,7 +76,7 @@ def curve(
     macs: Sequence[int],
     temperature: float = 1.0,
     thresholds: Sequence[float] = GRID,
-) -> list[Point]:
+) -> list[ThresholdPoint]:
     """A point for each threshold; by default from NEVER down to 0.
 
     Args:
@@ -91,7 +91,9 @@ def curve(
         stops = stopping(sure, threshold)
         shares = np.bincount(stops, minlength=len(logits)) / len(labels)
         accuracy = float(right[stops, faces].mean())
-        points.append(Point(threshold, accuracy, float(shares @ np.asarray(macs, float)), tuple(shares.tolist())))
+        points.append(
+            ThresholdPoint(threshold, accuracy, float(shares @ np.asarray(macs, float)), tuple(shares.tolist()))
+        )
     return points
 
 
@@ -107,14 +109,14 @@ def stopping(sure: NDArray[np.float32], threshold: float) -> NDArray[np.int64]:
     return stops.argmax(0)
 
 
-def choose(points: Sequence[Point], allowance: float) -> Point:
+def choose(points: Sequence[ThresholdPoint], allowance: float) -> ThresholdPoint:
     """The one of fewest MACs whose accuracy is at most ``allowance`` (a share) below that of never stopping, the first point."""
     least = points[0].accuracy - allowance - 1e-12
     return min((point for point in points if point.accuracy >= least), key=lambda point: point.macs)
 
 
 def choose_exits(
-    logits: NDArray[np.float32], labels: NDArray[np.int64], work: Work, allowance: float, temperature: float = 1.0
+    logits: NDArray[np.float32], labels: NDArray[np.int64], work: ExitMacs, allowance: float, temperature: float = 1.0
 ) -> tuple[int, ...]:
     """The exits (0 the shallowest, at least one) of which ``choose`` finds the fewest MACs; the fewer exits of equals.
 
@@ -131,7 +133,7 @@ def choose_exits(
     return min(choices, key=macs)
 
 
-def thinned(points: Sequence[Point]) -> tuple[ExitPoint, ...]:
+def thinned(points: Sequence[ThresholdPoint]) -> tuple[ExitPoint, ...]:
     """KEPT points at even steps of what they save, for a model file: its speed 0 never stops early, 1 always does at once."""
     macs = np.array([point.macs for point in points])
     saved = (macs[0] - macs) / max(macs[0] - macs[-1], 1e-9)

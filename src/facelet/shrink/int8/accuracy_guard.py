@@ -24,7 +24,7 @@ from facelet.runtime.model import Model
 
 
 @dataclass(frozen=True)
-class Score:
+class ValidationScore:
     """Validation accuracy by ONNX Runtime: ``right`` of ``n`` faces or pairs; ``cosine``: mean to the parent's embeddings."""
 
     right: int
@@ -39,7 +39,7 @@ class Score:
     def unit(self) -> str:
         return "faces" if self.cosine is None else "pairs"
 
-    def within(self, allowance: float, of: Score, cosine: float = 0.0) -> bool:
+    def within(self, allowance: float, of: ValidationScore, cosine: float = 0.0) -> bool:
         """Whether it is at most ``allowance`` percentage points below ``of``, and embeddings are as near as ``cosine``."""
         near = self.cosine is None or self.cosine >= cosine
         return near and 100 * (of.right - self.right) / self.n <= allowance + 1e-9
@@ -49,7 +49,7 @@ class Score:
         return f"{100 * self.share:.2f} %{near}"
 
 
-Guard = Callable[[Path], Score]
+Guard = Callable[[Path], ValidationScore]
 
 
 def guard_for(info: ModelInfo, faces: FaceSet, parent: Path) -> Guard:
@@ -69,9 +69,9 @@ def _of_classes(val: FaceSet, info: ModelInfo) -> Guard:
             f"quantize needs labelled val faces to hold the allowance against, and {val.source} has none"
         )
 
-    def score(path: Path) -> Score:
+    def score(path: Path) -> ValidationScore:
         answers = Model.load(path).logits(known.images).argmax(1)
-        return Score(int((answers == known.labels).sum()), len(known))
+        return ValidationScore(int((answers == known.labels).sum()), len(known))
 
     return score
 
@@ -80,10 +80,10 @@ def _of_identity(val: FaceSet, parent: Path) -> Guard:
     pairs = draw_pairs(val)
     before = Model.load(parent).embeddings(pairs.images)
 
-    def score(path: Path) -> Score:
+    def score(path: Path) -> ValidationScore:
         model = Model.load(path)
         result = evaluate_pairs_model(model, pairs)
         near = (model.embeddings(pairs.images) * before).sum(1).mean()
-        return Score(int(result.correct.sum()), len(pairs), float(near))
+        return ValidationScore(int(result.correct.sum()), len(pairs), float(near))
 
     return score

@@ -1,7 +1,7 @@
 """An fp32 graph in int8: ranges from faces, then QuantizeLinear/DequantizeLinear pairs around what is to be quantized.
 
 >>> graph = Calibrated("student.onnx", inputs)          # quant_pre_process, ranges of all maps
->>> model = graph.quantized(Choice("u8s8"))             # an onnx.ModelProto in QDQ form
+>>> model = graph.quantized(QuantizationConfig("u8s8"))             # an onnx.ModelProto in QDQ form
 
 Static quantization as ONNX Runtime does it, weights per channel. Computing operators (Conv, Gemm, MatMul) are quantized.
 Operators that only pass values on (Concat, Split, Relu, ...) are too: a shuffle net that goes from int8 to float and back
@@ -51,7 +51,7 @@ Types = Literal["u8s8", "s8s8"]
 
 
 @dataclass(frozen=True)
-class Choice:
+class QuantizationConfig:
     """How a graph is to be quantized.
 
     Attributes:
@@ -113,7 +113,7 @@ class Calibrated:
         """Names of the nodes that can be quantized for speed, in the order they run."""
         return tuple(node.name for node in self._model.graph.node if node.op_type in COMPUTING)
 
-    def plan(self, choice: Choice) -> str:
+    def plan(self, choice: QuantizationConfig) -> str:
         """What ``quantized`` will do, one line: "u8s8, per channel: 56 Conv and 1 Gemm; 35 others pass int8 on"."""
         nodes = [node for node in self._model.graph.node if node.name not in choice.floats]
         counts = Counter(node.op_type for node in nodes if node.op_type in COMPUTING)
@@ -124,7 +124,7 @@ class Calibrated:
         left = f"{len(choice.floats)} left in float: {some}" if choice.floats else "none left in float"
         return f"{choice.types}, per channel{bits}: {named} in int8, {passing} others pass int8 on, {left}"
 
-    def _idle(self, choice: Choice) -> list[str]:
+    def _idle(self, choice: QuantizationConfig) -> list[str]:
         """Passing nodes that no int8 layer feeds, or that only feed float layers: in int8 they would cost accuracy and gain
         nothing. An activation behind an int8 layer is folded into it wherever it leads.
         """
@@ -169,7 +169,7 @@ class Calibrated:
                 shared.update({name: [{"rmin": np.float32(low), "rmax": np.float32(high)}] for name in sorted(group)})
         return shared
 
-    def _weight_scales(self, choice: Choice) -> dict[str, list[dict[str, Any]]]:
+    def _weight_scales(self, choice: QuantizationConfig) -> dict[str, list[dict[str, Any]]]:
         """Overrides of the quantizer's scales of weights, for a portable graph."""
         stored = {tensor.name: tensor for tensor in self._model.graph.initializer}
         readers = Counter(name for node in self._model.graph.node for name in node.input)
@@ -190,7 +190,7 @@ class Calibrated:
             scales[node.input[1]] = [{**axes, **zero, "scale": scale} for scale in rule(rows.astype(np.float32))]
         return scales
 
-    def quantized(self, choice: Choice) -> onnx.ModelProto:
+    def quantized(self, choice: QuantizationConfig) -> onnx.ModelProto:
         """The graph in QDQ form. Deterministic.
 
         Raises FaceletError where a portable choice cannot be had: signed maps whose product is computed (s8s8).

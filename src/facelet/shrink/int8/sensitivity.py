@@ -1,6 +1,6 @@
 """Which layers suffer most in int8, and the fewest of them that must stay in float.
 
->>> ranking = rank(calibrated, Choice("u8s8"), inputs)
+>>> ranking = rank(calibrated, QuantizationConfig("u8s8"), inputs)
 >>> floats = fewest(ranking, holds=lambda some: accuracy_of(some) >= enough)
 
 A layer's sensitivity is how far the logits move when it alone is quantized, so effects that need two layers are not seen;
@@ -17,10 +17,10 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from facelet.shrink.int8.qdq import Calibrated, Choice
+from facelet.shrink.int8.qdq import Calibrated, QuantizationConfig
 
 
-def rank(graph: Calibrated, choice: Choice, inputs: NDArray[np.float32]) -> list[str]:
+def rank(graph: Calibrated, choice: QuantizationConfig, inputs: NDArray[np.float32]) -> list[str]:
     """Names of the computing nodes, the one that moves the logits most first.
 
     Args:

@@ -15,15 +15,15 @@ from pydantic import Field, model_validator
 from torch import nn
 
 from facelet.errors import FaceletError
-from facelet.learn.steps.training_step import Lesson
+from facelet.learn.steps.training_step import TrainingStep
 from facelet.measure.efficiency.cost import Cost
 from facelet.nets import NetSpec
 from facelet.shrink.pruning.budget import KINDS, Budget
-from facelet.shrink.pruning.search import Grid, Trial
+from facelet.shrink.pruning.search import WidthGrid, WidthSearch
 from facelet.text import amount
 
 
-class Budgeted(Lesson):
+class Budgeted(TrainingStep):
     """Fields of Lesson, and exactly one budget."""
 
     ratio: float | None = Field(None, gt=0, lt=1, description="share of the channels that is removed")
@@ -51,10 +51,10 @@ class Budgeted(Lesson):
     def budget(self) -> Budget:
         return next(Budget(kind, getattr(self, kind)) for kind in KINDS if getattr(self, kind) is not None)
 
-    def trial(self, spec: NetSpec) -> Trial:
+    def trial(self, spec: NetSpec) -> WidthSearch:
         """Raises FaceletError, naming the step, for a net that cannot be cut."""
         with self.named():
-            return Trial(spec, self.budget, Grid(self.round_to, self.cap))
+            return WidthSearch(spec, self.budget, WidthGrid(self.round_to, self.cap))
 
     @contextlib.contextmanager
     def named(self) -> Iterator[None]:

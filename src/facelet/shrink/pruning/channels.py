@@ -4,7 +4,7 @@ Fang et al., DepGraph, https://arxiv.org/abs/2301.12900
 >>> channels = Channels(net, spec)
 >>> channels.widths
 {'layer1.0.conv1': 64, 'stem.conv': 64, ...}
->>> channels.cut({"layer1.0.conv1": 40}, channels.scores(Score("l2")))
+>>> channels.cut({"layer1.0.conv1": 40}, channels.scores(ChannelImportance("l2")))
 >>> spec.measured(net).widths["layer1.0.conv1.out_channels"]
 [40]
 
@@ -28,7 +28,7 @@ from torch_pruning.ops import OPTYPE
 from facelet.errors import FaceletError
 from facelet.nets import FaceNet, NetSpec
 from facelet.shrink.pruning import custom_layers
-from facelet.shrink.pruning.importance import Score
+from facelet.shrink.pruning.importance import ChannelImportance
 
 OPAQUE = (OPTYPE.SPLIT, OPTYPE.SLICE, OPTYPE.UNBIND, OPTYPE.EXPAND)
 
@@ -61,7 +61,7 @@ class Channels:
                 f"{spec.name} cannot be pruned: all of its layers meet in splits or shuffles, or are to stay"
             )
 
-    def scores(self, score: Score) -> dict[str, Tensor]:
+    def scores(self, score: ChannelImportance) -> dict[str, Tensor]:
         """Name of a layer -> what each of its channels matters, float64 (width / blocks,): blocks are summed."""
         return {name: score(group).view(self.blocks[name], -1).sum(0) for name, group in self.groups.items()}
 

@@ -25,7 +25,7 @@ from facelet.learn.data.batches import FaceBatches
 from facelet.learn.device.precision import Precision
 from facelet.learn.engine.optimizer import Optimization, make_optimizer
 from facelet.learn.engine.schedule import Schedule
-from facelet.learn.tasks.task import Objective
+from facelet.learn.tasks.task import TrainingTask
 from facelet.nets import FaceNet
 from facelet.shrink.pruning.channels import Channels
 from facelet.shrink.pruning.importance import filters, makers
@@ -115,7 +115,7 @@ class GateScore(torch_pruning.importance.Importance):
 def probe(
     net: FaceNet,
     gates: Gates,
-    objective: Objective,
+    objective: TrainingTask,
     batches: FaceBatches,
     steps: int,
     optimization: Optimization,

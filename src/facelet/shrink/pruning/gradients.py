@@ -11,14 +11,14 @@ import torch
 from facelet.errors import FaceletError
 from facelet.learn.data.batches import FaceBatches
 from facelet.learn.device.precision import Precision
-from facelet.learn.tasks.task import Objective
+from facelet.learn.tasks.task import TrainingTask
 from facelet.nets import FaceNet
 
 BATCHES = 8
 
 
 def leave_gradients(
-    net: FaceNet, objective: Objective, batches: FaceBatches, device: torch.device, precision: Precision
+    net: FaceNet, objective: TrainingTask, batches: FaceBatches, device: torch.device, precision: Precision
 ) -> None:
     """Leaves in each weight's ``grad`` the mean, over the first batches, of the gradient's absolute value.
 

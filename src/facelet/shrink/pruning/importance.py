@@ -1,7 +1,7 @@
 """How much a channel matters: five scores, and their sum over all layers in which the channel has a filter.
 
 >>> l2(conv.weight)                          # one value a channel
->>> Score("taylor")(group)                   # over a dependency group of torch-pruning
+>>> ChannelImportance("taylor")(group)                   # over a dependency group of torch-pruning
 
 L2 and L1 after Li et al., https://arxiv.org/abs/1608.08710; batch-norm scales after https://arxiv.org/abs/1708.06519; Taylor
 after https://arxiv.org/abs/1906.10771. ``random`` is the control: what a score is worth is its distance from that.
@@ -50,7 +50,7 @@ def random(channels: int, generator: torch.Generator) -> Tensor:
     return torch.rand(channels, generator=generator)
 
 
-class Score(torch_pruning.importance.Importance):
+class ChannelImportance(torch_pruning.importance.Importance):
     """A dependency group's channels: one value for each of its root's, summed over the layers that make the same channels.
 
     A batch norm's scale counts as a filter of one weight. For ``bn`` only these count, and filters by L2 where a group has none

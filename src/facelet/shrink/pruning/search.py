@@ -1,6 +1,6 @@
 """How narrow a net has to get to meet a budget: its skeleton is cut on trial, measured, and the least cut is found by bisection.
 
->>> trial = Trial(spec, Budget("params", 0.2), Grid(round_to=8, cap=0.9))
+>>> trial = WidthSearch(spec, Budget("params", 0.2), WidthGrid(round_to=8, cap=0.9))
 >>> widths = trial.find(trial.uniform)      # the same share of every layer
 >>> trial.spec(widths), trial.cost(widths)
 
@@ -33,7 +33,7 @@ HALVINGS, CORRECTIONS = 30, 3
 
 
 @dataclass(frozen=True)
-class Grid:
+class WidthGrid:
     """Which widths a layer may take: multiples of ``round_to``, at least 1 - ``cap`` of what it had."""
 
     round_to: int = 8
@@ -49,7 +49,7 @@ class Grid:
         return min(width, max(least, math.floor(kept / unit + 0.5) * unit))
 
 
-class Trial:
+class WidthSearch:
     """Cuts of the net of ``spec``, which is uncut itself. Nothing is trained and no weights are needed.
 
     Attributes:
@@ -60,7 +60,7 @@ class Trial:
     Raises FaceletError for a net that cannot be cut, at all or on this grid.
     """
 
-    def __init__(self, spec: NetSpec, budget: Budget, grid: Grid) -> None:
+    def __init__(self, spec: NetSpec, budget: Budget, grid: WidthGrid) -> None:
         self.original, self.budget, self.grid = spec, budget, grid
         self.skeleton = spec.skeleton()
         channels = Channels(copy.deepcopy(self.skeleton), spec)
