@@ -48,22 +48,20 @@ def test_each_snippet_is_a_file_of_the_package(tmp_path):
     """The new file, and the one line that imports it."""
     package = tmp_path / "facelet"
     shutil.copytree(ROOT / "src" / "facelet", package, ignore=shutil.ignore_patterns("__pycache__", "*.onnx"))
-    for room, file, name in (("faces", "noise", "noise"), ("nets", "tiny", "tiny"), ("learn", "copy", "copy")):
+    for room, file, name in (("faces/sources", "noise", "noise"), ("nets", "tiny", "tiny"), ("learn", "copy", "copy")):
         (package / room / f"{file}.py").write_text(snippet(name))
         here = package / room / "__init__.py"
         text = here.read_text()
-        importing = next(line for line in text.splitlines() if line.startswith(f"from facelet.{room} import "))
+        module = f"facelet.{room.replace('/', '.')}"
+        importing = next(line for line in text.splitlines() if line.startswith(f"from {module} import "))
         assert not (package / room / f"{file}.py").read_text().startswith("from facelet.faces import")
-        if importing.endswith("# noqa: F401  (register)") and "(" not in importing.split("#")[0]:
+        if "(" not in importing.split("#")[0]:
             text = text.replace(importing, importing.replace("import ", f"import {file}, ", 1))
         else:
-            opening = re.search(rf"from facelet\.{room} import \([^\n]*\n", text)[0]
-            text = text.replace(opening, f"{opening}    {file},\n")
+            text = text.replace(f"{importing}\n", f"{importing}\n    {file},\n")
         here.write_text(text)
-    with (package / "learn" / "terms.py").open("a") as terms:
-        terms.write(
-            snippet("logits").replace("from facelet.learn.tasks.distillation_losses import TERMS, Seen, Term\n", "")
-        )
+    with (package / "learn" / "tasks" / "distillation_losses.py").open("a") as terms:
+        terms.write(re.sub(r"from facelet.learn.tasks.distillation_losses import .*\n", "", snippet("logits")))
     shown = facelet(tmp_path, "faces", "noise?faces=30", "--json", path=tmp_path)
     assert not shown.returncode, shown.stderr
     assert json.loads(shown.stdout)["faces"] == 30

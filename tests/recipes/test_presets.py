@@ -16,7 +16,7 @@ from facelet.recipes import presets
 
 
 def test_recipes_are_listed_without_the_training_side():
-    code = "import sys; from facelet.recipes import catalogue; catalogue.table(); print(*sys.modules)"
+    code = "import sys; from facelet.recipes import presets; presets.table(); print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert {"torch", "onnx", "lightning", "scipy"}.isdisjoint(run.stdout.split())
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]

@@ -3,7 +3,7 @@
 Sources of pairs, to measure verification on, are in PAIRS and found by ``load_pairs``.
 
 A source is written ``NAME[:PATH][?option=value&...]``: ``toy``, ``ferplus:ferplus.zip?rule=probability``,
-``folder:my_faces``, ``pack:faces.sources.pack_writer``.
+``folder:my_faces``, ``pack:faces.pack``.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def test_a_card_is_printed_when_nowhere_is_named(expression, shades, capsys):
 
 
 def test_a_stored_card_is_read_without_the_training_side():
-    code = "import sys; from facelet.measure import card_file; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    code = "import sys; from facelet.measure.card import file; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()).isdisjoint({"torch", "onnx", "scipy", "jinja2", "matplotlib", "onnxruntime"})
 
