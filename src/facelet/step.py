@@ -58,6 +58,19 @@ class Plan:
     seconds: float | None = None
 
 
+@dataclass(frozen=True)
+class Match:
+    """Length of a control's training where a clock set that of the model it is compared with.
+
+    Attributes:
+        of: that model, or the models that its weights were trained as: "student", "original and pruned".
+        steps: optimizer steps.
+    """
+
+    of: str
+    steps: int
+
+
 @dataclass
 class StepContext:
     """Where and on what a step works.
@@ -71,6 +84,7 @@ class StepContext:
         say: prints one line to the user (above a progress bar, when one runs).
         recipe: its title, for metadata.
         leads: whether this process writes in the folder; under torchrun or SLURM only the first one does.
+        match: number of steps of a control whose ``minutes`` it replaces, or None.
     """
 
     name: str
@@ -85,6 +99,7 @@ class StepContext:
     say: Callable[[str], None] = print
     recipe: str = ""
     leads: bool = True
+    match: Match | None = None
 
     def net_of(self, name: str) -> Path:
         """Checkpoint of an earlier model. Raises FaceletError when it has none."""
@@ -136,6 +151,14 @@ class Step(BaseModel):
     def needs_faces(self) -> list[str]:
         """Names of earlier steps whose made faces this one trains on."""
         return []
+
+    def starts_from(self) -> str | None:
+        """Name of the earlier model whose weights this one starts from, or None for fresh weights or those of a file."""
+        return getattr(self, "of", None)
+
+    def timed(self) -> bool:
+        """Whether a clock sets how long it trains."""
+        return getattr(self, "minutes", None) is not None
 
     def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
         """What ``run`` will do. ``specs`` maps earlier names to the NetSpec they will have, and this adds its own.

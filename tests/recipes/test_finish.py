@@ -1,9 +1,8 @@
-"""The end of a run: whom a control is compared with, notes, curves and the paired difference over seeds."""
+"""The end of a run: notes, curves and the paired difference over seeds."""
 
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -26,44 +25,6 @@ steps:
   - {do: train, as: large, net: shufflenet-v2-x0.5, epochs: 1, batch: 32}
   - {do: distill, as: small, net: resnet18, net_options: {width: 0.0625}, from: large, epochs: 1, batch: 32}
 """
-
-
-@pytest.mark.parametrize(
-    ("control", "other"),
-    [
-        ({"do": "train", **NET}, "student"),
-        ({"do": "train", **NET, "net_options": {"width": 0.5}}, "thin"),
-        ({"do": "train", **NET, "net_options": {"width": 0.25}}, ""),
-        ({"do": "quantize", "of": "student", "types": "u8s8"}, "int8"),
-        ({"do": "prune", "of": "student", "ratio": 0.5, "epochs": 1, "score": "random"}, "pruned"),
-        ({"do": "train", "widths_of": "pruned", "epochs": 1}, "pruned"),
-    ],
-)
-def test_a_control_is_compared_with_the_last_model_of_its_net(control, other):
-    steps = [
-        {"do": "train", "as": "teacher", **NET},
-        {"do": "train", "as": "thin", **NET, "net_options": {"width": 0.5}},
-        {"do": "distill", "as": "student", **NET, "from": "teacher"},
-        {"do": "prune", "as": "pruned", "of": "student", "ratio": 0.5, "epochs": 1},
-        {"do": "quantize", "as": "int8", "of": "student"},
-        {"do": "train", "as": "longer", "of": "student", "epochs": 1},
-    ]
-    recipe = check({"title": "x", "steps": steps, "controls": [{"as": "control", **control}]})
-    one = SimpleNamespace(control=True, step=recipe.controls[0])
-    assert room._compared_with(one, recipe) == other
-    assert room._compared_with(SimpleNamespace(control=False, step=recipe.steps[2]), recipe) == ""
-
-
-def test_a_step_may_name_what_it_is_compared_with():
-    steps = [{"do": "train", "as": "light", "against": "original", **NET}, {"do": "train", "as": "later", **NET}]
-    controls = [{"do": "train", "as": "original", "against": "light", **NET}]
-    recipe = check({"title": "x", "steps": steps, "controls": controls})
-    light, original = recipe.steps[0], recipe.controls[0]
-    assert room._compared_with(SimpleNamespace(control=False, step=light), recipe) == "original"
-    assert room._compared_with(SimpleNamespace(control=True, step=original), recipe) == "light"
-    for other, said in (("orginal", "did you mean 'original'"), ("light", "no other model 'light'")):
-        with pytest.raises(FaceletError, match=said):
-            check({"title": "x", "steps": [{**steps[0], "against": other}], "controls": controls[:1]})
 
 
 def test_a_run_of_several_seeds_tells_notes_once_and_draws_all_curves(tmp_path, monkeypatch):

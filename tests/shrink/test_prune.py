@@ -21,7 +21,8 @@ from facelet.learn.tasks.distillation import DistillationTask
 from facelet.nets import NETS
 from facelet.recipes.runner import run
 from facelet.shrink.pruning import budget as budgets
-from facelet.step import STEPS, StepContext, StepResult
+from facelet.shrink.pruning.rounds import Round
+from facelet.step import STEPS, Match, StepContext, StepResult
 
 NET = {"width": 0.125, "stem_stride": 1}
 TINY = {"of": "large", "round_to": 2, "batch": 32, "precision": "fp32", "epochs": 0.5}
@@ -262,3 +263,12 @@ def test_killed_within_and_between_rounds_it_ends_with_the_same_weights(recipe, 
     whole = finished / "steps" / "small"
     for name in ("round1/net.safetensors", "net.safetensors"):
         assert (place / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_rounds_of_a_control_share_the_steps_that_it_is_told(job, tmp_path):
+    for count in (1, 2, 3, 7):
+        assert sum(Round(number, count, tmp_path).part(41) for number in range(1, count + 1)) == 41
+    control = step(params=0.5, rounds=2, epochs=None, minutes=5)
+    made = control.run(job(match=Match("pruned", 5)))
+    assert made.spent["steps"] == 5
+    assert "trained for 5 steps, as many as pruned" in made.notes

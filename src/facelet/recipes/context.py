@@ -16,9 +16,11 @@ from facelet.faces import FaceSet, PairSet, load_pairs
 from facelet.faces import load as load_faces
 from facelet.faces.concat import concat
 from facelet.faces.pairset import draw_pairs
+from facelet.io import files
 from facelet.models.model_file import CropInfo
+from facelet.recipes.controls import counted
 from facelet.recipes.schema import FacesChoice, Recipe
-from facelet.step import Hardware, Step, StepContext, StepResult
+from facelet.step import Hardware, Match, Step, StepContext, StepResult
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,21 @@ class RunContext:
             say=self.say,
             recipe=self.recipe.title,
             leads=self.leads,
+            match=self._match(step, seed),
         )
+
+    def _match(self, step: Step, seed: int) -> Match | None:
+        """Steps of a control in place of its minutes, by what the run's folder says of those that are done."""
+        whose = counted(step, self.recipe)
+        if whose is None:
+            return None
+        more, less = (sum(self._steps(one, seed) for one in some) for some in (whose.more, whose.less))
+        return Match(whose.names, more - less) if more > less else None
+
+    def _steps(self, step: Step, seed: int) -> int:
+        """Of a finished training of this seed, or of the last one where it was trained with fewer."""
+        seed = min(seed, self.recipe.seeds_of(step) - 1)
+        return round(files.read_json(self.place(step, seed) / "done.json")["spent"]["steps"])
 
 
 def read_faces(choice: FacesChoice, pairs: str = "") -> FaceSet:

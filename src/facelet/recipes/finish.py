@@ -14,16 +14,17 @@ from facelet.learn.balance import QUALITY
 from facelet.measure.efficiency.cost import file_cost
 from facelet.measure.efficiency.latency import TIMED, Latency, bench
 from facelet.measure.efficiency.machine import Machine, machine
+from facelet.measure.ledger.effort import unequal_steps
 from facelet.measure.ledger.exports import as_csv, as_latex
 from facelet.measure.ledger.ledger import Ledger, Row, compared
 from facelet.measure.ledger.row import figures
 from facelet.measure.ledger.shareable import shareable_command, shareable_recipe
 from facelet.measure.ledger.table import markdown, show
-from facelet.measure.ledger.verdict import SHRINKING
 from facelet.measure.metrics.intervals import Difference, difference_over_seeds
 from facelet.measure.report.report import write_report
 from facelet.measure.verification import PairScores
 from facelet.recipes.context import RunContext
+from facelet.recipes.controls import compared_with
 from facelet.recipes.result import MeasuredStep, Result, difference, read_done
 from facelet.recipes.schema import Recipe, dump
 from facelet.shrink.early_exit import CURVE
@@ -44,7 +45,9 @@ def finish(work: RunContext, done: list[MeasuredStep], console: Console) -> Ledg
         # A model of fewer seeds stands beside all seeds of the other with its last.
         other = next((key for seed in range(row.seed, -1, -1) if (key := (row.against, seed)) in tests), None)
         if other:
-            ledger.add(compared(row, ledger.find(*other), difference(tests[row.name, row.seed], tests[other])))
+            beside = ledger.find(*other)
+            row = row.model_copy(update={"unequal_steps": unequal_steps(row, beside, ledger.rows)})
+            ledger.add(compared(row, beside, difference(tests[row.name, row.seed], tests[other])))
         else:
             ledger.add(compared(row, None))
     ledger.save(folder / "ledger.json")
@@ -129,7 +132,7 @@ def _row(one: MeasuredStep, latency: Latency, where: Machine, recipe: Recipe) ->
         name=one.step.name,
         parent=next(iter(one.step.needs()), ""),
         needs=one.step.needs(),
-        compare=_compared_with(one, recipe),
+        compare=compared_with(one.step, one.control, recipe),
         step=one.step.do,
         seed=one.seed,
         control=one.control,
@@ -144,25 +147,12 @@ def _row(one: MeasuredStep, latency: Latency, where: Machine, recipe: Recipe) ->
         machine=str(where),
         allowance=None if (points := getattr(one.step, "allowance", None)) is None else points / 100,
         seconds=one.made.spent.get("seconds", 0.0),
+        steps=round(one.made.spent.get("steps", 0)),
+        timed=one.step.timed(),
+        starts_from=one.step.starts_from() or "",
         notes=list(one.made.notes),
         **figures(one.test),
     )
-
-
-def _compared_with(one: MeasuredStep, recipe: Recipe) -> str:
-    """The model that the step names; for a control that whose shape it has, or that of the last step that makes the same net, or
-    shrinks the same model in the same way.
-    """
-    if one.step.against or not one.control:
-        return one.step.against or ""
-    if shape := getattr(one.step, "widths_of", None):
-        return shape
-    mine, *others = (
-        [*(getattr(step, key, None) for key in ("net", "net_options", "of")), step.do if step.do in SHRINKING else ""]
-        for step in (one.step, *recipe.steps)
-    )
-    same = [step.name for step, other in zip(recipe.steps, others, strict=True) if other == mine and any(mine)]
-    return same[-1] if same else ""
 
 
 def _paired(ledger: Ledger, tests: dict[tuple[str, int], Result]) -> Difference | None:

@@ -89,8 +89,7 @@ class Prune(Budgeted):
             widths = trial.find(trial.uniform) if known else trial.uniform(GUESS)
         specs[self.name] = trial.spec(widths)
         whole, left = trial.cost(trial.whole), trial.cost(widths)
-        length = f"{self.epochs:g} epochs" if self.epochs else f"{self.minutes:g} minutes"
-        how = f"{self.score}, {self.rounds} round{'s' * (self.rounds > 1)}, {length} of {len(train):,} faces"
+        how = f"{self.score}, {self.rounds} round{'s' * (self.rounds > 1)}, {self.length(len(train))}"
         if not known:
             result = f"{amount(whole.params)} parameters; what is left is found by timing when it runs"
         elif self.scope == "global":
@@ -117,7 +116,7 @@ class Prune(Budgeted):
             with files.writing(job.folder / "net.safetensors") as beside:
                 beside.write_bytes((rounds[-1].folder / "net.safetensors").read_bytes())
         spent = {key: float(sum(result[key] for result in results)) for key in ("epochs", "steps", "seconds")}
-        notes = (*self._told(job, trial, net), *self.short(spent))
+        notes = (*self._told(job, trial, net), *self.length_notes(spent, job))
         return StepResult(net=job.folder / "net.safetensors", notes=notes, spent=spent)
 
     def _round(
@@ -128,7 +127,8 @@ class Prune(Budgeted):
 
         length = {key: value * each.share for key in ("epochs", "minutes") if (value := getattr(self, key))}
         part = self.model_copy(update=length)
-        own = replace(job, folder=each.folder, seed=seed_of(job.seed, each.number))
+        match = replace(job.match, steps=each.part(job.match.steps)) if job.match else None
+        own = replace(job, folder=each.folder, seed=seed_of(job.seed, each.number), match=match)
         fingerprint = part.fingerprint(own, spec)
         folder = TrainingFolder(each.folder, fingerprint)
         if (result := folder.result()) is None:

@@ -79,10 +79,9 @@ class PruneAtInit(Budgeted):
             widths = trial.find(trial.uniform)
         specs[self.name] = trial.spec(widths)
         whole, left = trial.cost(trial.whole), trial.cost(widths)
-        length = f"{self.epochs:g} epochs" if self.epochs else f"{self.minutes:g} minutes"
         looks = f"{self.probe} steps with gates, then " if self.scored else ""
         exactly = "" if self._uniform else " or thereabouts; all layers are ranked together when it runs"
-        what = f"{spec.name} to {self.budget} ({self.score}), {looks}{length} of {len(train):,} faces"
+        what = f"{spec.name} to {self.budget} ({self.score}), {looks}{self.length(len(train))}"
         shown = (self.epochs or 0) * (len(train) + len(val) / 3)
         seconds = self.minutes * 60 if self.minutes else shown * seconds_per_face(specs[self.name], self.precision)
         if self.scored:

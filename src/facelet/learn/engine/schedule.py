@@ -128,7 +128,13 @@ def cycle(along: float, rise: float, length: float) -> float:
 
 def by_epochs(epochs: float, *, steps_per_epoch: int, train: int, val: int, warmup: float = 0.1) -> Schedule:
     """``epochs`` passes over ``train`` faces, validated on ``val`` faces now and then."""
-    total = max(1, round(epochs * steps_per_epoch))
+    return by_steps(
+        max(1, round(epochs * steps_per_epoch)), steps_per_epoch=steps_per_epoch, train=train, val=val, warmup=warmup
+    )
+
+
+def by_steps(total: int, *, steps_per_epoch: int, train: int, val: int, warmup: float = 0.1) -> Schedule:
+    """``total`` steps, validated on ``val`` faces now and then."""
     return Schedule(total, steps_per_epoch, lap_length(total, steps_per_epoch, train, val), warmup)
 
 

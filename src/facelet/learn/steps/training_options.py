@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from facelet import losses
 from facelet.errors import FaceletError, unknown
@@ -31,7 +31,13 @@ class TrainingOptions(Step):
     )
     size: int | None = Field(None, ge=8, le=512, description="side of the net's input, in pixels; the faces' own")
     epochs: float | None = Field(None, gt=0, le=100_000)
-    minutes: float | None = Field(None, gt=0, le=100_000, description="instead of epochs: of training on this machine")
+    minutes: float | None = Field(
+        None,
+        gt=0,
+        le=100_000,
+        description="instead of epochs: of training on this machine; a control takes as many steps as the model it is compared "
+        "with",
+    )
     batch: int = Field(128, ge=2, le=65_536, description="faces a step, over all devices")
     lr: float | None = Field(None, gt=0, le=100, description="top of the cycle; 0.002 for adamw, 0.05 for sgd")
     optimizer: Literal["adamw", "sgd"] = "adamw"
@@ -52,6 +58,7 @@ class TrainingOptions(Step):
         True, description="on one GPU: a step is recorded once and replayed, which spares Python's time"
     )
     tensorboard: bool = False
+    _matched: str = PrivateAttr("")
 
     @field_validator("loss")
     @classmethod
@@ -81,6 +88,19 @@ class TrainingOptions(Step):
         if not self.net and self.net_options:
             raise ValueError("net_options belong to a fresh net; with another's weights or widths the net is as it was")
         return self
+
+    def as_long_as(self, models: str) -> Self:
+        """This step as its plan shows it when its minutes are replaced by as many steps as ``models`` took."""
+        shown = self.model_copy()
+        shown._matched = models
+        return shown
+
+    def length(self, faces: int) -> str:
+        """ "20 epochs of 25,060 faces", "5 minutes of 25,060 faces", "as many steps as student on 25,060 faces"."""
+        if self._matched:
+            return f"as many steps as {self._matched} on {faces:,} faces"
+        count, unit = (self.epochs, "epoch") if self.epochs else (self.minutes, "minute")
+        return f"{count:g} {unit}{'' if count == 1 else 's'} of {faces:,} faces"
 
     @property
     def before(self) -> str | None:

@@ -31,7 +31,7 @@ from facelet.learn.engine.checkpoint import TrainingFolder
 from facelet.learn.engine.config import TrainingConfig
 from facelet.learn.engine.estimate import seconds_per_face
 from facelet.learn.engine.optimizer import LR, WEIGHT_DECAY, Optimization
-from facelet.learn.engine.schedule import by_epochs
+from facelet.learn.engine.schedule import by_epochs, by_steps
 from facelet.learn.engine.val_metrics import ClassificationMetric, ValidationMetric
 from facelet.learn.steps.training_options import TrainingOptions
 from facelet.learn.tasks.task import TrainingTask
@@ -144,12 +144,10 @@ class TrainingStep(TrainingOptions):
         spec = self.spec_for(faces, train, before)
         specs[self.name] = spec
         cost = net_cost(without_exits(spec.skeleton()), spec)
-        count, unit = (self.epochs, "epoch") if self.epochs else (self.minutes, "minute")
-        length = f"{count:g} {unit}{'' if count == 1 else 's'}"
         what = f"{spec.name} as narrow as {self.widths_of}, fresh" if self.widths_of else self.of or spec.name
         what += f" from {self.checkpoint}" if self.checkpoint else ""
         more = f" out of them and those of {self.synthetic}" if self.synthetic else ""
-        text = f"{what}, {length} of {len(train):,} faces{more}"
+        text = f"{what}, {self.length(len(train))}{more}"
         shown = (self.epochs or 0) * (len(train) + len(val) / 3)
         seconds = self.minutes * 60 if self.minutes else shown * seconds_per_face(spec, self.precision)
         return Plan(text, cost.params, cost.macs, seconds)
@@ -170,7 +168,7 @@ class TrainingStep(TrainingOptions):
                 objective = self.objective(net, spec, faces, job)
             result = train(self._training(job, net, spec, objective, faces, folder), job, device)
         spent = {key: result[key] for key in ("epochs", "steps", "seconds")}
-        return StepResult(net=folder.net_path, notes=(*self.notes(job), *self.short(spent)), spent=spent)
+        return StepResult(net=folder.net_path, notes=(*self.notes(job), *self.length_notes(spent, job)), spent=spent)
 
     def start(
         self, job: StepContext, spec: NetSpec, before: tuple[FaceNet, NetSpec] | None, faces: FaceSet
@@ -203,15 +201,21 @@ class TrainingStep(TrainingOptions):
             epoch=len(self.training_faces(job.faces)),  # with synthetic faces as many steps as without
         )
         schedule, kept = folder.load_plan()
-        if self.epochs and schedule is None:
+        match = job.match if self.minutes else None
+        if schedule is None:
             counts = {"steps_per_epoch": batches.steps_per_epoch, "train": batches.epoch, "val": len(exam.faces)}
-            schedule = by_epochs(self.epochs, **counts, warmup=self.warmup)
+            if match:
+                schedule = by_steps(match.steps, **counts, warmup=self.warmup)
+            elif self.epochs:
+                schedule = by_epochs(self.epochs, **counts, warmup=self.warmup)
         precision = precisions.resume(kept, device) if kept else precisions.choose(net, device, self.wish(job))
         if job.leads:
             folder.save_plan(schedule, precision)
         if said := precisions.shortfall(device, self.wish(job), precision, kept):
             job.say(f"  {said}")
         job.say(f"  {device.type}, {precision}, batches of {batches.size} faces")
+        if match and schedule:
+            job.say(f"  {schedule.total:,} steps, {schedule.epochs:.2f} epochs: as many as {match.of}")
         return TrainingConfig(
             name=job.name,
             net=net,
@@ -220,7 +224,7 @@ class TrainingStep(TrainingOptions):
             batches=batches,
             exam=exam,
             schedule=schedule,
-            seconds=self.minutes * 60 if self.minutes else None,
+            seconds=self.minutes * 60 if self.minutes and not match else None,
             optimization=self.optimization(),
             ema=self.ema,
             precision=precision,
@@ -244,11 +248,16 @@ class TrainingStep(TrainingOptions):
         more = [f"trained on the faces of {self.synthetic}, too"] if self.synthetic else []
         return (*start, *shape, *more)
 
-    def short(self, spent: Mapping[str, float]) -> tuple[str, ...]:
-        """A line for the ledger where the time was too short to show every face."""
-        if not self.minutes or spent["epochs"] >= 1:
+    def length_notes(self, spent: Mapping[str, float], job: StepContext) -> tuple[str, ...]:
+        """Lines for the ledger: where a control's steps replaced its minutes, and where there were too few to show every face."""
+        if not self.minutes:
             return ()
-        return (f"trained for {spent['epochs']:.2f} of an epoch in {self.minutes:g} minutes: not every face was seen",)
+        match = job.match
+        lines = [f"trained for {spent['steps']:,.0f} steps, as many as {match.of}"] if match else []
+        if spent["epochs"] < 1:
+            within = "" if match else f" in {self.minutes:g} minutes"
+            lines.append(f"trained for {spent['epochs']:.2f} of an epoch{within}: not every face was seen")
+        return tuple(lines)
 
     def optimization(self) -> Optimization:
         decay = WEIGHT_DECAY[self.optimizer] if self.weight_decay is None else self.weight_decay
@@ -261,5 +270,6 @@ class TrainingStep(TrainingOptions):
         parents += [digest(job.faces_of(name)) for name in self.needs_faces()]
         parents += [digest(self.checkpoint)] if self.checkpoint else []
         faces = [job.faces.protocol.split_hash, job.faces.pixels_hash]
-        whole = "\n".join([said, spec.to_json(), *faces, str(job.seed), *parents])
+        match = [f"{job.match.steps} steps"] if job.match and self.minutes else []
+        whole = "\n".join([said, spec.to_json(), *faces, str(job.seed), *parents, *match])
         return hashlib.sha256(whole.encode()).hexdigest()[:16]

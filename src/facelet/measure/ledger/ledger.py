@@ -41,7 +41,7 @@ AVERAGED = (
     "mean_ms",
     "seconds",
 )
-COUNTED = ("params", "macs", "bytes")
+COUNTED = ("params", "macs", "bytes", "steps")
 
 
 @dataclass(frozen=True)
@@ -143,6 +143,7 @@ def _mean(rows: list[Row]) -> Row:
         update[name] = fmean(values) if values else None
     for name in COUNTED:
         update[name] = round(fmean(getattr(row, name) for row in rows))
+    update["unequal_steps"] = next((row.unequal_steps for row in rows if row.unequal_steps), "")
     return rows[0].model_copy(update=update)
 
 

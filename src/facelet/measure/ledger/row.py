@@ -63,6 +63,14 @@ class Row(BaseModel):
     machine: str = ""
     allowance: float | None = Field(None, description="accuracy the step was allowed to cost, as a share")
     seconds: float = 0.0
+    steps: int = Field(
+        0, ge=0, description="optimizer steps of its own training, 0 where it has none or they are not known"
+    )
+    timed: bool = Field(False, description="whether minutes, and not a number, were asked of that training")
+    starts_from: str = Field(
+        "", description="model whose weights it starts from; empty for fresh ones or those of a file"
+    )
+    unequal_steps: str = Field("", description="both numbers of steps, where they differ too much for a verdict")
     change: float | None = None
     change_low: float | None = None
     change_high: float | None = None

@@ -59,7 +59,9 @@ def accuracy(summary: Summary) -> str:
 
 
 def change(row: Row) -> str:
-    """ "−0.4 (−0.9 to 0.1)" in points, "" for the first model."""
+    """ "−0.4 (−0.9 to 0.1)" in points, "" for the first model, "no verdict" where that is the verdict."""
+    if row.unequal_steps:
+        return "no verdict"
     if row.change is None or row.change_low is None or row.change_high is None:
         return ""
     return f"{signed(row.change)} ({signed(row.change_low)} to {signed(row.change_high)})"

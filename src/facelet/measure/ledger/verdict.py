@@ -22,7 +22,8 @@ def verdict(row: Row, parent: Row | None, difference: Difference | None = None, 
     """What ``row`` gained and lost against ``parent`` (for a control: the model that it controls for).
 
     ``difference`` is ``row``'s accuracy minus ``parent``'s on the same faces; without it the rows' own intervals are
-    joined, which is wider. An accuracy that is no better than always answering the largest class is called so.
+    joined, which is wider. There is no verdict on models whose numbers of training steps a clock made unequal
+    (``row.unequal_steps``, see measure.effort). An accuracy that is no better than always answering the largest class is called so.
     Raises FaceletError for rows of different protocols, splits or numbers of faces.
     """
     said = _beside(row, parent, difference, step)
@@ -40,6 +41,8 @@ def _beside(row: Row, parent: Row | None, difference: Difference | None, step: s
         return f"{kind}: {percent(row.accuracy)} of {row.n:,} {row.unit}, {what} to compare with"
     require_comparable(row, parent)
     difference = difference or from_rows(row, parent)
+    if row.unequal_steps:
+        return f"{'control: ' * row.control}no verdict: {row.unequal_steps}, with a length set by minutes"
     if row.control:
         return _of_control(row, parent, difference)
     allowance = ALLOWANCE.get(step) if row.allowance is None else row.allowance

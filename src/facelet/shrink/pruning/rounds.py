@@ -42,6 +42,11 @@ class Round:
             return 1.0
         return 0.5 if self.number == self.count else 0.5 / (self.count - 1)
 
+    def part(self, steps: int) -> int:
+        """Of the ``steps`` of all rounds, those of this one, at least one."""
+        first = 0.5 * (self.number - 1) / max(1, self.count - 1)
+        return max(1, round(steps * (first + self.share)) - round(steps * first))
+
     def widths(self, now: Mapping[str, int], final: Mapping[str, int], units: Mapping[str, int]) -> dict[str, int]:
         """Layers' widths after this round: an equal part of what is left to cut, in whole units; ``final`` in the last one."""
         left = self.count - self.number + 1
