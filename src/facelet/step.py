@@ -11,16 +11,19 @@ A step is a pydantic model (its fields are its YAML keys) registered under its v
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from facelet.errors import FaceletError, unknown
 from facelet.faces import FaceSet
 from facelet.registry import Registry
+
+Kind = Literal["", "shrinking", "stopping"]
+Section = Literal["stopping", "synthetic"]
 
 
 @dataclass(frozen=True)
@@ -50,16 +53,20 @@ class Plan:
         text: one line, reads as English: "resnet18, 20 epochs of 25,060 faces".
         params, macs: of the net it will make, 0 when not known before it runs.
         seconds: expected time on this machine, None when not known.
+        spec: NetSpec of the net it will make, None where it leaves a model file or faces.
+        per_step: expected seconds of one optimizer step, 0 where it takes none.
     """
 
     text: str
     params: int = 0
     macs: int = 0
     seconds: float | None = None
+    spec: Any = None
+    per_step: float = 0.0
 
 
 @dataclass(frozen=True)
-class Match:
+class TrainingLength:
     """Length of a control's training where a clock set that of the model it is compared with.
 
     Attributes:
@@ -99,7 +106,7 @@ class StepContext:
     say: Callable[[str], None] = print
     recipe: str = ""
     leads: bool = True
-    match: Match | None = None
+    match: TrainingLength | None = None
 
     def net_of(self, name: str) -> Path:
         """Checkpoint of an earlier model. Raises FaceletError when it has none."""
@@ -120,11 +127,20 @@ class StepContext:
 class Step(BaseModel):
     """One line of a recipe. Subclasses add their own fields; unknown keys are refused with the nearest one named.
 
-    ``makes``: what it leaves; a step that makes faces has no row in the ledger.
+    The runner, the ledger and the report know no step by name. What they need to know, a step declares:
+
+    - ``makes``: what it leaves; a step that makes faces has no row in the ledger.
+    - ``kind``: what its verdict is about: "shrinking" for size and speed against the accuracy lost, "stopping" for mean time, ""
+      for accuracy alone.
+    - ``trains``: whether it takes optimizer steps, in all processes of a distributed run.
+    - ``artifacts``: files in its folder that the report shows: name of a section of the report -> file name.
     """
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
     makes: ClassVar[Literal["model", "faces"]] = "model"
+    kind: ClassVar[Kind] = ""
+    trains: ClassVar[bool] = False
+    artifacts: ClassVar[dict[Section, str]] = {}
 
     do: str
     name: str = Field(alias="as", description="name of the model this step makes")
@@ -154,14 +170,30 @@ class Step(BaseModel):
 
     def starts_from(self) -> str | None:
         """Name of the earlier model whose weights this one starts from, or None for fresh weights or those of a file."""
-        return getattr(self, "of", None)
+        return None
+
+    def shape_of(self) -> str | None:
+        """Name of the earlier model whose shape alone this one has."""
+        return None
+
+    def design(self) -> tuple[Any, ...]:
+        """What decides which net it makes. A control is compared with the last step of the same design; () has no equal."""
+        return ()
+
+    def allowed(self) -> float | None:
+        """Accuracy, as a share, that it may cost; None where nothing is said."""
+        return None
 
     def timed(self) -> bool:
         """Whether a clock sets how long it trains."""
-        return getattr(self, "minutes", None) is not None
+        return False
 
-    def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
-        """What ``run`` will do. ``specs`` maps earlier names to the NetSpec they will have, and this adds its own.
+    def as_long_as(self, models: str) -> Self:
+        """This step as its plan shows it when its minutes are replaced by as many steps as ``models`` took."""
+        return self
+
+    def plan(self, faces: FaceSet, specs: Mapping[str, Any]) -> Plan:
+        """What ``run`` will do. ``specs``: NetSpec of each earlier model that will have a net.
 
         Raises FaceletError when it cannot be done (unknown net, nothing to train on), before anything has been spent.
         """

@@ -18,7 +18,7 @@ from facelet.recipes.result import write_done
 from facelet.recipes.runner import run
 from facelet.recipes.schema import check
 from facelet.shrink.export import export_checkpoint
-from facelet.step import Hardware, Match, StepResult
+from facelet.step import Hardware, StepResult, TrainingLength
 
 NET = {"net": "resnet18", "epochs": 1}
 TINY = {"net": "resnet18", "net_options": {"width": 0.0625, "stem_stride": 1}, "batch": 32, "precision": "fp32"}
@@ -143,7 +143,7 @@ def test_all_processes_and_seeds_take_the_steps_that_the_folder_tells(tmp_path, 
     place = work.place(student, 0)
     place.mkdir(parents=True)
     write_done(place, "student", 0, StepResult(spent={"steps": 32.0, "seconds": 60.0}))
-    assert [work.job(alone, seed, {}).match for seed in range(3)] == 3 * [Match("student", 32)]
+    assert [work.job(alone, seed, {}).match for seed in range(3)] == 3 * [TrainingLength("student", 32)]
     assert work.job(student, 0, {}).match is None
 
 

@@ -22,7 +22,7 @@ from facelet.nets import NETS
 from facelet.recipes.runner import run
 from facelet.shrink.pruning import budget as budgets
 from facelet.shrink.pruning.rounds import Round
-from facelet.step import STEPS, Match, StepContext, StepResult
+from facelet.step import STEPS, StepContext, StepResult, TrainingLength
 
 NET = {"width": 0.125, "stem_stride": 1}
 TINY = {"of": "large", "round_to": 2, "batch": 32, "precision": "fp32", "epochs": 0.5}
@@ -269,6 +269,6 @@ def test_rounds_of_a_control_share_the_steps_that_it_is_told(job, tmp_path):
     for count in (1, 2, 3, 7):
         assert sum(Round(number, count, tmp_path).part(41) for number in range(1, count + 1)) == 41
     control = step(params=0.5, rounds=2, epochs=None, minutes=5)
-    made = control.run(job(match=Match("pruned", 5)))
+    made = control.run(job(match=TrainingLength("pruned", 5)))
     assert made.spent["steps"] == 5
     assert "trained for 5 steps, as many as pruned" in made.notes

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +25,8 @@ PER_FACE = ("images", "labels", "splits", "names", "votes", "identities", "group
 """The fields of a FaceSet that have one entry a face."""
 HASHED = 1024
 """Faces that are hashed at once."""
+KEPT = 4
+"""Selections of a set that are kept: training, validation and test faces, and one more."""
 
 
 @dataclass
@@ -65,15 +67,16 @@ class FaceSet:
     notes: tuple[str, ...] = ()
     licence: str = "unknown"
     margin: float = 0.0
+    _selections: dict[bytes, FaceSet] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         n = len(self.images)
         if self.images.ndim != 4 or self.images.dtype != np.uint8 or self.images.shape[3] not in (1, 3):
             raise FaceletError(f"images must be uint8 (N, H, W, 1 or 3), not {self.images.dtype} {self.images.shape}")
-        for field in PER_FACE[1:]:
-            value = getattr(self, field)
+        for name in PER_FACE[1:]:
+            value = getattr(self, name)
             if value is not None and len(value) != n:
-                raise FaceletError(f"{self.source}: {len(value)} {field} for {n} images")
+                raise FaceletError(f"{self.source}: {len(value)} {name} for {n} images")
         if self.votes is not None and self.votes.shape != (n, len(self.classes)):
             raise FaceletError(f"{self.source}: votes are {self.votes.shape}, expected {(n, len(self.classes))}")
         if n and (self.labels.min() < -1 or self.labels.max() >= max(len(self.classes), 1)):
@@ -100,14 +103,23 @@ class FaceSet:
     def take(self, index: NDArray[Any]) -> FaceSet:
         """The faces that ``index`` (integers or a mask) selects, in its order.
 
-        Faces that lie together are not copied, so that a split of a memory-mapped set stays on disk.
+        Faces that lie together are not copied, so that a split of a memory-mapped set stays on disk. Other selections are copies;
+        the last KEPT of them are kept, because every step of a run asks for the same ones.
         """
         chosen = np.flatnonzero(index) if index.dtype == bool else index
         together = len(chosen) > 0 and chosen[0] >= 0 and bool((np.diff(chosen) == 1).all())
-        rows = slice(int(chosen[0]), int(chosen[-1]) + 1) if together and chosen[-1] < len(self) else chosen
-        some: dict[str, Any] = {
-            field: None if getattr(self, field) is None else getattr(self, field)[rows] for field in PER_FACE
-        }
+        if together and chosen[-1] < len(self):
+            return self._at(slice(int(chosen[0]), int(chosen[-1]) + 1))
+        key = hashlib.blake2b(np.ascontiguousarray(chosen, np.int64).data, digest_size=16).digest()
+        taken = self._selections.pop(key, None) or self._at(chosen)
+        self._selections[key] = taken  # the newest last
+        while len(self._selections) > KEPT:
+            del self._selections[next(iter(self._selections))]
+        return taken
+
+    def _at(self, rows: slice | NDArray[Any]) -> FaceSet:
+        values = {name: getattr(self, name) for name in PER_FACE}
+        some: dict[str, Any] = {name: None if value is None else value[rows] for name, value in values.items()}
         return replace(self, **some)
 
     def split(self, name: str) -> FaceSet:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -38,7 +39,7 @@ from facelet.learn.data.batches import seed_of
 from facelet.learn.device import precision as precisions
 from facelet.learn.engine.checkpoint import TrainingFolder
 from facelet.runtime.model import Model
-from facelet.step import STEPS, Plan, Step, StepContext, StepResult
+from facelet.step import STEPS, Plan, Section, Step, StepContext, StepResult
 
 QUALITY = "quality.json"
 """In the step's folder: what its faces are worth, class by class, for the report."""
@@ -51,6 +52,7 @@ class Balance(Step):
     """``teacher``: an earlier model that lets faces in. See the fields for the rest."""
 
     makes: ClassVar[Literal["model", "faces"]] = "faces"
+    artifacts: ClassVar[dict[Section, str]] = {"synthetic": QUALITY}
 
     teacher: str = Field(description="earlier model: a made face is kept when it gives it the class that was meant")
     judge: str | None = Field(None, description="another earlier model, which says how many of the kept it recognises")
@@ -94,7 +96,7 @@ class Balance(Step):
     def choice(self) -> CycleGanOptions:
         return CycleGanOptions(self.width, self.blocks, self.layers, self.cycle, self.identity, self.pool, self.lr)
 
-    def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
+    def plan(self, faces: FaceSet, specs: Mapping[str, Any]) -> Plan:
         train = faces.labelled("train")
         if self.judge and self.judge not in specs:
             raise FaceletError(

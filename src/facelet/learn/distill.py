@@ -8,6 +8,7 @@ Where annotators' votes exist, compare with ``train`` on ``targets: votes``: the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
@@ -64,9 +65,9 @@ class Distill(TaughtStep):
             raise FaceletError(f"{self.name}: {faces.source} has {len(train)} training faces; 2 are the least")
         return train
 
-    def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
+    def plan(self, faces: FaceSet, specs: Mapping[str, Any]) -> Plan:
         plan = super().plan(faces, specs)
-        spec: NetSpec = specs[self.name]
+        spec: NetSpec = plan.spec
         self._distillation(spec.skeleton(), spec, self.planned_teacher(faces, specs), {})
         return self.with_teacher(plan, faces, specs)
 

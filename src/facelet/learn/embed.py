@@ -12,6 +12,7 @@ their equal error rate.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -123,10 +124,10 @@ class Embed(TaughtStep):
         """With people in place of classes, numbered from 0; -1 for nobody known."""
         return replace(Faces.of(train), labels=torch.from_numpy(_numbered(train)))
 
-    def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
+    def plan(self, faces: FaceSet, specs: Mapping[str, Any]) -> Plan:
         plan = super().plan(faces, specs)
         draw_pairs(self.validation_faces(faces))
-        train, spec = self.training_faces(faces), specs[self.name]
+        train, spec = self.training_faces(faces), plan.spec
         teacher = self.planned_teacher(faces, specs) if self.is_taught else None
         self._recognition(spec.skeleton(), spec, train, teacher)
         people = f" of {self._people(train):,} people" if self._kind else ""

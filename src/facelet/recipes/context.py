@@ -20,7 +20,7 @@ from facelet.io import files
 from facelet.models.model_file import CropInfo
 from facelet.recipes.controls import counted
 from facelet.recipes.schema import FacesChoice, Recipe
-from facelet.step import Hardware, Match, Step, StepContext, StepResult
+from facelet.step import Hardware, Step, StepContext, StepResult, TrainingLength
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,13 @@ class RunContext:
             match=self._match(step, seed),
         )
 
-    def _match(self, step: Step, seed: int) -> Match | None:
+    def _match(self, step: Step, seed: int) -> TrainingLength | None:
         """Steps of a control in place of its minutes, by what the run's folder says of those that are done."""
         whose = counted(step, self.recipe)
         if whose is None:
             return None
         more, less = (sum(self._steps(one, seed) for one in some) for some in (whose.more, whose.less))
-        return Match(whose.names, more - less) if more > less else None
+        return TrainingLength(whose.names, more - less) if more > less else None
 
     def _steps(self, step: Step, seed: int) -> int:
         """Of a finished training of this seed, or of the last one where it was trained with fewer."""

@@ -15,8 +15,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from facelet.learn.steps.training_step import TrainingStep
-from facelet.measure.ledger.verdict import SHRINKING
 from facelet.recipes.schema import Recipe
 from facelet.step import Step
 
@@ -28,8 +26,8 @@ class Counted:
     ``less``: earlier trainings of the control's own weights that are not of the other model's.
     """
 
-    more: tuple[TrainingStep, ...]
-    less: tuple[TrainingStep, ...]
+    more: tuple[Step, ...]
+    less: tuple[Step, ...]
 
     @property
     def names(self) -> str:
@@ -43,13 +41,9 @@ def compared_with(step: Step, control: bool, recipe: Recipe) -> str:
     """
     if step.against or not control:
         return step.against or ""
-    if shape := getattr(step, "widths_of", None):
+    if shape := step.shape_of():
         return shape
-    mine, *others = (
-        [*(getattr(one, key, None) for key in ("net", "net_options", "of")), one.do if one.do in SHRINKING else ""]
-        for one in (step, *recipe.steps)
-    )
-    same = [one.name for one, other in zip(recipe.steps, others, strict=True) if other == mine and any(mine)]
+    same = [other.name for other in recipe.steps if step.design() and other.design() == step.design()]
     return same[-1] if same else ""
 
 
@@ -59,7 +53,7 @@ def counted(step: Step, recipe: Recipe) -> Counted | None:
     It does where the other model is trained later or was trained elsewhere, and where the control trains the other one further:
     its number of steps cannot be equal then, and the ledger gives no verdict (measure.effort).
     """
-    if not (isinstance(step, TrainingStep) and step.timed() and any(step.name == one.name for one in recipe.controls)):
+    if not (step.trains and step.timed() and any(step.name == one.name for one in recipe.controls)):
         return None
     before: dict[str, Step] = {}
     for one, _ in recipe.all_steps():
@@ -73,11 +67,11 @@ def counted(step: Step, recipe: Recipe) -> Counted | None:
     return Counted(more, less) if more else None
 
 
-def _weights(step: Step | None, steps: dict[str, Step]) -> dict[str, TrainingStep]:
+def _weights(step: Step | None, steps: dict[str, Step]) -> dict[str, Step]:
     """The trainings that made the weights of ``step``, by name, newest first."""
-    found: dict[str, TrainingStep] = {}
+    found: dict[str, Step] = {}
     while step is not None:
-        if isinstance(step, TrainingStep):
+        if step.trains:
             found[step.name] = step
         step = steps.get(step.starts_from() or "")
     return found

@@ -10,7 +10,6 @@ from rich.console import Console
 
 from facelet.faces.inspect.overlap import overlap
 from facelet.io import files
-from facelet.learn.balance import QUALITY
 from facelet.measure.efficiency.cost import file_cost
 from facelet.measure.efficiency.latency import TIMED, Latency, bench
 from facelet.measure.efficiency.machine import Machine, machine
@@ -27,7 +26,6 @@ from facelet.recipes.context import RunContext
 from facelet.recipes.controls import compared_with
 from facelet.recipes.result import MeasuredStep, Result, difference, read_done
 from facelet.recipes.schema import Recipe, dump
-from facelet.shrink.early_exit import CURVE
 from facelet.step import StepResult
 from facelet.text import duration
 
@@ -83,7 +81,11 @@ def finish(work: RunContext, done: list[MeasuredStep], console: Console) -> Ledg
         protocol=faces.protocol,
         evaluations={one.label: one.test for one in done if one.seed == 0},
         curves={one.label: read_curves(one.folder / "curves.csv") for one in done},
-        stopping={one.label: files.read_json(path) for one in done if (path := one.folder / CURVE).exists()},
+        stopping={
+            one.label: files.read_json(one.folder / one.step.artifacts["stopping"])
+            for one in done
+            if "stopping" in one.step.artifacts
+        },
         trained=trained,
         made={label: rows for label, (_, rows) in made.items()},
         faces=work.pairs["test"] if on_pairs else faces.split("test"),
@@ -108,7 +110,10 @@ def _made_faces(folder: Path, recipe: Recipe) -> dict[str, tuple[StepResult, lis
         for step in (step for step, _ in steps if step.makes == "faces"):
             label = step.name if seed == 0 else f"{step.name}-s{seed}"
             place = folder / "steps" / label
-            rows = [{**row, "picture": place / row["picture"]} for row in files.read_json(place / QUALITY)]
+            rows = [
+                {**row, "picture": place / row["picture"]}
+                for row in files.read_json(place / step.artifacts["synthetic"])
+            ]
             found[label] = (read_done(place)[2], rows)
     return found
 
@@ -134,6 +139,7 @@ def _row(one: MeasuredStep, latency: Latency, where: Machine, recipe: Recipe) ->
         needs=one.step.needs(),
         compare=compared_with(one.step, one.control, recipe),
         step=one.step.do,
+        kind=one.step.kind,
         seed=one.seed,
         control=one.control,
         precision=latency.precision,
@@ -145,7 +151,7 @@ def _row(one: MeasuredStep, latency: Latency, where: Machine, recipe: Recipe) ->
         p95_ms=latency.p95_ms,
         mean_ms=latency.mean_ms,
         machine=str(where),
-        allowance=None if (points := getattr(one.step, "allowance", None)) is None else points / 100,
+        allowance=one.step.allowed(),
         seconds=one.made.spent.get("seconds", 0.0),
         steps=round(one.made.spent.get("steps", 0)),
         timed=one.step.timed(),

@@ -17,7 +17,6 @@ from pathlib import Path
 from facelet.errors import FaceletError
 from facelet.io import files
 from facelet.learn.device.launch import Launch
-from facelet.learn.steps.training_step import TrainingStep
 from facelet.recipes import schema
 from facelet.recipes.context import RunContext, read_faces
 from facelet.recipes.result import read_done
@@ -55,7 +54,7 @@ def follow(folder: Path, hardware: Hardware, started: Launch) -> None:
         models: dict[str, StepResult] = {}
         for step, _ in steps:
             done = work.place(step, seed) / "done.json"
-            if not done.exists() and isinstance(step, TrainingStep):
+            if not done.exists() and step.trains:
                 try:
                     step.run(work.job(step, seed, models))
                 except Exception:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,54 +13,41 @@ from rich.table import Table
 
 from facelet.faces import FaceSet
 from facelet.faces.inspect.summary import training_warnings
-from facelet.learn.engine.estimate import seconds_per_face
-from facelet.learn.steps.training_step import TrainingStep
 from facelet.recipes.controls import counted
 from facelet.recipes.schema import Recipe
 from facelet.step import Plan, Step
 from facelet.text import amount, duration
 
 
-def _plan(step: Step, recipe: Recipe, faces: FaceSet, specs: dict[str, Any], times: dict[str, float | None]) -> Plan:
-    """The step's plan, a control's minutes replaced where its steps are counted. ``times``: of earlier steps; its own is added."""
+def _plan(step: Step, recipe: Recipe, faces: FaceSet, specs: Mapping[str, Any], plans: Mapping[str, Plan]) -> Plan:
+    """The step's plan; a control's minutes are replaced where its steps are counted. ``plans``: of earlier steps."""
     whose = counted(step, recipe)
     if whose is None:
-        plan = step.plan(faces, specs)
-    else:
-        assert isinstance(step, TrainingStep)
-        plan = step.as_long_as(whose.names).plan(faces, specs)
-        seconds = _equal(step, whose.more, specs, times) - _equal(step, whose.less, specs, times)
-        plan = replace(plan, seconds=max(0.0, seconds))
-    times[step.name] = plan.seconds
-    return plan
+        return step.plan(faces, specs)
+    plan = step.as_long_as(whose.names).plan(faces, specs)
+    seconds = _equal(plan, [plans[one.name] for one in whose.more]) - _equal(
+        plan, [plans[one.name] for one in whose.less]
+    )
+    return replace(plan, seconds=max(0.0, seconds))
 
 
-def _equal(
-    step: TrainingStep, others: Sequence[TrainingStep], specs: dict[str, Any], times: dict[str, float | None]
-) -> float:
-    """Expected seconds of as many steps of ``step`` as ``others`` take in theirs."""
-    return sum((times[other.name] or 0.0) * _ratio(step, other, specs) for other in others)
-
-
-def _ratio(step: TrainingStep, other: TrainingStep, specs: dict[str, Any]) -> float:
-    """Time of a step of ``step`` in those of ``other``; that of a net in itself is not measured."""
-    mine, theirs = specs[step.name], specs[other.name]
-    same = (mine, step.precision) == (theirs, other.precision)
-    pace = 1.0 if same else seconds_per_face(mine, step.precision) / seconds_per_face(theirs, other.precision)
-    return pace * step.batch / other.batch
+def _equal(plan: Plan, others: Sequence[Plan]) -> float:
+    """Expected seconds of as many optimizer steps as ``others`` take in theirs."""
+    return sum((other.seconds or 0.0) * plan.per_step / other.per_step for other in others)
 
 
 def show_plan(recipe: Recipe, faces: FaceSet, folder: Path, console: Console) -> None:
     """Prints the plan. Raises FaceletError, before anything is spent, when a step finds that it cannot be done."""
     specs: dict[str, Any] = {}
+    plans: dict[str, Plan] = {}
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     for column in ("model", "what", "params", "MACs", "time"):
         figure = column in ("params", "MACs", "time")
         table.add_column(column, justify="right" if figure else "left", no_wrap=column != "what")
     total, unknown_times = 0.0, 0
-    times: dict[str, float | None] = {}
     for step, control in recipe.all_steps():
-        plan = _plan(step, recipe, faces, specs, times)
+        plans[step.name] = plan = _plan(step, recipe, faces, specs, plans)
+        specs |= {step.name: plan.spec} if plan.spec is not None else {}
         seeds = recipe.seeds_of(step)
         total += (plan.seconds or 0.0) * seeds
         unknown_times += plan.seconds is None

@@ -8,6 +8,7 @@ How it was trained is not known: on the faces it is measured with, perhaps.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -61,7 +62,7 @@ class Adopt(Step):
     def about_people(self) -> bool:
         return self.task == "identity"
 
-    def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
+    def plan(self, faces: FaceSet, specs: Mapping[str, Any]) -> Plan:
         model = _loaded(self.file)
         _cleaned(model, self)
         return Plan(f"{self.file.name} as it is", 0, graph_macs(model), 0.0)

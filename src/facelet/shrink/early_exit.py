@@ -10,11 +10,11 @@ Confidence means what it meant on faces like those of training; on others the fi
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, ClassVar, cast
 
 import numpy as np
 import onnx
@@ -49,7 +49,7 @@ from facelet.shrink.exits.thresholds import (
     thinned,
 )
 from facelet.shrink.export import golden, torch_logits, versions
-from facelet.step import STEPS, Plan, Step, StepContext, StepResult
+from facelet.step import STEPS, Kind, Plan, Section, Step, StepContext, StepResult
 from facelet.text import amount, percent
 
 CURVE = "early-exit.json"
@@ -62,6 +62,9 @@ BATCH = 64
 @STEPS.register("early-exit")
 class EarlyExit(Step):
     """``of``: a model that keeps its exits. See the fields for the rest."""
+
+    kind: ClassVar[Kind] = "stopping"
+    artifacts: ClassVar[dict[Section, str]] = {"stopping": CURVE}
 
     of: str = Field(description="model that keeps its exits")
     allowance: float = Field(
@@ -77,7 +80,16 @@ class EarlyExit(Step):
     def needs(self) -> list[str]:
         return [self.of]
 
-    def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
+    def starts_from(self) -> str | None:
+        return self.of
+
+    def design(self) -> tuple[Any, ...]:
+        return (self.of,)
+
+    def allowed(self) -> float | None:
+        return self.allowance / 100
+
+    def plan(self, faces: FaceSet, specs: Mapping[str, Any]) -> Plan:
         count = len(with_exits(self.name, self.of, specs).skeleton().stage_widths) - 1
         if self.exits is not None and (self.exits != sorted(set(self.exits)) or self.exits[-1] > count):
             raise FaceletError(

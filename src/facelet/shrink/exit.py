@@ -6,6 +6,7 @@ gives every exit a row of its own in the ledger: what stopping there always woul
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from pydantic import Field
@@ -43,7 +44,13 @@ class Exit(Step):
     def needs(self) -> list[str]:
         return [self.of]
 
-    def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
+    def starts_from(self) -> str | None:
+        return self.of
+
+    def design(self) -> tuple[Any, ...]:
+        return (self.of,)
+
+    def plan(self, faces: FaceSet, specs: Mapping[str, Any]) -> Plan:
         net = with_exits(self.name, self.of, specs).skeleton()
         count = len(net.stage_widths) - 1
         if self.at > count:
@@ -61,7 +68,7 @@ class Exit(Step):
         return StepResult(onnx=path, notes=(f"answers at exit {self.at} of {self.of}",))
 
 
-def with_exits(name: str, of: str, specs: dict[str, Any]) -> NetSpec:
+def with_exits(name: str, of: str, specs: Mapping[str, Any]) -> NetSpec:
     """The spec of a model with exits. Raises FaceletError, saying how to make one, for any other."""
     spec = specs.get(of)
     if spec is None or spec.exits is None:

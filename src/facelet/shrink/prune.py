@@ -80,14 +80,14 @@ class Prune(Budgeted):
         pair = Pair(*widths, temperature=TEMPERATURE, alpha=1.0, beta=1.0, mix=0.0)
         return DistillationTask(spec, teacher, {"ce": 1 - self.kd, "kd": self.kd}, pair, **self.hard_options(train))
 
-    def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
+    def plan(self, faces: FaceSet, specs: Mapping[str, Any]) -> Plan:
         train, val = self.training_faces(faces), faces.labelled("val")
         spec = self.spec_for(faces, train, self.spec_of(str(self.of), specs))
         trial = self._trial(spec)
         known = self.budget.kind != "latency_ms"
         with self.named():
             widths = trial.find(trial.uniform) if known else trial.uniform(GUESS)
-        specs[self.name] = trial.spec(widths)
+        cut = trial.spec(widths)
         whole, left = trial.cost(trial.whole), trial.cost(widths)
         how = f"{self.score}, {self.rounds} round{'s' * (self.rounds > 1)}, {self.length(len(train))}"
         if not known:
@@ -96,9 +96,15 @@ class Prune(Budgeted):
             result = f"{change(whole, left)} or thereabouts; all layers are ranked together when it runs"
         else:
             result = f"{change(whole, left)}, channels −{100 * trial.share(widths):.0f} %"
-        seconds = self._seconds(len(train) + len(val) / 3, spec, specs[self.name])
+        seconds = self._seconds(len(train) + len(val) / 3, spec, cut)
         counts = (left.params, left.macs) if known and self.scope == "layer" else (0, 0)
-        return Plan(f"{self.of} to {self.budget} ({how}): {result}", *counts, seconds)
+        return Plan(
+            f"{self.of} to {self.budget} ({how}): {result}",
+            *counts,
+            seconds,
+            cut,
+            self.batch * seconds_per_face(cut, self.precision),
+        )
 
     def run(self, job: StepContext) -> StepResult:
         net, spec = nets.load(job.net_of(str(self.of)))

@@ -13,6 +13,7 @@ all that a score decides is how wide each layer is: shuffling cannot hurt then.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
@@ -71,22 +72,23 @@ class PruneAtInit(Budgeted):
     def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: StepContext) -> TrainingTask:
         return ClassificationTask(spec, **self.hard_options(train))
 
-    def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
+    def plan(self, faces: FaceSet, specs: Mapping[str, Any]) -> Plan:
         train, val = self.training_faces(faces), faces.labelled("val")
         spec = self.spec_for(faces, train, None)
         trial = self.trial(spec)
         with self.named():
             widths = trial.find(trial.uniform)
-        specs[self.name] = trial.spec(widths)
+        cut = trial.spec(widths)
         whole, left = trial.cost(trial.whole), trial.cost(widths)
         looks = f"{self.probe} steps with gates, then " if self.scored else ""
         exactly = "" if self._uniform else " or thereabouts; all layers are ranked together when it runs"
         what = f"{spec.name} to {self.budget} ({self.score}), {looks}{self.length(len(train))}"
         shown = (self.epochs or 0) * (len(train) + len(val) / 3)
-        seconds = self.minutes * 60 if self.minutes else shown * seconds_per_face(specs[self.name], self.precision)
+        each = seconds_per_face(cut, self.precision)
+        seconds = self.minutes * 60 if self.minutes else shown * each
         if self.scored:
             seconds += self.probe * self.batch * seconds_per_face(spec, self.precision)
-        return Plan(f"{what}: {change(whole, left)}{exactly}", left.params, left.macs, seconds)
+        return Plan(f"{what}: {change(whole, left)}{exactly}", left.params, left.macs, seconds, cut, self.batch * each)
 
     def notes(self, job: StepContext) -> tuple[str, ...]:
         return tuple(files.read_json(job.folder / TOLD))

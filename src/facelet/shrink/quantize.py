@@ -12,9 +12,10 @@ would be wrong. Speed in int8 belongs to the CPU it was measured on.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import onnx
@@ -31,7 +32,7 @@ from facelet.shrink.export import reference_outputs, self_tested, versions
 from facelet.shrink.int8.accuracy_guard import Guard, ValidationScore, guard_for
 from facelet.shrink.int8.qdq import Calibrated, QuantizationConfig, Types
 from facelet.shrink.int8.sensitivity import fewest, rank
-from facelet.step import STEPS, Plan, Step, StepContext, StepResult
+from facelet.step import STEPS, Kind, Plan, Step, StepContext, StepResult
 
 RANKING_FACES = 128
 
@@ -39,6 +40,8 @@ RANKING_FACES = 128
 @STEPS.register("quantize")
 class Quantize(Step):
     """``of``: the fp32 model. See the fields for the rest."""
+
+    kind: ClassVar[Kind] = "shrinking"
 
     of: str = Field(description="model to quantize")
     faces: int = Field(300, ge=8, le=10_000, description="training faces to take ranges from")
@@ -61,7 +64,16 @@ class Quantize(Step):
     def needs(self) -> list[str]:
         return [self.of]
 
-    def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
+    def starts_from(self) -> str | None:
+        return self.of
+
+    def design(self) -> tuple[Any, ...]:
+        return (self.do, self.of)
+
+    def allowed(self) -> float | None:
+        return self.allowance / 100
+
+    def plan(self, faces: FaceSet, specs: Mapping[str, Any]) -> Plan:
         _require_faces(faces)
         self._require_measurable()
         if self.of not in specs:  # what this step makes has no spec either: a model file, without a net in torch

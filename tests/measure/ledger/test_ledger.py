@@ -36,7 +36,14 @@ def by(value, half):
 
 
 FP32 = row()
-INT8 = {"step": "quantize", "precision": "int8", "bytes": 1_400_000, "p50_ms": 0.8}
+INT8 = {
+    "step": "quantize",
+    "kind": "shrinking",
+    "allowance": 0.003,
+    "precision": "int8",
+    "bytes": 1_400_000,
+    "p50_ms": 0.8,
+}
 
 
 @pytest.mark.parametrize(
@@ -71,13 +78,13 @@ INT8 = {"step": "quantize", "precision": "int8", "bytes": 1_400_000, "p50_ms": 0
         ),
         ({**INT8, "machine": "another"}, FP32, by(0, 0.004), "3.6× smaller, 0.0 points (inside the interval)"),
         (
-            {"step": "prune", "bytes": 2_000_000, "p50_ms": 1.6},
+            {"step": "prune", "kind": "shrinking", "bytes": 2_000_000, "p50_ms": 1.6},
             FP32,
             by(-0.01, 0.005),
             "no gain: it is slower than its parent; 2.5× smaller, −1.0 points (−1.5 to −0.5)",
         ),
         (
-            {"step": "prune", "bytes": 5_000_000, "p50_ms": 1.45},
+            {"step": "prune", "kind": "shrinking", "bytes": 5_000_000, "p50_ms": 1.45},
             FP32,
             by(0, 0.005),
             "hardly smaller, hardly faster, 0.0 points (inside the interval)",
@@ -114,14 +121,14 @@ def test_verdicts(others, parent, difference, said):
 
 def test_a_distilled_student_beside_its_teacher():
     teacher = row("teacher", 0.88, bytes=44_800_000, p50_ms=9.0)
-    said = verdict(row("student", 0.86), teacher, by(-0.02, 0.01), "distill")
+    said = verdict(row("student", 0.86), teacher, by(-0.02, 0.01))
     assert said == "8.8× smaller, 6.0× faster, −2.0 points (−3.0 to −1.0)"
 
 
 def test_allowance_of_the_row_counts():
-    assert "more than" not in verdict(row(**INT8, allowance=0.05), FP32, by(-0.02, 0.004))
+    assert "more than" not in verdict(row(**{**INT8, "allowance": 0.05}), FP32, by(-0.02, 0.004))
     assert "0.1 points allowed" in verdict(
-        row(step="prune", bytes=10, p50_ms=1, allowance=0.001), FP32, by(-0.02, 0.004)
+        row(step="prune", kind="shrinking", bytes=10, p50_ms=1, allowance=0.001), FP32, by(-0.02, 0.004)
     )
 
 

@@ -18,12 +18,19 @@ from facelet.nets import NetSpec
 
 SAMPLE = 32
 """Faces in the batch that is timed."""
+_timed: dict[tuple[str, str, str], float] = {}
 
 
 def seconds_per_face(spec: NetSpec, wish: precisions.Wish = "auto", device: str = "auto") -> float:
-    """Of training, from one small batch here and now: an order of magnitude, and too much where larger batches are faster."""
-    one = _Bare(spec, SAMPLE, wish, device)
-    return min(one.step() for _ in range(3)) / SAMPLE
+    """Of training, from one small batch on this machine: an order of magnitude, and too much where larger batches are faster.
+
+    Timed once per process, so that equal nets have equal times.
+    """
+    key = (spec.to_json(), wish, device)
+    if key not in _timed:
+        one = _Bare(spec, SAMPLE, wish, device)
+        _timed[key] = min(one.step() for _ in range(3)) / SAMPLE
+    return _timed[key]
 
 
 def steps_in_turn(

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,22 +79,22 @@ class TaughtStep(TrainingStep):
             found.append(answers.aligned(train, split_hash))
         return found
 
-    def planned_teacher(self, faces: FaceSet, specs: dict[str, Any]) -> Teacher:
+    def planned_teacher(self, faces: FaceSet, specs: Mapping[str, Any]) -> Teacher:
         """Who will teach, without weights: what it knows is right."""
         if self.kept:
             return self._from_kept(self.training_faces(faces), faces.protocol.split_hash)
         return together([LiveTeacher(told.skeleton(), told) for told in self._told(specs)], self.mirror)
 
-    def with_teacher(self, plan: Plan, faces: FaceSet, specs: dict[str, Any]) -> Plan:
+    def with_teacher(self, plan: Plan, faces: FaceSet, specs: Mapping[str, Any]) -> Plan:
         """``plan`` with who teaches, and the time that the teacher's forward passes take: a third of its own training steps'."""
         if self.kept:
-            return Plan(f"{plan.text}, taught by {self._files()}", plan.params, plan.macs, plan.seconds)
+            return replace(plan, text=f"{plan.text}, taught by {self._files()}")
         seconds = plan.seconds
         if seconds is not None and self.epochs:
             passes = 2.0 if self.cache else self.epochs * (2 if self.mirror else 1)
             each = sum(seconds_per_face(told, self.precision) for told in self._told(specs)) / 3
             seconds += passes * len(self.training_faces(faces)) * each
-        return Plan(f"{plan.text}, taught by {' and '.join(self.teachers)}", plan.params, plan.macs, seconds)
+        return replace(plan, text=f"{plan.text}, taught by {' and '.join(self.teachers)}", seconds=seconds)
 
     def teacher_for(self, train: FaceSet, job: StepContext) -> Teacher:
         """Who teaches in the order of ``train``."""
@@ -117,5 +119,5 @@ class TaughtStep(TrainingStep):
     def _files(self) -> str:
         return " and ".join(path.name for path in self.kept)
 
-    def _told(self, specs: dict[str, Any]) -> list[NetSpec]:
+    def _told(self, specs: Mapping[str, Any]) -> list[NetSpec]:
         return [self.spec_of(name, specs) for name in self.teachers]

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
@@ -19,6 +19,8 @@ from facelet.step import Step
 
 class TrainingOptions(Step):
     """What is trained, for how long and how."""
+
+    trains: ClassVar[bool] = True
 
     net: str | None = Field(None, description="a net's name, or timm/NAME; not needed with `of`")
     net_options: dict[str, Any] = Field({}, description="options of the net, such as {width: 0.5}")
@@ -90,7 +92,6 @@ class TrainingOptions(Step):
         return self
 
     def as_long_as(self, models: str) -> Self:
-        """This step as its plan shows it when its minutes are replaced by as many steps as ``models`` took."""
         shown = self.model_copy()
         shown._matched = models
         return shown
@@ -101,6 +102,19 @@ class TrainingOptions(Step):
             return f"as many steps as {self._matched} on {faces:,} faces"
         count, unit = (self.epochs, "epoch") if self.epochs else (self.minutes, "minute")
         return f"{count:g} {unit}{'' if count == 1 else 's'} of {faces:,} faces"
+
+    def starts_from(self) -> str | None:
+        return self.of
+
+    def shape_of(self) -> str | None:
+        return self.widths_of
+
+    def design(self) -> tuple[Any, ...]:
+        parts = (self.net, self.net_options, self.of)
+        return (*parts, self.do if self.kind == "shrinking" else "") if any(parts) else ()
+
+    def timed(self) -> bool:
+        return self.minutes is not None
 
     @property
     def before(self) -> str | None:

@@ -98,7 +98,7 @@ class TrainingStep(TrainingOptions):
         """The net of ``checkpoint``. Raises FaceletError for a file that holds none."""
         return nets.load(existing(self.checkpoint, "checkpoint")) if self.checkpoint else None
 
-    def spec_of(self, name: str, specs: dict[str, Any]) -> NetSpec:
+    def spec_of(self, name: str, specs: Mapping[str, Any]) -> NetSpec:
         """Of an earlier model. Raises FaceletError when it will have no net in torch."""
         if name not in specs:
             raise FaceletError(f"{self.name} needs the weights of {name!r}, and that step makes only a model file")
@@ -137,20 +137,20 @@ class TrainingStep(TrainingOptions):
         except TypeError as error:  # an option of resolve's own name, such as classes
             raise FaceletError(f"{self.name}: net_options cannot set {', '.join(self.net_options)}") from error
 
-    def plan(self, faces: FaceSet, specs: dict[str, Any]) -> Plan:
+    def plan(self, faces: FaceSet, specs: Mapping[str, Any]) -> Plan:
         train, val = self.training_faces(faces), self.validation_faces(faces)
         given = self.given()
         before = self.spec_of(self.before, specs) if self.before else given[1] if given else None
         spec = self.spec_for(faces, train, before)
-        specs[self.name] = spec
         cost = net_cost(without_exits(spec.skeleton()), spec)
         what = f"{spec.name} as narrow as {self.widths_of}, fresh" if self.widths_of else self.of or spec.name
         what += f" from {self.checkpoint}" if self.checkpoint else ""
         more = f" out of them and those of {self.synthetic}" if self.synthetic else ""
         text = f"{what}, {self.length(len(train))}{more}"
         shown = (self.epochs or 0) * (len(train) + len(val) / 3)
-        seconds = self.minutes * 60 if self.minutes else shown * seconds_per_face(spec, self.precision)
-        return Plan(text, cost.params, cost.macs, seconds)
+        each = seconds_per_face(spec, self.precision)
+        seconds = self.minutes * 60 if self.minutes else shown * each
+        return Plan(text, cost.params, cost.macs, seconds, spec, each * self.batch)
 
     def run(self, job: StepContext) -> StepResult:
         from facelet.learn.engine.fit import train  # Lightning takes seconds to import: not before it is needed

@@ -34,6 +34,7 @@ class Row(BaseModel):
     needs: list[str] = Field([], description="all earlier models it is made of or taught by; its parent is the first")
     compare: str = Field("", description="model it is measured against; its parent when empty")
     step: str
+    kind: str = Field("", description="what its verdict is about: shrinking, stopping, or accuracy alone")
     seed: int = 0
     control: bool = False
     precision: str = "fp32"

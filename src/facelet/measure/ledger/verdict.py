@@ -1,6 +1,6 @@
 """Verdict: the sentence a row is allowed to say about itself, beside the model it is measured against.
 
->>> verdict(student_int8, student, paired_difference(correct_int8, correct_student), "quantize")
+>>> verdict(student_int8, student, paired_difference(correct_int8, correct_student))
 '3.6× smaller, 1.9× faster, −0.1 points (inside the interval)'
 
 A difference inside its interval is not called a gain or a loss. That it could not be measured does not show it is zero.
@@ -13,12 +13,8 @@ from facelet.measure.ledger.row import Row
 from facelet.measure.metrics.intervals import Difference, unpaired_difference
 from facelet.text import percent, points, signed, times
 
-SHRINKING = ("quantize", "prune", "prune-at-init")
-ALLOWANCE = {"quantize": 0.003, "early-exit": 0.003}
-"""Accuracy, as a share, that a step may cost before its verdict calls it too much, unless a row brings its own."""
 
-
-def verdict(row: Row, parent: Row | None, difference: Difference | None = None, step: str = "") -> str:
+def verdict(row: Row, parent: Row | None, difference: Difference | None = None) -> str:
     """What ``row`` gained and lost against ``parent`` (for a control: the model that it controls for).
 
     ``difference`` is ``row``'s accuracy minus ``parent``'s on the same faces; without it the rows' own intervals are
@@ -26,16 +22,15 @@ def verdict(row: Row, parent: Row | None, difference: Difference | None = None, 
     (``row.unequal_steps``, see measure.effort). An accuracy that is no better than always answering the largest class is called so.
     Raises FaceletError for rows of different protocols, splits or numbers of faces.
     """
-    said = _beside(row, parent, difference, step)
+    said = _beside(row, parent, difference)
     if row.beats_baseline:
         return said
     worthless = f"no better than {row.baseline_words}"
     return f"{said}; it is {worthless}" if row.control else f"{worthless}; {said}"
 
 
-def _beside(row: Row, parent: Row | None, difference: Difference | None, step: str) -> str:
+def _beside(row: Row, parent: Row | None, difference: Difference | None) -> str:
     """What ``row`` may say of itself beside ``parent``."""
-    step = step or row.step
     if parent is None:
         kind, what = ("control", "no model with its net") if row.control else ("the first", "nothing")
         return f"{kind}: {percent(row.accuracy)} of {row.n:,} {row.unit}, {what} to compare with"
@@ -45,11 +40,10 @@ def _beside(row: Row, parent: Row | None, difference: Difference | None, step: s
         return f"{'control: ' * row.control}no verdict: {row.unequal_steps}, with a length set by minutes"
     if row.control:
         return _of_control(row, parent, difference)
-    allowance = ALLOWANCE.get(step) if row.allowance is None else row.allowance
-    if step == "early-exit":
-        return _of_stopping(row, parent, difference, allowance)
-    if step in SHRINKING:
-        return _of_shrinking(row, parent, difference, allowance)
+    if row.kind == "stopping":
+        return _of_stopping(row, parent, difference, row.allowance)
+    if row.kind == "shrinking":
+        return _of_shrinking(row, parent, difference, row.allowance)
     sizes = compared_sizes(row, parent)
     if sizes:
         return ", ".join([*sizes, worded(difference)])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 from pydantic import Field, model_validator
 from torch import nn
@@ -20,11 +21,14 @@ from facelet.measure.efficiency.cost import Cost
 from facelet.nets import NetSpec
 from facelet.shrink.pruning.budget import KINDS, Budget
 from facelet.shrink.pruning.search import WidthGrid, WidthSearch
+from facelet.step import Kind
 from facelet.text import amount
 
 
 class Budgeted(TrainingStep):
-    """Fields of Lesson, and exactly one budget."""
+    """Fields of TrainingStep, and exactly one budget."""
+
+    kind: ClassVar[Kind] = "shrinking"
 
     ratio: float | None = Field(None, gt=0, lt=1, description="share of the channels that is removed")
     params: float | None = Field(
