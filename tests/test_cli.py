@@ -33,7 +33,9 @@ def test_models_as_they_are_typed(monkeypatch, shelf):
     ]
 
 
-@pytest.mark.parametrize("given", [["tsnet"], ["--faces", "toy"], ["--set", "a=1"], ["--seeds", "2"], ["--out", "x"]])
+@pytest.mark.parametrize(
+    "given", [["tsnet"], ["--faces", "toy"], ["--set", "a=1"], ["--seeds", "2"], ["--out", "x"], ["--from", "x"]]
+)
 def test_resume_takes_nothing_else(given):
     result = CliRunner().invoke(cli.app, ["run", "--resume", "runs/x", *given])
     assert isinstance(result.exception, FaceletError)

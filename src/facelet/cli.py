@@ -67,6 +67,13 @@ def run(
         int, typer.Option(help="Run every step with this many seeds, but for steps with a number of their own.")
     ] = 0,
     resume: Annotated[str, typer.Option(help="Continue the run in this folder.")] = "",
+    from_: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            help="A new run with the recipe of this one, which takes over its finished steps that stay the same.",
+        ),
+    ] = "",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     devices: Annotated[int, typer.Option(help="Processes or GPUs on this machine.")] = 1,
     nodes: Annotated[int, typer.Option(help="Machines, under torchrun or SLURM.")] = 1,
@@ -79,16 +86,16 @@ def run(
     from facelet.recipes.runner import Hardware
     from facelet.recipes.runner import run as run_recipe
 
-    if resume and (recipe or faces or also or pairs or only or out or set_ or profile or seeds):
+    if resume and (recipe or faces or also or pairs or only or out or set_ or profile or seeds or from_):
         raise FaceletError(
             "--resume goes on with the run as it is; leave out recipe, --faces, --also, --pairs, --only, --set, --profile, "
-            "--seeds, --out"
+            "--seeds, --out, --from"
         )
     settings = [*(set_ or []), *([f"seeds={seeds}"] if seeds else [])]
     hardware = Hardware(device, devices, nodes, precision)
     try:
         run_recipe(
-            recipe or "tsnet",
+            recipe,
             faces=faces,
             also=also or [],
             pairs=pairs,
@@ -97,6 +104,7 @@ def run(
             settings=settings,
             profile=profile,
             resume=resume,
+            reuse=from_,
             hardware=hardware,
             console=console,
         )

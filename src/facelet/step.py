@@ -134,6 +134,7 @@ class Step(BaseModel):
       for accuracy alone.
     - ``trains``: whether it takes optimizer steps, in all processes of a distributed run.
     - ``artifacts``: files in its folder that the report shows: name of a section of the report -> file name.
+    - ``without_effect``: its keys that do not change the result.
     """
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
@@ -141,6 +142,7 @@ class Step(BaseModel):
     kind: ClassVar[Kind] = ""
     trains: ClassVar[bool] = False
     artifacts: ClassVar[dict[Section, str]] = {}
+    without_effect: ClassVar[frozenset[str]] = frozenset({"against", "seeds"})
 
     do: str
     name: str = Field(alias="as", description="name of the model this step makes")
@@ -202,6 +204,13 @@ class Step(BaseModel):
     def run(self, job: StepContext) -> StepResult:
         """Does it. May be called again in the same folder after a kill, and then continues to the same result."""
         raise NotImplementedError
+
+    def check_kept(self, job: StepContext) -> bool:
+        """Whether the fingerprints in ``job.folder`` say that what lies there is the result of ``run(job)``.
+
+        False for a step that keeps no fingerprint. Raises FaceletError when they are of other settings, faces, parents or files.
+        """
+        return False
 
 
 STEPS: Registry[type[Step]] = Registry("step")

@@ -108,6 +108,9 @@ def test_its_faces_say_where_they_come_from(work, faces, monkeypatch):
     assert (work.folder / row["picture"]).exists()
     assert made.notes[0].startswith(f"{len(found)} faces made from")
     assert made.onnx is made.net is None
+    assert balance(classes=[target.name], judge="judge", accept=0.2).check_kept(work)
+    with pytest.raises(FaceletError, match="other settings"):
+        balance(classes=[target.name], judge="judge", accept=0.2, batch=5).check_kept(work)
 
 
 def test_translated_faces_are_taken_for_the_class_they_should_be(work, faces):

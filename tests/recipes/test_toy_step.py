@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -54,10 +54,10 @@ class Rename(Step):
 
 
 @pytest.fixture
-def toy_step(monkeypatch) -> Iterator[type[Rename]]:
+def toy_step(monkeypatch) -> type[Rename]:
     monkeypatch.setitem(STEPS._things, "rename", Rename)
     monkeypatch.setattr(Rename, "runs", [])
-    yield Rename
+    return Rename
 
 
 def test_a_step_of_one_file_and_one_line(toy_step, tmp_path, capsys):

@@ -109,6 +109,11 @@ def test_plan_and_run_agree_on_the_final_net(faces, large, job):
     }
     again = made_by.run(work)
     assert again == made
+    assert made_by.check_kept(work)
+    with pytest.raises(FaceletError, match="other settings"):
+        step(params=0.4, rounds=2, kd=0.4).check_kept(work)
+    (work.folder / "round2/net.safetensors").unlink()
+    assert not made_by.check_kept(work)
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,14 @@ class Balance(Step):
         )
         return StepResult(faces=pack, notes=notes, spent=spent)
 
+    def check_kept(self, job: StepContext) -> bool:
+        wanted = self.wanted(job.faces.labelled("train"))[1]
+        kept = [
+            TrainingFolder(job.folder / f"{each.label:02d}", self._fingerprint(job, each, len(wanted)))
+            for each in wanted
+        ]
+        return all(one.result() is not None for one in kept)
+
     def _translate(
         self, job: StepContext, train: FaceSet, source: int, each: Deficit, classes: int
     ) -> tuple[Path, dict[str, Any]]:

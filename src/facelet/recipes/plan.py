@@ -36,8 +36,11 @@ def _equal(plan: Plan, others: Sequence[Plan]) -> float:
     return sum((other.seconds or 0.0) * plan.per_step / other.per_step for other in others)
 
 
-def show_plan(recipe: Recipe, faces: FaceSet, folder: Path, console: Console) -> None:
-    """Prints the plan. Raises FaceletError, before anything is spent, when a step finds that it cannot be done."""
+def show_plan(recipe: Recipe, faces: FaceSet, folder: Path, console: Console, taken: Sequence[str] = ()) -> None:
+    """Prints the plan. Raises FaceletError, before anything is spent, when a step finds that it cannot be done.
+
+    ``taken``: names of steps that are taken over from an earlier run, once for each seed.
+    """
     specs: dict[str, Any] = {}
     plans: dict[str, Plan] = {}
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
@@ -49,15 +52,16 @@ def show_plan(recipe: Recipe, faces: FaceSet, folder: Path, console: Console) ->
         plans[step.name] = plan = _plan(step, recipe, faces, specs, plans)
         specs |= {step.name: plan.spec} if plan.spec is not None else {}
         seeds = recipe.seeds_of(step)
-        total += (plan.seconds or 0.0) * seeds
-        unknown_times += plan.seconds is None
+        left = seeds - taken.count(step.name)
+        total += (plan.seconds or 0.0) * left
+        unknown_times += plan.seconds is None and left > 0
         several = f", {seeds} seeds" if seeds != recipe.seeds else ""
         table.add_row(
             escape(step.name),
             escape(f"{'control: ' if control else ''}{step.do} {plan.text}{several}"),
             amount(plan.params) if plan.params else "",
             amount(plan.macs) if plan.macs else "",
-            duration(plan.seconds) if plan.seconds is not None else "",
+            "taken over" if not left else duration(plan.seconds) if plan.seconds is not None else "",
             style="dim" if control else "",
         )
     console.print(f"[bold]{escape(recipe.title)}[/]  {escape(recipe.paper)}")

@@ -23,7 +23,6 @@ from rich.markup import escape
 
 import facelet
 from facelet.errors import FaceletError
-from facelet.faces import Protocol
 from facelet.faces.loading import parse_source
 from facelet.io import files
 from facelet.learn.device import precision
@@ -36,6 +35,15 @@ from facelet.recipes.followers import follow, leading
 from facelet.recipes.lock import locked
 from facelet.recipes.plan import show_plan
 from facelet.recipes.result import MeasuredStep, measure, read_done, write_done
+from facelet.recipes.reuse import (
+    choose,
+    free_folder,
+    recipe_of,
+    require_apart,
+    require_same_faces,
+    take_over,
+    unfinished,
+)
 from facelet.shrink.export import export_checkpoint
 from facelet.step import Hardware, Step, StepResult
 
@@ -46,7 +54,7 @@ __all__ = ["Hardware", "run", "written"]
 
 
 def run(
-    recipe: str = "tsnet",
+    recipe: str = "",
     *,
     faces: str = "",
     also: Sequence[str] = (),
@@ -56,19 +64,25 @@ def run(
     settings: Sequence[str] = (),
     profile: str = "",
     resume: str | Path = "",
+    reuse: str | Path = "",
     hardware: Hardware | None = None,
     console: Console | None = None,
 ) -> Path:
-    """Runs ``recipe`` (a name or a YAML path) on ``faces`` (a written source) into ``out``; returns the run's folder.
+    """Runs ``recipe`` (a name or a YAML path; tsnet) on ``faces`` (a written source) into ``out``; returns the run's folder.
 
     ``also``: further sources of faces; ``pairs``: the source of pairs that models of identity are measured on; ``only``: steps that
     are taken alone, with those that they need.
     ``resume`` names a run's folder to continue instead; nothing else of a run may change then, except its hardware.
+    ``reuse`` names an earlier run whose finished steps are taken over where they would come out the same; without a recipe that of
+    the earlier run is taken, and without ``out`` a free name beside its folder.
     Raises FaceletError for the user's mistakes, all found before anything is spent where that is possible.
     """
     console, hardware = console or Console(), hardware or Hardware()
+    started, earlier = launch(), Path(reuse) if reuse else None
+    if earlier:
+        recipe, out = _begun_from(earlier, recipe, out, alone=started is None)
+    recipe = recipe or "tsnet"
     folder = Path(resume or out or Path("runs") / Path(recipe).stem)
-    started = launch()
     if started:
         started.require(hardware.devices, hardware.nodes)
         if started.rank > 0:
@@ -83,13 +97,19 @@ def run(
         with locked(folder):
             work = RunContext(chosen, read_faces(chosen.faces, chosen.pairs), folder, hardware, console.print)
             if resume:
-                _require_same_faces(work)
-            show_plan(chosen, work.faces, folder, console)
+                require_same_faces(work, folder)
+                earlier = unfinished(folder)
+            choices = choose(work, earlier) if earlier else []
+            show_plan(chosen, work.faces, folder, console, [one.step.name for one in choices if not one.why])
+            for choice in choices:
+                console.print(escape(str(choice)), soft_wrap=True)
             _require_pairs(work)
             if not resume:
-                _begin(work, recipe)
-            begin()
+                _begin(work, recipe, earlier)
             with _saying_how_to_continue(folder):
+                if earlier:
+                    take_over(work, choices, earlier)
+                begin()
                 finish(work, _steps(work, console), console)
     return folder
 
@@ -121,6 +141,16 @@ def _saying_how_to_continue(folder: Path) -> Iterator[None]:
         raise FaceletError(str(error).replace(CONTINUE, command)) from None
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"continue with: {command}") from None
+
+
+def _begun_from(run: Path, recipe: str, out: str | Path, alone: bool) -> tuple[str, str | Path]:
+    """Recipe and folder of a new run that takes steps from ``run``. Raises FaceletError when it cannot."""
+    theirs = recipe_of(run)
+    if not (out or alone):
+        raise FaceletError("--from needs --out here, a new folder that all processes share")
+    if out:
+        require_apart(run, Path(out))
+    return recipe or str(theirs), out or free_folder(run)
 
 
 def _resumed(folder: Path) -> schema.Recipe:
@@ -178,17 +208,6 @@ def written(faces: str, before: schema.FacesChoice, settings: Sequence[str] = ()
         raise FaceletError(f"--faces {faces}: {first['loc'][0]}: {first['msg']} (got {first['input']!r})") from None
 
 
-def _require_same_faces(work: RunContext) -> None:
-    """Holds a resumed run to the faces it began with."""
-    before = files.read_json(work.folder / "run.json")
-    Protocol.from_json(before["protocol"]).require_same(work.faces.protocol)
-    if before["pixels"] != work.faces.pixels_hash:
-        raise FaceletError(
-            f"the faces' pixels changed since {work.folder} was begun, under the same names and labels; "
-            "choose another --out for a new run"
-        )
-
-
 def _require_pairs(work: RunContext) -> None:
     """Raises FaceletError, before anything is spent, when people are to be told apart and there are no pairs to measure it by."""
     if any(step.about_people() for step, _ in work.recipe.all_steps()):
@@ -199,7 +218,7 @@ def _require_pairs(work: RunContext) -> None:
         )
 
 
-def _begin(work: RunContext, name: str) -> None:
+def _begin(work: RunContext, name: str, earlier: Path | None) -> None:
     """Writes what makes the folder a run's, once the plan has shown that it can be done."""
     folder, faces = work.folder, work.faces
     files.write_text(folder / "recipe.yaml", schema.dump(work.recipe))
@@ -212,6 +231,7 @@ def _begin(work: RunContext, name: str) -> None:
             "machine": _machine(work.hardware),
             "protocol": faces.protocol.to_json(),
             "pixels": faces.pixels_hash,
+            **({"from": {"run": str(earlier.resolve())}} if earlier else {}),
         },
     )
 

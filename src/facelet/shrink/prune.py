@@ -112,8 +112,7 @@ class Prune(Budgeted):
         faces = self.all_faces(job)
         spec = self.spec_for(job.faces, faces, spec)
         trial = self._trial(spec)
-        rounds = [Round(number, self.rounds, job.folder) for number in range(1, self.rounds + 1)]
-        results = []
+        rounds, results = self._rounds(job), []
         for each in rounds:
             results.append(self._round(each, job, trial, net, spec, faces))
             net, _ = nets.load(each.folder / "net.safetensors")
@@ -131,10 +130,7 @@ class Prune(Budgeted):
         """Cuts and fine-tunes, or what is left to do of it. Returns the training's ``result.json``."""
         from facelet.learn.engine.fit import train  # Lightning takes seconds to import: not before it is needed
 
-        length = {key: value * each.share for key in ("epochs", "minutes") if (value := getattr(self, key))}
-        part = self.model_copy(update=length)
-        match = replace(job.match, steps=each.part(job.match.steps)) if job.match else None
-        own = replace(job, folder=each.folder, seed=seed_of(job.seed, each.number), match=match)
+        part, own = self._part(each, job)
         fingerprint = part.fingerprint(own, spec)
         folder = TrainingFolder(each.folder, fingerprint)
         if (result := folder.result()) is None:
@@ -145,6 +141,22 @@ class Prune(Budgeted):
         if job.leads:
             each.clear()
         return result
+
+    def check_kept(self, job: StepContext) -> bool:
+        _, before = nets.load(job.net_of(str(self.of)))
+        spec = self.spec_for(job.faces, self.training_faces(job.faces), before)
+        parts = [self._part(each, job) for each in self._rounds(job)]
+        return all(TrainingFolder(own.folder, part.fingerprint(own, spec)).result() is not None for part, own in parts)
+
+    def _rounds(self, job: StepContext) -> list[Round]:
+        return [Round(number, self.rounds, job.folder) for number in range(1, self.rounds + 1)]
+
+    def _part(self, each: Round, job: StepContext) -> tuple[Prune, StepContext]:
+        """The step and the job of one round's fine-tuning."""
+        length = {key: value * each.share for key in ("epochs", "minutes") if (value := getattr(self, key))}
+        match = replace(job.match, steps=each.part(job.match.steps)) if job.match else None
+        own = replace(job, folder=each.folder, seed=seed_of(job.seed, each.number), match=match)
+        return self.model_copy(update=length), own
 
     def _cut(
         self,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -40,11 +40,13 @@ from facelet.measure.efficiency.cost import net_cost
 from facelet.nets import FaceNet, NetSpec
 from facelet.nets.layers.exits import without_exits
 from facelet.nets.transfer import inherit
-from facelet.step import Plan, StepContext, StepResult
+from facelet.step import Plan, Step, StepContext, StepResult
 
 
 class TrainingStep(TrainingOptions):
     """A step that trains a net."""
+
+    without_effect: ClassVar[frozenset[str]] = Step.without_effect | {"tensorboard", "record"}
 
     def needs(self) -> list[str]:
         return [self.before] if self.before else []
@@ -156,9 +158,7 @@ class TrainingStep(TrainingOptions):
         from facelet.learn.engine.fit import train  # Lightning takes seconds to import: not before it is needed
 
         device = precisions.pick_device(job.device)
-        before = nets.load(job.net_of(self.before)) if self.before else self.given()
-        spec = self.spec_for(job.faces, self.training_faces(job.faces), before[1] if before else None)
-        folder = TrainingFolder(job.folder, self.fingerprint(job, spec))
+        folder, spec, before = self._training_folder(job)
         result = folder.result()
         if result is None:
             faces = self.all_faces(job)
@@ -169,6 +169,15 @@ class TrainingStep(TrainingOptions):
             result = train(self._training(job, net, spec, objective, faces, folder), job, device)
         spent = {key: result[key] for key in ("epochs", "steps", "seconds")}
         return StepResult(net=folder.net_path, notes=(*self.notes(job), *self.length_notes(spent, job)), spent=spent)
+
+    def check_kept(self, job: StepContext) -> bool:
+        return self._training_folder(job)[0].result() is not None
+
+    def _training_folder(self, job: StepContext) -> tuple[TrainingFolder, NetSpec, tuple[FaceNet, NetSpec] | None]:
+        """The training's files, the net it begins with, and the model that it starts from or has the shape of."""
+        before = nets.load(job.net_of(self.before)) if self.before else self.given()
+        spec = self.spec_for(job.faces, self.training_faces(job.faces), before[1] if before else None)
+        return TrainingFolder(job.folder, self.fingerprint(job, spec)), spec, before
 
     def start(
         self, job: StepContext, spec: NetSpec, before: tuple[FaceNet, NetSpec] | None, faces: FaceSet
@@ -265,7 +274,7 @@ class TrainingStep(TrainingOptions):
 
     def fingerprint(self, job: StepContext, spec: NetSpec) -> str:
         """Of everything that decides the result, hardware aside."""
-        said = self.model_dump_json(exclude={"tensorboard", "record", "against", "seeds", "checkpoint"})
+        said = self.model_dump_json(exclude={*self.without_effect, "checkpoint"})
         parents = [digest(job.net_of(name)) for name in self.needs()]
         parents += [digest(job.faces_of(name)) for name in self.needs_faces()]
         parents += [digest(self.checkpoint)] if self.checkpoint else []
