@@ -28,10 +28,10 @@ import json, sys
 from pathlib import Path
 import facelet.learn
 from facelet.faces import load
-from facelet.step import STEPS, Job
+from facelet.step import STEPS, StepContext
 if __name__ == "__main__":
     step = STEPS["train"].model_validate(json.loads(sys.argv[1]))
-    step.run(Job("net", Path(sys.argv[2]), load("toy?faces=160", size=32), {}, device="cpu", devices=2))
+    step.run(StepContext("net", Path(sys.argv[2]), load("toy?faces=160", size=32), {}, device="cpu", devices=2))
 """
 
 

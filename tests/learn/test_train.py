@@ -85,10 +85,10 @@ import sys
 from pathlib import Path
 import facelet.learn, facelet.learn.checkpoints as checkpoints
 from facelet.faces import load
-from facelet.step import STEPS, Job
+from facelet.step import STEPS, StepContext
 checkpoints.SECONDS = checkpoints.COST = 0.0
 step = STEPS["train"].model_validate_json(sys.argv[1])
-step.run(Job("net", Path(sys.argv[2]), load("toy?faces=160", size=16), {}, device="cpu"))
+step.run(StepContext("net", Path(sys.argv[2]), load("toy?faces=160", size=16), {}, device="cpu"))
 """
 
 

@@ -26,7 +26,7 @@ from facelet.step import STEPS, Plan, StepContext
 
 @STEPS.register("distill")
 class Distill(TaughtStep):
-    """Fields of Taught, and of the losses. Training faces need no label here: cross-entropy leaves those without out,
+    """Fields of TaughtStep, and of the losses. Training faces need no label here: cross-entropy leaves those without out,
     and ``balance: sampler`` does not draw them.
     """
 

@@ -36,12 +36,12 @@ from facelet.step import STEPS, Plan, StepContext
 from facelet.text import percent
 
 ELSEWHERE = ("loss", "label_smoothing", "targets", "synthetic")
-"""Fields of Lesson that are about classes."""
+"""Fields of TrainingStep that are about classes."""
 
 
 @STEPS.register("embed")
 class Embed(TaughtStep):
-    """Fields of Taught, and of the losses. ``balance: sampler`` draws people evenly, and faces of unknown people as often as they
+    """Fields of TaughtStep, and of the losses. ``balance: sampler`` draws people evenly, and faces of unknown people as often as they
     are there.
     """
 

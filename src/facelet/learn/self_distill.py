@@ -28,7 +28,7 @@ from facelet.text import amount
 
 @STEPS.register("self-distill")
 class SelfDistill(TrainingStep):
-    """Fields of Lesson, and of the exits."""
+    """Fields of TrainingStep, and of the exits."""
 
     share: float = Field(0.2, ge=0, le=1, description="of the deepest answer in an exit's loss; the rest is labels")
     temperature: float = Field(3.0, gt=0, le=100)

@@ -21,7 +21,7 @@ from facelet.step import STEPS, StepContext
 
 @STEPS.register("train")
 class Train(TrainingStep):
-    """Fields of Lesson, and of capsules."""
+    """Fields of TrainingStep, and of capsules."""
 
     reconstruct: float = Field(
         0.0, ge=0, description="weight of rebuilding the face from its class capsule, for rescaps"

@@ -52,7 +52,7 @@ GUESS = 0.5
 
 @STEPS.register("prune")
 class Prune(Budgeted):
-    """Fields of Budgeted; those of Lesson are for the fine-tuning of all rounds together."""
+    """Fields of Budgeted; those of TrainingStep are for the fine-tuning of all rounds together."""
 
     score: importance.Kind = "l2"
     rounds: int = Field(3, ge=1, le=100)

@@ -1,6 +1,6 @@
 """What steps that learn from a teacher have in common: an earlier model who is asked live, or answers that someone gave before.
 
->>> class Distill(Taught): ...   # fields of Lesson, and from, answers, cache
+>>> class Distill(TaughtStep): ...   # fields of TrainingStep, and from, answers, cache
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from facelet.step import Plan, StepContext
 
 
 class TaughtStep(TrainingStep):
-    """Fields of Lesson, and of the teacher. A subclass says whether there has to be one."""
+    """Fields of TrainingStep, and of the teacher. A subclass says whether there has to be one."""
 
     teacher: str | list[str] | None = Field(
         None, alias="from", description="earlier model that teaches; a list of them answers by its mean"

@@ -1,6 +1,6 @@
 """The YAML fields of every step that trains a net, and what is wrong with them; see docs/make-a-model.md.
 
->>> class Lesson(LessonFields): ...
+>>> class TrainingStep(TrainingOptions): ...
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What all steps that train a net have in common: their YAML fields, their plan, and how a training is put together.
 
 >>> @STEPS.register("train")
-... class Train(Lesson):
-...     def objective(self, net, spec, train, job): return Labels(spec, **self.hard_options(train))
+... class Train(TrainingStep):
+...     def objective(self, net, spec, train, job): return ClassificationTask(spec, **self.hard_options(train))
 
 A subclass says what is minimised; the rest is here.
 """
@@ -107,7 +107,7 @@ class TrainingStep(TrainingOptions):
         return specs[name]
 
     def hard_options(self, train: FaceSet) -> dict[str, Any]:
-        """Arguments of Objective that follow from the fields."""
+        """Arguments of TrainingTask that follow from the fields."""
         weighted = self.balance == "class-weights"
         return {
             "votes": self.targets == "votes",

@@ -39,7 +39,7 @@ class Pair:
 
 
 class DistillationLoss(nn.Module):
-    """One loss. ``asks`` names the fields of the teacher's Seen that it reads; ``repeats`` is as of Objective."""
+    """One loss. ``asks`` names the fields of the teacher's ModelOutputs that it reads; ``repeats`` is as of TrainingTask."""
 
     asks: ClassVar[tuple[str, ...]] = ()
     repeats: ClassVar[bool] = False

@@ -2,7 +2,7 @@
 
 >>> answers = answer("runs/big/steps/teacher/net.safetensors", faces.split("train"))
 >>> answers.save("answers.npz")
->>> aligned = Answers.load("answers.npz").aligned(train)
+>>> aligned = Predictions.load("answers.npz").aligned(train)
 
 The file holds ``names`` (N,), ``logits`` (N, K) and/or ``embeddings`` (N, D), the same of mirror images if it has them
 (``mirrored_logits``, ``mirrored_embeddings``), and ``meta``, a JSON object: ``classes``, ``protocol`` (split hash), ``teacher``.

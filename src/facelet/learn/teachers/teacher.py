@@ -17,7 +17,7 @@ from facelet.nets import FaceNet, NetSpec
 
 
 class Teacher(Protocol):
-    """Someone who answers. ``knows``: the fields of Seen that are not None."""
+    """Someone who answers. ``knows``: the fields of ModelOutputs that are not None."""
 
     knows: tuple[str, ...]
     classes: int | None

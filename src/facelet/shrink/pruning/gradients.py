@@ -1,6 +1,6 @@
 """Gradients of a finished net on some training faces: what the score ``taylor`` multiplies weights by.
 
->>> leave_gradients(net, Labels(spec), batches, device, precision)
+>>> leave_gradients(net, ClassificationTask(spec), batches, device, precision)
 >>> Channels(net, spec).scores(Score("taylor"))
 """
 
