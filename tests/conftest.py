@@ -1,4 +1,4 @@
-"""Shared by all tests: one thread a process, and where the real faces and YuNet's file are."""
+"""Shared by all tests: one thread a process, where the real faces and YuNet's file are, and how long an unmarked test may take."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -18,6 +19,26 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 YUNET = "face_detection_yunet_2023mar_int8bq.onnx"
+
+
+SECONDS = float(os.environ.get("FACELET_TEST_SECONDS", "2"))
+"""What a test without the marker ``slow`` may take, of processor time, so that a busy machine fails none."""
+
+
+def _processor_time() -> float:
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    start, busy = time.perf_counter(), _processor_time()
+    result = yield
+    spent = min(time.perf_counter() - start, _processor_time() - busy)
+    item.user_properties.append(("seconds", round(spent, 3)))
+    if spent > SECONDS and item.get_closest_marker("slow") is None:
+        pytest.fail(f"took {spent:.1f} s; make it quicker, or mark it: @pytest.mark.slow", pytrace=False)
+    return result
 
 
 def real_data(name: str) -> Path:

@@ -41,8 +41,8 @@ ELSEWHERE = ("loss", "label_smoothing", "targets", "synthetic")
 
 @STEPS.register("embed")
 class Embed(TaughtStep):
-    """Fields of TaughtStep, and of the losses. ``balance: sampler`` draws people evenly, and faces of unknown people as often as they
-    are there.
+    """Fields of TaughtStep, and of the losses. ``balance: sampler`` draws people evenly, and faces of unknown people as often as
+    they are there.
     """
 
     losses: dict[str, float] = Field({"cosface": 1.0}, description="weights by name: cosface or arcface, and features")
