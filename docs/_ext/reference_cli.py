@@ -1,0 +1,69 @@
+"""Every command of `facelet`, from the Typer app."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+from reference_markdown import default_text, table, type_text
+
+from facelet.cli import app
+
+
+def commands(command: Any = None, name: str = "facelet") -> Iterator[tuple[str, Any]]:
+    """Names as they are typed, with their commands; groups stand for their commands."""
+    command = command or typer.main.get_command(app)
+    if hasattr(command, "commands"):
+        for verb, inner in sorted(command.commands.items()):
+            yield from commands(inner, f"{name} {verb}")
+    else:
+        yield name, command
+
+
+def markdown() -> str:
+    parts = []
+    for name, command in commands():
+        types = typing.get_type_hints(inspect.unwrap(command.callback))
+        shown = (parameter for parameter in command.params if not getattr(parameter, "hidden", False))
+        rows = [_row(parameter, types[parameter.name]) for parameter in shown if parameter.name in types]
+        usage = " ".join([name, *_arguments(command), "[OPTIONS]"])
+        parts.append(f"## `{name}`\n\n{_text(command.help)}\n\n```text\n{usage}\n```\n")
+        if rows:
+            parts.append(table(("argument or option", "type", "default", "description"), rows))
+    return "\n".join(parts)
+
+
+def _row(parameter: Any, annotation: Any) -> tuple[str, str, str, str]:
+    if parameter.param_type_name == "argument":
+        shown = _metavar(parameter)
+    else:
+        value = "" if parameter.is_flag else f" {_metavar(parameter)}"
+        shown = ", ".join(f"{option}{value}" for option in [*parameter.opts, *parameter.secondary_opts])
+    default = "required" if parameter.required else default_text(parameter.default or None)
+    return (
+        f"`{shown}`",
+        "flag" if annotation is bool else type_text(annotation),
+        default,
+        _text(getattr(parameter, "help", "")),
+    )
+
+
+def _arguments(command: Any) -> Iterator[str]:
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":
+            shown = _metavar(parameter) + "..." * (parameter.nargs == -1)
+            yield shown if parameter.required else f"[{shown}]"
+
+
+def _metavar(parameter: Any) -> str:
+    """The parameter's name in capitals: Typer's versions differ in how they keep its type."""
+    return str(parameter.metavar or parameter.name).strip("_").upper()
+
+
+def _text(text: str | None) -> str:
+    """Help as Markdown: words in dollars and capitals are code."""
+    return re.sub(r"(?<![`\w])(\$[A-Z_]+)", r"`\1`", re.sub(r"\s+", " ", text or "").replace("<", "&lt;"))
