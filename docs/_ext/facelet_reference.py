@@ -1,8 +1,8 @@
 """Sphinx extension: reference pages that are generated from the code when the site is built.
 
-A page asks for a part with a comment, which a code host does not show: ``<!-- reference: steps -->``. Parts are ``steps``,
-``recipe``, ``cli``, ``api`` and ``source NAME``. The JSON Schema of recipes is written next to the pages, as
-``recipe.schema.json``.
+A page asks for a part with a pair of comments, ``<!-- reference: steps -->`` and ``<!-- end -->``. The text between them is for
+readers on a code host, and is replaced on the site. Parts are ``steps``, ``recipe``, ``cli``, ``api`` and ``source NAME``. The JSON
+Schema of recipes is written next to the pages, as ``recipe.schema.json``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import reference_sources
 import reference_steps
 from sphinx.application import Sphinx
 
-MARKER = re.compile(r"^<!-- reference: (\w+) ?([\w-]*) -->$", re.MULTILINE)
+MARKER = re.compile(r"^<!-- reference: (\w+) ?([\w-]*) -->\n.*?^<!-- end -->$", re.MULTILINE | re.DOTALL)
 PARTS = {
     "api": reference_api.markdown,
     "cli": reference_cli.markdown,

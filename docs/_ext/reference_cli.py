@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 import typing
@@ -11,12 +12,16 @@ from typing import Any
 import typer
 from reference_markdown import default_text, table, type_text
 
-from facelet.cli import app
+
+def typer_app() -> typer.Typer:
+    """The Typer app of ``facelet.cli``, or of its module ``app`` where that is a package."""
+    app = getattr(importlib.import_module("facelet.cli"), "app", None)
+    return app if isinstance(app, typer.Typer) else importlib.import_module("facelet.cli.app").app
 
 
 def commands(command: Any = None, name: str = "facelet") -> Iterator[tuple[str, Any]]:
     """Names as they are typed, with their commands; groups stand for their commands."""
-    command = command or typer.main.get_command(app)
+    command = command or typer.main.get_command(typer_app())
     if hasattr(command, "commands"):
         for verb, inner in sorted(command.commands.items()):
             yield from commands(inner, f"{name} {verb}")
@@ -41,15 +46,13 @@ def _row(parameter: Any, annotation: Any) -> tuple[str, str, str, str]:
     if parameter.param_type_name == "argument":
         shown = _metavar(parameter)
     else:
-        value = "" if parameter.is_flag else f" {_metavar(parameter)}"
-        shown = ", ".join(f"{option}{value}" for option in [*parameter.opts, *parameter.secondary_opts])
-    default = "required" if parameter.required else default_text(parameter.default or None)
-    return (
-        f"`{shown}`",
-        "flag" if annotation is bool else type_text(annotation),
-        default,
-        _text(getattr(parameter, "help", "")),
+        shown = ", ".join([*parameter.opts, *parameter.secondary_opts])
+    default = (
+        "required" if parameter.required else default_text(None if parameter.default is False else parameter.default)
     )
+    kind = type_text(annotation)
+    kind = "flag" if annotation is bool else kind.replace("list of text", "text, repeatable")
+    return f"`{shown}`", kind, default, _text(getattr(parameter, "help", ""))
 
 
 def _arguments(command: Any) -> Iterator[str]:
@@ -65,5 +68,6 @@ def _metavar(parameter: Any) -> str:
 
 
 def _text(text: str | None) -> str:
-    """Help as Markdown: words in dollars and capitals are code."""
-    return re.sub(r"(?<![`\w])(\$[A-Z_]+)", r"`\1`", re.sub(r"\s+", " ", text or "").replace("<", "&lt;"))
+    """Help as Markdown: options and names of environment variables are code."""
+    words = re.sub(r"\s+", " ", text or "").replace("<", "&lt;")
+    return re.sub(r"(?<![`\w-])(\$[A-Z_]+|--[a-z][\w-]*)", r"`\1`", words)

@@ -77,8 +77,8 @@ def test_every_marker_is_filled():
         text = file.read_text(encoding="utf-8")
         assert len(re.findall("<!-- reference", text)) == len(facelet_reference.MARKER.findall(text)), file.name
         assert "<!-- reference" not in facelet_reference.filled(text)
-    assert "facelet.Gallery" in facelet_reference.filled("<!-- reference: api -->")
-    assert all(name in facelet_reference.filled("<!-- reference: api -->") for name in facelet.__all__)
+    assert "facelet.Gallery" in facelet_reference.filled("<!-- reference: api -->\n<!-- end -->")
+    assert all(name in facelet_reference.filled("<!-- reference: api -->\n<!-- end -->") for name in facelet.__all__)
 
 
 @pytest.fixture(scope="module")
