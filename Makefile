@@ -1,6 +1,7 @@
 # make demo   installs what it needs, then teacher -> student -> int8 -> ledger, report and a prediction, on toy faces;
 #             and what the model that comes with Facelet says of a photo: PHOTO=me.jpg for one of yours
 # make test   installs what it needs, then style, types, imports and tests
+# make docs   installs what it needs, then builds the pages into build/docs; warnings are errors
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,7 +10,7 @@ ASTRONAUT := .cache/astronaut.png
 PHOTO ?= $(ASTRONAUT)
 export FACELET_YUNET ?= $(CURDIR)/$(YUNET)
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 
 demo: .venv/train.done $(YUNET) $(PHOTO)
 	rm -rf runs/demo
@@ -27,6 +28,10 @@ lint: .venv/dev.done
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
+
+docs: .venv/docs.done
+	$(BIN)/python -m sphinx -W --keep-going -E -q -b html docs build/docs
+	@echo "Open build/docs/index.html"
 
 .venv/%.done: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -144,11 +144,16 @@ class Step(BaseModel):
     artifacts: ClassVar[dict[Section, str]] = {}
     without_effect: ClassVar[frozenset[str]] = frozenset({"against", "seeds"})
 
-    do: str
+    do: str = Field(description="the kind of step")
     name: str = Field(alias="as", description="name of the model this step makes")
-    against: str | None = Field(None, description="model that its row is compared with, instead of its parent")
+    against: str | None = Field(
+        None, description="model that this one is compared with in the ledger, instead of its parent"
+    )
     seeds: int | None = Field(
-        None, ge=1, le=100, description="how often it is taken, if not as often as the recipe says"
+        None,
+        ge=1,
+        le=100,
+        description="how often this step runs, each time with another seed, if not as often as the recipe says",
     )
 
     @field_validator("name")

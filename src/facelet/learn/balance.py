@@ -54,29 +54,48 @@ class Balance(Step):
     makes: ClassVar[Literal["model", "faces"]] = "faces"
     artifacts: ClassVar[dict[Section, str]] = {"synthetic": QUALITY}
 
-    teacher: str = Field(description="earlier model: a made face is kept when it gives it the class that was meant")
-    judge: str | None = Field(None, description="another earlier model, which says how many of the kept it recognises")
-    source: str | None = Field(None, description="class that is translated; the largest when None")
-    classes: list[str] | None = Field(None, min_length=1, description="to which; all others when None")
+    teacher: str = Field(
+        description="earlier model that accepts a synthetic face when it predicts the class that the face was made for"
+    )
+    judge: str | None = Field(
+        None, description="another earlier model that classifies the accepted faces independently"
+    )
+    source: str | None = Field(None, description="class whose faces are translated; default: the largest")
+    classes: list[str] | None = Field(None, min_length=1, description="classes to make faces of; default: all others")
     to: Literal["largest", "median"] | Annotated[int, Field(strict=True)] = Field(
-        "largest", description="faces that a class should have, real ones included"
+        "largest",
+        description="number of faces that a class should have, with its real ones: as many as the largest class, the "
+        "median class, or this number",
     )
     limit: float = Field(10.0, gt=0, le=1000, description="most synthetic faces for each real one")
-    accept: float = Field(0.5, ge=0, le=1, description="least probability that the teacher must give the class")
-    steps: int | None = Field(None, ge=1, le=10_000_000, description="of training, for each class")
-    minutes: float | None = Field(
-        None, gt=0, le=100_000, description="instead of steps: of training, all classes together"
+    accept: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="least probability that the teacher must give the class, with the temperature in its file",
     )
-    batch: int = Field(16, ge=2, le=4096, description="faces of each class a step")
+    steps: int | None = Field(
+        None, ge=1, le=10_000_000, description="training steps for each class; give either `steps` or `minutes`"
+    )
+    minutes: float | None = Field(
+        None, gt=0, le=100_000, description="length of the training of all classes together, instead of `steps`"
+    )
+    batch: int = Field(16, ge=2, le=4096, description="faces of each class per step")
     width: int = Field(32, ge=4, le=512, description="channels of the generators at full size")
-    blocks: int = Field(6, ge=1, le=32, description="residual blocks")
-    layers: int = Field(2, ge=1, le=4, description="of the discriminators")
-    cycle: float = Field(10.0, gt=0, le=1000)
-    identity: float = Field(5.0, ge=0, le=1000)
-    pool: int = Field(50, ge=0, le=10_000)
-    lr: float = Field(2e-4, gt=0, le=1)
+    blocks: int = Field(6, ge=1, le=32, description="residual blocks of the generators")
+    layers: int = Field(2, ge=1, le=4, description="layers of the discriminators")
+    cycle: float = Field(10.0, gt=0, le=1000, description="weight of the cycle loss beside the adversarial loss")
+    identity: float = Field(5.0, ge=0, le=1000, description="weight of the identity loss beside the adversarial loss")
+    pool: int = Field(
+        50, ge=0, le=10_000, description="number of earlier synthetic faces that are also shown to the discriminators"
+    )
+    lr: float = Field(
+        2e-4, gt=0, le=1, description="learning rate of Adam, constant for half of the steps and then falling to 0"
+    )
     precision: precisions.Wish = Field(
-        "auto", description="auto, fp32, or bf16: bfloat16 where the device has it itself"
+        "auto",
+        description="`bf16` is bfloat16 where the device computes in it, else fp32 with a note; `auto` decides by device "
+        "and net",
     )
 
     @model_validator(mode="after")

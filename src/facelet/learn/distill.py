@@ -30,11 +30,14 @@ class Distill(TaughtStep):
     and ``balance: sampler`` does not draw them.
     """
 
-    losses: dict[str, float] = Field({"ce": 0.1, "kd": 0.9}, description="weights by name")
-    temperature: float = Field(4.0, gt=0, le=100)
-    alpha: float = Field(1.0, ge=0, description="dkd: weight of the target class against the rest")
-    beta: float = Field(1.0, ge=0, description="dkd: weight of the rest among themselves")
-    mix: float = Field(0.0, ge=0, lt=1, description="hint: share of the student's own deep feature in the target")
+    losses: dict[str, float] = Field(
+        {"ce": 0.1, "kd": 0.9},
+        description="weights of the losses `ce`, `kd`, `dkd`, `hint`, `attention` and `rkd`, by name",
+    )
+    temperature: float = Field(4.0, gt=0, le=100, description="temperature of `kd` and `dkd`")
+    alpha: float = Field(1.0, ge=0, description="`dkd`: weight of the target class against the rest")
+    beta: float = Field(1.0, ge=0, description="`dkd`: weight of the other classes among themselves")
+    mix: float = Field(0.0, ge=0, lt=1, description="`hint`: share of the student's own deep feature in the target")
 
     @field_validator("losses")
     @classmethod

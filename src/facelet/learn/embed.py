@@ -45,10 +45,22 @@ class Embed(TaughtStep):
     they are there.
     """
 
-    losses: dict[str, float] = Field({"cosface": 1.0}, description="weights by name: cosface or arcface, and features")
-    margin: float | None = Field(None, ge=0, description="cosface: a cosine, 0.35; arcface: radians, 0.5")
+    losses: dict[str, float] = Field(
+        {"cosface": 1.0},
+        description="weights by name: `cosface` or `arcface` on identities; `cosine`, `squared`, `relational` and "
+        "`similarity` on a teacher's embeddings",
+    )
+    margin: float | None = Field(
+        None,
+        ge=0,
+        description="margin of the loss: a cosine for `cosface`, an angle in radians for `arcface`; default: 0.35 and 0.5",
+    )
     scale: float | None = Field(
-        None, gt=0, le=1000, description="of the cosines; 30, of few people sqrt(2) ln(people - 1)"
+        None,
+        gt=0,
+        le=1000,
+        description="factor of the cosines; default: 30 for `cosface` and 64 for `arcface`, below 10,000 people √2 "
+        "ln(people − 1)",
     )
     margin_epochs: float = Field(2.0, ge=0, le=10_000, description="epochs in which the margin rises from 0")
 

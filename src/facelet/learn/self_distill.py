@@ -30,11 +30,16 @@ from facelet.text import amount
 class SelfDistill(TrainingStep):
     """Fields of TrainingStep, and of the exits."""
 
-    share: float = Field(0.2, ge=0, le=1, description="of the deepest answer in an exit's loss; the rest is labels")
-    temperature: float = Field(3.0, gt=0, le=100)
+    share: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="weight of the deepest exit's output in the loss of the other exits; the rest is labels",
+    )
+    temperature: float = Field(3.0, gt=0, le=100, description="temperature of the distillation")
     feature: float = Field(0.05, ge=0, description="weight of the squared difference to the deepest feature")
-    attention: Attention = Field("eca", description="before each exit")
-    keep: bool = Field(False, description="whether the exits stay in the net")
+    attention: Attention = Field("eca", description="attention layer before each exit")
+    keep: bool = Field(False, description="keep the exits in the net, for the steps `exit` and `early-exit`")
 
     def spec_for(self, faces: FaceSet, train: FaceSet, before: NetSpec | None) -> NetSpec:
         return replace(super().spec_for(faces, train, before), exits=self.attention if self.keep else None)

@@ -24,7 +24,10 @@ class Train(TrainingStep):
     """Fields of TrainingStep, and of capsules."""
 
     reconstruct: float = Field(
-        0.0, ge=0, description="weight of rebuilding the face from its class capsule, for rescaps"
+        0.0,
+        ge=0,
+        description="weight of the loss that rebuilds the face from its class capsule, for `net: rescaps`; 0.0005 is "
+        "usual",
     )
 
     def spec_for(self, faces: FaceSet, train: FaceSet, before: NetSpec | None) -> NetSpec:

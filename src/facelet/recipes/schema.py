@@ -31,11 +31,11 @@ class FacesChoice(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    source: str = "toy"
-    path: str = ""
-    size: int = Field(48, ge=8, le=512)
-    channels: int | None = Field(None, description="1 grey, 3 RGB; the source's own when left out")
-    also: list[str] = Field([], description="further sources, written as for --faces; see faces.together")
+    source: str = Field("toy", description="name of the source of faces")
+    path: str = Field("", description="path that the source reads")
+    size: int = Field(48, ge=8, le=512, description="side of the faces in pixels")
+    channels: int | None = Field(None, description="1 for grey, 3 for RGB; default: as the source has them")
+    also: list[str] = Field([], description="further sources, written as for `--faces`; all of them form one set")
 
     @property
     def options(self) -> dict[str, Any]:
@@ -45,24 +45,40 @@ class FacesChoice(BaseModel):
 class CropChoice(_Keys):
     """How the models cut faces from photos; without a margin as wide as the faces that they learned from are framed."""
 
-    align: Align = "box"
-    margin: float | None = Field(None, ge=-0.5, le=2.0)
+    align: Align = Field(
+        "box", description="how faces are aligned: by the detector's box, by the eyes, or by five landmarks"
+    )
+    margin: float | None = Field(
+        None,
+        ge=-0.5,
+        le=2.0,
+        description="share of the box's side added on each side; default: as the training faces are framed",
+    )
 
 
 class Recipe(_Keys):
     """What is in a recipe file, after profiles and ``--set``."""
 
-    title: str
-    paper: str = ""
-    about: str = ""
-    faces: FacesChoice = FacesChoice()
-    pairs: str = Field("", description="of faces, for embeddings: lfw:PATH; drawn of the test faces when left out")
-    far: float = Field(0.001, gt=0, lt=1, description="false accepts that an embedding's threshold is chosen for")
-    crop: CropChoice = CropChoice()
-    seeds: int = Field(1, ge=1, le=100)
-    steps: list[Any] = Field(min_length=1)
-    controls: list[Any] = []
-    profiles: dict[str, dict[str, Any]] = {}
+    title: str = Field(description="title of the recipe, shown in reports")
+    paper: str = Field("", description="paper that the recipe follows")
+    about: str = Field("", description="what the recipe does, in a sentence or two")
+    faces: FacesChoice = Field(FacesChoice(), description="the training, validation and test faces")
+    pairs: str = Field(
+        "",
+        description="pairs of faces to measure identity models on, as `lfw:PATH`; default: drawn from the test faces",
+    )
+    far: float = Field(
+        0.001, gt=0, lt=1, description="false accept rate for which the threshold of an identity model is chosen"
+    )
+    crop: CropChoice = Field(CropChoice(), description="how the models cut faces out of photos")
+    seeds: int = Field(1, ge=1, le=100, description="how often every step runs, each time with another seed")
+    steps: list[Any] = Field(min_length=1, description="what is done, in order")
+    controls: list[Any] = Field(
+        [], description="steps whose models answer whether the method was the cause; they run after `steps`"
+    )
+    profiles: dict[str, dict[str, Any]] = Field(
+        {}, description="named sets of settings for `--profile`, `key: value` as for `--set`"
+    )
 
     def all_steps(self) -> list[tuple[Step, bool]]:
         """Steps, then controls, each with whether it is a control."""

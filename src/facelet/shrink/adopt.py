@@ -38,16 +38,20 @@ TOLERANCE = 1e-3
 class Adopt(Step):
     """``file``: an ONNX file with one image input, (1 or N, channels, size, size) float32. See the fields for the rest."""
 
-    file: Path
-    task: Literal["expression", "identity"] = "expression"
-    labels: tuple[str, ...] = Field((), description="of its answers, in their order; none for identity")
-    size: int = Field(ge=8, le=1024, description="of its input, in pixels")
-    channels: Literal[1, 3] = 3
-    mean: tuple[float, ...] = Field(
-        description="of pixels in [0, 1], a channel each: (x - mean) / std is what it is fed"
+    file: Path = Field(
+        description="ONNX file made elsewhere, with one image input; it is measured and timed, not trained nor shrunk"
     )
-    std: tuple[float, ...]
-    licence: str = "unknown"
+    task: Literal["expression", "identity"] = Field(
+        "expression", description="what the model predicts; `identity` has no labels"
+    )
+    labels: tuple[str, ...] = Field((), description="class names in the order of the outputs")
+    size: int = Field(ge=8, le=1024, description="side of the input in pixels")
+    channels: Literal[1, 3] = Field(3, description="1 for grey, 3 for RGB")
+    mean: tuple[float, ...] = Field(
+        description="mean of the pixels in [0, 1], one number for each channel; the input is (x − mean) / std"
+    )
+    std: tuple[float, ...] = Field(description="standard deviation of the pixels, one number for each channel")
+    licence: str = Field("unknown", description="licence of the training faces")
 
     @model_validator(mode="after")
     def _check_input(self) -> Adopt:

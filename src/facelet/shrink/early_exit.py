@@ -68,13 +68,16 @@ class EarlyExit(Step):
 
     of: str = Field(description="model that keeps its exits")
     allowance: float = Field(
-        0.3, ge=0, le=100, description="points of validation accuracy that stopping early may cost"
+        0.3, ge=0, le=100, description="percentage points of validation accuracy that stopping early may cost"
     )
     threshold: float | None = Field(
-        None, ge=0, le=1, description="confidence to stop at; chosen on validation faces when None"
+        None, ge=0, le=1, description="confidence to stop at; default: chosen on validation faces for the allowance"
     )
     exits: list[Annotated[int, Field(ge=1)]] | None = Field(
-        None, min_length=1, description="exits to keep, 1 the shallowest; chosen on validation faces when None"
+        None,
+        min_length=1,
+        description="exits to keep, 1 for the shallowest; default: chosen on validation faces, or all when `threshold` "
+        "is given",
     )
 
     def needs(self) -> list[str]:

@@ -39,7 +39,7 @@ class Exit(Step):
     """``of``: a model with exits. ``at``: which of them, 1 the shallowest."""
 
     of: str = Field(description="model that keeps its exits")
-    at: int = Field(ge=1, description="exit, 1 the shallowest")
+    at: int = Field(ge=1, description="number of the exit that answers, 1 for the shallowest")
 
     def needs(self) -> list[str]:
         return [self.of]

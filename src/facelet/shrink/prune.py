@@ -54,12 +54,29 @@ GUESS = 0.5
 class Prune(Budgeted):
     """Fields of Budgeted; those of TrainingStep are for the fine-tuning of all rounds together."""
 
-    score: importance.Kind = "l2"
-    rounds: int = Field(3, ge=1, le=100)
-    scope: Literal["layer", "global"] = "layer"
-    kd: float = Field(0.0, ge=0, le=1, description="weight of distillation from the unpruned net; the rest is labels")
+    score: importance.Kind = Field(
+        "l2",
+        description="importance of a channel: the L2 or L1 norm of its weights, the scale of its batch norm (`bn`), "
+        "Taylor expansion, or chance",
+    )
+    rounds: int = Field(
+        3,
+        ge=1,
+        le=100,
+        description="number of cuts, each followed by fine-tuning; the last one gets half of the training",
+    )
+    scope: Literal["layer", "global"] = Field(
+        "layer",
+        description="`layer`: every layer loses the same share; `global`: the channels of all layers are ranked together",
+    )
+    kd: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="weight of distillation from the unpruned net while fine-tuning; the rest is labels",
+    )
     cache: bool = Field(
-        False, description="ask the unpruned net once about plain and mirrored faces, not at every step"
+        False, description="run the unpruned net once on each face and its mirror image, instead of at every step"
     )
 
     @model_validator(mode="after")

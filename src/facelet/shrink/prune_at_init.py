@@ -45,13 +45,19 @@ TOLD = "probe.json"
 class PruneAtInit(Budgeted):
     """Fields of Budgeted, for a fresh net, and these."""
 
-    score: Literal["se", "shuffled", "random", "uniform"] = "se"
-    probe: int = Field(300, ge=1, le=100_000, description="steps with gates, of se and shuffled")
+    score: Literal["se", "shuffled", "random", "uniform"] = Field(
+        "se",
+        description="importance of a channel: how far its squeeze-and-excitation gate opens (`se`), the same scores "
+        "`shuffled` within each layer, chance (`random`), or the same share of all layers (`uniform`)",
+    )
+    probe: int = Field(300, ge=1, le=100_000, description="training steps with gates, for `se` and `shuffled`")
     scope: Literal["layer", "global"] = Field(
-        "global", description="whether all layers lose the same share, or compete"
+        "global",
+        description="`global`: the channels of all layers are ranked together; `layer`: every layer loses the same share",
     )
     weights: Literal["rewound", "fresh"] = Field(
-        "rewound", description="kept channels' first values again, or new ones"
+        "rewound",
+        description="what the kept channels start from: the values they had before the probe (`rewound`), or `fresh` ones",
     )
 
     @model_validator(mode="after")

@@ -44,14 +44,21 @@ class Quantize(Step):
     kind: ClassVar[Kind] = "shrinking"
 
     of: str = Field(description="model to quantize")
-    faces: int = Field(300, ge=8, le=10_000, description="training faces to take ranges from")
-    allowance: float = Field(0.3, ge=0, le=100, description="points of validation accuracy that may be lost")
-    cosine: float = Field(0.98, ge=0, le=1, description="of identity: least mean cosine to the fp32 embeddings")
+    faces: int = Field(300, ge=8, le=10_000, description="number of training faces to calibrate the ranges with")
+    allowance: float = Field(
+        0.3,
+        ge=0,
+        le=100,
+        description="percentage points of validation accuracy that may be lost; layers stay in float until this holds",
+    )
+    cosine: float = Field(0.98, ge=0, le=1, description="identity models: least mean cosine to the fp32 embeddings")
     target: Literal["portable", "vnni", "arm64"] = Field(
-        "portable", description="processors to make the file for; portable: all; vnni and arm64 allow 8-bit weights"
+        "portable",
+        description="processors to make the file for; `vnni` and `arm64` allow 8-bit weights, which saturate on others",
     )
     types: Literal["auto", "u8s8", "s8s8"] = Field(
-        "auto", description="of maps and weights; auto: s8s8 for arm64, else u8s8, the fast ones there"
+        "auto",
+        description="types of activations and weights; `auto` takes the faster one: `s8s8` for `arm64`, else `u8s8`",
     )
 
     @model_validator(mode="before")

@@ -27,14 +27,18 @@ class TaughtStep(TrainingStep):
     """Fields of TrainingStep, and of the teacher. A subclass says whether there has to be one."""
 
     teacher: str | list[str] | None = Field(
-        None, alias="from", description="earlier model that teaches; a list of them answers by its mean"
+        None, alias="from", description="earlier model that teaches; of a list of models, the mean of their outputs"
     )
     answers: Path | list[Path] | None = Field(
-        None, description="instead: a teacher's kept answers, .npz; those of a list answer by their mean"
+        None,
+        description="file of a teacher's stored outputs (.npz), instead of `from`; of a list of files, the mean of their "
+        "outputs",
     )
-    cache: bool = Field(False, description="ask the teacher once about plain and mirrored faces, not at every step")
+    cache: bool = Field(
+        False, description="run the teacher once on each face and its mirror image, instead of at every step"
+    )
     mirror: bool = Field(
-        False, description="the teacher's answer is the mean of those to a face and to its mirror image"
+        False, description="learn from the mean of the teacher's outputs on the face and on its mirror image"
     )
 
     @model_validator(mode="after")

@@ -22,44 +22,87 @@ class TrainingOptions(Step):
 
     trains: ClassVar[bool] = True
 
-    net: str | None = Field(None, description="a net's name, or timm/NAME; not needed with `of`")
-    net_options: dict[str, Any] = Field({}, description="options of the net, such as {width: 0.5}")
+    net: str | None = Field(
+        None, description="name of a net, or `timm/NAME`; give one of `net`, `of`, `widths_of` and `checkpoint`"
+    )
+    net_options: dict[str, Any] = Field({}, description="options of the net, such as `{width: 0.5}`")
     of: str | None = Field(None, description="earlier model whose weights this one starts from")
     widths_of: str | None = Field(
-        None, description="earlier, pruned model whose net this one trains from fresh weights"
+        None, description="earlier, pruned model whose net is trained here from fresh weights"
     )
     checkpoint: Path | None = Field(
-        None, description="net.safetensors of another run, whose weights this one starts from"
+        None,
+        description="`net.safetensors` in the step's folder of another run: its net, and its weights except the "
+        "classifier's",
     )
-    size: int | None = Field(None, ge=8, le=512, description="side of the net's input, in pixels; the faces' own")
-    epochs: float | None = Field(None, gt=0, le=100_000)
+    size: int | None = Field(
+        None,
+        ge=8,
+        le=512,
+        description="side of the net's input in pixels, to which faces are resized, also when the model is used; "
+        "default: the side of the faces",
+    )
+    epochs: float | None = Field(
+        None, gt=0, le=100_000, description="length of the training; give either `epochs` or `minutes`"
+    )
     minutes: float | None = Field(
         None,
         gt=0,
         le=100_000,
-        description="instead of epochs: of training on this machine; a control takes as many steps as the model it is compared "
-        "with",
+        description="length of the training on this machine, instead of `epochs`; a control takes as many steps as the model it "
+        "is compared with",
     )
-    batch: int = Field(128, ge=2, le=65_536, description="faces a step, over all devices")
-    lr: float | None = Field(None, gt=0, le=100, description="top of the cycle; 0.002 for adamw, 0.05 for sgd")
-    optimizer: Literal["adamw", "sgd"] = "adamw"
-    weight_decay: float | None = Field(None, ge=0, le=10, description="0.05 for adamw, 0.0005 for sgd")
+    batch: int = Field(128, ge=2, le=65_536, description="faces per step, over all devices")
+    lr: float | None = Field(
+        None,
+        gt=0,
+        le=100,
+        description="peak learning rate of the one-cycle schedule; default: 0.002 for `adamw` and 0.05 for `sgd`, a "
+        "quarter of it for `prune`",
+    )
+    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="the optimizer")
+    weight_decay: float | None = Field(
+        None, ge=0, le=10, description="weight decay; default: 0.05 for `adamw` and 0.0005 for `sgd`"
+    )
     warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the learning rate rises")
-    clip: float = Field(5.0, ge=0, description="largest norm of the gradient, 0 for no limit")
-    loss: str = Field("ce", description="on labels or votes: ce, or margin for nets of capsules")
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    targets: Literal["labels", "votes"] = "labels"
-    balance: Literal["none", "class-weights", "sampler"] = "none"
-    synthetic: str | None = Field(None, description="earlier step balance, whose made faces are trained on, too")
-    ema: float = Field(0.999, ge=0, lt=1, description="decay of the running mean of the weights, 0 for none")
-    augment: float | dict[str, float] = Field(1.0, description="strength, 0 for none; or fields of Augmentation")
+    clip: float = Field(5.0, ge=0, description="largest norm of the gradient; 0 for no limit")
+    loss: str = Field(
+        "ce",
+        description="loss on labels or votes: cross-entropy (`ce`), or the margin loss of each class (`margin`) for "
+        "`net: rescaps`",
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="share of the target that is spread evenly over all classes"
+    )
+    targets: Literal["labels", "votes"] = Field(
+        "labels", description="what is learned: the labels, or the shares of the annotators' votes"
+    )
+    balance: Literal["none", "class-weights", "sampler"] = Field(
+        "none",
+        description="against uneven classes: `class-weights` weighs the loss, `sampler` draws rare classes more often",
+    )
+    synthetic: str | None = Field(
+        None,
+        description="earlier `balance` step whose synthetic faces are trained on too; an epoch stays as long as without "
+        "them",
+    )
+    ema: float = Field(0.999, ge=0, lt=1, description="decay of the moving average of the weights; 0 for none")
+    augment: float | dict[str, float] = Field(
+        1.0,
+        description="strength of the augmentation, 0 for none; or values for `flip`, `shift`, `scale`, `turn`, `erase`, "
+        "`gain` and `bias`, and the shares of faces that get a `blur`, `downscale`, `grey` or `jpeg`, which "
+        "no strength includes",
+    )
     precision: precisions.Wish = Field(
-        "auto", description="auto, fp32, or bf16: bfloat16 where the device has it itself"
+        "auto",
+        description="`bf16` is bfloat16 where the device computes in it, else fp32 with a note; `auto` decides by device "
+        "and net",
     )
     record: bool = Field(
-        True, description="on one GPU: a step is recorded once and replayed, which spares Python's time"
+        True,
+        description="on one GPU: capture the training step as a CUDA graph and replay it, which is faster for small nets",
     )
-    tensorboard: bool = False
+    tensorboard: bool = Field(False, description="also write the curves for TensorBoard")
     _matched: str = PrivateAttr("")
 
     @field_validator("loss")

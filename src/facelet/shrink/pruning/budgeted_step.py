@@ -30,15 +30,27 @@ class Budgeted(TrainingStep):
 
     kind: ClassVar[Kind] = "shrinking"
 
-    ratio: float | None = Field(None, gt=0, lt=1, description="share of the channels that is removed")
-    params: float | None = Field(
-        None, gt=0, description="parameters that may be left; below 1 the share of the original's"
+    ratio: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="share of the channels to remove; give exactly one of `ratio`, `params`, `macs`, `bytes` and "
+        "`latency_ms`",
     )
-    macs: float | None = Field(None, gt=0, description="multiply-accumulates that may be left, likewise")
-    bytes: float | None = Field(None, gt=0, description="size of the fp32 file, likewise")
-    latency_ms: float | None = Field(None, gt=0, description="of one face on one thread of this machine, in fp32")
-    round_to: int = Field(8, ge=1, le=1024, description="widths are multiples of this where the layer allows")
-    cap: float = Field(0.9, gt=0, lt=1, description="largest share that one layer may lose")
+    params: float | None = Field(
+        None, gt=0, description="parameters that may be left; below 1 a share of the original's"
+    )
+    macs: float | None = Field(
+        None, gt=0, description="multiply-accumulates that may be left; below 1 a share of the original's"
+    )
+    bytes: float | None = Field(
+        None, gt=0, description="size that the fp32 file may have; below 1 a share of the original's"
+    )
+    latency_ms: float | None = Field(
+        None, gt=0, description="milliseconds that one face may take in fp32, on one thread of this machine"
+    )
+    round_to: int = Field(8, ge=1, le=1024, description="widths are multiples of this number, where the layer allows")
+    cap: float = Field(0.9, gt=0, lt=1, description="largest share of its channels that one layer may lose")
 
     @model_validator(mode="after")
     def _check_budget(self) -> Budgeted:
