@@ -16,7 +16,7 @@ import yaml
 import facelet
 import facelet.runtime.analyzer
 from facelet import nets
-from facelet.cli import app
+from facelet.cli.app import app
 from facelet.faces import SOURCES, load
 from facelet.io import pixels
 from facelet.learn.tasks.distillation_losses import TERMS

@@ -28,9 +28,9 @@ def test_import_facelet_brings_nothing():
     [
         "import facelet; facelet.analyze, facelet.load, facelet.Face, facelet.Model, facelet.Analyzer",
         "import facelet; facelet.verify, facelet.Gallery, facelet.Verification",
-        "from facelet.runtime import crop, identify, gallery_commands, catalogue; "
-        "from facelet.runtime.media import photos, predictions; from facelet.runtime.drawing import draw",
-        "import facelet.cli",
+        "from facelet.runtime import crop, check; from facelet.runtime.media import photos, predictions, watch; "
+        "from facelet.runtime.people import gallery, verify; from facelet.runtime.drawing import draw",
+        "import facelet.cli.app",
     ],
 )
 def test_the_runtime_brings_nothing_of_training(code):

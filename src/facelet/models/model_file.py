@@ -34,6 +34,8 @@ TARGETS = {
     "arm64": "64-bit ARM: 8-bit weights, which saturate on x86 without VNNI",
 }
 """What an int8 file may be made for."""
+NO_PEOPLE = "says nothing about faces of people"
+"""Ends the protocol's note of a model that was trained on drawn faces."""
 MAX_CARD = 1 << 17
 """Characters of a model card; ten times what one has."""
 

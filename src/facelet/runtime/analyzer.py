@@ -10,7 +10,7 @@ An expression is what a face shows to the annotators of one data set; it is not 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -25,10 +25,9 @@ from facelet.io.pixels import Image
 from facelet.models import bundled
 from facelet.models.model_file import ModelInfo
 from facelet.runtime import align
-from facelet.runtime.detector import Detection, Detector
+from facelet.runtime.detector import Detector, Finder
 from facelet.runtime.model import Model, require_task
 
-Finder = Callable[[Image], list[Detection]]
 Photo = str | Path | bytes | NDArray[np.uint8]
 VARIABLE = "FACELET_MODEL"
 AT_ONCE = 64

@@ -21,7 +21,8 @@ from types import TracebackType
 import numpy as np
 
 from facelet.errors import FaceletError
-from facelet.runtime.analyzer import Analyzer, Face, Finder, Photo
+from facelet.runtime.analyzer import Analyzer, Face, Photo
+from facelet.runtime.detector import Finder
 from facelet.runtime.model import Model
 from facelet.runtime.people import database, subject
 from facelet.runtime.people.store import Enrolled, EnrolledFace, EnrolledPerson, Maker, checked_name

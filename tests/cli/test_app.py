@@ -10,7 +10,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from facelet import cli
+from facelet.cli import app as cli
 from facelet.errors import FaceletError
 
 
@@ -24,7 +24,7 @@ def test_a_recipe_is_printed_as_it_is(monkeypatch):
 
 def test_models_as_they_are_typed(monkeypatch, shelf):
     asked = []
-    monkeypatch.setattr("facelet.runtime.catalogue.command", lambda name, **options: asked.append((name, options)))
+    monkeypatch.setattr("facelet.cli.models.command", lambda name, **options: asked.append((name, options)))
     for words in (["models"], ["models", "expression", "--copy", "phone", "--json"]):
         assert CliRunner().invoke(cli.app, words).exit_code == 0
     assert [(name, options["copy"], options["as_json"]) for name, options in asked] == [
@@ -47,7 +47,7 @@ def test_a_stopped_command_says_so(monkeypatch, capsys):
         raise KeyboardInterrupt("continue with: facelet run --resume runs/tsnet")
 
     monkeypatch.setattr("facelet.recipes.runner.run", stop)
-    monkeypatch.setattr("facelet.runtime.catalogue.command", stop)
+    monkeypatch.setattr("facelet.cli.models.command", stop)
     for words, said in (
         (["run", "tsnet"], "stopped; continue with: facelet run --resume runs/tsnet\n"),
         (["models"], "stopped\n"),

@@ -1,9 +1,6 @@
-"""What ``facelet identify`` does: photos and a gallery in; a table, JSON and drawn photos with names out.
+"""`facelet identify`: photos or a video, and a gallery, in; a table, JSON and drawn photos with names out.
 
->>> with Gallery("people.db", model="mobileface.onnx") as gallery:
-...     command(["party.jpg"], gallery, console=Console())
-
-A face that is like nobody enrolled is "unknown": the nearest name below the threshold is not told.
+A face that is like nobody enrolled is "unknown": the nearest name below the threshold is not shown.
 """
 
 from __future__ import annotations
@@ -13,25 +10,110 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-from facelet.runtime.analyzer import Face
-from facelet.runtime.drawing.folder import Drawings
-from facelet.runtime.drawing.lettering import shortened
-from facelet.runtime.media import photos, watch
-from facelet.runtime.media.predictions import Prediction, drawn, predictions, require_one
-from facelet.runtime.media.tracker import Track
-from facelet.runtime.media.video import is_video, require_every
-from facelet.runtime.people.gallery import Gallery, Match
-from facelet.runtime.telling import say_notes, short_names, with_progress
+from facelet.cli import watch
+from facelet.cli.options import (
+    Allow,
+    Detail,
+    DetectorFile,
+    Every,
+    GalleryFile,
+    IdentityModel,
+    Json,
+    MinScore,
+    Threads,
+    Threshold,
+    configured_detector,
+    console,
+)
+from facelet.cli.printing import drawings_in, drawn, require_one, say_notes, short_names, with_progress
 from facelet.text import plain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from facelet.runtime.analyzer import Face
+    from facelet.runtime.media.predictions import Prediction
+    from facelet.runtime.media.tracker import Track
+    from facelet.runtime.people.gallery import Gallery, Match
 
 UNKNOWN = "unknown"
 DRAWN = 32
 """Characters of a name that are drawn into a photo."""
+
+
+def identify(
+    photos: Annotated[list[str], typer.Argument(help="Photos, folders or globs; or one video; or 0, the webcam.")],
+    model: IdentityModel = "",
+    detector: DetectorFile = "",
+    min_score: MinScore = None,
+    detail: Detail = None,
+    gallery: GalleryFile = "",
+    threshold: Threshold = None,
+    save: Annotated[str, typer.Option(help="Write photos with the names drawn into this folder.")] = "",
+    every: Every = 0.0,
+    threads: Threads = 0,
+    allow: Allow = False,
+    as_json: Json = False,
+) -> None:
+    """Find faces in photos or a video and say whose they are, of those enrolled."""
+    from facelet.runtime.people.gallery import Gallery
+
+    finder = configured_detector(detector, min_score, detail)
+    with Gallery(gallery, model, finder, threshold, threads) as people:
+        command(photos, people, every=every, save=save, as_json=as_json, console=console)
+
+
+def command(
+    places: Sequence[str],
+    gallery: Gallery,
+    *,
+    every: float = 0.0,
+    save: str = "",
+    as_json: bool = False,
+    console: Console,
+) -> None:
+    """Finds, names, prints and draws; a video or webcam, given alone, is watched.
+
+    Raises FaceletError when nothing can be: no model, no gallery, no photo readable.
+    """
+    from facelet.runtime.media import photos
+    from facelet.runtime.media.predictions import predictions
+    from facelet.runtime.media.video import is_video, require_every
+
+    require_every(every)
+    if len(places) == 1 and is_video(places[0]):
+        gallery.ready()
+        watch.command(
+            places[0], gallery.analyzer, Names(gallery), every=every, save=save, as_json=as_json, console=console
+        )
+        return
+    others: list[Path] = []
+    files = photos.find(places, others)
+    gallery.ready()
+    drawings = drawings_in(save, files)
+    say_notes(gallery.analyzer.model.info)
+    found: list[Identified] = []
+    for result in with_progress(predictions(gallery.analyzer, files), len(files)):
+        matches = gallery.matches(result.faces)
+        if drawings and not result.error:
+            result = drawn(result, drawings, [caption(match) for match in matches])
+        if result.error and len(files) > 1:
+            print(f"passed over: {result.error}", file=sys.stderr)
+        found.append(Identified(replace(result, photo=None), matches))
+    for line in photos.passed_over(others):
+        print(line, file=sys.stderr)
+    require_one([one.photo for one in found])
+    if as_json:
+        print(json.dumps(_document(gallery, found) | {"passed_over": [plain(str(file)) for file in others]}))
+    else:
+        _show(found, gallery, save, console)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +149,8 @@ class Names:
         self.gallery = gallery
 
     def _match(self, track: Track) -> Match:
+        from facelet.runtime.analyzer import Face
+
         return self.gallery.matches([Face(track.box, 1.0, identity=track.vector)])[0]
 
     def caption(self, track: Track) -> str:
@@ -82,50 +166,10 @@ class Names:
 
 def caption(match: Match) -> str:
     """What is drawn on a face."""
+    from facelet.runtime.drawing.lettering import shortened
+
     name = UNKNOWN if match.name is None else match.name
     return f"{shortened(name, DRAWN)} {match.score:.2f}"
-
-
-def command(
-    places: Sequence[str],
-    gallery: Gallery,
-    *,
-    every: float = 0.0,
-    save: str = "",
-    as_json: bool = False,
-    console: Console,
-) -> None:
-    """Finds, names, prints and draws; a video or webcam, given alone, is watched.
-
-    Raises FaceletError when nothing can be: no model, no gallery, no photo readable.
-    """
-    require_every(every)
-    if len(places) == 1 and is_video(places[0]):
-        gallery.ready()
-        watch.command(
-            places[0], gallery.analyzer, Names(gallery), every=every, save=save, as_json=as_json, console=console
-        )
-        return
-    others: list[Path] = []
-    files = photos.find(places, others)
-    gallery.ready()
-    drawings = Drawings(save, files) if save else None
-    say_notes(gallery.analyzer.model.info)
-    found: list[Identified] = []
-    for result in with_progress(predictions(gallery.analyzer, files), len(files)):
-        matches = gallery.matches(result.faces)
-        if drawings and not result.error:
-            result = drawn(result, drawings, [caption(match) for match in matches])
-        if result.error and len(files) > 1:
-            print(f"passed over: {result.error}", file=sys.stderr)
-        found.append(Identified(replace(result, photo=None), matches))
-    for line in photos.passed_over(others):
-        print(line, file=sys.stderr)
-    require_one([one.photo for one in found])
-    if as_json:
-        print(json.dumps(_document(gallery, found) | {"passed_over": [plain(str(file)) for file in others]}))
-    else:
-        _show(found, gallery, save, console)
 
 
 def _document(gallery: Gallery, found: list[Identified]) -> dict[str, Any]:
@@ -139,9 +183,6 @@ def _document(gallery: Gallery, found: list[Identified]) -> dict[str, Any]:
 
 
 def _show(found: list[Identified], gallery: Gallery, folder: str, console: Console) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("photo", "face", "detected", "name", "score", "left, top, w x h"):
         table.add_column(title, overflow="fold", no_wrap=title not in ("photo", "name"))
