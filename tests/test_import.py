@@ -50,7 +50,4 @@ def test_public_names():
     assert facelet.Face is Face
     assert facelet.Gallery is Gallery
     assert facelet.verify is verify
-    assert facelet.load == Model.load
-    assert set(facelet.__all__) <= set(dir(facelet))
-    with pytest.raises(AttributeError, match="'facelet' has no attribute 'analyse'"):
-        facelet.analyse  # noqa: B018
+    assert facelet.load == facelet.load_model == Model.load

@@ -18,9 +18,9 @@ import pytest
 import facelet
 from facelet.errors import FaceletError
 from facelet.runtime.people import database
-from facelet.runtime.people.store import Enrolled, Maker
+from facelet.runtime.people.store import Enrolled, GalleryModel
 
-MAKER = Maker("a" * 64, "m.onnx")
+MAKER = GalleryModel("a" * 64, "m.onnx")
 
 
 def unit(count, width=64, seed=0):
@@ -190,14 +190,14 @@ def killed_while_enrolling(path, count):
         import os
         from pathlib import Path
         import numpy as np
-        from facelet.runtime.people.store import Enrolled, Maker
+        from facelet.runtime.people.store import Enrolled, GalleryModel
         enrolled = Enrolled(Path({str(path)!r}), create=True)
         enrolled._connection.execute("PRAGMA cache_size = 5")
         enrolled._connection.set_trace_callback(lambda sql: sql == "COMMIT" and os.kill(os.getpid(), 9))
         vectors = np.eye({count}, 64, dtype=np.float32)
         vectors[:, 0] += np.arange({count})
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        enrolled.add("Berta", vectors, ["b.png"] * {count}, Maker("a" * 64, "m.onnx"))
+        enrolled.add("Berta", vectors, ["b.png"] * {count}, GalleryModel("a" * 64, "m.onnx"))
         """
     )
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facelet.errors import FaceletError
-from facelet.runtime.people.store import Enrolled, Maker, checked_name
+from facelet.runtime.people.store import Enrolled, GalleryModel, checked_name
 
-MAKER = Maker("a" * 64, "first.onnx")
-OTHER = Maker("b" * 64, "second.onnx")
+MAKER = GalleryModel("a" * 64, "first.onnx")
+OTHER = GalleryModel("b" * 64, "second.onnx")
 
 
 def unit(count, width=16, seed=0):

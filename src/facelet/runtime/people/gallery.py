@@ -25,7 +25,7 @@ from facelet.runtime.analyzer import Analyzer, Face, Photo
 from facelet.runtime.detector import Finder
 from facelet.runtime.model import Model
 from facelet.runtime.people import database, subject
-from facelet.runtime.people.store import Enrolled, EnrolledFace, EnrolledPerson, Maker, checked_name
+from facelet.runtime.people.store import Enrolled, EnrolledFace, EnrolledPerson, GalleryModel, checked_name
 from facelet.runtime.people.subject import Subject
 from facelet.text import plain
 
@@ -127,7 +127,7 @@ class Gallery:
         return subject.threshold_of(self.analyzer.model, self._threshold)
 
     @property
-    def model(self) -> Maker | None:
+    def model(self) -> GalleryModel | None:
         """Hash and name of the file of the model that the faces were enrolled with; None while nobody is."""
         return self._opened().maker
 
@@ -154,7 +154,7 @@ class Gallery:
             subject.require_size(sitters, self.analyzer.model.info)
         return self._enroll(name, sitters, maker)
 
-    def _enroll(self, name: str, sitters: Sequence[Subject], maker: Maker) -> Enrollment:
+    def _enroll(self, name: str, sitters: Sequence[Subject], maker: GalleryModel) -> Enrollment:
         enrolled = self._opened(create=True)
         vectors = np.stack([sitter.vector for sitter in sitters])
         notes = [sitter.note for sitter in sitters if sitter.note]
@@ -205,9 +205,9 @@ class Gallery:
         """Every enrolled face with its vector, by name."""
         return self._opened().faces()
 
-    def _maker(self) -> Maker:
+    def _maker(self) -> GalleryModel:
         model = self.analyzer.model
-        return Maker(model.sha256, plain(model.path.name))
+        return GalleryModel(model.sha256, plain(model.path.name))
 
     def _opened(self, create: bool = False) -> Enrolled:
         if self._enrolled is None:
