@@ -74,7 +74,7 @@ def command(
     from facelet.runtime.people import subject
     from facelet.runtime.people.verify import compare
 
-    analyzer = subject.opened(model, detector, threads)
+    analyzer = subject.identity_analyzer(model, detector, threads)
     found = compare(analyzer, a, b, threshold, largest)
     say_notes(analyzer.model.info)
     for note in found.notes:

@@ -75,7 +75,7 @@ def command(
 ) -> None:
     """Watches until the video ends, or, with a webcam, until Ctrl-C. Raises FaceletError for what cannot be read or written."""
     from facelet.runtime.media.video import Video, require_every
-    from facelet.runtime.media.watch import followed, tracker_for
+    from facelet.runtime.media.watch import analyzed_frames, tracker_for
 
     require_every(every)
     _ = analyzer.detector  # a missing one is said before a camera is opened
@@ -90,7 +90,7 @@ def command(
         if video.live:
             print("watching; Ctrl-C ends it", file=sys.stderr)
         try:
-            for seen in _with_progress(followed(video, analyzer, tracker, every), video):
+            for seen in _with_progress(analyzed_frames(video, analyzer, tracker, every), video):
                 looked += 1
                 if writer:
                     writer.add(_drawn(seen, captions))

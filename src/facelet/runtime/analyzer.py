@@ -117,7 +117,7 @@ class Analyzer:
 
         Raises FaceletError when the photo cannot be read.
         """
-        image = opened(photo)
+        image = read_photo(photo)
         found = self.detector(pixels.to_channels(image, 3))
         known: list[dict[str, Any]] = [{} for _ in found]
         for model in self.models:
@@ -131,7 +131,7 @@ class Analyzer:
         """A Face for each image that is a face already, in order, its box the whole image. Raises as ``analyze`` does."""
         waiting: list[Image] = []
         for image in images:
-            waiting.append(opened(image))
+            waiting.append(read_photo(image))
             if len(waiting) == AT_ONCE or sum(one.size for one in waiting) > AT_ONCE_PIXELS:
                 yield from self._ready(waiting)
                 waiting = []
@@ -167,7 +167,7 @@ def _answer(known: list[dict[str, Any]], model: Model, crops: list[Image]) -> No
         face["probabilities"] = dict(zip(labels, row.tolist(), strict=True))
 
 
-def opened(photo: Photo) -> Image:
+def read_photo(photo: Photo) -> Image:
     """RGB or grey uint8 (H, W, C) of a path, bytes or array. Raises FaceletError for what is none of them."""
     if isinstance(photo, str | os.PathLike):
         return pixels.read(photo)
@@ -199,21 +199,21 @@ def analyze(
     """``Analyzer(...).analyze(photo)``; models and detector named by their files stay open for the next call."""
     if isinstance(model, Model) or isinstance(identity, Model) or callable(detector):
         return Analyzer(model, detector, speed=speed, identity=identity).analyze(photo)
-    return kept(find_model(model), detector, speed, identity).analyze(photo)
+    return cached_analyzer(find_model(model), detector, speed, identity).analyze(photo)
 
 
-def kept(
+def cached_analyzer(
     model: Path, detector: str | Path = "", speed: float | None = None, identity: str | Path = "", threads: int = 0
 ) -> Analyzer:
     """An Analyzer that stays open: the same one for the same files, a new one when they have changed."""
     files = [bundled.found(file) for file in (model, identity) if file]
     changed = [file.stat().st_mtime_ns for file in files]
     state = os.environ.get("FACELET_YUNET", ""), *changed
-    return _kept(str(files[0]), str(detector), threads, speed, str(files[1]) if identity else "", state)
+    return _cached(str(files[0]), str(detector), threads, speed, str(files[1]) if identity else "", state)
 
 
 @lru_cache(maxsize=4)
-def _kept(
+def _cached(
     model: str, detector: str, threads: int, speed: float | None, identity: str, state: tuple[str | int, ...]
 ) -> Analyzer:
     """``state`` only tells one answer from another: a new file under the same name is opened anew."""

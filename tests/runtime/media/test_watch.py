@@ -9,7 +9,7 @@ import facelet
 from facelet.errors import FaceletError
 from facelet.runtime.analyzer import Analyzer
 from facelet.runtime.media.video import Video
-from facelet.runtime.media.watch import followed, tracker_for
+from facelet.runtime.media.watch import analyzed_frames, tracker_for
 
 
 def test_from_python(dusk, tiny, studio):
@@ -24,7 +24,7 @@ def test_the_tracks_last_after_the_frames(dusk, tiny, studio):
     analyzer = Analyzer(tiny)
     tracker = tracker_for(analyzer)
     with Video(dusk) as video:
-        frames = list(followed(video, analyzer, tracker))
+        frames = list(analyzed_frames(video, analyzer, tracker))
     assert len(frames) == 20
     assert [track.frames for track in tracker.tracks] == [20, 20]
     assert tracker.tracks[0].answers["bright"] + tracker.tracks[0].answers["dark"] == 20
@@ -36,7 +36,7 @@ def test_people_are_told_apart_where_a_model_does(studio, film):
     analyzer = Analyzer(studio.model)
     tracker = tracker_for(analyzer)
     with Video(place) as video:
-        seen = [result.tracks[0].number for result in followed(video, analyzer, tracker)]
+        seen = [result.tracks[0].number for result in analyzed_frames(video, analyzer, tracker)]
     assert seen == [1] * 10 + [2] * 10
     assert all(np.isclose(np.linalg.norm(track.vector), 1) for track in tracker.tracks)
 

@@ -50,7 +50,7 @@ def watch(
     require_every(every)
     analyzer = Analyzer(model, detector, identity=identity)
     with Video(place) as video:
-        yield from followed(video, analyzer, tracker_for(analyzer), every)
+        yield from analyzed_frames(video, analyzer, tracker_for(analyzer), every)
 
 
 def tracker_for(analyzer: Analyzer) -> Tracker:
@@ -59,7 +59,7 @@ def tracker_for(analyzer: Analyzer) -> Tracker:
     return Tracker(thresholds[0] if thresholds else None)
 
 
-def followed(video: Video, analyzer: Analyzer, tracker: Tracker, every: float = 0.0) -> Iterator[FrameResult]:
+def analyzed_frames(video: Video, analyzer: Analyzer, tracker: Tracker, every: float = 0.0) -> Iterator[FrameResult]:
     """Frames of an open video, analyzed, each face with its track. ``every``: seconds between two frames, at least."""
     cuts = CutDetector()
     for frame in video.frames(every):

@@ -1,6 +1,6 @@
 """The faces of a gallery: vectors under names, added and removed in one act, searched exactly.
 
->>> enrolled = Enrolled(Path("people.db"), create=True)
+>>> enrolled = EmbeddingStore(Path("people.db"), create=True)
 >>> enrolled.add("Anna", vectors, ["anna.jpg"], maker)  # unit vectors, float32 (N, D)
 >>> enrolled.nearest(vectors)                           # [("Anna", 1.0)]
 
@@ -79,7 +79,7 @@ def checked_name(name: str) -> str:
     return clean
 
 
-class Enrolled:
+class EmbeddingStore:
     """The open gallery; may be used by several threads, and beside other processes.
 
     Raises FaceletError as ``gallery_file.connect`` does, and from every method when the file turns out to be damaged.

@@ -71,7 +71,7 @@ def verify(
 
     Raises FaceletError when a photo cannot be read or has no face, and when there is no model or no threshold.
     """
-    return compare(subject.opened(model, detector, threads), a, b, threshold, largest)
+    return compare(subject.identity_analyzer(model, detector, threads), a, b, threshold, largest)
 
 
 def compare(
@@ -81,5 +81,5 @@ def compare(
     limit = subject.threshold_of(analyzer.model, threshold)
     one, other = (subject.only_face(analyzer, photo, largest) for photo in (a, b))
     score = min(1.0, max(-1.0, float(one.vector @ other.vector)))
-    notes = tuple(sitter.note for sitter in (one, other) if sitter.note)
+    notes = tuple(person.note for person in (one, other) if person.note)
     return Verification(score >= limit, score, limit, (one.face, other.face), notes)
