@@ -38,8 +38,8 @@ def bench(
         batches = [int(size) for size in batch.split(",")]
     except ValueError:
         raise FaceletError(f"--batch {batch!r} should be numbers, as 1,8") from None
-    some = latency.timing_faces(faces) if faces else None
-    where, rows = machine.machine(), latency.bench(models, batches, threads, seconds, faces=some)
+    images = latency.timing_faces(faces) if faces else None
+    where, rows = machine.machine(), latency.bench(models, batches, threads, seconds, faces=images)
     if as_json:
         print(json.dumps(bench_json(rows, where)))
     else:

@@ -165,5 +165,5 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'s' * (number != 1)}"
 
 
-def _listed(some: Sequence[CropResult]) -> str:
-    return ", ".join(plain(str(one.photo)) for one in some[:LISTED]) + ", ..." * (len(some) > LISTED)
+def _listed(results: Sequence[CropResult]) -> str:
+    return ", ".join(plain(str(result.photo)) for result in results[:LISTED]) + ", ..." * (len(results) > LISTED)

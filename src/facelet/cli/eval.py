@@ -67,8 +67,8 @@ def command(
         print(json.dumps(result.to_json()))
         return
     show(result, console, model)
-    told = model_file.read(model).protocol
-    if told and (trained := Protocol.from_json(told)).hash != result.protocol:
+    protocol = model_file.read(model).protocol
+    if protocol and (trained := Protocol.from_json(protocol)).hash != result.protocol:
         console.print(f"The model was made under another protocol: {escape(str(trained))}", style="yellow")
         for note in trained.notes:
             console.print(f"! {escape(note)}", style="yellow")
@@ -95,8 +95,8 @@ def show(result: Classification, console: Console, name: str = "model") -> None:
         figures.add_row("shared labels only", _interval(result.shared), note)
     if result.identical is not None:
         fresh, seen = result.fresh, f"{int(result.identical.sum()):,} are identical to a train face of this source"
-        told = (_interval(fresh), f"of {fresh.n:,}; {seen}") if fresh else ("none", f"all {seen}")
-        figures.add_row("unseen faces only", *told)
+        unseen = (_interval(fresh), f"of {fresh.n:,}; {seen}") if fresh else ("none", f"all {seen}")
+        figures.add_row("unseen faces only", *unseen)
     if result.annotator is not None:
         figures.add_row("one annotator", f"{result.annotator:.1%}", "agrees with the label")
     console.print(figures)

@@ -55,8 +55,8 @@ def show(
     pairs: PairSet | None = None,
 ) -> None:
     """Prints the headline figures, then what the model's own threshold does, then what to beware of."""
-    told = escape(str(pairs.protocol)) if pairs else f"\\[protocol {result.protocol}]"
-    console.print(f"[bold]{escape(name)}[/] on {len(result.same):,} pairs: {told}")
+    source = escape(str(pairs.protocol)) if pairs else f"\\[protocol {result.protocol}]"
+    console.print(f"[bold]{escape(name)}[/] on {len(result.same):,} pairs: {source}")
     figures = Table.grid(padding=(0, 2))
     figures.add_row("accuracy", f"[bold]{_accuracy(result)}[/]", _folds(result))
     alike = float(max(result.same.mean(), 1 - result.same.mean()))

@@ -29,7 +29,7 @@ from facelet.cli.options import (
     configured_detector,
     console,
 )
-from facelet.cli.printing import say_notes
+from facelet.cli.printing import print_training_notes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,13 +109,13 @@ def enroll_photos(
     small: bool = False,
     console: Console,
 ) -> None:
-    """Enrolls the faces of photos, folders and globs under a name; what looks wrong is said on standard error."""
+    """Enrolls the faces of photos, folders and globs under a name; warnings go to standard error."""
     from facelet.runtime.media import photos
 
     others: list[Path] = []
     files = photos.find(places, others)
     done = gallery.enroll(name, files, largest, small)
-    say_notes(gallery.analyzer.model.info)
+    print_training_notes(gallery.analyzer.model.info)
     for line in photos.passed_over(others):
         print(line, file=sys.stderr)
     for note in done.notes:

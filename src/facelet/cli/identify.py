@@ -32,7 +32,7 @@ from facelet.cli.options import (
     configured_detector,
     console,
 )
-from facelet.cli.printing import drawings_in, drawn, require_one, say_notes, short_names, with_progress
+from facelet.cli.printing import drawings_in, drawn, print_training_notes, require_one, short_names, with_progress
 from facelet.text import plain
 
 if TYPE_CHECKING:
@@ -98,18 +98,18 @@ def command(
     files = photos.find(places, others)
     gallery.ready()
     drawings = drawings_in(save, files)
-    say_notes(gallery.analyzer.model.info)
-    found: list[Identified] = []
+    print_training_notes(gallery.analyzer.model.info)
+    found: list[IdentifiedPhoto] = []
     for result in with_progress(predictions(gallery.analyzer, files), len(files)):
         matches = gallery.matches(result.faces)
         if drawings and not result.error:
             result = drawn(result, drawings, [caption(match) for match in matches])
         if result.error and len(files) > 1:
             print(f"passed over: {result.error}", file=sys.stderr)
-        found.append(Identified(replace(result, photo=None), matches))
+        found.append(IdentifiedPhoto(replace(result, photo=None), matches))
     for line in photos.passed_over(others):
         print(line, file=sys.stderr)
-    require_one([one.photo for one in found])
+    require_one([result.photo for result in found])
     if as_json:
         print(json.dumps(_document(gallery, found) | {"passed_over": [plain(str(file)) for file in others]}))
     else:
@@ -117,7 +117,7 @@ def command(
 
 
 @dataclass(frozen=True, eq=False)
-class Identified:
+class IdentifiedPhoto:
     """One photo, or why it could not be read, and who is in it."""
 
     photo: Prediction
@@ -141,7 +141,7 @@ class Identified:
 
 
 class Names:
-    """What is told of a face in a video: who the mean of its vectors so far is."""
+    """What is shown of a face in a video: the person most like the mean of its vectors so far."""
 
     title = "name"
 
@@ -172,31 +172,31 @@ def caption(match: Match) -> str:
     return f"{shortened(name, DRAWN)} {match.score:.2f}"
 
 
-def _document(gallery: Gallery, found: list[Identified]) -> dict[str, Any]:
+def _document(gallery: Gallery, found: list[IdentifiedPhoto]) -> dict[str, Any]:
     model = gallery.analyzer.model
     return {
         "model": {"file": str(model.path), "name": model.info.name, "sha256": model.sha256},
         "gallery": str(gallery.file),
         "threshold": gallery.threshold,
-        "photos": [one.to_json() for one in found],
+        "photos": [result.to_json() for result in found],
     }
 
 
-def _show(found: list[Identified], gallery: Gallery, folder: str, console: Console) -> None:
+def _show(found: list[IdentifiedPhoto], gallery: Gallery, folder: str, console: Console) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("photo", "face", "detected", "name", "score", "left, top, w x h"):
         table.add_column(title, overflow="fold", no_wrap=title not in ("photo", "name"))
-    matches = [match for one in found for match in one.matches]
+    matches = [match for result in found for match in result.matches]
     warn = any(match.face.warnings for match in matches)
     if warn:
         table.add_column("warnings", overflow="fold")
-    names = short_names([one.photo.name for one in found])
-    for name, one in zip(names, found, strict=True):
-        if one.photo.error:
+    names = short_names([result.photo.name for result in found])
+    for name, result in zip(names, found, strict=True):
+        if result.photo.error:
             table.add_row(Text(name), "", "", Text("cannot be read", "red"))
-        elif not one.matches:
+        elif not result.matches:
             table.add_row(Text(name), "", "", Text("no face found", "dim"))
-        for number, match in enumerate(one.matches, 1):
+        for number, match in enumerate(result.matches, 1):
             left, top, width, height = (round(value) for value in match.face.box)
             table.add_row(
                 Text(name if number == 1 else ""),

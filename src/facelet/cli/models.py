@@ -129,16 +129,16 @@ def command(name: str = "", *, copy: str = "", check: bool = False, as_json: boo
 
         found = [checking.check(name)] if name else checking.check_bundled()
         if as_json:
-            print(json.dumps({"machine": checking.machine(), "models": [one.to_json() for one in found]}))
+            print(json.dumps({"machine": checking.machine(), "models": [model.to_json() for model in found]}))
         else:
             console.print(_checks(found, checking.machine()))
-        return int(not all(one.works for one in found))
+        return int(not all(model.works for model in found))
     if copy and not name:
         raise FaceletError("--copy needs the name of a model, as in: facelet models expression --copy DIR")
-    entries = [entry(name)] if name else [entry(bundled.path_of(one.name)) for one in bundled.models()]
+    entries = [entry(name)] if name else [entry(bundled.path_of(model.name)) for model in bundled.models()]
     target = copied(entries[0], copy) if copy else None
     if as_json:
-        documents = [one.to_json() for one in entries]
+        documents = [model.to_json() for model in entries]
         if name:
             copy_ = {"copy": str(target)} if target else {}
             documents = [{**documents[0], **copy_, "metadata": entries[0].info.model_dump(mode="json")}]
@@ -164,13 +164,13 @@ def _list(entries: Sequence[ModelEntry], console: Console) -> None:
         left = title in ("model", "task", "test accuracy")
         table.add_column(title, justify="left" if left else "right", no_wrap=title != "test accuracy", overflow="fold")
     licences: dict[str, list[str]] = {}
-    for one in entries:
-        info = one.info
+    for model in entries:
+        info = model.info
         accuracy, of = _accuracy(info)
         row = {
-            "model": Text(one.name),
+            "model": Text(model.name),
             "task": info.task,
-            "file": f"{len(one.data) / 1e6:.2f} MB",
+            "file": f"{len(model.data) / 1e6:.2f} MB",
             "params": f"{info.params / 1e6:.2f} M",
             "MACs": f"{info.macs / 1e6:.1f} M",
             "input": f"{info.input.size} px",
@@ -179,9 +179,9 @@ def _list(entries: Sequence[ModelEntry], console: Console) -> None:
             "threshold": "" if info.threshold is None else f"{info.threshold:.3f}",
         }
         table.add_row(*(row[title] for title in shown))
-        licences.setdefault(info.licence, []).append(one.name)
+        licences.setdefault(info.licence, []).append(model.name)
     console.print(table)
-    narrow = [f"{one.name} for {one.info.target}" for one in entries if one.info.target not in ("", "portable")]
+    narrow = [f"{model.name} for {model.info.target}" for model in entries if model.info.target not in ("", "portable")]
     if narrow:
         console.print(Text(f"not for every processor: {', '.join(narrow)}", "yellow"))
     for licence, names in licences.items():
@@ -235,7 +235,7 @@ def _show(model: ModelEntry, console: Console) -> None:
 def _faces(protocol: dict[str, Any]) -> str:
     """Source, counts and split of the faces that a model was made with; empty where its file does not say it as ours do."""
     try:
-        counts = ", ".join(f"{split} {sum(some.values()):,}" for split, some in protocol["counts"].items())
+        counts = ", ".join(f"{split} {sum(classes.values()):,}" for split, classes in protocol["counts"].items())
         return f"{protocol['source']}: {counts}; split hash {protocol['split_hash']}"
     except (AttributeError, KeyError, TypeError, ValueError):
         return ""
@@ -248,13 +248,13 @@ def _notes(protocol: dict[str, Any]) -> str:
 
 def _accuracy(info: ModelInfo) -> tuple[str, str]:
     """With its interval, and what it is of; both empty for a file that was never measured."""
-    told = info.figures
-    if ACCURACY not in told:
+    figures = info.figures
+    if ACCURACY not in figures:
         return "", ""
-    unit = "pairs" if "test_pairs" in told else "faces"
-    low, high = (told.get(f"{ACCURACY}_{end}") for end in ("low", "high"))
+    unit = "pairs" if "test_pairs" in figures else "faces"
+    low, high = (figures.get(f"{ACCURACY}_{end}") for end in ("low", "high"))
     interval = "" if low is None or high is None else f" ({100 * low:.1f}–{100 * high:.1f})"
-    return f"{told[ACCURACY]:.1%}{interval}", f"{told.get(f'test_{unit}', 0):,.0f} {unit}"
+    return f"{figures[ACCURACY]:.1%}{interval}", f"{figures.get(f'test_{unit}', 0):,.0f} {unit}"
 
 
 def _checks(checks: Sequence[Check], machine: str) -> Table:
@@ -276,10 +276,12 @@ def _checks(checks: Sequence[Check], machine: str) -> Table:
     for heading in ("pair", "self-test", "ms"):
         rows.add_column(heading, justify="right", no_wrap=True)
     rows.add_column("verdict", overflow="fold")
-    for one in checks:
-        measured = "" if one.deviation is None else f"{one.deviation:.2g} of {one.tolerance:.2g}"
-        colour = "green" if one.verdict == OK else "yellow" if one.works else "red"
-        verdict = f"[{colour}]{escape(one.verdict)}[/]"
-        target = one.target or ("any" if one.precision == "fp32" else "not said")
-        rows.add_row(one.name, one.precision, target, str(one.pair or ""), measured, f"{one.ms:.0f}", verdict)
+    for result in checks:
+        measured = "" if result.deviation is None else f"{result.deviation:.2g} of {result.tolerance:.2g}"
+        colour = "green" if result.verdict == OK else "yellow" if result.works else "red"
+        verdict = f"[{colour}]{escape(result.verdict)}[/]"
+        target = result.target or ("any" if result.precision == "fp32" else "not said")
+        rows.add_row(
+            result.name, result.precision, target, str(result.pair or ""), measured, f"{result.ms:.0f}", verdict
+        )
     return rows

@@ -1,6 +1,6 @@
 """`facelet predict`: photos in; a table, JSON, CSV and drawn photos out.
 
-A photo without a face is said to have none, which is no error. One that cannot be read is reported and passed over; only when no
+A photo without a face is no error. One that cannot be read is reported and passed over; only when no
 photo can be read does the command fail.
 """
 
@@ -33,7 +33,7 @@ from facelet.cli.options import (
     configured_detector,
     console,
 )
-from facelet.cli.printing import drawings_in, drawn, require_one, say_notes, short_names, with_progress
+from facelet.cli.printing import drawings_in, drawn, print_training_notes, require_one, short_names, with_progress
 from facelet.errors import FaceletError
 from facelet.text import plain
 
@@ -117,7 +117,7 @@ def command(
     analyzer = Analyzer(model, detector, threads, speed)
     require_task(analyzer.model, "expression")
     drawings = drawings_in(save, files)
-    say_notes(analyzer.model.info)
+    print_training_notes(analyzer.model.info)
     results: list[Prediction] = []
     start = time.perf_counter()
     if form == "csv":

@@ -46,7 +46,7 @@ def with_progress(results: Iterator[Result], total: int) -> Iterable[Result]:
     return track(results, "photos", total, console=errors, transient=True)
 
 
-def say_notes(info: ModelInfo) -> None:
+def print_training_notes(info: ModelInfo) -> None:
     """Prints, on standard error, that a model was trained on no real person. How its faces were split and read does not concern
     a photo: `facelet models FILE` shows it.
     """

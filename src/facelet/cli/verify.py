@@ -22,7 +22,7 @@ from facelet.cli.options import (
     configured_detector,
     console,
 )
-from facelet.cli.printing import say_notes
+from facelet.cli.printing import print_training_notes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,7 +76,7 @@ def command(
 
     analyzer = subject.identity_analyzer(model, detector, threads)
     found = compare(analyzer, a, b, threshold, largest)
-    say_notes(analyzer.model.info)
+    print_training_notes(analyzer.model.info)
     for note in found.notes:
         print(note, file=sys.stderr)
     if as_json:

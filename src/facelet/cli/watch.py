@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from facelet.cli.printing import say_notes
+from facelet.cli.printing import print_training_notes
 from facelet.errors import FaceletError
 from facelet.text import plain
 
@@ -33,7 +33,7 @@ LISTED = 40
 
 
 class FaceCaption(Protocol):
-    """What is told of a face."""
+    """What is shown of a face."""
 
     title: str
 
@@ -43,7 +43,7 @@ class FaceCaption(Protocol):
     def to_json(self, face: Face, track: Track) -> dict[str, Any]: ...
 
     def summary(self, track: Track) -> str:
-        """What it was, all in all."""
+        """What is listed of it at the end."""
 
 
 class Expressions:
@@ -52,8 +52,8 @@ class Expressions:
     title = "expression"
 
     def caption(self, track: Track) -> str:
-        said = track.expression
-        return "" if said is None else f"{said} {track.probabilities[said]:.0%}"
+        label = track.expression
+        return "" if label is None else f"{label} {track.probabilities[label]:.0%}"
 
     def to_json(self, face: Face, track: Track) -> dict[str, Any]:
         steady = {label: round(value, 5) for label, value in track.probabilities.items()}
@@ -78,11 +78,11 @@ def command(
     from facelet.runtime.media.watch import analyzed_frames, tracker_for
 
     require_every(every)
-    _ = analyzer.detector  # a missing one is said before a camera is opened
+    _ = analyzer.detector  # a missing detector is reported before a camera is opened
     tracker, looked = tracker_for(analyzer), 0
     with Video(place) as video, ExitStack() as closing:
         writer = _writer(save, video, every, closing) if save else None
-        say_notes(analyzer.model.info)
+        print_training_notes(analyzer.model.info)
         if as_json:
             _line(
                 {"model": {"file": str(analyzer.model.path), "name": analyzer.model.info.name}, "video": _about(video)}
@@ -172,10 +172,10 @@ def _show(tracks: Sequence[Track], captions: FaceCaption, looked: int, folder: s
         table.add_column(title, justify="right" if title in ("from", "to", "frames") else "left")
     listed = sorted(sorted(tracks, key=lambda track: -track.frames)[:LISTED], key=lambda track: track.number)
     for track in listed:
-        told = Text(captions.summary(track))
+        text = Text(captions.summary(track))
         if track.warned:
-            told.append(f"  small in {track.warned:,} frame{'s' * (track.warned != 1)}", "yellow")
-        table.add_row(str(track.number), clock(track.start), clock(track.end), f"{track.frames:,}", told)
+            text.append(f"  small in {track.warned:,} frame{'s' * (track.warned != 1)}", "yellow")
+        table.add_row(str(track.number), clock(track.start), clock(track.end), f"{track.frames:,}", text)
     if listed:
         console.print(table)
     parts = [f"{looked:,} frame{'s' * (looked != 1)}", f"{len(tracks):,} face{'s' * (len(tracks) != 1)} followed"]

@@ -200,9 +200,9 @@ def write(model: Any, info: ModelInfo, path: str | Path) -> None:
 
 
 def read(path: str | Path) -> ModelInfo:
-    """What a model file says about itself, read without starting a session: a millisecond. ``path``: see ``shipped.found``.
+    """What a model file says about itself, read without starting a session: a millisecond. ``path``: see ``bundled.found``.
 
-    Raises FaceletError when the file is missing, not ONNX or not ours. ``model_session.open_session`` also checks that it is true.
+    Raises FaceletError when the file is missing, not ONNX or not ours. ``session.open_session`` also checks that it is true.
     """
     return parse(metadata_of(content(path), path), str(path))
 

@@ -77,7 +77,7 @@ class Analyzer:
     Args:
         model: a model file for expression or identity, a model that comes with Facelet by its name, or one loaded; when
             empty $FACELET_MODEL, else the expression model that comes with Facelet.
-        detector: YuNet's file, a Detector, or what answers like one; found by ``yunet_file`` when empty. Opened when
+        detector: YuNet's file, a Detector, or what answers like one; found by ``yunet.find`` when empty. Opened when
             first needed: ready crops need none.
         threads: of the models, 0 takes all cores.
         speed: of a model that stops early, see ``Model.load``; both belong to a file, not to a loaded model.

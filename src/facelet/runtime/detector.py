@@ -1,6 +1,6 @@
 """Faces in a photo: YuNet through OpenCV, at a bounded working size, answers in photo coordinates.
 
-YuNet: Wu, Peng, Yu 2023, https://doi.org/10.1007/s11633-023-1423-y (``yunet_file`` says where the file comes from).
+YuNet: Wu, Peng, Yu 2023, https://doi.org/10.1007/s11633-023-1423-y (``yunet.find`` says where the file comes from).
 
 >>> for face in Detector()(photo):      # RGB uint8 (H, W, 3)
 ...     print(face.box, face.score, face.landmarks)

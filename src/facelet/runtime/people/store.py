@@ -82,7 +82,7 @@ def checked_name(name: str) -> str:
 class EmbeddingStore:
     """The open gallery; may be used by several threads, and beside other processes.
 
-    Raises FaceletError as ``gallery_file.connect`` does, and from every method when the file turns out to be damaged.
+    Raises FaceletError as ``database.connect`` does, and from every method when the file turns out to be damaged.
     """
 
     def __init__(self, file: Path, create: bool = False) -> None:
