@@ -10,6 +10,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+import facelet
 from facelet.cli import app as cli
 from facelet.errors import FaceletError
 
@@ -87,3 +88,9 @@ def test_tables_in_a_pipe_are_not_cut(tmp_path):
     )
     assert "light-resnet-exit1, light-resnet-exit2" in done.stdout
     assert "…" not in done.stdout
+
+
+@pytest.mark.parametrize("module", ["facelet", "facelet.cli"])
+def test_it_is_started_as_a_module(module):
+    done = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"facelet {facelet.__version__}\n"
