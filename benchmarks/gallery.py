@@ -20,7 +20,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from facelet.runtime.people.store import Enrolled, Maker, Vectors
+from facelet.runtime.people.store import EmbeddingStore, GalleryModel, Vectors
 
 LIMIT_MS = 30.0
 SEARCHES = 50
@@ -41,9 +41,9 @@ def milliseconds(work: Callable[[], Any]) -> float:
 
 
 def fill(path: Path, vectors: Vectors) -> None:
-    """In a single transaction, past ``Enrolled.add``, which would look for each vector first."""
-    enrolled = Enrolled(path, create=True)
-    enrolled.add("person 0", vectors[:1], [""], Maker("0" * 64, "random"))
+    """In a single transaction, past ``EmbeddingStore.add``, which would look for each vector first."""
+    enrolled = EmbeddingStore(path, create=True)
+    enrolled.add("person 0", vectors[:1], [""], GalleryModel("0" * 64, "random"))
     rows = ((f"person {n // PERSON}", vector.tobytes()) for n, vector in enumerate(vectors[1:], 1))
     connection = enrolled._connection
     connection.execute("BEGIN")
@@ -62,8 +62,8 @@ def main() -> None:
         path = Path(folder) / "people.db"
         fill(path, unit(asked.faces, asked.width, seed=0))
         size = path.stat().st_size / 1e6
-        opening = milliseconds(lambda: Enrolled(path).close())
-        enrolled = Enrolled(path)
+        opening = milliseconds(lambda: EmbeddingStore(path).close())
+        enrolled = EmbeddingStore(path)
         first = milliseconds(lambda: enrolled.nearest(seen[:1]))
         times = sorted(milliseconds(lambda one=one: enrolled.nearest(one[None])) for one in seen)
         removing = milliseconds(lambda: enrolled.remove(["person 1"]))

@@ -14,16 +14,14 @@ import typer
 import yaml
 
 import facelet
-import facelet.runtime.analyzer
 from facelet import nets
-from facelet.cli import app
+from facelet.cli.app import app
 from facelet.faces import SOURCES, load
 from facelet.io import pixels
 from facelet.learn.tasks.distillation_losses import TERMS
 from facelet.nets import NETS
 from facelet.recipes import schema
 from facelet.runtime import detector
-from facelet.runtime.people.gallery import Match
 from facelet.step import STEPS
 
 ROOT = Path(__file__).parents[1]
@@ -76,14 +74,14 @@ def test_every_recipe_is_valid(name, text):
 def test_every_python_block_runs(name, text, monkeypatch):
     face = facelet.Face((0.0, 0.0, 9.0, 9.0), 1.0, expression="happiness", probabilities={"happiness": 1.0})
     monkeypatch.setattr(facelet, "analyze", create_autospec(facelet.analyze, return_value=[face]))
-    analyzer = create_autospec(facelet.runtime.analyzer.Analyzer)
+    analyzer = create_autospec(facelet.Analyzer)
     analyzer.return_value.cropped.return_value = [face]
-    monkeypatch.setattr(facelet.runtime.analyzer, "Analyzer", analyzer)
+    monkeypatch.setattr(facelet, "Analyzer", analyzer)
     monkeypatch.setattr(pixels, "read", lambda path: np.zeros((9, 9, 3), np.uint8))
     monkeypatch.setattr(facelet, "Detector", create_autospec(detector.Detector))
     monkeypatch.setattr(facelet, "verify", create_autospec(facelet.verify))
     gallery = create_autospec(facelet.Gallery)
-    gallery.return_value.__enter__.return_value.identify.return_value = [Match(face, "Anna", 0.7)]
+    gallery.return_value.__enter__.return_value.identify.return_value = [facelet.Match(face, "Anna", 0.7)]
     monkeypatch.setattr(facelet, "Gallery", gallery)
     for registry in (NETS, SOURCES, STEPS, TERMS):
         monkeypatch.setattr(registry, "_things", dict(registry._things))

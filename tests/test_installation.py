@@ -12,7 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 import facelet
-from facelet import cli, installation
+from facelet import installation
+from facelet.cli import app as cli
 
 BLOCKED = """
 import sys
@@ -97,7 +98,7 @@ def test_the_package_can_be_looked_at(code):
 def test_what_needs_the_rest_says_what_to_type():
     done = runtime_only("import facelet\ntry: facelet.run('tsnet')\nexcept facelet.FaceletError as error: print(error)")
     assert done.stdout.startswith("facelet.run needs torch: pip install '"), done.stderr
-    command = "import sys; sys.argv = ['facelet', 'run', 'tsnet']; from facelet.cli import main; main()"
+    command = "import sys; sys.argv = ['facelet', 'run', 'tsnet']; from facelet.cli.app import main; main()"
     done = runtime_only(command)
     assert done.returncode == 2
     assert "error: this command needs " in done.stderr

@@ -7,7 +7,8 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from facelet import cli, plugins
+from facelet import plugins
+from facelet.cli import app as cli
 from facelet.errors import FaceletError
 from facelet.faces import SOURCES, load
 from facelet.nets import NETS

@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner
 
-from facelet.cli import app
+from facelet.cli.app import app
 from facelet.errors import FaceletError, FaceletWarning, UnprovenModelError
 from facelet.faces.cartoon.golden import golden_faces
 from facelet.models import bundled, model_file, self_test

@@ -199,7 +199,7 @@ def test_a_folder_without_a_run_cannot_be_resumed(tmp_path):
 
 
 CHECKPOINT_ALWAYS = """
-from facelet.cli import main
+from facelet.cli.app import main
 from facelet.learn import checkpoints
 checkpoints.SECONDS = checkpoints.COST = 0.0
 main()

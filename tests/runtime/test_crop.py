@@ -1,23 +1,18 @@
-"""Cropping: the runtime's own cut, the photos' folders, and a word about every photo that gave no face."""
+"""Cropping: the runtime's own cut, and settings out of range."""
 
 from __future__ import annotations
 
-import io
-import json
-
-import cv2
 import numpy as np
 import pytest
 from PIL import Image as Pillow
-from rich.console import Console
 
 from facelet.errors import FaceletError
 from facelet.io import pixels
 from facelet.models.model_file import CropInfo
-from facelet.runtime import align, crop
+from facelet.runtime import align
 from facelet.runtime.analyzer import Analyzer
-from facelet.runtime.crop import OWN, FaceCropper, choose
-from facelet.runtime.detector import Detection, Detector
+from facelet.runtime.crop import OWN, FaceCropper, choose, outcomes, targets
+from facelet.runtime.detector import Detection
 
 CORNERS = np.array([(0.4, 0.4), (0.6, 0.4), (0.5, 0.5), (0.42, 0.6), (0.58, 0.6)], np.float32)
 
@@ -43,44 +38,20 @@ def picture(colour, size=(60, 80)) -> np.ndarray:
 @pytest.fixture
 def album(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name, colour in {
-        "photos/happy/1.png": (200, 200, 200), "photos/happy/1.bmp": (210, 180, 180), "photos/sad/2.png": (180, 160, 160),
-        "photos/sad/two.png": (60, 60, 250), "photos/sad/none.png": (0, 0, 0),
-    }.items():  # fmt: skip
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        assert cv2.imwrite(name, picture(colour)[..., ::-1])
-    (tmp_path / "photos/sad/torn.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
+    (tmp_path / "photos/happy").mkdir(parents=True)
+    Pillow.fromarray(picture((200, 200, 200))).save("photos/happy/1.png")
     return tmp_path
 
 
-def said(*places, out="faces", cutter=None, **options) -> str:
-    console = Console(file=io.StringIO(), width=80)
-    crop.command(list(places), out=out, cutter=cutter or FaceCropper(), detector=find, console=console, **options)
-    return console.file.getvalue()
-
-
-def written(folder) -> list[str]:
-    return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
-
-
-def test_faces_lie_as_the_photos_do_and_every_other_photo_is_named(album, capsys):
-    lines = said("photos").splitlines()
-    assert written(album / "faces") == ["happy/1-2.png", "happy/1.png", "sad/2.png"]
-    assert lines == [
-        "3 faces cut from 5 photos into faces (PNG; box, margin 0, own size)",
-        "1 photo without a face: photos/sad/none.png",
-        "1 photo with several faces, not cut: photos/sad/two.png; --largest takes the largest of each, --all cuts every one",
-        "1 photo cannot be read: photos/sad/torn.jpg",
-        "train under crop: {align: box, margin: 0} in the recipe, and models cut photos likewise",
-    ]
-    assert capsys.readouterr().err.startswith("passed over: photos/sad/torn.jpg: ")
+def cut(*places, out="faces", cutter=None):
+    return list(outcomes(targets(places, out), cutter or FaceCropper(), find))
 
 
 @pytest.mark.parametrize("size", [0, 24])
 @pytest.mark.parametrize("alignment", ["box", "eyes", "five-points"])
 def test_a_crop_is_what_the_runtime_cuts(album, alignment, size):
     info = CropInfo(align=alignment, margin=0.1)
-    said("photos/happy/1.png", cutter=FaceCropper(info, size))
+    cut("photos/happy/1.png", cutter=FaceCropper(info, size))
     photo = pixels.read("photos/happy/1.png")
     face = find(photo)[0]
     side = round(align.side(face.box, face.landmarks, info))
@@ -91,7 +62,7 @@ def test_a_crop_is_what_the_runtime_cuts(album, alignment, size):
 
 def test_training_on_a_crop_of_its_own_size_sees_what_the_model_will(album):
     """The own size of a box crop leaves the one resize to whoever reads it, as the runtime does it."""
-    said("photos/happy/1.png")
+    cut("photos/happy/1.png")
     photo = pixels.read("photos/happy/1.png")
     face = find(photo)[0]
     for size in (16, 24, 64):
@@ -102,82 +73,32 @@ def test_training_on_a_crop_of_its_own_size_sees_what_the_model_will(album):
 def test_a_model_answers_for_a_crop_as_for_the_photo(album, tiny):
     model = Analyzer(tiny, find)
     info = model.model.info
-    said("photos/happy/1.png", cutter=FaceCropper(info.crop, info.input.cut_size))
+    cut("photos/happy/1.png", cutter=FaceCropper(info.crop, info.input.cut_size))
     (whole,), (ready,) = model.analyze("photos/happy/1.png"), model.cropped(["faces/1.png"])
     assert ready.probabilities == whole.probabilities
-
-
-def test_several_faces(album):
-    text = said("photos/sad", cutter=FaceCropper(several="largest"))
-    assert "1 photo with several faces, the largest cut: photos/sad/two.png" in text
-    assert written(album / "faces") == ["2.png", "two.png"]
-    assert "several" not in said("photos/sad", out="all", cutter=FaceCropper(several="all"))
-    assert written(album / "all") == ["2.png", "two-face1.png", "two-face2.png"]
-    assert "1 face had to be enlarged: fewer than 24 photo pixels" in said(
-        "photos/sad", out="more", cutter=FaceCropper(several="all", size=24)
-    )
-
-
-def test_no_face_takes_the_name_of_another_photos(album):
-    cv2.imwrite("photos/sad/two-face1.png", picture((180, 160, 160))[..., ::-1])
-    said("photos/sad", cutter=FaceCropper(several="all", overwrite=True))
-    assert written(album / "faces") == ["2.png", "two-face1-2.png", "two-face1.png", "two-face2.png"]
-    photo = pixels.read("photos/sad/two-face1.png")
-    face = find(photo)[0]
-    assert np.array_equal(
-        pixels.read("faces/two-face1.png"), align.cut(photo, face.box, face.landmarks, CropInfo(), 40)
-    )
-
-
-def test_nothing_is_overwritten_unless_asked(album):
-    said("photos/happy")
-    (album / "faces/1.png").write_bytes(b"mine")
-    (album / "faces/1-2.png").unlink()
-    with pytest.raises(FaceletError, match=r"1 of these faces are there already, as faces/1\.png; .*--overwrite"):
-        said("photos/happy")
-    assert written(album / "faces") == ["1.png"]
-    said("photos/happy", cutter=FaceCropper(overwrite=True))
-    assert written(album / "faces") == ["1-2.png", "1.png"]
-    assert pixels.read("faces/1.png").size
-    said("photos/sad", out="all", cutter=FaceCropper(several="all"))
-    (album / "all/2.png").unlink()
-    with pytest.raises(FaceletError, match="1 of these faces are there already"):
-        said("photos/sad", out="all", cutter=FaceCropper(several="all"))
-
-
-def test_a_second_call_does_not_read_the_faces_of_the_first(album):
-    for _ in range(2):
-        said("photos", out="photos/faces", cutter=FaceCropper(overwrite=True))
-        assert written(album / "photos/faces") == ["happy/1-2.png", "happy/1.png", "sad/2.png"]
-    with pytest.raises(FaceletError, match="all photos are in photos/faces"):
-        said("photos/faces/happy", out="photos/faces")
-    with pytest.raises(FaceletError, match="is the folder of the photos"):
-        said("photos", out="./photos/")
-    with pytest.raises(FaceletError, match="is the folder of the photos"):
-        said("photos/happy/1.png", out="photos/happy", cutter=FaceCropper(overwrite=True))
-
-
-@pytest.mark.parametrize(
-    ("places", "expected"),
-    [
-        (["photos/happy", "photos/sad"], ["happy/1-2.png", "happy/1.png", "sad/2.png"]),
-        (["photos/*/*.png"], ["happy/1.png", "sad/2.png"]),
-        (["photos/happy/1.png", "photos/sad/2.png"], ["happy/1.png", "sad/2.png"]),
-        (["photos/happy/1.png"], ["1.png"]),
-    ],
-)
-def test_sub_folders_are_kept_however_photos_are_named(album, places, expected):
-    said(*places)
-    assert written(album / "faces") == expected
 
 
 def test_a_turned_photo_is_cut_upright(album):
     whole = picture((200, 150, 150))
     Pillow.fromarray(np.rot90(whole)).save("turned.png", exif=exif(6))
     Pillow.fromarray(whole).save("plain.png")
-    said("turned.png")
-    said("plain.png")
+    cut("turned.png")
+    cut("plain.png")
     assert np.array_equal(pixels.read("faces/turned.png"), pixels.read("faces/plain.png"))
+
+
+def test_jpeg_of_a_quality(album):
+    sizes = []
+    for quality in (30, 95):
+        cut("photos/happy/1.png", out=f"q{quality}", cutter=FaceCropper(jpeg=quality))
+        sizes.append((album / f"q{quality}/1.jpg").stat().st_size)
+    assert sizes[0] < sizes[1]
+
+
+def test_a_huge_face_keeps_no_more_than_is_of_use():
+    photo = np.zeros((3000, 3000, 3), np.uint8)
+    image, side = FaceCropper().cut(photo, find(photo + 1)[0])
+    assert (image.shape, side) == ((OWN, OWN, 3), 1500)
 
 
 def exif(orientation: int) -> Pillow.Exif:
@@ -186,29 +107,7 @@ def exif(orientation: int) -> Pillow.Exif:
     return tags
 
 
-def test_jpeg_of_a_quality(album):
-    sizes = []
-    for quality in (30, 95):
-        said("photos/happy/1.png", out=f"q{quality}", cutter=FaceCropper(jpeg=quality))
-        sizes.append((album / f"q{quality}/1.jpg").stat().st_size)
-    assert sizes[0] < sizes[1]
-
-
-def test_json_names_every_photo(album, capsys):
-    assert said("photos/sad", as_json=True, cutter=FaceCropper(size=16)) == ""
-    document = json.loads(capsys.readouterr().out)
-    assert (document["align"], document["margin"], document["size"]) == ("box", 0, 16)
-    by_name = {photo["photo"].split("/")[-1]: photo for photo in document["photos"]}
-    assert by_name["2.png"]["faces"] == [{"file": "faces/2.png", "box": [20, 15, 40, 30], "score": 0.9, "side": 40}]
-    assert (by_name["two.png"]["found"], by_name["two.png"]["faces"], by_name["none.png"]["found"]) == (2, [], 0)
-    assert "torn.jpg" in by_name["torn.jpg"]["error"]
-
-
-def test_what_ends_with_an_error(album):
-    with pytest.raises(FaceletError, match="no face was cut from 1 photo"):
-        said("photos/sad/none.png")
-    with pytest.raises(FaceletError, match=r"torn\.jpg"):
-        said("photos/sad/torn.jpg")
+def test_settings_out_of_range():
     with pytest.raises(FaceletError, match="size 4 should be 8 to 1024"):
         FaceCropper(size=4)
     with pytest.raises(FaceletError, match="JPEG quality 101"):
@@ -220,16 +119,11 @@ def test_what_ends_with_an_error(album):
     assert choose(CropInfo(align="eyes", margin=0.2), margin=0.0) == CropInfo(align="eyes")
 
 
-def test_a_huge_face_keeps_no_more_than_is_of_use():
-    photo = np.zeros((3000, 3000, 3), np.uint8)
-    image, side = FaceCropper().cut(photo, find(photo + 1)[0])
-    assert (image.shape, side) == ((OWN, OWN, 3), 1500)
-
-
-def test_a_score_that_is_asked_for_reaches_the_detector(photos_folder, yunet, tmp_path):
-    photo = photos_folder / "faces" / "fp_multiface.jpg"
-    quiet, cutter = Console(file=io.StringIO()), FaceCropper(several="all")
-    crop.command([str(photo)], out=str(tmp_path / "any"), cutter=cutter, detector=str(yunet), console=quiet)
-    assert len(written(tmp_path / "any")) == len(Detector(yunet)(pixels.read(photo))) > 1
-    with pytest.raises(FaceletError, match="no face was cut"):
-        crop.command([str(photo)], out="x", cutter=cutter, detector=Detector(yunet, 0.95), console=quiet)
+def test_what_became_of_each_photo(album):
+    (album / "photos/torn.jpg").write_bytes(b"torn")
+    face, torn = sorted(cut("photos"), key=lambda result: result.error)
+    assert (face.found, [str(one.file) for one in face.faces]) == (1, ["faces/happy/1.png"])
+    assert face.faces[0].to_json() == {"file": "faces/happy/1.png", "box": [20, 15, 40, 30], "score": 0.9, "side": 40}
+    assert torn.to_json() == {"photo": "photos/torn.jpg", "error": torn.error}
+    with pytest.raises(FaceletError, match="1 of these faces are there already"):
+        cut("photos")

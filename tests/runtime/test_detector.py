@@ -14,7 +14,7 @@ import pytest
 
 from facelet.errors import FaceletError
 from facelet.io import pixels
-from facelet.runtime.detector import DETAIL, SCORE, Detector, configured
+from facelet.runtime.detector import Detector
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +47,6 @@ def test_patterns_are_no_faces_unless_asked_for(yunet, photos_folder):
     portrait = pixels.read(photos_folder / "verify" / "biden_biden2.jpg")
     assert len(Detector(yunet)(portrait)) == 1
     assert len(Detector(yunet, score=0.6)(portrait)) == 3
-
-
-def test_other_settings_make_a_detector_and_none_leave_the_file(yunet):
-    assert configured("y.onnx") == "y.onnx"
-    assert (configured(yunet, 0.9).score, configured(yunet, 0.9).detail) == (0.9, DETAIL)
-    assert (configured(yunet, detail=1280).score, configured(yunet, detail=1280).detail) == (SCORE, 1280)
 
 
 @pytest.mark.real

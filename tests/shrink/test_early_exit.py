@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from facelet import nets
-from facelet.cli import app
+from facelet.cli.app import app
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet, load
 from facelet.io import files

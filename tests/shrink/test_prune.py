@@ -249,7 +249,7 @@ def test_a_recipe_prunes_quantizes_and_controls(finished):
 
 
 CHECKPOINT_ALWAYS = """
-from facelet.cli import main
+from facelet.cli.app import main
 from facelet.learn import checkpoints
 checkpoints.SECONDS = checkpoints.COST = 0.0
 main()

@@ -34,6 +34,8 @@ TARGETS = {
     "arm64": "64-bit ARM: 8-bit weights, which saturate on x86 without VNNI",
 }
 """What an int8 file may be made for."""
+NO_PEOPLE = "says nothing about faces of people"
+"""Ends the protocol's note of a model that was trained on drawn faces."""
 MAX_CARD = 1 << 17
 """Characters of a model card; ten times what one has."""
 
@@ -198,9 +200,9 @@ def write(model: Any, info: ModelInfo, path: str | Path) -> None:
 
 
 def read(path: str | Path) -> ModelInfo:
-    """What a model file says about itself, read without starting a session: a millisecond. ``path``: see ``shipped.found``.
+    """What a model file says about itself, read without starting a session: a millisecond. ``path``: see ``bundled.found``.
 
-    Raises FaceletError when the file is missing, not ONNX or not ours. ``model_session.open_session`` also checks that it is true.
+    Raises FaceletError when the file is missing, not ONNX or not ours. ``session.open_session`` also checks that it is true.
     """
     return parse(metadata_of(content(path), path), str(path))
 

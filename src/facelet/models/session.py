@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def open_session(path: str | Path, threads: int = 0) -> onnxruntime.InferenceSession:
-    """An ONNX Runtime session on the CPU; ``threads`` 0 takes all cores. ``path``: see ``shipped.found``.
+    """An ONNX Runtime session on the CPU; ``threads`` 0 takes all cores. ``path``: see ``bundled.found``.
 
     The file is read whole, given as bytes and refused when it keeps weights in other files, so a model cannot make the
     runtime open anything else. Raises FaceletError when it is missing, damaged, not ours, or its graph is not what its

@@ -5,16 +5,9 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-import yaml
-from rich.table import Table
-
 from facelet.errors import FaceletError, unknown
 
 MAX_BYTES = 1_000_000
-
-
-WIDE = 110
-"""Columns of a console that has room for the papers."""
 
 
 def names() -> list[str]:
@@ -35,23 +28,3 @@ def text_of(name: str) -> str:
     if name not in names():
         raise unknown("recipe", name, names())
     return resources.files("facelet.recipes").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
-
-
-def table(width: int = WIDE) -> Table:
-    """One row per recipe: name, title, models it makes, and where ``width`` columns have room for it the paper.
-
-    Names are what a user types, so their columns are never narrower than the longest.
-    """
-    found = {name: yaml.safe_load(text_of(name)) for name in names()}
-    made = {name: [str(step["as"]) for step in recipe["steps"]] for name, recipe in found.items()}
-    rows = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-    rows.add_column("recipe", min_width=max(map(len, found)), overflow="fold")
-    rows.add_column("title", overflow="fold")
-    longest = max(len(step) for steps in made.values() for step in steps)
-    rows.add_column("makes", min_width=longest + 1, overflow="fold")
-    if width >= WIDE:
-        rows.add_column("paper", overflow="fold")
-    for name, recipe in found.items():
-        paper = [str(recipe.get("paper", ""))] * (width >= WIDE)
-        rows.add_row(name, recipe["title"], ", ".join(made[name]), *paper)
-    return rows

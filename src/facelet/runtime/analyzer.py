@@ -10,7 +10,7 @@ An expression is what a face shows to the annotators of one data set; it is not 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -25,10 +25,9 @@ from facelet.io.pixels import Image
 from facelet.models import bundled
 from facelet.models.model_file import ModelInfo
 from facelet.runtime import align
-from facelet.runtime.detector import Detection, Detector
+from facelet.runtime.detector import Detector, Finder
 from facelet.runtime.model import Model, require_task
 
-Finder = Callable[[Image], list[Detection]]
 Photo = str | Path | bytes | NDArray[np.uint8]
 VARIABLE = "FACELET_MODEL"
 AT_ONCE = 64
@@ -78,7 +77,7 @@ class Analyzer:
     Args:
         model: a model file for expression or identity, a model that comes with Facelet by its name, or one loaded; when
             empty $FACELET_MODEL, else the expression model that comes with Facelet.
-        detector: YuNet's file, a Detector, or what answers like one; found by ``yunet_file`` when empty. Opened when
+        detector: YuNet's file, a Detector, or what answers like one; found by ``yunet.find`` when empty. Opened when
             first needed: ready crops need none.
         threads: of the models, 0 takes all cores.
         speed: of a model that stops early, see ``Model.load``; both belong to a file, not to a loaded model.
@@ -118,7 +117,7 @@ class Analyzer:
 
         Raises FaceletError when the photo cannot be read.
         """
-        image = opened(photo)
+        image = read_photo(photo)
         found = self.detector(pixels.to_channels(image, 3))
         known: list[dict[str, Any]] = [{} for _ in found]
         for model in self.models:
@@ -132,7 +131,7 @@ class Analyzer:
         """A Face for each image that is a face already, in order, its box the whole image. Raises as ``analyze`` does."""
         waiting: list[Image] = []
         for image in images:
-            waiting.append(opened(image))
+            waiting.append(read_photo(image))
             if len(waiting) == AT_ONCE or sum(one.size for one in waiting) > AT_ONCE_PIXELS:
                 yield from self._ready(waiting)
                 waiting = []
@@ -168,7 +167,7 @@ def _answer(known: list[dict[str, Any]], model: Model, crops: list[Image]) -> No
         face["probabilities"] = dict(zip(labels, row.tolist(), strict=True))
 
 
-def opened(photo: Photo) -> Image:
+def read_photo(photo: Photo) -> Image:
     """RGB or grey uint8 (H, W, C) of a path, bytes or array. Raises FaceletError for what is none of them."""
     if isinstance(photo, str | os.PathLike):
         return pixels.read(photo)
@@ -200,21 +199,21 @@ def analyze(
     """``Analyzer(...).analyze(photo)``; models and detector named by their files stay open for the next call."""
     if isinstance(model, Model) or isinstance(identity, Model) or callable(detector):
         return Analyzer(model, detector, speed=speed, identity=identity).analyze(photo)
-    return kept(find_model(model), detector, speed, identity).analyze(photo)
+    return cached_analyzer(find_model(model), detector, speed, identity).analyze(photo)
 
 
-def kept(
+def cached_analyzer(
     model: Path, detector: str | Path = "", speed: float | None = None, identity: str | Path = "", threads: int = 0
 ) -> Analyzer:
     """An Analyzer that stays open: the same one for the same files, a new one when they have changed."""
     files = [bundled.found(file) for file in (model, identity) if file]
     changed = [file.stat().st_mtime_ns for file in files]
     state = os.environ.get("FACELET_YUNET", ""), *changed
-    return _kept(str(files[0]), str(detector), threads, speed, str(files[1]) if identity else "", state)
+    return _cached(str(files[0]), str(detector), threads, speed, str(files[1]) if identity else "", state)
 
 
 @lru_cache(maxsize=4)
-def _kept(
+def _cached(
     model: str, detector: str, threads: int, speed: float | None, identity: str, state: tuple[str | int, ...]
 ) -> Analyzer:
     """``state`` only tells one answer from another: a new file under the same name is opened anew."""

@@ -7,14 +7,11 @@ Check(name='expression', ..., deviation=0.084, tolerance=0.105, verdict='ok')
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import onnxruntime
-from rich.markup import escape
-from rich.table import Table
 
 from facelet import cpu
 from facelet.errors import FaceletError
@@ -106,28 +103,3 @@ def machine() -> str:
     """The processor and the runtime, one line."""
     kernels = "saturate" if saturation.kernels_saturate() else "are exact"
     return f"{cpu.description()}; ONNX Runtime {onnxruntime.__version__}, whose int8 kernels {kernels} here"
-
-
-def table(checks: Sequence[Check]) -> Table:
-    """A row a model, under them the machine."""
-    rows = Table(
-        box=None,
-        pad_edge=False,
-        header_style="dim",
-        collapse_padding=True,
-        caption=f"{machine()}\npair: the largest sum of two weights that a kernel may add; safe everywhere up to "
-        f"{saturation.LARGEST_PAIR}\nself-test: deviation of the outputs from the fp32 net's, and the largest allowed",
-        caption_justify="left",
-    )
-    for heading in ("model", "precision", "target"):
-        rows.add_column(heading, no_wrap=True)
-    for heading in ("pair", "self-test", "ms"):
-        rows.add_column(heading, justify="right", no_wrap=True)
-    rows.add_column("verdict", overflow="fold")
-    for one in checks:
-        measured = "" if one.deviation is None else f"{one.deviation:.2g} of {one.tolerance:.2g}"
-        colour = "green" if one.verdict == OK else "yellow" if one.works else "red"
-        verdict = f"[{colour}]{escape(one.verdict)}[/]"
-        target = one.target or ("any" if one.precision == "fp32" else "not said")
-        rows.add_row(one.name, one.precision, target, str(one.pair or ""), measured, f"{one.ms:.0f}", verdict)
-    return rows

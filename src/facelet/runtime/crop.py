@@ -1,6 +1,8 @@
-"""What ``facelet crop`` does: faces cut out of photos into a folder, laid out as the photos are, ready to train on.
+"""Faces cut out of photos into a folder, laid out as the photos are, ready to train on.
 
->>> command(["photos/"], out="faces", crop=CropInfo(margin=0.1))  # photos/happy/1.jpg -> faces/happy/1.png
+>>> cropper = FaceCropper(CropInfo(margin=0.1))
+>>> for result in outcomes(targets(["photos/"], "faces"), cropper, Detector()):  # photos/happy/1.jpg -> faces/happy/1.png
+...     print(result.photo, result.faces)
 
 A face is cut by ``align.cut``, as it is when a model is used, so training and use see the same crop. A photo without a
 face, or with several, is reported and not cut; one that cannot be read is named and passed over.
@@ -9,35 +11,28 @@ face, or with several, is reported and not cut; one that cannot be read is named
 from __future__ import annotations
 
 import glob
-import json
 import os
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
-from rich.console import Console
-from rich.text import Text
 
 from facelet.errors import FaceletError, unknown
 from facelet.io.files import writing
 from facelet.io.pixels import Image, cv2
 from facelet.models.model_file import Align, CropInfo
 from facelet.runtime import align
-from facelet.runtime.detector import Detection, Detector
+from facelet.runtime.detector import Detection, Finder
 from facelet.runtime.media import photos
-from facelet.runtime.telling import with_progress
 from facelet.text import plain
 
 OWN = 512
 """Most pixels a side of a crop that keeps the photo's own."""
 LEAST, MOST = 8, 1024
-LISTED = 5
 
 Several = Literal["report", "largest", "all"]
-Finder = Callable[[Image], Sequence[Detection]]
 
 
 @dataclass(frozen=True)
@@ -182,7 +177,7 @@ def targets(places: Sequence[str | Path], out: str | Path, others: list[Path] | 
 
 
 def outcomes(placed: Mapping[Path, Path], cutter: FaceCropper, find: Finder) -> Iterator[CropResult]:
-    """One Outcome a photo, in order. Raises FaceletError, before anything is cut, when a face's file is there already."""
+    """One CropResult a photo, in order. Raises FaceletError, before anything is cut, when a face's file is there already."""
     if not cutter.overwrite:
         endings = (cutter.suffix, f"-face1{cutter.suffix}")
         there = [name for name in placed.values() if any(name.with_name(name.name + end).exists() for end in endings)]
@@ -194,77 +189,6 @@ def outcomes(placed: Mapping[Path, Path], cutter: FaceCropper, find: Finder) -> 
     taken = {str(name).casefold() for name in placed.values()}
     for file, photo in photos.read_ahead(list(placed)):
         yield cutter.outcome(file, photo, placed[file], find, taken)
-
-
-def command(
-    places: Sequence[str],
-    *,
-    out: str,
-    cutter: FaceCropper,
-    detector: Finder | str | Path = "",
-    as_json: bool = False,
-    console: Console,
-) -> None:
-    """Cuts, writes and says what became of the photos.
-
-    Raises FaceletError when nothing was cut: no photo, none readable, no face in any.
-    """
-    others: list[Path] = []
-    placed = targets(places, out, others)
-    find = detector if callable(detector) else Detector(detector)
-    done = []
-    for outcome in with_progress(outcomes(placed, cutter, find), len(placed)):
-        if outcome.error and len(placed) > 1:
-            print(f"passed over: {outcome.error}", file=sys.stderr)
-        done.append(outcome)
-    inside = os.path.join(os.path.abspath(out), "")
-    others = [file for file in others if not os.path.abspath(file).startswith(inside)]
-    for line in photos.passed_over(others):
-        print(line, file=sys.stderr)
-    if as_json:
-        crop = {"align": cutter.crop.align, "margin": cutter.crop.margin, "size": cutter.size}
-        passed = [plain(str(file)) for file in others]
-        print(
-            json.dumps(
-                {"out": plain(out), **crop, "photos": [outcome.to_json() for outcome in done], "passed_over": passed}
-            )
-        )
-    else:
-        for line in summary(done, cutter, out):
-            console.print(Text(line), soft_wrap=True)
-    if all(outcome.error for outcome in done):
-        first = done[0].error
-        raise FaceletError(first if len(done) == 1 else f"none of the {len(done):,} photos can be read; {first}")
-    if not any(outcome.faces for outcome in done):
-        raise FaceletError(f"no face was cut from {_count(len(done), 'photo')}")
-
-
-def summary(done: Sequence[CropResult], cutter: FaceCropper, out: str) -> list[str]:
-    """What was cut and what was not, a sentence a line."""
-    faces = [face for outcome in done for face in outcome.faces]
-    read = sum(not outcome.error for outcome in done)
-    how = f"{cutter.crop.align}, margin {cutter.crop.margin:g}, {f'{cutter.size} px' if cutter.size else 'own size'}"
-    kind = f"JPEG of quality {cutter.jpeg}" if cutter.jpeg else "PNG"
-    lines = [f"{_count(len(faces), 'face')} cut from {_count(read, 'photo')} into {plain(out)} ({kind}; {how})"]
-    small = sum(face.side < cutter.size for face in faces)
-    if small:
-        lines.append(f"{_count(small, 'face')} had to be enlarged: fewer than {cutter.size} photo pixels a side")
-    none = [outcome for outcome in done if not outcome.error and not outcome.found]
-    if none:
-        lines.append(f"{_count(len(none), 'photo')} without a face: {_listed(none)}")
-    several = [outcome for outcome in done if outcome.found > 1]
-    if several and cutter.several == "report":
-        hint = "--largest takes the largest of each, --all cuts every one"
-        lines.append(f"{_count(len(several), 'photo')} with several faces, not cut: {_listed(several)}; {hint}")
-    elif several and cutter.several == "largest":
-        lines.append(f"{_count(len(several), 'photo')} with several faces, the largest cut: {_listed(several)}")
-    broken = [outcome for outcome in done if outcome.error]
-    if broken:
-        lines.append(f"{_count(len(broken), 'photo')} cannot be read: {_listed(broken)}")
-    if faces:
-        recipe = f"crop: {{align: {cutter.crop.align}, margin: {cutter.crop.margin:g}}}"
-        lines.append(f"train under {recipe} in the recipe, and models cut photos likewise")
-    return lines
 
 
 def _common(places: Sequence[str | Path]) -> str:
@@ -284,11 +208,3 @@ def _top(place: str | Path) -> Path:
         fixed = next(number for number, part in enumerate(path.parts) if glob.has_magic(part))
         return Path(*path.parts[:fixed])
     return path.parent
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"
-
-
-def _listed(some: Sequence[CropResult]) -> str:
-    return ", ".join(plain(str(one.photo)) for one in some[:LISTED]) + ", ..." * (len(some) > LISTED)

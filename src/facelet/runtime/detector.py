@@ -1,6 +1,6 @@
 """Faces in a photo: YuNet through OpenCV, at a bounded working size, answers in photo coordinates.
 
-YuNet: Wu, Peng, Yu 2023, https://doi.org/10.1007/s11633-023-1423-y (``yunet_file`` says where the file comes from).
+YuNet: Wu, Peng, Yu 2023, https://doi.org/10.1007/s11633-023-1423-y (``yunet.find`` says where the file comes from).
 
 >>> for face in Detector()(photo):      # RGB uint8 (H, W, 3)
 ...     print(face.box, face.score, face.landmarks)
@@ -12,7 +12,7 @@ photo's long side is missed; ``detail`` 1280 halves that limit and takes four ti
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +50,10 @@ class Detection:
     box: tuple[float, float, float, float]
     score: float
     landmarks: NDArray[np.float32]
+
+
+Finder = Callable[[Image], list[Detection]]
+"""What finds faces in an RGB photo: a Detector, or a function that answers like one."""
 
 
 class Detector:
@@ -150,10 +154,3 @@ def _errors_only() -> Iterator[None]:
             yield
         finally:
             levels.setLogLevel(before)
-
-
-def configured(file: str | Path = "", score: float | None = None, detail: int | None = None) -> Detector | str | Path:
-    """What commands give to an Analyzer: ``file`` itself, opened when needed, unless other settings are asked for."""
-    if score is None and detail is None:
-        return file
-    return Detector(file, SCORE if score is None else score, DETAIL if detail is None else detail)

@@ -190,3 +190,6 @@ def prepared(images: Faces, info: InputInfo) -> NDArray[np.float32]:
         np.multiply(ready[..., channel], scale[channel], out=planes[:, channel], dtype=np.float32)
         planes[:, channel] += shift[channel]
     return planes
+
+
+load = load_model = Model.load

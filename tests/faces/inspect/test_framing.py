@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from facelet.cli.crop import command
+from facelet.cli.faces import show
 from facelet.faces import load
 from facelet.faces.inspect.framing import FEW, SAMPLE, Framing, framing
-from facelet.faces.inspect.summary import describe, show, training_warnings
-from facelet.runtime.crop import FaceCropper, command
+from facelet.faces.inspect.summary import describe, training_warnings
+from facelet.runtime.crop import FaceCropper
 from facelet.runtime.detector import Detection
 
 

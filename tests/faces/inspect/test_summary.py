@@ -5,8 +5,9 @@ import json
 
 from rich.console import Console
 
+from facelet.cli.faces import show
 from facelet.faces import load
-from facelet.faces.inspect.summary import describe, show, training_warnings
+from facelet.faces.inspect.summary import describe, training_warnings
 
 
 def printed(faces) -> str:

@@ -1,4 +1,4 @@
-"""The card in its model file, and where the command puts it."""
+"""The card in its model file, put there by the command."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import onnx
 import pytest
 from rich.console import Console
 
+from facelet.cli import card
 from facelet.errors import FaceletError
 from facelet.measure.card import file
 from facelet.measure.card.card import measured
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("quick_card")
 
 def command(model, **changes):
     given = {"faces": [], "people": "", "pairs": "", "run": "", "split": "test", "out": "", "into_file": False}
-    file.command(str(model), **{**given, "threads": 1, "errors": Console(quiet=True), **changes})
+    card.command(str(model), **{**given, "threads": 1, "errors": Console(quiet=True), **changes})
 
 
 def test_a_card_is_kept_in_the_file(expression, shades, tmp_path, capsys):

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from dataclasses import replace
@@ -9,15 +8,13 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from rich.console import Console
 
 from facelet.errors import FaceletError
 from facelet.measure.efficiency import latency
-from facelet.measure.efficiency.latency import bench, bench_json, bench_table
+from facelet.measure.efficiency.latency import bench
 from facelet.measure.efficiency.machine import machine
 from facelet.models import model_file
 from facelet.models.model_file import InputInfo, ModelInfo
-from facelet.text import megabytes
 
 
 def written(path, layers):
@@ -127,21 +124,6 @@ def test_the_machine_is_described_and_warned_about():
 
 def test_a_machines_name_does_not_change_with_its_load():
     assert str(replace(machine(), load=0.1)) == str(replace(machine(), load=9.9))
-
-
-def test_a_table_and_json_say_the_same(paths):
-    rows, here = bench(paths, rounds=1), replace(machine(), load=99.0)
-    console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(bench_table(rows, here))
-    text = console.export_text()
-    value = json.loads(json.dumps(bench_json(rows, here)))
-    for row in value["models"]:
-        assert row["name"] in text
-        assert f"{row['p50_ms']:.3f}" in text
-        assert megabytes(row["bytes"]) in text
-    assert value["machine"]["warning"] in text.replace("\n", " ") or "busy" in text
-    assert value["models"][0]["faces_per_second"] > 0
-    assert "99.0 cores busy" in text.replace("\n", " ")
 
 
 def test_every_model_is_timed_with_the_same_faces_in_turn():

@@ -1,156 +1,48 @@
-"""``facelet predict`` on a video: the table, JSON lines, a drawn MP4."""
+"""Faces of a video, frame by frame."""
 
 from __future__ import annotations
 
-import io
-import json
-
 import numpy as np
 import pytest
-from rich.console import Console
 
 import facelet
 from facelet.errors import FaceletError
-from facelet.runtime import identify
-from facelet.runtime.media import predictions, watch
+from facelet.runtime.analyzer import Analyzer
 from facelet.runtime.media.video import Video
-from facelet.runtime.people.gallery import Gallery
-
-SIDE = 48
-
-
-@pytest.fixture
-def said(studio, tiny):
-    def make(*places, **options):
-        console = Console(file=io.StringIO(), width=120)
-        predictions.command([str(place) for place in places], **{"model": str(tiny), "console": console, **options})
-        return console.file.getvalue()
-
-    return make
-
-
-@pytest.fixture
-def dusk(film):
-    """A bright face that turns dark after a second, beside a dark one."""
-
-    def draw(number: int) -> np.ndarray:
-        left = 220 if number < 10 else 30
-        return np.repeat(np.hstack([np.full((SIDE, SIDE, 1), shade, np.uint8) for shade in (left, 30)]), 3, axis=2)
-
-    return film(draw)
-
-
-def test_a_line_for_each_face(said, dusk):
-    head, first, second, summary = said(dusk).splitlines()
-    assert head.split() == ["face", "from", "to", "frames", "expression"]
-    assert first.split()[:4] == ["1", "0:00.0", "0:01.9", "20"]
-    assert "bright" in first
-    assert "dark" in first
-    assert second.split()[4:] == ["dark", "100%"]
-    assert summary == "20 frames, 2 faces followed"
-
-
-def test_json_is_a_line_for_each_frame(said, dusk, capsys):
-    assert said(dusk, form="json", every=0.5) == ""
-    head, *lines = map(json.loads, capsys.readouterr().out.splitlines())
-    assert head["video"]["fps"] == 10
-    assert head["model"]["name"] == "tiny"
-    assert [line["seconds"] for line in lines] == pytest.approx([0, 0.5, 1, 1.5], abs=0.02)
-    assert [face["track"] for face in lines[0]["faces"]] == [1, 2]
-    assert lines[0]["faces"][0]["expression"] == "bright"
-    assert sum(lines[0]["faces"][0]["probabilities"].values()) == pytest.approx(1, abs=1e-4)
-
-
-def test_a_drawn_video_is_left(said, dusk, studio):
-    assert "drawn: out" in said(dusk, save="out", every=0.2)
-    with Video(studio.folder / "out" / "film.faces.mp4") as video:
-        assert video.fps == 5
-        assert len(list(video.frames())) == 10
-        assert video.size[0] == 640
-
-
-def test_small_faces_are_said(said, dusk, make_model, make_info, tmp_path, capsys):
-    model = str(make_model(tmp_path / "strict.onnx", make_info(smallest=60)))
-    assert said(dusk, model=model).count("small in 20 frames") == 2
-    said(dusk, model=model, form="json", every=1)
-    faces = json.loads(capsys.readouterr().out.splitlines()[1])["faces"]
-    assert [face["warnings"] for face in faces] == [["small: 48 px, measured from 60 px"]] * 2
-
-
-def test_a_video_without_faces_says_so(said, film):
-    place = film(lambda number: np.zeros((SIDE, SIDE, 3), np.uint8))
-    assert said(place) == "20 frames, 0 faces followed\n"
-
-
-def test_ctrl_c_ends_a_webcam_with_its_table(said, dusk, monkeypatch, capsys):
-    real = watch.Video
-
-    def camera(place):
-        video = real(dusk)
-        video.live = True
-        frames = video.frames
-
-        def until(every):
-            for frame in frames(0):
-                if frame.number == 5:
-                    raise KeyboardInterrupt
-                yield frame
-
-        video.frames = until
-        return video
-
-    monkeypatch.setattr(watch, "Video", camera)
-    assert "5 frames, 2 faces followed" in said("0")
-    assert "Ctrl-C ends it" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("places", "options", "said_"),
-    [
-        (["film.avi"], {"form": "csv"}, "neither --cropped nor --csv"),
-        (["film.avi"], {"cropped": True}, "neither --cropped nor --csv"),
-        (["film.avi"], {"every": -1}, "--every -1"),
-        (["film.avi", "photo.jpg"], {}, "take one alone"),
-        (["gone.mp4"], {}, "no video"),
-    ],
-)
-def test_what_cannot_be_watched(said, dusk, places, options, said_, monkeypatch):
-    monkeypatch.chdir(dusk.parent)
-    with pytest.raises(FaceletError, match=said_):
-        said(*places, **options)
-
-
-def test_the_video_that_is_read_is_not_written_over(said, film, studio):
-    place = film(lambda number: np.zeros((SIDE, SIDE, 3), np.uint8), name="film.faces.mp4")
-    place = place.rename(place.with_name("film.mp4"))
-    (place.parent / "out").mkdir()
-    (place.parent / "out" / "film.faces.mp4").symlink_to(place)
-    with pytest.raises(FaceletError, match="is the video that is read"):
-        said(place, save=str(place.parent / "out"))
+from facelet.runtime.media.watch import analyzed_frames, tracker_for
 
 
 def test_from_python(dusk, tiny, studio):
-    import facelet
-
     seen = list(facelet.watch(dusk, model=tiny, every=0.5))
     assert [one.seconds for one in seen] == pytest.approx([0, 0.5, 1, 1.5], abs=0.02)
     assert [track.expression for track in seen[0].tracks] == ["bright", "dark"]
     assert seen[0].faces[0].expression == "bright"
-    assert seen[0].image.shape == (SIDE, 2 * SIDE, 3)
+    assert seen[0].image.shape == (48, 96, 3)
 
 
-def test_clock():
-    assert [watch.clock(seconds) for seconds in (0, 7.24, 59.96, 754)] == ["0:00.0", "0:07.2", "1:00.0", "12:34.0"]
+def test_the_tracks_last_after_the_frames(dusk, tiny, studio):
+    analyzer = Analyzer(tiny)
+    tracker = tracker_for(analyzer)
+    with Video(dusk) as video:
+        frames = list(analyzed_frames(video, analyzer, tracker))
+    assert len(frames) == 20
+    assert [track.frames for track in tracker.tracks] == [20, 20]
+    assert tracker.tracks[0].answers["bright"] + tracker.tracks[0].answers["dark"] == 20
+
+
+def test_people_are_told_apart_where_a_model_does(studio, film):
+    """Another person in the same place begins a track of its own."""
+    place = film(lambda number: studio.shot(1 if number < 10 else 2))
+    analyzer = Analyzer(studio.model)
+    tracker = tracker_for(analyzer)
+    with Video(place) as video:
+        seen = [result.tracks[0].number for result in analyzed_frames(video, analyzer, tracker)]
+    assert seen == [1] * 10 + [2] * 10
+    assert all(np.isclose(np.linalg.norm(track.vector), 1) for track in tracker.tracks)
 
 
 @pytest.mark.parametrize("every", [-1.0, float("nan"), float("inf")])
-def test_a_time_between_looks_is_checked_wherever_it_is_given(said, studio, dusk, tiny, every):
-    photo = studio.photo("a.png", 1)
-    for place in (photo, dusk):
-        with pytest.raises(FaceletError, match="seconds between frames are 0"):
-            said(place, every=every)
-        with pytest.raises(FaceletError, match="seconds between frames are 0"):
-            identify.command([str(place)], Gallery(), every=every, console=Console(file=io.StringIO()))
+def test_a_time_between_looks_is_checked(studio, dusk, tiny, every):
     with pytest.raises(FaceletError, match="seconds between frames are 0"):
         next(facelet.watch(dusk, model=tiny, every=every))
     with Video(dusk) as video, pytest.raises(FaceletError, match="seconds between frames are 0"):

@@ -18,9 +18,9 @@ import pytest
 import facelet
 from facelet.errors import FaceletError
 from facelet.runtime.people import database
-from facelet.runtime.people.store import Enrolled, Maker
+from facelet.runtime.people.store import EmbeddingStore, GalleryModel
 
-MAKER = Maker("a" * 64, "m.onnx")
+MAKER = GalleryModel("a" * 64, "m.onnx")
 
 
 def unit(count, width=64, seed=0):
@@ -29,7 +29,7 @@ def unit(count, width=64, seed=0):
 
 
 def filled(path, count=200):
-    enrolled = Enrolled(path, create=True)
+    enrolled = EmbeddingStore(path, create=True)
     enrolled.add("Anna", unit(count), ["a.png"] * count, MAKER)
     enrolled.close()
     return path
@@ -158,8 +158,8 @@ def test_in_use_by_another_process(tmp_path, monkeypatch):
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(FaceletError, match="is in use by another process; try again"):
-            Enrolled(path)
-    assert len(Enrolled(path)) == 2
+            EmbeddingStore(path)
+    assert len(EmbeddingStore(path)) == 2
 
 
 def test_all_of_a_transaction_or_nothing(tmp_path):
@@ -190,14 +190,14 @@ def killed_while_enrolling(path, count):
         import os
         from pathlib import Path
         import numpy as np
-        from facelet.runtime.people.store import Enrolled, Maker
-        enrolled = Enrolled(Path({str(path)!r}), create=True)
+        from facelet.runtime.people.store import EmbeddingStore, GalleryModel
+        enrolled = EmbeddingStore(Path({str(path)!r}), create=True)
         enrolled._connection.execute("PRAGMA cache_size = 5")
         enrolled._connection.set_trace_callback(lambda sql: sql == "COMMIT" and os.kill(os.getpid(), 9))
         vectors = np.eye({count}, 64, dtype=np.float32)
         vectors[:, 0] += np.arange({count})
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        enrolled.add("Berta", vectors, ["b.png"] * {count}, Maker("a" * 64, "m.onnx"))
+        enrolled.add("Berta", vectors, ["b.png"] * {count}, GalleryModel("a" * 64, "m.onnx"))
         """
     )
 
@@ -210,7 +210,7 @@ def test_killed_while_enrolling(tmp_path):
     assert journal.stat().st_size > 0
     torn = path.read_bytes()
     shutil.copy(journal, tmp_path / "journal")
-    enrolled = Enrolled(path)
+    enrolled = EmbeddingStore(path)
     assert [(person.name, person.faces) for person in enrolled.people()] == [("Anna", 20)]
     assert enrolled.nearest(unit(20))[7] == ("Anna", pytest.approx(1))
     assert enrolled.add("Berta", unit(3, seed=1), ["b.png"] * 3, MAKER) == 3
@@ -219,14 +219,14 @@ def test_killed_while_enrolling(tmp_path):
     # Killed a moment later, within the commit: the first page says more pages than the file has.
     path.write_bytes(torn[:28] + (10_000).to_bytes(4) + torn[32:])
     shutil.copy(tmp_path / "journal", journal)
-    assert [(person.name, person.faces) for person in Enrolled(path).people()] == [("Anna", 20)]
+    assert [(person.name, person.faces) for person in EmbeddingStore(path).people()] == [("Anna", 20)]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
 def test_killed_while_the_first_is_enrolled(tmp_path):
     path = tmp_path / "g.db"
     killed_while_enrolling(path, 800)
-    enrolled = Enrolled(path)
+    enrolled = EmbeddingStore(path)
     assert enrolled.people() == []
     assert enrolled.maker is None
     assert enrolled.add("Anna", unit(2), ["a.png"] * 2, MAKER) == 2

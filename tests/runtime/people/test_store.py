@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facelet.errors import FaceletError
-from facelet.runtime.people.store import Enrolled, Maker, checked_name
+from facelet.runtime.people.store import EmbeddingStore, GalleryModel, checked_name
 
-MAKER = Maker("a" * 64, "first.onnx")
-OTHER = Maker("b" * 64, "second.onnx")
+MAKER = GalleryModel("a" * 64, "first.onnx")
+OTHER = GalleryModel("b" * 64, "second.onnx")
 
 
 def unit(count, width=16, seed=0):
@@ -25,7 +25,7 @@ def unit(count, width=16, seed=0):
 
 @pytest.fixture
 def enrolled(tmp_path):
-    return Enrolled(tmp_path / "g.db", create=True)
+    return EmbeddingStore(tmp_path / "g.db", create=True)
 
 
 def add(enrolled, name, count=1, seed=0, maker=MAKER, width=16):
@@ -117,7 +117,7 @@ def test_deletion_leaves_no_bytes(enrolled, count, width):
     assert [person.name for person in enrolled.people()] == ["Anna", "Clara"]
     assert enrolled.nearest(unit(30, width, 3))[4] == ("Clara", pytest.approx(1))
     enrolled.close()
-    assert len(Enrolled(enrolled.file)) == 60
+    assert len(EmbeddingStore(enrolled.file)) == 60
 
 
 def test_removing_all_or_none(enrolled):
@@ -195,7 +195,7 @@ def test_composed_and_decomposed_are_one_name():
 def test_what_another_process_changes_is_seen(enrolled):
     add(enrolled, "Anna")
     assert enrolled.nearest(unit(1, seed=1))[0][0] == "Anna"
-    other = Enrolled(enrolled.file)
+    other = EmbeddingStore(enrolled.file)
     add(other, "Berta", seed=1)
     assert enrolled.nearest(unit(1, seed=1)) == [("Berta", pytest.approx(1))]
     other.remove(["Berta"])

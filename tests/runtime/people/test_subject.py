@@ -16,11 +16,11 @@ from facelet.runtime.people.gallery import Gallery
 
 
 def test_one_face(studio):
-    analyzer = subject.opened()
-    sitter = subject.only_face(analyzer, studio.photo("a/anna.png", 1))
-    assert (sitter.photo, sitter.note) == ("anna.png", "")
-    assert sitter.vector.dtype == np.float32
-    assert np.linalg.norm(sitter.vector) == pytest.approx(1, abs=1e-6)
+    analyzer = subject.identity_analyzer()
+    person = subject.only_face(analyzer, studio.photo("a/anna.png", 1))
+    assert (person.photo, person.note) == ("anna.png", "")
+    assert person.vector.dtype == np.float32
+    assert np.linalg.norm(person.vector) == pytest.approx(1, abs=1e-6)
     picture = studio.shot(1)
     encoded = cv2.imencode(".png", picture[:, :, ::-1])[1].tobytes()
     alone = [subject.only_face(analyzer, kind) for kind in (picture, encoded)]
@@ -29,17 +29,17 @@ def test_one_face(studio):
 
 
 def test_several_faces_are_refused_or_the_largest_taken_as_told(studio):
-    analyzer = subject.opened()
+    analyzer = subject.identity_analyzer()
     name = studio.photo("two.png", 1, 2)
     with pytest.raises(FaceletError, match=r"^two.png: 2 faces where one is expected; .*--largest"):
         subject.only_face(analyzer, name)
-    sitter = subject.only_face(analyzer, name, largest=True)
-    assert sitter.note == "two.png: 2 faces, the largest is taken"
-    assert sitter.face.box[0] == 0
+    person = subject.only_face(analyzer, name, largest=True)
+    assert person.note == "two.png: 2 faces, the largest is taken"
+    assert person.face.box[0] == 0
 
 
 def test_a_small_face_is_noted(studio, make_identity, tmp_path):
-    analyzer = subject.opened(make_identity(tmp_path / "strict.onnx", smallest=25))
+    analyzer = subject.identity_analyzer(make_identity(tmp_path / "strict.onnx", smallest=25))
     small = "small: 24 px, measured from 25 px"
     assert subject.only_face(analyzer, studio.photo("one.png", 1)).note == f"one.png: {small}"
     two = subject.only_face(analyzer, studio.photo("two.png", 1, 2), largest=True)
@@ -62,23 +62,23 @@ def test_what_is_no_photo_of_one_face(studio, name, says):
         studio.photo(file, *people)
     (studio.folder / "torn.png").write_bytes(b"torn")
     with pytest.raises(FaceletError, match=says):
-        subject.only_face(subject.opened(), name)
+        subject.only_face(subject.identity_analyzer(), name)
 
 
 def test_without_a_model_or_with_one_of_another_task(studio, shelf, tiny, monkeypatch):
     with pytest.raises(FaceletError, match=r"tiny.onnx is a model for expression; expected one for identity"):
-        subject.opened(tiny)
+        subject.identity_analyzer(tiny)
     monkeypatch.delenv("FACELET_IDENTITY_MODEL")
     with pytest.raises(
         FaceletError, match=r"no identity model: give one \(--model FILE, model=\) or set FACELET_IDENTITY"
     ):
-        subject.opened()
+        subject.identity_analyzer()
 
 
 def test_the_analyzer_stays_open(studio):
-    assert subject.opened() is subject.opened(str(studio.model))
+    assert subject.identity_analyzer() is subject.identity_analyzer(str(studio.model))
     loaded = Model.load(studio.model)
-    assert subject.opened(loaded).model is loaded
+    assert subject.identity_analyzer(loaded).model is loaded
 
 
 def test_threshold(studio, make_identity, tmp_path):
@@ -105,15 +105,15 @@ def test_what_is_far_smaller_and_weaker_is_ignored_and_said(studio, side, score,
         (main,) = whole(photo)
         return [main, Detection((0.0, 0.0, float(side), float(side)), score, main.landmarks)]
 
-    analyzer = subject.opened(detector=find)
+    analyzer = subject.identity_analyzer(detector=find)
     name = studio.photo("wallpaper.png", 1)
     if not ignored:
         with pytest.raises(FaceletError, match=r"^wallpaper.png: 2 faces where one is expected"):
             subject.only_face(analyzer, name)
         return
-    sitter = subject.only_face(analyzer, name)
-    assert sitter.note == f"wallpaper.png: 1 far smaller and weaker face is ignored (score {score:.2f}; main face 0.90)"
-    assert sitter.face.box[2] == 24
+    person = subject.only_face(analyzer, name)
+    assert person.note == f"wallpaper.png: 1 far smaller and weaker face is ignored (score {score:.2f}; main face 0.90)"
+    assert person.face.box[2] == 24
     done = Gallery(detector=find).enroll("Anna", name)
-    assert done.notes == (sitter.note,)
-    assert facelet.verify(name, name, detector=find).notes == (sitter.note,) * 2
+    assert done.notes == (person.note,)
+    assert facelet.verify(name, name, detector=find).notes == (person.note,) * 2

@@ -1,7 +1,7 @@
-"""What ``facelet faces SOURCE`` says of a set of faces, as data and as a page in the terminal.
+"""A set of faces in numbers: counts, protocol, leaks, framing.
 
 >>> description = describe(load("ferplus:ferplus.zip"))
->>> show(description, rich.console.Console())
+>>> description.protocol.counts["train"]
 """
 
 from __future__ import annotations
@@ -10,14 +10,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
 
 from facelet.faces.faceset import SPLITS, FaceSet, annotator_agreement
 from facelet.faces.inspect.framing import Framing, framing
-from facelet.faces.inspect.leaks import Leaks, Repeated, Shared, find_leaks, repetitions
+from facelet.faces.inspect.leaks import Leaks, Repeated, find_leaks, repetitions
 from facelet.faces.inspect.overlap import overlap
 from facelet.faces.loading import load_pairs
 from facelet.faces.protocol import Protocol
@@ -80,71 +76,6 @@ def describe(faces: FaceSet, near: bool = True, against: str = "") -> FaceSetSum
         overlap=str(overlap(faces, load_pairs(against, size=faces.size, channels=faces.channels))) if against else "",
         framing=framing(faces),
     )
-
-
-def show(description: FaceSetSummary, console: Console) -> None:
-    """Prints a description: what it is, the table of counts, what to beware of."""
-    protocol = description.protocol
-    console.print(Text(str(protocol), style="bold"))
-    console.print(_counts(protocol))
-    colour = "grey" if description.channels == 1 else "RGB"
-    facts = [f"{description.faces:,} faces", f"{description.size} x {description.size} px", colour]
-    facts += [f"{description.identities:,} people"] if description.identities else []
-    facts += [f"{description.groups:,} groups"] if description.groups else []
-    facts += [f"{description.unlabelled:,} without label"] if description.unlabelled else []
-    console.print(", ".join(facts))
-    console.print(f"split hash {protocol.split_hash}; licence: {escape(description.licence)}")
-    for split, share in description.agreement.items():
-        console.print(f"An annotator agrees with the label on {share:.1%} of the {split} faces.")
-    if description.overlap:
-        console.print(Text(description.overlap))
-    warnings = [*protocol.notes, *_warnings(description)]
-    for warning in warnings:
-        console.print(Text(f"! {warning}", style="yellow"))
-    if not description.leaks.any:
-        searched = any(shared.near is not None for shared in description.leaks.shared)
-        console.print(Text(f"No {'leaks' if searched else 'exact duplicates'} between the splits.", style="green"))
-
-
-def _counts(protocol: Protocol) -> Table:
-    table = Table(box=None, header_style="dim", pad_edge=False)
-    table.add_column("class", overflow="fold")
-    for split in protocol.counts:
-        table.add_column(split, justify="right")
-    table.add_column("share", justify="right")
-    total = sum(protocol.total(split) for split in protocol.counts)
-    for name in protocol.classes:
-        numbers = [protocol.counts[split][name] for split in protocol.counts]
-        table.add_row(Text(name), *(f"{number:,}" for number in numbers), f"{sum(numbers) / max(total, 1):.1%}")
-    sums = [f"{protocol.total(split):,}" for split in protocol.counts]
-    table.add_row("all", *sums, "100%", style="bold")
-    return table
-
-
-def _warnings(description: FaceSetSummary) -> list[str]:
-    warnings = [line for shared in description.leaks.shared for line in _leak_lines(shared)]
-    warnings += [line for repeated in description.leaks.repeated for line in repeated_lines(repeated)]
-    if description.leaks.groups:
-        warnings.append(f"{description.leaks.groups:,} groups have faces in more than one split")
-    if description.framing and description.framing.warning:
-        warnings.append(description.framing.warning)
-    if description.flat:
-        warnings.append(f"{description.flat:,} faces are one flat colour")
-    return warnings
-
-
-def _leak_lines(shared: Shared) -> list[str]:
-    lines = []
-    if shared.exact:
-        differ = f" ({shared.relabelled:,} under another label)" if shared.relabelled else ""
-        lines.append(f"{shared.exact:,} {shared.second} faces are pixel by pixel in {shared.first}{differ}")
-    if shared.near:
-        cases = "; ".join(f"{second} ~ {first}" for first, second, _ in shared.examples[:2])
-        lines.append(
-            f"{shared.near:,} more {shared.second} faces look the same as one in {shared.first}, "
-            f"of {shared.searched:,} compared: {cases}"
-        )
-    return lines
 
 
 def repeated_lines(repeated: Repeated) -> list[str]:

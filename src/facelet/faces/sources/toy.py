@@ -19,7 +19,7 @@ from facelet.faces.cartoon.person import MOVES, PROTOTYPES, Expression, Floats, 
 from facelet.faces.cartoon.render import render
 from facelet.faces.faceset import SPLITS, FaceSet
 from facelet.faces.loading import SOURCES
-from facelet.runtime.telling import NO_PEOPLE
+from facelet.models.model_file import NO_PEOPLE
 
 FREQUENCIES = np.array([0.25, 0.21, 0.14, 0.13, 0.11, 0.06, 0.05, 0.05])
 SHARES = np.array([0.7, 0.15, 0.15])

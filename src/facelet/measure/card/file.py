@@ -1,4 +1,4 @@
-"""`facelet card`, and the card that a model file keeps in its metadata.
+"""The card that a model file keeps in its metadata.
 
 >>> put_into("student-int8.onnx", markdown(card))
 >>> stored("student-int8.onnx") == facelet.load("student-int8.onnx").info.card
@@ -9,62 +9,11 @@ A card in the file travels with it. It is as true as the day it was measured: no
 
 from __future__ import annotations
 
-import shlex
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from facelet.errors import FaceletError
-from facelet.io import files
 from facelet.io.files import existing
 from facelet.models import bundled, model_file
-from facelet.text import plain, printable
-
-
-def command(
-    model: str,
-    *,
-    faces: Sequence[str],
-    people: str,
-    pairs: str,
-    run: str,
-    split: str,
-    out: str,
-    into_file: bool,
-    threads: int,
-    errors: Console,
-) -> None:
-    """Makes a card and prints it, or writes it into ``out`` and the model file; without faces and pairs the file's own card."""
-    if faces or pairs or people or run or into_file:
-        from facelet.measure.card.card import measured
-        from facelet.measure.card.markdown import markdown
-        from facelet.measure.ledger.shareable import shareable_command
-
-        with errors.status("reading") as status:
-            card = measured(
-                model,
-                faces=faces,
-                people=people,
-                pairs=pairs,
-                run=run,
-                split=split,
-                threads=threads,
-                say=status.update,
-                command=shareable_command(shlex.join(["facelet", *sys.argv[1:]])),
-            )
-        text = plain(markdown(card))
-    else:
-        text = stored(model)
-    if out:
-        files.write_text(out, text)
-        errors.print(f"card in {out}", markup=False, soft_wrap=True)
-    if into_file:
-        put_into(model, text)
-        errors.print(f"card in the metadata of {model}", markup=False, soft_wrap=True)
-    if not (out or into_file):
-        print(printable(text), end="")
 
 
 def stored(model: str | Path) -> str:

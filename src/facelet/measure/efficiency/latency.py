@@ -2,7 +2,6 @@
 
 >>> where, rows = machine(), bench(["student.onnx", "student-int8.onnx"])
 >>> print(rows[0].p50_ms, rows[0].faces_per_second)
->>> Console().print(bench_table(rows, where))
 
 A time is that of ONNX Runtime on a prepared input: decoding, detection and cropping come on top. Models take turns in
 short bursts, so what slows the machine slows all of them; the first run of a burst, which finds its weights out of the
@@ -13,22 +12,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from rich.table import Table
 
 from facelet.errors import FaceletError
-from facelet.measure.efficiency.machine import Machine
 from facelet.models import model_file
 from facelet.models import session as model_session
 from facelet.models.bundled import found
 from facelet.runtime.model import prepared
-from facelet.text import amount, megabytes
 
 BURST = 8
 TIMED = 256
@@ -130,46 +125,6 @@ def mean_times(
     ]
     times = _interleaved([session] * len(feeds), feeds, seconds * len(feeds), None)
     return [float(np.mean(taken) * 1000) for taken in times]
-
-
-def bench_table(rows: Sequence[Latency], where: Machine) -> Table:
-    """The rows as a table that ends with the machine and its warning."""
-    threads = sorted({row.threads for row in rows})
-    table = Table(
-        title=f"{', '.join(map(str, threads))} thread{'s' if threads != [1] else ''}, {sum(row.n for row in rows):,} runs",
-        caption=f"{where}; others keep {where.load:.1f} cores busy"
-        + (f"\nwarning: {where.warning}" if where.warning else ""),
-        title_justify="left",
-        caption_justify="left",
-        box=None,
-        pad_edge=False,
-        collapse_padding=True,  # 80 columns hold names of 22 letters then
-        header_style="dim",
-    )
-    table.add_column("model", overflow="fold")
-    for heading in ("batch", "p50 ms", "p95 ms", "mean ms", "faces/s", "params", "MACs", "file"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(
-            f"{row.name} ({row.precision})" if row.precision not in row.name else row.name,
-            str(row.batch),
-            f"{row.p50_ms:.3f}",
-            f"{row.p95_ms:.3f}",
-            f"{row.mean_ms:.3f}",
-            f"{row.faces_per_second:,.0f}",
-            amount(row.params),
-            amount(row.macs),
-            megabytes(row.bytes),
-        )
-    return table
-
-
-def bench_json(rows: Sequence[Latency], where: Machine) -> dict[str, Any]:
-    """The rows and the machine as JSON values."""
-    return {
-        "machine": {**asdict(where), "flags": list(where.flags), "warning": where.warning},
-        "models": [{**asdict(row), "faces_per_second": row.faces_per_second} for row in rows],
-    }
 
 
 def _feeds(info: model_file.ModelInfo, batch: int, faces: NDArray[np.uint8] | None) -> list[dict[str, np.ndarray]]:

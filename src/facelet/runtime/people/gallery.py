@@ -21,10 +21,11 @@ from types import TracebackType
 import numpy as np
 
 from facelet.errors import FaceletError
-from facelet.runtime.analyzer import Analyzer, Face, Finder, Photo
+from facelet.runtime.analyzer import Analyzer, Face, Photo
+from facelet.runtime.detector import Finder
 from facelet.runtime.model import Model
 from facelet.runtime.people import database, subject
-from facelet.runtime.people.store import Enrolled, EnrolledFace, EnrolledPerson, Maker, checked_name
+from facelet.runtime.people.store import EmbeddingStore, EnrolledFace, EnrolledPerson, GalleryModel, checked_name
 from facelet.runtime.people.subject import Subject
 from facelet.text import plain
 
@@ -75,7 +76,7 @@ class Enrollment:
 
 
 class Gallery:
-    """Enrolled people in a SQLite file, with the model that made their vectors. May be used by several threads.
+    """EmbeddingStore people in a SQLite file, with the model that made their vectors. May be used by several threads.
 
     Args:
         file: $FACELET_GALLERY when empty, else gallery.db in the user's data folder; made by the first ``enroll``.
@@ -98,7 +99,7 @@ class Gallery:
         self._options = model, detector, threads
         self._threshold = threshold
         self._analyzer: Analyzer | None = None
-        self._enrolled: Enrolled | None = None
+        self._store: EmbeddingStore | None = None
 
     def __enter__(self) -> Gallery:
         return self
@@ -109,15 +110,15 @@ class Gallery:
         self.close()
 
     def close(self) -> None:
-        if self._enrolled is not None:
-            self._enrolled.close()
-            self._enrolled = None
+        if self._store is not None:
+            self._store.close()
+            self._store = None
 
     @property
     def analyzer(self) -> Analyzer:
         """Detector and identity model."""
         if self._analyzer is None:
-            self._analyzer = subject.opened(*self._options)
+            self._analyzer = subject.identity_analyzer(*self._options)
         return self._analyzer
 
     @property
@@ -126,9 +127,9 @@ class Gallery:
         return subject.threshold_of(self.analyzer.model, self._threshold)
 
     @property
-    def model(self) -> Maker | None:
+    def model(self) -> GalleryModel | None:
         """Hash and name of the file of the model that the faces were enrolled with; None while nobody is."""
-        return self._opened().maker
+        return self._open().maker
 
     def enroll(
         self, name: str, photos: Photo | Iterable[Photo], largest: bool = False, small: bool = False
@@ -144,29 +145,29 @@ class Gallery:
         """
         name, maker = checked_name(name), self._maker()
         if self.file.exists() and self.file.stat().st_size:
-            self._opened().require(maker)
+            self._open().require(maker)
         several = [photos] if isinstance(photos, str | os.PathLike | bytes | np.ndarray) else list(photos)
         if not several:
             raise FaceletError(f"no photo of {name!r} given")
-        sitters = [subject.only_face(self.analyzer, photo, largest) for photo in several]
+        subjects = [subject.only_face(self.analyzer, photo, largest) for photo in several]
         if not small:
-            subject.require_size(sitters, self.analyzer.model.info)
-        return self._enroll(name, sitters, maker)
+            subject.require_size(subjects, self.analyzer.model.info)
+        return self._enroll(name, subjects, maker)
 
-    def _enroll(self, name: str, sitters: Sequence[Subject], maker: Maker) -> Enrollment:
-        enrolled = self._opened(create=True)
-        vectors = np.stack([sitter.vector for sitter in sitters])
-        notes = [sitter.note for sitter in sitters if sitter.note]
+    def _enroll(self, name: str, subjects: Sequence[Subject], maker: GalleryModel) -> Enrollment:
+        store = self._open(create=True)
+        vectors = np.stack([person.vector for person in subjects])
+        notes = [person.note for person in subjects if person.note]
         alike: list[Lookalike] = []
         if self._threshold is None and self.analyzer.model.info.threshold is None:
             notes.append("the model has no threshold: not looked whether the face is enrolled under another name")
         else:
-            enrolled.require(maker)
-            others = enrolled.nearest(vectors, but=name)
-            likeness = zip(sitters, others, strict=True)
-            alike = [Lookalike(sitter.photo, *other) for sitter, other in likeness if other[1] >= self.threshold]
-        added = enrolled.add(name, vectors, [sitter.photo for sitter in sitters], maker)
-        return Enrollment(name, added, len(sitters) - added, tuple(alike), tuple(notes))
+            store.require(maker)
+            others = store.nearest(vectors, but=name)
+            likeness = zip(subjects, others, strict=True)
+            alike = [Lookalike(person.photo, *other) for person, other in likeness if other[1] >= self.threshold]
+        added = store.add(name, vectors, [person.photo for person in subjects], maker)
+        return Enrollment(name, added, len(subjects) - added, tuple(alike), tuple(notes))
 
     def identify(self, photo: Photo) -> list[Match]:
         """Who is in a photo, largest face first; empty when there is no face. Raises as ``ready`` does."""
@@ -178,7 +179,7 @@ class Gallery:
         if not faces:
             return []
         limit, vectors = self.threshold, [face.identity for face in faces if face.identity is not None]
-        found = self._opened().nearest(np.stack(vectors))
+        found = self._open().nearest(np.stack(vectors))
         return [
             Match(face, name if score >= limit else None, score)
             for face, (name, score) in zip(faces, found, strict=True)
@@ -187,28 +188,28 @@ class Gallery:
     def ready(self) -> None:
         """Raises FaceletError unless faces can be identified: somebody is enrolled, with this model, and it has a threshold."""
         maker, _ = self._maker(), self.threshold
-        enrolled = self._opened()
-        if enrolled.maker is None:
+        store = self._open()
+        if store.maker is None:
             raise FaceletError(f"nobody is in the gallery {self.file}; begin with: facelet enroll NAME PHOTO")
-        enrolled.require(maker)
+        store.require(maker)
 
     def remove(self, *names: str) -> dict[str, int]:
         """Deletes people for good, all ``names`` or none; how many faces each had. Raises FaceletError for an unknown name."""
-        return self._opened().remove(names)
+        return self._open().remove(names)
 
     def people(self) -> list[EnrolledPerson]:
         """Everyone who is enrolled, by name."""
-        return self._opened().people()
+        return self._open().people()
 
     def faces(self) -> Iterator[EnrolledFace]:
         """Every enrolled face with its vector, by name."""
-        return self._opened().faces()
+        return self._open().faces()
 
-    def _maker(self) -> Maker:
+    def _maker(self) -> GalleryModel:
         model = self.analyzer.model
-        return Maker(model.sha256, plain(model.path.name))
+        return GalleryModel(model.sha256, plain(model.path.name))
 
-    def _opened(self, create: bool = False) -> Enrolled:
-        if self._enrolled is None:
-            self._enrolled = Enrolled(self.file, create)
-        return self._enrolled
+    def _open(self, create: bool = False) -> EmbeddingStore:
+        if self._store is None:
+            self._store = EmbeddingStore(self.file, create)
+        return self._store

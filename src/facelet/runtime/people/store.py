@@ -1,6 +1,6 @@
 """The faces of a gallery: vectors under names, added and removed in one act, searched exactly.
 
->>> enrolled = Enrolled(Path("people.db"), create=True)
+>>> enrolled = EmbeddingStore(Path("people.db"), create=True)
 >>> enrolled.add("Anna", vectors, ["anna.jpg"], maker)  # unit vectors, float32 (N, D)
 >>> enrolled.nearest(vectors)                           # [("Anna", 1.0)]
 
@@ -37,7 +37,7 @@ LISTED = 2000
 Vectors = NDArray[np.float32]
 
 
-class Maker(NamedTuple):
+class GalleryModel(NamedTuple):
     """The model that made a gallery's vectors: hash and name of its file."""
 
     sha256: str
@@ -79,10 +79,10 @@ def checked_name(name: str) -> str:
     return clean
 
 
-class Enrolled:
+class EmbeddingStore:
     """The open gallery; may be used by several threads, and beside other processes.
 
-    Raises FaceletError as ``gallery_file.connect`` does, and from every method when the file turns out to be damaged.
+    Raises FaceletError as ``database.connect`` does, and from every method when the file turns out to be damaged.
     """
 
     def __init__(self, file: Path, create: bool = False) -> None:
@@ -96,7 +96,7 @@ class Enrolled:
             self._connection.close()
 
     @property
-    def maker(self) -> Maker | None:
+    def maker(self) -> GalleryModel | None:
         """None while nobody is enrolled."""
         with self._using() as connection:
             if connection.execute("SELECT 1 FROM face LIMIT 1").fetchone() is None:
@@ -104,9 +104,9 @@ class Enrolled:
             found = connection.execute("SELECT sha256, file FROM model").fetchone()
             if found is None:
                 raise database.damaged(self.file, "its model is not there")
-            return Maker(*found)
+            return GalleryModel(*found)
 
-    def require(self, maker: Maker) -> None:
+    def require(self, maker: GalleryModel) -> None:
         """Raises FaceletError when the faces were enrolled with another model: their vectors cannot be compared."""
         found = self.maker
         if found is not None and found.sha256 != maker.sha256:
@@ -117,7 +117,7 @@ class Enrolled:
                 "PHOTO... --gallery NEW"
             )
 
-    def add(self, name: str, vectors: Vectors, photos: Sequence[str], maker: Maker) -> int:
+    def add(self, name: str, vectors: Vectors, photos: Sequence[str], maker: GalleryModel) -> int:
         """Enrolls all of ``vectors`` (N, D) or none; how many are new, since the same vector is not taken twice."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         name = checked_name(name)

@@ -1,6 +1,6 @@
 """One person a photo: the identity model, its threshold, and the face that a photo is about.
 
->>> analyzer = opened("mobileface.onnx")
+>>> analyzer = identity_analyzer("mobileface.onnx")
 >>> only_face(analyzer, "anna.jpg").vector  # unit vector, float32 (D,)
 
 A photo with several faces is refused, unless the largest is asked for: the largest need not be the one who was meant.
@@ -20,7 +20,8 @@ from facelet.errors import FaceletError
 from facelet.models.bundled import default
 from facelet.models.model_file import ModelInfo
 from facelet.runtime import align
-from facelet.runtime.analyzer import Analyzer, Face, Finder, Photo, kept
+from facelet.runtime.analyzer import Analyzer, Face, Photo, cached_analyzer
+from facelet.runtime.detector import Finder
 from facelet.runtime.media import photos
 from facelet.runtime.model import Model, require_task
 from facelet.text import plain
@@ -53,7 +54,7 @@ class Subject:
         return self.face.identity
 
 
-def find_model(path: str | Path = "") -> Path:
+def find_identity_model(path: str | Path = "") -> Path:
     """The identity model: ``path``, else $FACELET_IDENTITY_MODEL, else the one that comes with Facelet.
 
     Raises FaceletError, saying how to make one, without any of them.
@@ -67,16 +68,16 @@ def find_model(path: str | Path = "") -> Path:
     return Path(named)
 
 
-def opened(model: Model | str | Path = "", detector: Finder | str | Path = "", threads: int = 0) -> Analyzer:
+def identity_analyzer(model: Model | str | Path = "", detector: Finder | str | Path = "", threads: int = 0) -> Analyzer:
     """An Analyzer with an identity model, kept open for the next call when both are named by their files.
 
     Raises FaceletError when there is no model, and for one of another task.
     """
     if isinstance(model, Model) or callable(detector):
-        whole = model if isinstance(model, Model) else find_model(model)
+        whole = model if isinstance(model, Model) else find_identity_model(model)
         analyzer = Analyzer(whole, detector, threads)
     else:
-        analyzer = kept(find_model(model), detector, threads=threads)
+        analyzer = cached_analyzer(find_identity_model(model), detector, threads=threads)
     require_task(analyzer.model, "identity")
     return analyzer
 
@@ -130,16 +131,16 @@ def only_face(analyzer: Analyzer, photo: Photo, largest: bool = False) -> Subjec
     return Subject(faces[0], plain(photo.name) if isinstance(photo, Path) else "", note)
 
 
-def require_size(sitters: Sequence[Subject], info: ModelInfo) -> None:
+def require_size(subjects: Sequence[Subject], info: ModelInfo) -> None:
     """Raises FaceletError for a face too small to know anyone by: a gallery would compare everybody with its blur."""
     least = SMALL_SHARE * info.measured_from
-    for sitter in sitters:
-        if sitter.face.landmarks is None:  # a ready crop, whose size in a photo nobody knows
+    for person in subjects:
+        if person.face.landmarks is None:  # a ready crop, whose size in a photo nobody knows
             continue
-        side = align.side(sitter.face.box, sitter.face.landmarks, info.crop)
+        side = align.side(person.face.box, person.face.landmarks, info.crop)
         if side < least:
             raise FaceletError(
-                f"{sitter.photo or 'the photo'}: the face has {side:.0f} pixels a side, of {info.measured_from} that the model was "
+                f"{person.photo or 'the photo'}: the face has {side:.0f} pixels a side, of {info.measured_from} that the model was "
                 f"measured from; take a photo with at least {least:.0f}, or enrol it all the same (--small, small=True)"
             )
 

@@ -8,18 +8,14 @@ The answer is as good as the threshold: chosen on faces unlike yours, it is wron
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from facelet.runtime.analyzer import Analyzer, Face, Finder, Photo
+from facelet.runtime.analyzer import Analyzer, Face, Photo
+from facelet.runtime.detector import Finder
 from facelet.runtime.model import Model
 from facelet.runtime.people import subject
-from facelet.runtime.telling import say_notes
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,7 @@ def verify(
 
     Raises FaceletError when a photo cannot be read or has no face, and when there is no model or no threshold.
     """
-    return compare(subject.opened(model, detector, threads), a, b, threshold, largest)
+    return compare(subject.identity_analyzer(model, detector, threads), a, b, threshold, largest)
 
 
 def compare(
@@ -85,31 +81,5 @@ def compare(
     limit = subject.threshold_of(analyzer.model, threshold)
     one, other = (subject.only_face(analyzer, photo, largest) for photo in (a, b))
     score = min(1.0, max(-1.0, float(one.vector @ other.vector)))
-    notes = tuple(sitter.note for sitter in (one, other) if sitter.note)
+    notes = tuple(person.note for person in (one, other) if person.note)
     return Verification(score >= limit, score, limit, (one.face, other.face), notes)
-
-
-def command(
-    a: str,
-    b: str,
-    *,
-    model: str = "",
-    detector: Finder | str | Path = "",
-    threshold: float | None = None,
-    largest: bool = False,
-    threads: int = 0,
-    as_json: bool = False,
-    console: Console,
-) -> int:
-    """Prints score, threshold and verdict. The exit code: 0 the same person, 1 different people."""
-    analyzer = subject.opened(model, detector, threads)
-    found = compare(analyzer, a, b, threshold, largest)
-    say_notes(analyzer.model.info)
-    for note in found.notes:
-        print(note, file=sys.stderr)
-    if as_json:
-        print(json.dumps({"model": str(analyzer.model.path), "photos": [a, b], **found.to_json()}))
-    else:
-        verdict = "[green]same person[/]" if found.same else "[yellow]different people[/]"
-        console.print(f"score {found.score:.3f}, threshold {found.threshold:.3f}: {verdict}")
-    return 0 if found.same else 1

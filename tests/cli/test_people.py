@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from facelet import cli
+from facelet.cli import app as cli
 from facelet.runtime.people.gallery import Gallery
 
 
@@ -27,7 +27,7 @@ def test_the_exit_code_of_verify_is_its_verdict(monkeypatch, capsys, same, code)
         asked.update(options, photos=(a, b))
         return code
 
-    monkeypatch.setattr("facelet.runtime.people.verify.command", command)
+    monkeypatch.setattr("facelet.cli.verify.command", command)
     assert (
         typed(monkeypatch, capsys, "verify", "a.jpg", "b.jpg", "--threshold", "0.4", "--largest", "--json")[0] == code
     )
@@ -69,9 +69,7 @@ def test_the_options_reach_the_gallery(monkeypatch, capsys):
             super().__init__(file, model, detector, threshold, threads)
 
     monkeypatch.setattr("facelet.runtime.people.gallery.Gallery", Fake)
-    monkeypatch.setattr(
-        "facelet.runtime.gallery_commands.enroll", lambda people, name, photos, **_: print(name, photos)
-    )
+    monkeypatch.setattr("facelet.cli.gallery.enroll_photos", lambda people, name, photos, **_: print(name, photos))
     options = ["--gallery", "g.db", "--model", "m.onnx", "--detector", "d.onnx", "--threshold", "0.2", "--threads", "2"]
     code, out, _ = typed(monkeypatch, capsys, "enroll", "Anna", "a.jpg", "b.jpg", *options)
     assert (code, out) == (0, "Anna ['a.jpg', 'b.jpg']\n")

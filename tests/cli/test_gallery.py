@@ -9,8 +9,8 @@ import json
 import pytest
 from rich.console import Console
 
+from facelet.cli.gallery import enroll_photos, print_people, remove_people, show_people
 from facelet.errors import FaceletError
-from facelet.runtime import gallery_commands
 from facelet.runtime.people.gallery import Gallery
 
 
@@ -29,12 +29,12 @@ def said(act, *arguments, **options):
 def test_enroll(gallery, studio, capsys):
     for number in range(3):
         studio.photo(f"anna/{number}.png", 1)
-    text = said(gallery_commands.enroll, gallery, "[red]Anna", ["anna"])
+    text = said(enroll_photos, gallery, "[red]Anna", ["anna"])
     assert text == f"[red]Anna: 3 faces enrolled; {gallery.file}\n"
-    text = said(gallery_commands.enroll, gallery, "[red]Anna", ["anna/1.png"])
+    text = said(enroll_photos, gallery, "[red]Anna", ["anna/1.png"])
     assert text == f"[red]Anna: 0 faces enrolled, 1 were there already; {gallery.file}\n"
     studio.photo("two.png", 1, 2)
-    assert "Berta: 1 face enrolled" in said(gallery_commands.enroll, gallery, "Berta", ["two.png"], largest=True)
+    assert "Berta: 1 face enrolled" in said(enroll_photos, gallery, "Berta", ["two.png"], largest=True)
     told = capsys.readouterr().err.splitlines()
     assert told[0] == "two.png: 2 faces, the largest is taken"
     assert told[1].startswith("warning: two.png looks like '[red]Anna', who is enrolled already (score ")
@@ -43,24 +43,24 @@ def test_enroll(gallery, studio, capsys):
 def test_list_and_remove(gallery, studio):
     gallery.enroll("Zoë 王", [studio.shot(1), studio.shot(1)])
     gallery.enroll("[b]", studio.shot(2))
-    head, zoe, other, summary = said(gallery_commands.listed, gallery).splitlines()
+    head, zoe, other, summary = said(show_people, gallery).splitlines()
     assert head.split() == ["name", "faces", "first", "enrolled", "last", "enrolled"]
     assert zoe.split()[:3] == ["Zoë", "王", "2"]
     assert other.split()[:2] == ["[b]", "1"]
     assert summary.startswith("2 names, 3 faces, made with identity.onnx (SHA-256 ")
-    assert said(gallery_commands.remove, gallery, ["[b]", "Zoë 王"]) == "[b]: 1 face removed\nZoë 王: 2 faces removed\n"
-    assert said(gallery_commands.listed, gallery) == f"0 names, 0 faces; {gallery.file}\n"
+    assert said(remove_people, gallery, ["[b]", "Zoë 王"]) == "[b]: 1 face removed\nZoë 王: 2 faces removed\n"
+    assert said(show_people, gallery) == f"0 names, 0 faces; {gallery.file}\n"
 
 
 def test_export(gallery, studio, capsys):
     gallery.enroll("Anna, B", studio.photo("a.png", 1))
-    gallery_commands.export(gallery)
+    print_people(gallery)
     document = json.loads(capsys.readouterr().out)
     assert document["model"]["file"] == "identity.onnx"
     (person,) = document["people"]
     assert (person["name"], person["faces"]) == ("Anna, B", 1)
     assert person["first"] == person["last"]
-    gallery_commands.export(gallery, as_csv=True)
+    print_people(gallery, as_csv=True)
     text = capsys.readouterr().out
     assert "vector" not in text
     assert next(csv.DictReader(io.StringIO(text)))["name"] == "Anna, B"
@@ -69,18 +69,18 @@ def test_export(gallery, studio, capsys):
 def test_export_with_embeddings(gallery, studio, capsys):
     gallery.enroll("Anna", studio.photo("a.png", 1))
     vector = next(gallery.faces()).vector.tolist()
-    gallery_commands.export(gallery, embeddings=True)
+    print_people(gallery, embeddings=True)
     (face,) = json.loads(capsys.readouterr().out)["faces"]
     assert face == {"name": "Anna", "photo": "a.png", "enrolled": face["enrolled"], "vector": vector}
-    gallery_commands.export(gallery, as_csv=True, embeddings=True)
+    print_people(gallery, as_csv=True, embeddings=True)
     (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
     assert json.loads(row["vector"]) == vector
 
 
 def test_no_gallery(gallery):
     for act in (
-        gallery_commands.listed,
-        lambda people, console: gallery_commands.remove(people, ["A"], console=console),
+        show_people,
+        lambda people, console: remove_people(people, ["A"], console=console),
     ):
         with pytest.raises(FaceletError, match="no gallery"):
             said(act, gallery)

@@ -10,7 +10,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from facelet import cli
+import facelet
+from facelet.cli import app as cli
 from facelet.errors import FaceletError
 
 
@@ -24,7 +25,7 @@ def test_a_recipe_is_printed_as_it_is(monkeypatch):
 
 def test_models_as_they_are_typed(monkeypatch, shelf):
     asked = []
-    monkeypatch.setattr("facelet.runtime.catalogue.command", lambda name, **options: asked.append((name, options)))
+    monkeypatch.setattr("facelet.cli.models.command", lambda name, **options: asked.append((name, options)))
     for words in (["models"], ["models", "expression", "--copy", "phone", "--json"]):
         assert CliRunner().invoke(cli.app, words).exit_code == 0
     assert [(name, options["copy"], options["as_json"]) for name, options in asked] == [
@@ -49,7 +50,7 @@ def test_a_stopped_command_says_so(monkeypatch, capsys):
         raise KeyboardInterrupt("continue with: facelet run --resume runs/tsnet")
 
     monkeypatch.setattr("facelet.recipes.runner.run", stop)
-    monkeypatch.setattr("facelet.runtime.catalogue.command", stop)
+    monkeypatch.setattr("facelet.cli.models.command", stop)
     for words, said in (
         (["run", "tsnet"], "stopped; continue with: facelet run --resume runs/tsnet\n"),
         (["models"], "stopped\n"),
@@ -89,3 +90,9 @@ def test_tables_in_a_pipe_are_not_cut(tmp_path):
     )
     assert "light-resnet-exit1, light-resnet-exit2" in done.stdout
     assert "…" not in done.stdout
+
+
+@pytest.mark.parametrize("module", ["facelet", "facelet.cli"])
+def test_it_is_started_as_a_module(module):
+    done = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"facelet {facelet.__version__}\n"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 import pytest
 
-from facelet import cli
+from facelet.cli import app as cli
+from facelet.cli.options import configured_detector
+from facelet.runtime.detector import DETAIL, SCORE
 
 COMMANDS = {
     "predict": ("predict", "a.jpg"),
@@ -20,10 +23,9 @@ COMMANDS = {
 @pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
 def test_they_reach_the_detector(monkeypatch, words):
     asked = []
-    monkeypatch.setattr("facelet.runtime.detector.configured", lambda *settings: asked.append(settings) or "")
-    for module in ("predict", "crop", "verify", "identify"):
-        monkeypatch.setattr(f"facelet.runtime.{module}.command", lambda *_, **__: 0)
-    monkeypatch.setattr("facelet.runtime.gallery_commands.enroll", lambda *_, **__: None)
+    module = importlib.import_module(f"facelet.cli.{'gallery' if words[0] == 'enroll' else words[0]}")
+    monkeypatch.setattr(module, "configured_detector", lambda *settings: asked.append(settings) or "")
+    monkeypatch.setattr(module, "enroll_photos" if words[0] == "enroll" else "command", lambda *_, **__: 0)
     monkeypatch.setattr(
         sys, "argv", ["facelet", *words, "--min-score", "0.8", "--detail", "1280", "--detector", "y.onnx"]
     )
@@ -47,3 +49,12 @@ def test_json_and_csv_do_not_go_together(monkeypatch, capsys):
         cli.main()
     assert ended.value.code == 2
     assert "take one of --json and --csv" in capsys.readouterr().err
+
+
+def test_other_settings_make_a_detector_and_none_leave_the_file(yunet):
+    assert configured_detector("y.onnx") == "y.onnx"
+    assert (configured_detector(yunet, 0.9).score, configured_detector(yunet, 0.9).detail) == (0.9, DETAIL)
+    assert (configured_detector(yunet, detail=1280).score, configured_detector(yunet, detail=1280).detail) == (
+        SCORE,
+        1280,
+    )

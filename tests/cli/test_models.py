@@ -11,12 +11,12 @@ import pytest
 from rich.console import Console
 
 import facelet
+from facelet.cli import models as catalogue
+from facelet.cli import predict
 from facelet.errors import FaceletError
 from facelet.measure.efficiency import latency
 from facelet.measure.evaluation import evaluate_file
-from facelet.runtime import catalogue
 from facelet.runtime.analyzer import Analyzer
-from facelet.runtime.media import predictions
 
 FIGURES = {"test_accuracy": 0.8791, "test_accuracy_low": 0.8682, "test_accuracy_high": 0.8894, "test_faces": 3153.0}
 
@@ -142,7 +142,7 @@ def test_the_models_that_answer_where_none_is_given(models, shelf, studio, monke
         gallery.enroll("Anna", photo)
         assert gallery.model.file == "identity.onnx"
         assert gallery.identify(photo)[0].name == "Anna"
-    predictions.command([photo], form="json", console=Console(file=io.StringIO()))
+    predict.command([photo], form="json", console=Console(file=io.StringIO()))
     assert json.loads(capsys.readouterr().out)["model"]["file"] == str(shelf / "expression.onnx")
 
 

@@ -8,9 +8,9 @@ import json
 import pytest
 from rich.console import Console
 
+from facelet.cli import identify
 from facelet.errors import FaceletError
 from facelet.io import pixels
-from facelet.runtime import identify
 from facelet.runtime.people.gallery import Gallery, Match
 
 

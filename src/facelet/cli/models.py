@@ -1,10 +1,10 @@
-"""The models that come with Facelet, as `facelet models` lists, shows and copies them; a model file of one's own is shown too.
+"""`facelet models`: lists, shows, copies and checks the models that come with Facelet; shows a model file of one's own, too.
 
 >>> entry("expression").info.figures["test_accuracy"]
 >>> copied(entry("expression"), "phone/")
 PosixPath('phone/expression.onnx')
 
-No model is started: all that is told is what the files say about themselves.
+No model is started except by ``--check``: everything else is what the files say about themselves.
 """
 
 from __future__ import annotations
@@ -14,24 +14,42 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from facelet.cli.options import Json, console
 from facelet.errors import FaceletError
-from facelet.io.files import read_bytes, writing
-from facelet.models import bundled, model_file, saturation
-from facelet.models.bundled import BundledModel
-from facelet.models.model_file import ModelInfo
-from facelet.runtime import check as checking
+from facelet.models import bundled
 from facelet.text import printable
+
+if TYPE_CHECKING:
+    from facelet.models.bundled import BundledModel
+    from facelet.models.model_file import ModelInfo
+    from facelet.runtime.check import Check
 
 SUFFIX = ".onnx"
 ACCURACY = "test_accuracy"
 WIDE = 100
 """Columns of a console that has room for what a name tells already, the task, and for thresholds."""
+
+
+def models(
+    name: Annotated[str, typer.Argument(help="Show this one; a model file too.")] = "",
+    copy: Annotated[str, typer.Option(help="Write its file into this folder, or as this file.")] = "",
+    check: Annotated[
+        bool, typer.Option("--check", help="Run the self-test of each model on this machine; exit code 1 if one fails.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """List the models that come with Facelet, show one, copy its file, or check them on this machine."""
+    code = command(name, copy=copy, check=check, as_json=as_json, console=console)
+    if code:
+        raise typer.Exit(code)
 
 
 @dataclass(frozen=True)
@@ -48,10 +66,14 @@ class ModelEntry:
 
     @property
     def data(self) -> bytes:
-        return read_bytes(self.path, model_file.MAX_BYTES)
+        from facelet.models import model_file
+
+        return model_file.content(self.path)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``json.dumps``."""
+        from facelet.models import saturation
+
         info, data = self.info, self.data
         line = {key: getattr(self.line, key, "") for key in ("description", "twin", "card")}
         return {
@@ -78,13 +100,17 @@ class ModelEntry:
 
 
 def entry(model: str | Path) -> ModelEntry:
-    """A model by its file or name, see ``shipped.found``. Raises FaceletError for what is missing, damaged or not ours."""
+    """A model by its file or name, see ``bundled.found``. Raises FaceletError for what is missing, damaged or not ours."""
+    from facelet.models import model_file
+
     path = bundled.found(model)
     return ModelEntry(path, model_file.read(path), bundled.entry_of(path))
 
 
 def copied(model: ModelEntry, place: str | Path) -> Path:
     """Where the model's file now is too: in the folder ``place``, or as ``place`` when that ends in .onnx."""
+    from facelet.io.files import writing
+
     target = Path(place)
     if target.is_dir() or target.suffix != SUFFIX:
         target /= f"{model.line.name if model.line else model.path.stem}{SUFFIX}"  # not what a file calls itself
@@ -99,18 +125,20 @@ def command(name: str = "", *, copy: str = "", check: bool = False, as_json: boo
     The exit code: 1 when a checked model computes wrongly on this machine.
     """
     if check:
+        from facelet.runtime import check as checking
+
         found = [checking.check(name)] if name else checking.check_bundled()
         if as_json:
-            print(json.dumps({"machine": checking.machine(), "models": [one.to_json() for one in found]}))
+            print(json.dumps({"machine": checking.machine(), "models": [model.to_json() for model in found]}))
         else:
-            console.print(checking.table(found))
-        return int(not all(one.works for one in found))
+            console.print(_checks(found, checking.machine()))
+        return int(not all(model.works for model in found))
     if copy and not name:
         raise FaceletError("--copy needs the name of a model, as in: facelet models expression --copy DIR")
-    entries = [entry(name)] if name else [entry(bundled.path_of(one.name)) for one in bundled.models()]
+    entries = [entry(name)] if name else [entry(bundled.path_of(model.name)) for model in bundled.models()]
     target = copied(entries[0], copy) if copy else None
     if as_json:
-        documents = [one.to_json() for one in entries]
+        documents = [model.to_json() for model in entries]
         if name:
             copy_ = {"copy": str(target)} if target else {}
             documents = [{**documents[0], **copy_, "metadata": entries[0].info.model_dump(mode="json")}]
@@ -136,13 +164,13 @@ def _list(entries: Sequence[ModelEntry], console: Console) -> None:
         left = title in ("model", "task", "test accuracy")
         table.add_column(title, justify="left" if left else "right", no_wrap=title != "test accuracy", overflow="fold")
     licences: dict[str, list[str]] = {}
-    for one in entries:
-        info = one.info
+    for model in entries:
+        info = model.info
         accuracy, of = _accuracy(info)
         row = {
-            "model": Text(one.name),
+            "model": Text(model.name),
             "task": info.task,
-            "file": f"{len(one.data) / 1e6:.2f} MB",
+            "file": f"{len(model.data) / 1e6:.2f} MB",
             "params": f"{info.params / 1e6:.2f} M",
             "MACs": f"{info.macs / 1e6:.1f} M",
             "input": f"{info.input.size} px",
@@ -151,9 +179,9 @@ def _list(entries: Sequence[ModelEntry], console: Console) -> None:
             "threshold": "" if info.threshold is None else f"{info.threshold:.3f}",
         }
         table.add_row(*(row[title] for title in shown))
-        licences.setdefault(info.licence, []).append(one.name)
+        licences.setdefault(info.licence, []).append(model.name)
     console.print(table)
-    narrow = [f"{one.name} for {one.info.target}" for one in entries if one.info.target not in ("", "portable")]
+    narrow = [f"{model.name} for {model.info.target}" for model in entries if model.info.target not in ("", "portable")]
     if narrow:
         console.print(Text(f"not for every processor: {', '.join(narrow)}", "yellow"))
     for licence, names in licences.items():
@@ -162,6 +190,8 @@ def _list(entries: Sequence[ModelEntry], console: Console) -> None:
 
 def _show(model: ModelEntry, console: Console) -> None:
     """What the file says, field by field, then its card."""
+    from facelet.runtime.check import runs_on
+
     info, size = model.info, len(model.data)
     others = {name: value for name, value in info.figures.items() if not name.startswith(ACCURACY)}
     figures = ", ".join(f"{name.replace('_', ' ')} {value:.6g}" for name, value in others.items())
@@ -171,7 +201,7 @@ def _show(model: ModelEntry, console: Console) -> None:
         "size": f"{size:,} bytes ({size / 1e6:.2f} MB); SHA-256 {hashlib.sha256(model.data).hexdigest()}",
         "task": f"{info.task}{': ' * bool(info.labels)}{', '.join(info.labels)}",
         "net": f"{info.net} {info.precision}; {info.params:,} parameters, {info.macs:,} multiply-accumulates a face",
-        "runs on": checking.runs_on(info, model.data),
+        "runs on": runs_on(info, model.data),
         "self-test": f"{len(info.selftest.outputs)} golden faces, tolerance {info.selftest.tolerance:g}"
         if info.selftest
         else "none: nothing shows that a machine computes it as it was measured",
@@ -205,7 +235,7 @@ def _show(model: ModelEntry, console: Console) -> None:
 def _faces(protocol: dict[str, Any]) -> str:
     """Source, counts and split of the faces that a model was made with; empty where its file does not say it as ours do."""
     try:
-        counts = ", ".join(f"{split} {sum(some.values()):,}" for split, some in protocol["counts"].items())
+        counts = ", ".join(f"{split} {sum(classes.values()):,}" for split, classes in protocol["counts"].items())
         return f"{protocol['source']}: {counts}; split hash {protocol['split_hash']}"
     except (AttributeError, KeyError, TypeError, ValueError):
         return ""
@@ -218,10 +248,40 @@ def _notes(protocol: dict[str, Any]) -> str:
 
 def _accuracy(info: ModelInfo) -> tuple[str, str]:
     """With its interval, and what it is of; both empty for a file that was never measured."""
-    told = info.figures
-    if ACCURACY not in told:
+    figures = info.figures
+    if ACCURACY not in figures:
         return "", ""
-    unit = "pairs" if "test_pairs" in told else "faces"
-    low, high = (told.get(f"{ACCURACY}_{end}") for end in ("low", "high"))
+    unit = "pairs" if "test_pairs" in figures else "faces"
+    low, high = (figures.get(f"{ACCURACY}_{end}") for end in ("low", "high"))
     interval = "" if low is None or high is None else f" ({100 * low:.1f}–{100 * high:.1f})"
-    return f"{told[ACCURACY]:.1%}{interval}", f"{told.get(f'test_{unit}', 0):,.0f} {unit}"
+    return f"{figures[ACCURACY]:.1%}{interval}", f"{figures.get(f'test_{unit}', 0):,.0f} {unit}"
+
+
+def _checks(checks: Sequence[Check], machine: str) -> Table:
+    """A row a model, under them the machine."""
+    from facelet.models.saturation import LARGEST_PAIR
+    from facelet.runtime.check import OK
+
+    rows = Table(
+        box=None,
+        pad_edge=False,
+        header_style="dim",
+        collapse_padding=True,
+        caption=f"{machine}\npair: the largest sum of two weights that a kernel may add; safe everywhere up to "
+        f"{LARGEST_PAIR}\nself-test: deviation of the outputs from the fp32 net's, and the largest allowed",
+        caption_justify="left",
+    )
+    for heading in ("model", "precision", "target"):
+        rows.add_column(heading, no_wrap=True)
+    for heading in ("pair", "self-test", "ms"):
+        rows.add_column(heading, justify="right", no_wrap=True)
+    rows.add_column("verdict", overflow="fold")
+    for result in checks:
+        measured = "" if result.deviation is None else f"{result.deviation:.2g} of {result.tolerance:.2g}"
+        colour = "green" if result.verdict == OK else "yellow" if result.works else "red"
+        verdict = f"[{colour}]{escape(result.verdict)}[/]"
+        target = result.target or ("any" if result.precision == "fp32" else "not said")
+        rows.add_row(
+            result.name, result.precision, target, str(result.pair or ""), measured, f"{result.ms:.0f}", verdict
+        )
+    return rows

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from facelet import cli
+from facelet.cli import app as cli
 from facelet.models import model_file
 from facelet.models.model_file import CropInfo
 from facelet.recipes import schema
@@ -24,7 +24,7 @@ def typed(monkeypatch, capsys, *words):
 @pytest.fixture
 def asked(monkeypatch):
     given = {}
-    monkeypatch.setattr("facelet.runtime.crop.command", lambda places, **options: given.update(options, places=places))
+    monkeypatch.setattr("facelet.cli.crop.command", lambda places, **options: given.update(options, places=places))
     return given
 
 

@@ -12,13 +12,14 @@ import pytest
 import yaml
 from rich.console import Console
 
+from facelet.cli import run
 from facelet.recipes import presets
 
 
 def test_recipes_are_listed_without_the_training_side():
-    code = "import sys; from facelet.recipes import presets; presets.table(); print(*sys.modules)"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert {"torch", "onnx", "lightning", "scipy"}.isdisjoint(run.stdout.split())
+    code = "import sys; from facelet.cli import run; run.table(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"torch", "onnx", "lightning", "scipy"}.isdisjoint(done.stdout.split())
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert any(line.startswith("PyYAML") for line in project["dependencies"])
 
@@ -27,7 +28,7 @@ def test_recipes_are_listed_without_the_training_side():
 def test_names_are_whole_in_the_table(width):
     """They are what a user types: a recipe, and models behind --only."""
     out = io.StringIO()
-    Console(file=out, width=width).print(presets.table(width))
+    Console(file=out, width=width).print(run.table(width))
     assert "…" not in out.getvalue()
     words = set(out.getvalue().replace(",", " ").split())
     for name in presets.names():

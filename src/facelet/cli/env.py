@@ -1,10 +1,9 @@
-"""What to paste into a bug report: versions and machine, without importing the training side."""
+"""`facelet env`: what to paste into a bug report: versions, machine, and whether the bundled models compute rightly here."""
 
 from __future__ import annotations
 
 import os
 import platform
-from importlib import metadata
 
 from facelet import cpu
 
@@ -32,8 +31,15 @@ VARIABLES = (
 )
 
 
+def env() -> None:
+    """What to paste into a bug report."""
+    print(describe())
+
+
 def describe() -> str:
     """Lines of "name: value"."""
+    from importlib import metadata  # takes a moment, which other commands do without
+
     lines = [
         f"python: {platform.python_version()}",
         f"system: {platform.platform()}",
@@ -55,9 +61,11 @@ def _checks() -> list[str]:
         from facelet.runtime.check import check_bundled, machine
 
         lines = [f"int8: {machine()}"]
-        for one in check_bundled():
-            measured = "" if one.deviation is None else f" (deviation {one.deviation:.2g} of {one.tolerance:.2g})"
-            lines.append(f"model {one.name}: {one.verdict}{measured}")
+        for result in check_bundled():
+            measured = (
+                "" if result.deviation is None else f" (deviation {result.deviation:.2g} of {result.tolerance:.2g})"
+            )
+            lines.append(f"model {result.name}: {result.verdict}{measured}")
     except Exception as error:  # a bug report is wanted most where nothing works
         lines = [f"models: cannot be checked: {error}"]
     return lines

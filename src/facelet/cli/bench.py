@@ -1,0 +1,86 @@
+"""`facelet bench`: latency of models side by side, as a table or JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from facelet import plugins
+from facelet.cli.options import Allow, Json, Plugin, console
+from facelet.errors import FaceletError
+from facelet.text import amount, megabytes
+
+if TYPE_CHECKING:
+    from facelet.measure.efficiency.latency import Latency
+    from facelet.measure.efficiency.machine import Machine
+
+
+def bench(
+    models: Annotated[list[str], typer.Argument(help="Model files, or names of `facelet models`.")],
+    batch: Annotated[str, typer.Option(help="Batch sizes, as 1,8.")] = "1",
+    threads: Annotated[int, typer.Option(help="Threads of ONNX Runtime.")] = 1,
+    seconds: Annotated[float, typer.Option(help="For each model and batch size.")] = 2.0,
+    faces: Annotated[str, typer.Option(help="Source of faces to time with; noise when not given.")] = "",
+    allow: Allow = False,
+    as_json: Json = False,
+    plugin: Plugin = None,
+) -> None:
+    """Latency p50, p95 and mean of models side by side, interleaved, with the machine described."""
+    plugins.load_files(plugin or [])
+    from facelet.measure.efficiency import latency, machine
+
+    try:
+        batches = [int(size) for size in batch.split(",")]
+    except ValueError:
+        raise FaceletError(f"--batch {batch!r} should be numbers, as 1,8") from None
+    images = latency.timing_faces(faces) if faces else None
+    where, rows = machine.machine(), latency.bench(models, batches, threads, seconds, faces=images)
+    if as_json:
+        print(json.dumps(bench_json(rows, where)))
+    else:
+        console.print(bench_table(rows, where))
+
+
+def bench_table(rows: Sequence[Latency], where: Machine) -> Table:
+    """The rows as a table that ends with the machine and its warning."""
+    threads = sorted({row.threads for row in rows})
+    table = Table(
+        title=f"{', '.join(map(str, threads))} thread{'s' if threads != [1] else ''}, {sum(row.n for row in rows):,} runs",
+        caption=f"{where}; others keep {where.load:.1f} cores busy"
+        + (f"\nwarning: {where.warning}" if where.warning else ""),
+        title_justify="left",
+        caption_justify="left",
+        box=None,
+        pad_edge=False,
+        collapse_padding=True,  # 80 columns hold names of 22 letters then
+        header_style="dim",
+    )
+    table.add_column("model", overflow="fold")
+    for heading in ("batch", "p50 ms", "p95 ms", "mean ms", "faces/s", "params", "MACs", "file"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            f"{row.name} ({row.precision})" if row.precision not in row.name else row.name,
+            str(row.batch),
+            f"{row.p50_ms:.3f}",
+            f"{row.p95_ms:.3f}",
+            f"{row.mean_ms:.3f}",
+            f"{row.faces_per_second:,.0f}",
+            amount(row.params),
+            amount(row.macs),
+            megabytes(row.bytes),
+        )
+    return table
+
+
+def bench_json(rows: Sequence[Latency], where: Machine) -> dict[str, Any]:
+    """The rows and the machine as JSON values."""
+    return {
+        "machine": {**asdict(where), "flags": list(where.flags), "warning": where.warning},
+        "models": [{**asdict(row), "faces_per_second": row.faces_per_second} for row in rows],
+    }

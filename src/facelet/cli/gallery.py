@@ -1,0 +1,174 @@
+"""`facelet enroll`, and `facelet gallery` list, remove and export.
+
+Only ``export --embeddings`` shows vectors: they are biometric data, enough to find the person elsewhere.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from facelet.cli.options import (
+    Allow,
+    Detail,
+    DetectorFile,
+    GalleryFile,
+    IdentityModel,
+    Largest,
+    MinScore,
+    Threads,
+    Threshold,
+    configured_detector,
+    console,
+)
+from facelet.cli.printing import print_training_notes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from facelet.runtime.people.gallery import Gallery
+
+app = typer.Typer(no_args_is_help=True, help="Who is enrolled: list, remove, export.")
+
+
+def enroll(
+    name: Annotated[str, typer.Argument(help="Who it is.")],
+    photos: Annotated[list[str], typer.Argument(help="Photos with one face each, folders or globs.")],
+    model: IdentityModel = "",
+    detector: DetectorFile = "",
+    min_score: MinScore = None,
+    detail: Detail = None,
+    gallery: GalleryFile = "",
+    threshold: Threshold = None,
+    largest: Largest = False,
+    small: Annotated[
+        bool,
+        typer.Option("--small", help="Take faces of less than half the size that the model was measured from, too."),
+    ] = False,
+    threads: Threads = 0,
+    allow: Allow = False,
+) -> None:
+    """Put somebody's faces into the gallery: all of the photos, or none."""
+    from facelet.runtime.people.gallery import Gallery
+
+    finder = configured_detector(detector, min_score, detail)
+    with Gallery(gallery, model, finder, threshold, threads) as people:
+        enroll_photos(people, name, photos, largest=largest, small=small, console=console)
+
+
+@app.command(name="list")
+def list_people(gallery: GalleryFile = "") -> None:
+    """Names, how many faces each, and when they were enrolled."""
+    from facelet.runtime.people.gallery import Gallery
+
+    with Gallery(gallery) as people:
+        show_people(people, console=console)
+
+
+@app.command()
+def remove(
+    names: Annotated[list[str], typer.Argument(help="Who; all of them, or none when one is unknown.")],
+    gallery: GalleryFile = "",
+) -> None:
+    """Delete people and their faces for good."""
+    from facelet.runtime.people.gallery import Gallery
+
+    with Gallery(gallery) as people:
+        remove_people(people, names, console=console)
+
+
+@app.command()
+def export(
+    gallery: GalleryFile = "",
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of JSON.")] = False,
+    embeddings: Annotated[
+        bool, typer.Option("--embeddings", help="Every face with its vector: biometric data.")
+    ] = False,
+) -> None:
+    """Print names, counts and dates as JSON or CSV."""
+    from facelet.runtime.people.gallery import Gallery
+
+    with Gallery(gallery) as people:
+        print_people(people, as_csv=as_csv, embeddings=embeddings)
+
+
+def enroll_photos(
+    gallery: Gallery,
+    name: str,
+    places: Sequence[str],
+    *,
+    largest: bool = False,
+    small: bool = False,
+    console: Console,
+) -> None:
+    """Enrolls the faces of photos, folders and globs under a name; warnings go to standard error."""
+    from facelet.runtime.media import photos
+
+    others: list[Path] = []
+    files = photos.find(places, others)
+    done = gallery.enroll(name, files, largest, small)
+    print_training_notes(gallery.analyzer.model.info)
+    for line in photos.passed_over(others):
+        print(line, file=sys.stderr)
+    for note in done.notes:
+        print(note, file=sys.stderr)
+    for other in done.alike:
+        print(f"warning: {other}", file=sys.stderr)
+    already = f", {done.already} were there already" if done.already else ""
+    console.print(f"{done.name}: {_faces(done.faces)} enrolled{already}; {gallery.file}", markup=False, soft_wrap=True)
+
+
+def show_people(gallery: Gallery, *, console: Console) -> None:
+    """A table of names, how many faces, and when."""
+    people, model = gallery.people(), gallery.model
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("name", "faces", "first enrolled", "last enrolled"):
+        table.add_column(title, justify="right" if title == "faces" else "left", overflow="fold")
+    for person in people:
+        table.add_row(Text(person.name), f"{person.faces:,}", _day(person.first), _day(person.last))
+    if people:
+        console.print(table)
+    faces = sum(person.faces for person in people)
+    made = f", made with {model.file} (SHA-256 {model.sha256[:12]})" if model else ""
+    names = f"{len(people):,} name{'s' * (len(people) != 1)}"
+    console.print(Text(f"{names}, {_faces(faces)}{made}; {gallery.file}", "dim"), soft_wrap=True)
+
+
+def remove_people(gallery: Gallery, names: Sequence[str], *, console: Console) -> None:
+    """Deletes people for good and says how many faces each had."""
+    for name, faces in gallery.remove(*names).items():
+        console.print(f"{name}: {_faces(faces)} removed", markup=False, soft_wrap=True)
+
+
+def print_people(gallery: Gallery, *, as_csv: bool = False, embeddings: bool = False) -> None:
+    """Prints a person a row; with ``embeddings`` a face a row, its vector in it."""
+    rows: list[dict[str, Any]]
+    if embeddings:
+        rows = [{**face._asdict(), "vector": face.vector.tolist()} for face in gallery.faces()]
+    else:
+        rows = [vars(person) for person in gallery.people()]
+    if as_csv:
+        head = ["name", "photo", "enrolled", "vector"] if embeddings else ["name", "faces", "first", "last"]
+        writer = csv.DictWriter(sys.stdout, head, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows if not embeddings else [{**row, "vector": json.dumps(row["vector"])} for row in rows])
+        return
+    model = gallery.model
+    made = {"file": model.file, "sha256": model.sha256} if model else None
+    print(json.dumps({"model": made, "faces" if embeddings else "people": rows}))
+
+
+def _faces(count: int) -> str:
+    return f"{count:,} face{'s' * (count != 1)}"
+
+
+def _day(when: str) -> str:
+    return when[:16].replace("T", " ")

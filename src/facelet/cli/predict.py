@@ -1,0 +1,205 @@
+"""`facelet predict`: photos in; a table, JSON, CSV and drawn photos out.
+
+A photo without a face is no error. One that cannot be read is reported and passed over; only when no
+photo can be read does the command fail.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from facelet.cli import watch
+from facelet.cli.options import (
+    Allow,
+    Detail,
+    DetectorFile,
+    Every,
+    Json,
+    MinScore,
+    Speed,
+    Threads,
+    configured_detector,
+    console,
+)
+from facelet.cli.printing import drawings_in, drawn, print_training_notes, require_one, short_names, with_progress
+from facelet.errors import FaceletError
+from facelet.text import plain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from facelet.runtime.analyzer import Analyzer
+    from facelet.runtime.detector import Finder
+    from facelet.runtime.media.predictions import Prediction
+
+
+def predict(
+    photos: Annotated[list[str], typer.Argument(help="Photos, folders or globs; or one video; or 0, the webcam.")],
+    model: Annotated[str, typer.Option(help="Its file or name; $FACELET_MODEL when not given, or expression.")] = "",
+    detector: DetectorFile = "",
+    min_score: MinScore = None,
+    detail: Detail = None,
+    save: Annotated[str, typer.Option(help="Write drawn photos into this folder.")] = "",
+    cropped: Annotated[bool, typer.Option("--cropped", help="Every image is a face already.")] = False,
+    every: Every = 0.0,
+    as_json: Json = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    threads: Threads = 0,
+    speed: Speed = None,
+    allow: Allow = False,
+) -> None:
+    """Find faces in photos or a video and say their expression."""
+    if as_json and as_csv:
+        raise FaceletError("take one of --json and --csv")
+    if cropped and not (min_score is None and detail is None):
+        raise FaceletError("with --cropped nothing is looked for: leave out --min-score and --detail")
+    command(
+        photos,
+        model=model,
+        detector=configured_detector(detector, min_score, detail),
+        save=save,
+        cropped=cropped,
+        every=every,
+        form="json" if as_json else "csv" if as_csv else "table",
+        threads=threads,
+        speed=speed,
+        console=console,
+    )
+
+
+def command(
+    places: Sequence[str],
+    *,
+    model: str = "",
+    detector: Finder | str | Path = "",
+    save: str = "",
+    cropped: bool = False,
+    every: float = 0.0,
+    form: Literal["table", "json", "csv"] = "table",
+    threads: int = 0,
+    speed: float | None = None,
+    console: Console,
+) -> None:
+    """Finds, analyzes, prints and draws; a video or webcam, given alone, is watched.
+
+    Raises FaceletError when nothing can be: no model, no photo, none readable.
+    """
+    from facelet.runtime.analyzer import Analyzer
+    from facelet.runtime.media import photos
+    from facelet.runtime.media.predictions import predictions
+    from facelet.runtime.media.video import is_video, require_every
+    from facelet.runtime.model import require_task
+
+    require_every(every)
+    if len(places) == 1 and is_video(places[0]):
+        if cropped or form == "csv":
+            raise FaceletError("a video has neither --cropped nor --csv; --json prints a line for each frame")
+        analyzer = Analyzer(model, detector, threads, speed)
+        require_task(analyzer.model, "expression")
+        watch.command(
+            places[0], analyzer, watch.Expressions(), every=every, save=save, as_json=form == "json", console=console
+        )
+        return
+    others: list[Path] = []
+    files = photos.find(places, others)
+    analyzer = Analyzer(model, detector, threads, speed)
+    require_task(analyzer.model, "expression")
+    drawings = drawings_in(save, files)
+    print_training_notes(analyzer.model.info)
+    results: list[Prediction] = []
+    start = time.perf_counter()
+    if form == "csv":
+        _write_rows([_csv_head(analyzer)])
+    found = predictions(analyzer, files, cropped)
+    for result in found if form == "csv" else with_progress(found, len(files)):
+        if drawings and not result.error:
+            result = drawn(result, drawings)
+        if result.error and len(files) > 1:
+            print(f"passed over: {result.error}", file=sys.stderr)
+        if form == "csv":
+            _write_rows(_csv_rows(analyzer, result))
+        results.append(replace(result, photo=None))  # a thousand photos' pixels do not fit in memory
+    seconds = time.perf_counter() - start
+    for line in photos.passed_over(others):
+        print(line, file=sys.stderr)
+    require_one(results)
+    if form == "json":
+        print(json.dumps(_document(analyzer, results) | {"passed_over": [plain(str(file)) for file in others]}))
+    elif form == "table":
+        _show(results, seconds, save, console)
+
+
+def _document(analyzer: Analyzer, results: list[Prediction]) -> dict[str, Any]:
+    info = analyzer.model.info
+    model = {"file": str(analyzer.model.path), "name": info.name, "labels": list(info.labels)}
+    return {"model": model, "photos": [result.to_json() for result in results]}
+
+
+def _csv_head(analyzer: Analyzer) -> list[str]:
+    face = ["face", "left", "top", "width", "height", "score", "expression", *analyzer.model.labels, "warnings"]
+    return ["file", *face, "error"]
+
+
+def _csv_rows(analyzer: Analyzer, result: Prediction) -> list[list[Any]]:
+    """A line a face; a photo without one, or that cannot be read, has a line without a face."""
+    rows = []
+    for number, face in enumerate(result.faces, 1):
+        values = face.to_json()
+        rows.append([result.name, number, *values["box"], values["score"], face.expression])
+        rows[-1] += [*values["probabilities"].values(), "; ".join(face.warnings), ""]
+    return rows or [[result.name, *[""] * (len(_csv_head(analyzer)) - 2), result.error]]
+
+
+def _write_rows(rows: list[list[Any]]) -> None:
+    csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
+    sys.stdout.flush()
+
+
+def _show(results: list[Prediction], seconds: float, folder: str, console: Console) -> None:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("photo", "face", "detected", "expression", "", "left, top, w x h"):
+        table.add_column(title, overflow="fold", no_wrap=title != "photo")
+    warn = any(face.warnings for result in results for face in result.faces)
+    if warn:
+        table.add_column("warnings", overflow="fold")
+    names = short_names([result.name for result in results])
+    for name, result in zip(names, results, strict=True):
+        if result.error:
+            table.add_row(Text(name), "", "", Text("cannot be read", "red"))
+        elif not result.faces:
+            table.add_row(Text(name), "", "", Text("no face found", "dim"))
+        for number, face in enumerate(result.faces, 1):
+            share = face.probabilities[face.expression] if face.expression else 0.0
+            left, top, width, height = (round(value) for value in face.box)
+            bar = Text("█" * max(1, round(10 * share)), "cyan") + Text(f" {share:.0%}")
+            table.add_row(
+                Text(name if number == 1 else ""),
+                str(number),
+                f"{face.score:.2f}",
+                Text(face.expression or ""),
+                bar,
+                f"{left}, {top}, {width} x {height}",
+                *[Text("; ".join(face.warnings), "yellow")] * warn,
+            )
+    console.print(table)
+    read = [result for result in results if not result.error]
+    faces, empty = sum(len(result.faces) for result in read), sum(not result.faces for result in read)
+    parts = [f"{len(read)} photo{'s' * (len(read) != 1)}", f"{faces} face{'s' * (faces != 1)}"]
+    parts += [f"{empty} without a face"] * bool(empty)
+    parts += [f"{len(results) - len(read)} passed over"] * (len(read) < len(results))
+    parts += [f"{1000 * seconds / len(results):.0f} ms each"]
+    console.print(Text(", ".join(parts), "dim"))
+    if folder:
+        console.print(Text(f"drawn: {folder}{os.sep}", "dim"))

@@ -1,0 +1,86 @@
+"""What the commands on photos print alike: short names, progress, notes; and the photos that they draw.
+
+>>> short_names(["holiday/a.jpg", "holiday/b.jpg"])
+['a.jpg', 'b.jpg']
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from facelet.cli.options import errors
+from facelet.errors import FaceletError
+from facelet.text import plain, printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from facelet.models.model_file import ModelInfo
+    from facelet.runtime.drawing.folder import Drawings
+    from facelet.runtime.media.predictions import Prediction
+
+Result = TypeVar("Result")
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Names without the folders that all of them lie in."""
+    folders = {os.path.dirname(name) for name in names}
+    if len(folders) == 1:
+        return [os.path.basename(name) for name in names]
+    try:
+        top = os.path.commonpath(folders)
+    except ValueError:  # some are absolute, or on another drive
+        return list(names)
+    return [os.path.relpath(name, top) if top else name for name in names]
+
+
+def with_progress(results: Iterator[Result], total: int) -> Iterable[Result]:
+    """The same results, with a bar on standard error where a person watches and there is more than one."""
+    if total < 2 or not sys.stderr.isatty():
+        return results
+    from rich.progress import track
+
+    return track(results, "photos", total, console=errors, transient=True)
+
+
+def print_training_notes(info: ModelInfo) -> None:
+    """Prints, on standard error, that a model was trained on no real person. How its faces were split and read does not concern
+    a photo: `facelet models FILE` shows it.
+    """
+    from facelet.models.model_file import NO_PEOPLE
+
+    notes = info.protocol.get("notes")
+    for note in notes if isinstance(notes, list | tuple) else ():
+        if str(note).endswith(NO_PEOPLE):
+            print(f"the model's training faces: {printable(str(note))}", file=sys.stderr)
+
+
+def drawings_in(folder: str, files: Sequence[Path]) -> Drawings | None:
+    """Where drawn photos go; None when ``folder`` is empty."""
+    if not folder:
+        return None
+    from facelet.runtime.drawing.folder import Drawings
+
+    return Drawings(folder, files)
+
+
+def drawn(result: Prediction, drawings: Drawings, captions: Sequence[str] = ()) -> Prediction:
+    """Draws a result's faces into its photo; returns it, or an error in its place. ``captions`` as ``draw`` takes them."""
+    from facelet.runtime.media.predictions import Prediction
+
+    assert result.photo is not None
+    try:
+        drawings.save(result.name, result.photo, result.faces, captions)
+    except FaceletError as error:
+        return Prediction(result.file, error=plain(f"{result.file}: {error}"))
+    return result
+
+
+def require_one(results: Sequence[Prediction]) -> None:
+    """Raises FaceletError when none of the photos could be read."""
+    if all(result.error for result in results):
+        first = results[0].error
+        raise FaceletError(first if len(results) == 1 else f"none of the {len(results)} photos can be read; {first}")

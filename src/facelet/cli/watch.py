@@ -1,0 +1,191 @@
+"""What `facelet predict` and `facelet identify` do with a video or a webcam: frames in; JSON lines, a drawn MP4 and, at the end, a
+line for each face that was followed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from facelet.cli.printing import print_training_notes
+from facelet.errors import FaceletError
+from facelet.text import plain
+
+if TYPE_CHECKING:
+    from facelet.io.pixels import Image
+    from facelet.runtime.analyzer import Analyzer, Face
+    from facelet.runtime.media.tracker import Track
+    from facelet.runtime.media.video import Video, Writer
+    from facelet.runtime.media.watch import FrameResult
+
+LISTED = 40
+"""Faces that are listed at the end; those seen longest."""
+
+
+class FaceCaption(Protocol):
+    """What is shown of a face."""
+
+    title: str
+
+    def caption(self, track: Track) -> str:
+        """What is drawn on it now."""
+
+    def to_json(self, face: Face, track: Track) -> dict[str, Any]: ...
+
+    def summary(self, track: Track) -> str:
+        """What is listed of it at the end."""
+
+
+class Expressions:
+    """The likeliest expression, steadied."""
+
+    title = "expression"
+
+    def caption(self, track: Track) -> str:
+        label = track.expression
+        return "" if label is None else f"{label} {track.probabilities[label]:.0%}"
+
+    def to_json(self, face: Face, track: Track) -> dict[str, Any]:
+        steady = {label: round(value, 5) for label, value in track.probabilities.items()}
+        return {"expression": track.expression, "probabilities": steady}
+
+    def summary(self, track: Track) -> str:
+        return ", ".join(f"{label} {count / track.frames:.0%}" for label, count in track.answers.most_common(3))
+
+
+def command(
+    place: str,
+    analyzer: Analyzer,
+    captions: FaceCaption,
+    *,
+    every: float = 0.0,
+    save: str = "",
+    as_json: bool = False,
+    console: Console,
+) -> None:
+    """Watches until the video ends, or, with a webcam, until Ctrl-C. Raises FaceletError for what cannot be read or written."""
+    from facelet.runtime.media.video import Video, require_every
+    from facelet.runtime.media.watch import analyzed_frames, tracker_for
+
+    require_every(every)
+    _ = analyzer.detector  # a missing detector is reported before a camera is opened
+    tracker, looked = tracker_for(analyzer), 0
+    with Video(place) as video, ExitStack() as closing:
+        writer = _writer(save, video, every, closing) if save else None
+        print_training_notes(analyzer.model.info)
+        if as_json:
+            _line(
+                {"model": {"file": str(analyzer.model.path), "name": analyzer.model.info.name}, "video": _about(video)}
+            )
+        if video.live:
+            print("watching; Ctrl-C ends it", file=sys.stderr)
+        try:
+            for seen in _with_progress(analyzed_frames(video, analyzer, tracker, every), video):
+                looked += 1
+                if writer:
+                    writer.add(_drawn(seen, captions))
+                if as_json:
+                    _line(_document(seen, captions))
+        except KeyboardInterrupt:
+            if not video.live:
+                raise
+        if video.note:
+            print(video.note, file=sys.stderr)
+    if not as_json:
+        _show(tracker.tracks, captions, looked, save, console)
+
+
+def _writer(folder: str, video: Video, every: float, closing: ExitStack) -> Writer:
+    from facelet.io.files import writing
+    from facelet.runtime.media.photos import DRAWN
+    from facelet.runtime.media.video import Writer
+
+    stem = "webcam" if video.live else Path(video.place).stem
+    target = Path(folder) / f"{plain(stem)}{DRAWN}.mp4"
+    if not video.live and target.exists() and os.path.samefile(target, video.place):
+        raise FaceletError(f"{target} is the video that is read; save into another folder")
+    writer = Writer(closing.enter_context(writing(target)), 1 / every if every else video.fps)
+    closing.callback(writer.close)
+    return writer
+
+
+def _drawn(seen: FrameResult, captions: FaceCaption) -> Image:
+    from facelet.runtime.drawing.draw import draw
+
+    faces = [
+        replace(face, expression=track.expression, probabilities=track.probabilities)
+        for face, track in zip(seen.faces, seen.tracks, strict=True)
+    ]
+    return draw(seen.image, faces, [captions.caption(track) for track in seen.tracks])
+
+
+def _about(video: Video) -> dict[str, Any]:
+    width, height = video.size
+    return {"file": plain(video.place), "width": width, "height": height, "fps": round(video.fps, 3)}
+
+
+def _document(seen: FrameResult, captions: FaceCaption) -> dict[str, Any]:
+    faces = [
+        {
+            "track": track.number,
+            "box": [round(value, 1) for value in face.box],
+            "detector_score": round(face.score, 4),
+            **captions.to_json(face, track),
+            "warnings": list(face.warnings),
+        }
+        for face, track in zip(seen.faces, seen.tracks, strict=True)
+    ]
+    return {"seconds": round(seen.seconds, 3), "cut": seen.cut, "faces": faces}
+
+
+def _line(document: dict[str, Any]) -> None:
+    print(json.dumps(document), flush=True)
+
+
+def _with_progress(frames: Iterator[FrameResult], video: Video) -> Iterator[FrameResult]:
+    """The same frames, with a bar on standard error where a person watches and the end is known."""
+    if not video.count or not sys.stderr.isatty():
+        yield from frames
+        return
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("video", total=video.count / video.fps)
+        for seen in frames:
+            bar.update(task, completed=seen.seconds)
+            yield seen
+
+
+def _show(tracks: Sequence[Track], captions: FaceCaption, looked: int, folder: str, console: Console) -> None:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("face", "from", "to", "frames", captions.title):
+        table.add_column(title, justify="right" if title in ("from", "to", "frames") else "left")
+    listed = sorted(sorted(tracks, key=lambda track: -track.frames)[:LISTED], key=lambda track: track.number)
+    for track in listed:
+        text = Text(captions.summary(track))
+        if track.warned:
+            text.append(f"  small in {track.warned:,} frame{'s' * (track.warned != 1)}", "yellow")
+        table.add_row(str(track.number), clock(track.start), clock(track.end), f"{track.frames:,}", text)
+    if listed:
+        console.print(table)
+    parts = [f"{looked:,} frame{'s' * (looked != 1)}", f"{len(tracks):,} face{'s' * (len(tracks) != 1)} followed"]
+    parts += [f"the {LISTED} seen longest are listed"] if len(tracks) > LISTED else []
+    console.print(Text(", ".join(parts), "dim"))
+    if folder:
+        console.print(Text(f"drawn: {folder}{os.sep}", "dim"))
+
+
+def clock(seconds: float) -> str:
+    """ "0:07.2": minutes, seconds."""
+    minutes, rest = divmod(round(seconds, 1), 60)
+    return f"{int(minutes)}:{rest:04.1f}"

@@ -1,0 +1,1 @@
+from photo_fixtures import *  # noqa: F403
