@@ -33,13 +33,17 @@ def bench(
     """Latency p50, p95 and mean of models side by side, interleaved, with the machine described."""
     plugins.load_files(plugin or [])
     from facelet.measure.efficiency import latency, machine
+    from facelet.models.bundled import found
 
     try:
         batches = [int(size) for size in batch.split(",")]
     except ValueError:
         raise FaceletError(f"--batch {batch!r} should be numbers, as 1,8") from None
     images = latency.timing_faces(faces) if faces else None
-    where, rows = machine.machine(), latency.bench(models, batches, threads, seconds, faces=images)
+    where, rows = (
+        machine.machine(),
+        latency.bench([found(model) for model in models], batches, threads, seconds, faces=images),
+    )
     if as_json:
         print(json.dumps(bench_json(rows, where)))
     else:

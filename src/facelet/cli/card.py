@@ -62,7 +62,9 @@ def command(
     """Makes a card and prints it, or writes it into ``out`` and the model file; without faces and pairs the file's own card."""
     from facelet.io import files
     from facelet.measure.card.file import put_into, stored
+    from facelet.models.bundled import found
 
+    model = str(found(model))
     if faces or pairs or people or run or into_file:
         from facelet.measure.card.card import measured
         from facelet.measure.card.markdown import markdown

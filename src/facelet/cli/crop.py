@@ -78,7 +78,7 @@ def _like(name: str) -> tuple[CropInfo, int]:
     if not name:
         return model_file.CropInfo(), 0
     if name.endswith(".onnx") or name in [model.name for model in bundled.models()]:
-        info = model_file.read(name)
+        info = model_file.read(bundled.found(name))
         return info.crop, info.input.cut_size
     from facelet.recipes import schema
 

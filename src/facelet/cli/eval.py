@@ -53,7 +53,7 @@ def command(
     from facelet.faces import Protocol
     from facelet.faces.loading import has_pairs
     from facelet.measure.evaluation import evaluate_file
-    from facelet.models import model_file
+    from facelet.models import bundled, model_file
 
     if has_pairs(faces):
         eval_pairs.command(
@@ -67,7 +67,7 @@ def command(
         print(json.dumps(result.to_json()))
         return
     show(result, console, model)
-    protocol = model_file.read(model).protocol
+    protocol = model_file.read(bundled.found(model)).protocol
     if protocol and (trained := Protocol.from_json(protocol)).hash != result.protocol:
         console.print(f"The model was made under another protocol: {escape(str(trained))}", style="yellow")
         for note in trained.notes:

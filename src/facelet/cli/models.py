@@ -127,7 +127,7 @@ def command(name: str = "", *, copy: str = "", check: bool = False, as_json: boo
     if check:
         from facelet.runtime import check as checking
 
-        found = [checking.check(name)] if name else checking.check_bundled()
+        found = [checking.check(bundled.found(name))] if name else checking.check_bundled()
         if as_json:
             print(json.dumps({"machine": checking.machine(), "models": [model.to_json() for model in found]}))
         else:

@@ -16,8 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from facelet.errors import FaceletError
-from facelet.io.files import read_bytes, writing
-from facelet.models.bundled import found
+from facelet.io.files import existing, read_bytes, writing
 from facelet.models.onnx_wire import metadata
 from facelet.models.self_test import SelfTest
 
@@ -200,7 +199,7 @@ def write(model: Any, info: ModelInfo, path: str | Path) -> None:
 
 
 def read(path: str | Path) -> ModelInfo:
-    """What a model file says about itself, read without starting a session: a millisecond. ``path``: see ``bundled.found``.
+    """What a model file says about itself, read without starting a session: a millisecond.
 
     Raises FaceletError when the file is missing, not ONNX or not ours. ``session.open_session`` also checks that it is true.
     """
@@ -209,7 +208,7 @@ def read(path: str | Path) -> ModelInfo:
 
 def content(path: str | Path) -> bytes:
     """The file's bytes. Raises FaceletError when it is missing, empty or larger than MAX_BYTES."""
-    data = read_bytes(found(path), MAX_BYTES)
+    data = read_bytes(existing(path, "model"), MAX_BYTES)
     if not data:
         raise FaceletError(f"{path} is empty (0 bytes)")
     return data

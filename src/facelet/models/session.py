@@ -23,7 +23,7 @@ from facelet import cpu
 from facelet.errors import FaceletError, UnprovenModelError
 from facelet.models import saturation
 from facelet.models import self_test as selftest
-from facelet.models.bundled import found, twin_of
+from facelet.models.bundled import twin_of
 from facelet.models.model_file import NEVER, ModelInfo, content, metadata_of, parse
 from facelet.models.onnx_wire import has_external_data
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def open_session(path: str | Path, threads: int = 0) -> onnxruntime.InferenceSession:
-    """An ONNX Runtime session on the CPU; ``threads`` 0 takes all cores. ``path``: see ``bundled.found``.
+    """An ONNX Runtime session on the CPU; ``threads`` 0 takes all cores.
 
     The file is read whole, given as bytes and refused when it keeps weights in other files, so a model cannot make the
     runtime open anything else. Raises FaceletError when it is missing, damaged, not ours, or its graph is not what its
@@ -115,7 +115,7 @@ def _require_proof(session: onnxruntime.InferenceSession, info: ModelInfo, data:
 
 
 def _advice(path: str | Path) -> str:
-    return f"use {twin_of(found(path)) or 'the fp32 model that it was made from'}, or --allow to take the risk"
+    return f"use {twin_of(Path(path)) or 'the fp32 model that it was made from'}, or --allow to take the risk"
 
 
 def self_test(session: onnxruntime.InferenceSession, info: ModelInfo, path: str | Path) -> float:

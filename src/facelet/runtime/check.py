@@ -54,11 +54,11 @@ class Check:
 
 
 def check(model: str | Path) -> Check:
-    """Opens a model file, or a model that comes with Facelet by its name, whatever this machine makes of it.
+    """Opens a model file, whatever this machine makes of it.
 
     Raises FaceletError for what is missing, damaged or not ours.
     """
-    path = bundled.found(model)
+    path = Path(model)
     info, data, start = model_file.read(path), model_file.content(path), time.perf_counter()
     with unproven_models_allowed():
         session = open_session(path, 1)
@@ -81,7 +81,7 @@ def check_bundled() -> list[Check]:
     found = []
     for model in bundled.models():
         try:
-            found.append(check(model.name))
+            found.append(check(bundled.path_of(model.name)))
         except FaceletError as error:
             found.append(Check(model.name, model.file, "", "", 0, None, None, 0.0, str(error)))
     return found

@@ -29,7 +29,6 @@ from facelet.measure.metrics.labels import match_labels
 from facelet.measure.pair_evaluation import framed, require_identity
 from facelet.measure.verification import PairScores, embedded, verified
 from facelet.models import model_file
-from facelet.models.bundled import found
 from facelet.models.model_file import ModelInfo
 from facelet.runtime.check import runs_on
 from facelet.runtime.model import Model, require_task
@@ -132,7 +131,7 @@ def measured(
 
     Raises FaceletError for what does not fit the model, before anything is measured.
     """
-    path, where = found(path), machine()
+    path, where = Path(path), machine()
     model = Model.load(path, threads=threads, fall_back=False)
     _require_fitting(model, faces, pairs, split)
     if model.info.protocol:

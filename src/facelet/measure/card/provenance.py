@@ -20,7 +20,6 @@ from facelet.io.files import existing
 from facelet.measure.ledger.ledger import Ledger, Row
 from facelet.measure.ledger.shareable import shareable_command, shareable_recipe
 from facelet.measure.metrics.intervals import Spread, over_seeds
-from facelet.models.bundled import found
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def read_origin(folder: str | Path, model: str | Path) -> Provenance:
 
 def _row_of(folder: Path, ledger: Ledger, model: Path) -> Row:
     """The ledger's row of the model file that has the graph of ``model``."""
-    wanted = graph_hash(found(model))
+    wanted = graph_hash(model)
     for row in ledger.rows:
         made = folder / f"{row.label}.onnx"
         if made.exists() and graph_hash(made) == wanted:

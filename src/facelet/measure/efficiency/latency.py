@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from facelet.errors import FaceletError
 from facelet.models import model_file
 from facelet.models import session as model_session
-from facelet.models.bundled import found
 from facelet.runtime.model import prepared
 
 BURST = 8
@@ -78,7 +77,6 @@ def bench(
         raise FaceletError(f"batches are {tuple(batches)} and threads {threads}, expected 1 or more")
     if not 0 < seconds <= 3600:
         raise FaceletError(f"seconds is {seconds}, expected more than 0 and at most 3600")
-    paths = [found(path) for path in paths]
     infos = [model_file.read(path) for path in paths]
     sessions = [model_session.open_session(path, threads) for path in paths]
     rows = []
