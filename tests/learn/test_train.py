@@ -83,10 +83,10 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(step, job):
 TRAINS = """
 import sys
 from pathlib import Path
-import facelet.learn, facelet.learn.checkpoints as checkpoints
+import facelet.learn, facelet.learn.engine.checkpoint as checkpoint
 from facelet.faces import load
 from facelet.step import STEPS, StepContext
-checkpoints.SECONDS = checkpoints.COST = 0.0
+checkpoint.SECONDS = checkpoint.COST = 0.0
 step = STEPS["train"].model_validate_json(sys.argv[1])
 step.run(StepContext("net", Path(sys.argv[2]), load("toy?faces=160", size=16), {}, device="cpu"))
 """

@@ -200,8 +200,8 @@ def test_a_folder_without_a_run_cannot_be_resumed(tmp_path):
 
 CHECKPOINT_ALWAYS = """
 from facelet.cli.app import main
-from facelet.learn import checkpoints
-checkpoints.SECONDS = checkpoints.COST = 0.0
+from facelet.learn.engine import checkpoint
+checkpoint.SECONDS = checkpoint.COST = 0.0
 main()
 """
 

@@ -250,8 +250,8 @@ def test_a_recipe_prunes_quantizes_and_controls(finished):
 
 CHECKPOINT_ALWAYS = """
 from facelet.cli.app import main
-from facelet.learn import checkpoints
-checkpoints.SECONDS = checkpoints.COST = 0.0
+from facelet.learn.engine import checkpoint
+checkpoint.SECONDS = checkpoint.COST = 0.0
 main()
 """
 
