@@ -37,7 +37,7 @@ FIGURES = ("accuracy", "balanced_accuracy", "ece", "val_accuracy", "params", "ma
 AGAIN, AGAIN_STUDENT = (f"{name}, which it needs, is made anew" for name in ("teacher", "student"))
 LR = "steps.student.lr=0.001"
 QUIET = Console(quiet=True)
-MAIN = "from facelet.cli import main\nmain()"
+MAIN = "from facelet.cli.app import main\nmain()"
 
 
 @pytest.fixture(scope="module")
