@@ -1,6 +1,7 @@
 # make demo   installs what it needs, then teacher -> student -> int8 -> ledger, report and a prediction, on toy faces;
 #             and what the model that comes with Facelet says of a photo: PHOTO=me.jpg for one of yours
-# make test   installs what it needs, then style, types, imports and tests
+# make test   installs what it needs, then style, types, imports and the tests that are not slow
+# make test-slow   the other tests: trainings, exports, resumed runs
 # make docs   installs what it needs, then builds the pages into build/docs; warnings are errors
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ ASTRONAUT := .cache/astronaut.png
 PHOTO ?= $(ASTRONAUT)
 export FACELET_YUNET ?= $(CURDIR)/$(YUNET)
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test test-slow lint docs clean
 
 demo: .venv/train.done $(YUNET) $(PHOTO)
 	rm -rf runs/demo
@@ -21,7 +22,10 @@ demo: .venv/train.done $(YUNET) $(PHOTO)
 	@echo "Open runs/demo/report.html, and the photos in runs/demo/predicted"
 
 test: .venv/dev.done $(YUNET) lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+test-slow: .venv/dev.done $(YUNET)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 lint: .venv/dev.done
 	$(BIN)/ruff check .
