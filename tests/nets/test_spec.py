@@ -124,7 +124,7 @@ def test_files_that_do_not_fit_their_spec_are_refused(saved, change, said):
 
 def test_a_net_of_another_spec_is_not_saved(saved, tmp_path):
     other = nets.resolve("shufflenet-v2", classes=8)
-    with pytest.raises(FaceletError, match="other layers than its spec"):
+    with pytest.raises(FaceletError, match="layers differ from those its spec builds"):
         nets.save(saved[0], other, tmp_path / "wrong.safetensors")
     assert not (tmp_path / "wrong.safetensors").exists()
 
