@@ -72,7 +72,7 @@ def test_photos_of_other_sizes_are_aligned(small_lfw, monkeypatch):
 
 def test_mistakes(small_lfw):
     folder = small_lfw()
-    with pytest.raises(FaceletError, match="'lfw' has pairs of faces, which an identity model is measured on"):
+    with pytest.raises(FaceletError, match="'lfw' has pairs of faces, for measuring identity models"):
         load(f"lfw:{folder}")
     with pytest.raises(FaceletError, match="unknown source of pairs 'lwf', did you mean 'lfw'"):
         load_pairs(f"lwf:{folder}")
