@@ -81,7 +81,7 @@ def test_mistakes(small_lfw):
     with pytest.raises(FaceletError, match="unknown option of face source 'lfw' 'pair'"):
         load_pairs(f"lfw:{folder}?pair=x")
     shutil.copytree(folder / "Person_Aa", folder / "again/Person_Aa")
-    with pytest.raises(FaceletError, match="are one photo of LFW"):
+    with pytest.raises(FaceletError, match="are the same photo of LFW"):
         load_pairs(f"lfw:{folder}")
     shutil.rmtree(folder / "again")
     shutil.rmtree(folder / "Person_Ab")

@@ -70,10 +70,11 @@ class Expression(NamedTuple):
 
 
 class View(NamedTuple):
-    """Pose, light, background and occlusion: (N,) each, except ``backdrop`` (N, 2, 3), top and bottom colour, and ``cover`` (N, 3).
+    """Pose, light, background and occlusion: (N,) each, but ``backdrop`` (N, 2, 3), top and bottom colour, and ``cover`` (N, 3).
 
-    Half of the picture's side is ``zoom`` half heights of a head, whose centre is at x, y in -1..1; cos and sin are of the roll angle;
-    yaw and pitch are in -1..1. Light is a factor and its gradient. ``cover`` is the colour of an ellipse in front of the face.
+    Half of the picture's side is ``zoom`` half heights of a head, whose centre is at x, y in -1..1; cos and sin are of the roll
+    angle; yaw and pitch are in -1..1. Light is a factor and its gradient. ``cover`` is the colour of an ellipse in front of the
+    face.
     """
 
     zoom: Floats

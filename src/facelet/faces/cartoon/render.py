@@ -49,8 +49,8 @@ def _columns(group: Group) -> Group:
 class _Canvas:
     """Colour planes, and the coordinates of each pixel in its face.
 
-    ``x, y`` are coordinates in the picture, -1..1; ``u, v`` on the head; ``fu, fv`` of its features, which move over the head when it
-    turns. ``side`` is the sign of ``fu`` and ``au`` its absolute value, so that both eyes have the same coordinates.
+    ``x, y`` are coordinates in the picture, -1..1; ``u, v`` on the head; ``fu, fv`` of its features, which move over the head
+    when it turns. ``side`` is the sign of ``fu`` and ``au`` its absolute value, so that both eyes have the same coordinates.
     """
 
     def __init__(self, view: View, size: int, channels: int, behind: Floats | None) -> None:

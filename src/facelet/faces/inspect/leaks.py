@@ -6,7 +6,8 @@ Also repetitions within a split: copies, and photos under two labels.
 >>> clean = ~identical_to_train(faces, "test")            # to report accuracy with and without them
 
 Near duplicates are pairs whose thumbnails (16 x 16 grey pixels minus the mean face) correlate at 0.95 or more. On FERPlus and
-RAF-DB nearly all such pairs are the same photo, cropped, marked or compressed twice. Mirrored and strongly shifted copies are not found.
+RAF-DB nearly all such pairs are the same photo, cropped, marked or compressed twice. Mirrored and strongly shifted copies are
+not found.
 """
 
 from __future__ import annotations

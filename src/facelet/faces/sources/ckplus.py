@@ -3,8 +3,8 @@
 >>> faces = load("ckplus:CK+48?fold=0")                   # ten folds by subject
 >>> faces = load("ckplus:CK+48?fold=0&split=frames")      # as in many papers that report 99 %: leaky
 
-Reads ``<class>/Sxxx_yyy_zzzzzzzz.png`` as a folder or a zip. The set has three nearly equal frames of each sequence, so a split that
-ignores subjects tests on faces of the training set.
+Reads ``<class>/Sxxx_yyy_zzzzzzzz.png`` as a folder or a zip. The set has three nearly equal frames of each sequence, so a split
+that ignores subjects tests on faces of the training set.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Toy faces: cartoons with identities, expressions and simulated annotators, without files and identical on every machine.
 
-Own work. A face is a blend between rest and an expression, often with a second expression, on a person whose face at rest may also
-differ slightly from neutral. Ten simulated annotators vote by the distance to each expression and the majority is the label, so weak
-expressions are ambiguous and soft targets carry information. Classes are imbalanced, as in photos from the web.
+Own work. A face is a blend between rest and an expression, often with a second expression, on a person whose face at rest may
+also differ slightly from neutral. Ten simulated annotators vote by the distance to each expression and the majority is the
+label, so weak expressions are ambiguous and soft targets carry information. Classes are imbalanced, as in photos from the web.
 
 >>> faces = load("toy?faces=6000&seed=0&classes=8", size=48, channels=1)
 
