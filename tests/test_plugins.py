@@ -63,7 +63,7 @@ def test_a_file_that_another_plugin_imports_may_be_named_too():
         ("gone.py", None, "no plugin file 'gone.py'"),
         ("plugin_a.txt", "", "is not a plugin; expected a Python file"),
         ("plugin-b.py", "", "'plugin-b' is not a valid module name"),
-        ("json.py", "", "or there is another of that name; rename the file"),
+        ("json.py", "", "or another module has it; rename the file"),
         ("plugin_c.py", "import facelet.faces", "registers nothing; expected a decorator"),
         ("plugin_d.py", "x = 1\nraise KeyError('oh')", "plugin_d.py cannot be loaded, line 2: KeyError: 'oh'"),
         ("plugin_e.py", "x = 1\ndef f(:\n", "cannot be loaded, line 2: SyntaxError: "),

@@ -52,7 +52,7 @@ def needs_training(name: str, missing: str) -> Callable[..., Any]:
 
 
 def _direct_url() -> dict[str, Any] | None:
-    """pip's record of the package's origin (PEP 610); None for an index, or when Facelet is not installed."""
+    """Origin of the package as recorded by pip (PEP 610); None for an index, or when Facelet is not installed."""
     try:
         text = metadata.distribution(NAME).read_text("direct_url.json")
         value = json.loads(text) if text else None
