@@ -42,8 +42,8 @@ def test_windows_line_ends_and_blank_lines_at_the_end():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "first line should be"),
-        ("300\n", "first line should be .* not '300'"),
+        ("", "first line should have"),
+        ("300\n", "first line should have .* not '300'"),
         (GOOD.replace("2 2", "2 3", 1), r"2 folds of 3 \+ 3 pairs are 12 lines, it has 8"),
         (GOOD + "Cy 1 Di 1\n", "are 8 lines, it has 9"),
         ("1 1\nCy 1 2\nCy 1 Di 1", "expected at least two folds"),
