@@ -84,7 +84,7 @@ def test_every_python_block_runs(name, text, monkeypatch):
     gallery.return_value.__enter__.return_value.identify.return_value = [facelet.Match(face, "Anna", 0.7)]
     monkeypatch.setattr(facelet, "Gallery", gallery)
     for registry in (NETS, SOURCES, STEPS, TERMS):
-        monkeypatch.setattr(registry, "_things", dict(registry._things))
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
     exec(compile(text, name, "exec"), {"__name__": "page"})
     if '"tiny"' in text:
         net = nets.resolve("tiny", classes=3, size=16, channels=1, mean=(0.5,), std=(0.2,), width=4).build()

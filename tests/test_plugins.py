@@ -28,7 +28,7 @@ def few(path: str = "", *, size: int | None = None, channels: int | None = None,
 @pytest.fixture(autouse=True)
 def untouched(monkeypatch, tmp_path):
     for registry in (NETS, SOURCES):
-        monkeypatch.setattr(registry, "_things", dict(registry._things))
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
     for name in ("registered", "problems", "_loaded"):
         monkeypatch.setattr(plugins, name, type(getattr(plugins, name))(getattr(plugins, name)))
     monkeypatch.setattr(sys, "path", list(sys.path))
@@ -62,9 +62,9 @@ def test_a_file_that_another_plugin_imports_may_be_named_too():
     ("name", "text", "says"),
     [
         ("gone.py", None, "no plugin file 'gone.py'"),
-        ("plugin_a.txt", "", "is no plugin; expected a Python file"),
-        ("plugin-b.py", "", "a module cannot be called 'plugin-b'"),
-        ("json.py", "", "or there is another of that name; rename the file"),
+        ("plugin_a.txt", "", "is not a plugin; expected a Python file"),
+        ("plugin-b.py", "", "'plugin-b' is not a valid module name"),
+        ("json.py", "", "or another module has it; rename the file"),
         ("plugin_c.py", "import facelet.faces", "registers nothing; expected a decorator"),
         ("plugin_d.py", "x = 1\nraise KeyError('oh')", "plugin_d.py cannot be loaded, line 2: KeyError: 'oh'"),
         ("plugin_e.py", "x = 1\ndef f(:\n", "cannot be loaded, line 2: SyntaxError: "),
@@ -106,7 +106,7 @@ def test_every_verb_with_sources_or_nets_takes_plugins_first_of_all(monkeypatch,
 
 def installed(monkeypatch, *modules: str) -> None:
     points = [EntryPoint(module, module, plugins.GROUP) for module in modules]
-    monkeypatch.setattr(plugins, "_asked", False)
+    monkeypatch.setattr(plugins, "_installed_loaded", False)
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points if group == plugins.GROUP else [])
     monkeypatch.syspath_prepend(".")
 
@@ -126,7 +126,7 @@ def test_one_that_fails_is_named_where_its_name_was_missed(monkeypatch):
     assert len(load("other_faces")) == 30
     with pytest.raises(FaceletError, match=r"unknown face source 'its_faces'.*the plugin 'plugin_j' .*no_such_module"):
         load("its_faces")
-    with pytest.raises(FaceletError, match=r"unknown net 'zzzz'.*one from a file of yours needs --plugin FILE"):
+    with pytest.raises(FaceletError, match=r"unknown net 'zzzz'.*a name from your own plugin file needs --plugin FILE"):
         NETS["zzzz"]
 
 

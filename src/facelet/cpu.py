@@ -1,4 +1,4 @@
-"""The processor of this machine: its name and the instruction sets that decide how fast, and how exactly, int8 is computed.
+"""Name of this machine's processor and its instruction sets, which determine the speed and exactness of int8.
 
 >>> description()
 'Intel(R) Xeon(R) Processor (avx2 avx_vnni avx512f avx512_vnni avx512_bf16 amx_int8)'
@@ -21,28 +21,28 @@ INSTRUCTION_SETS = (
     "i8mm",
     "sve",
 )
-"""In the kernel's spelling: x86 first, then ARM."""
+"""Names as in /proc/cpuinfo: x86 first, then ARM."""
 
 
 def name() -> str:
-    """As the system tells it, "unknown" where it does not."""
+    """The processor's name as reported by the system, or "unknown"."""
     return _cpuinfo().get("model name") or platform.processor() or platform.machine() or "unknown"
 
 
 def instruction_sets() -> tuple[str, ...]:
-    """Those of INSTRUCTION_SETS that this processor has; empty where the system does not list them (macOS, Windows)."""
+    """The INSTRUCTION_SETS of this processor; empty on systems that do not list them (macOS, Windows)."""
     entries = _cpuinfo()
     present = set(entries.get("flags", entries.get("Features", "")).split())
     return tuple(flag for flag in INSTRUCTION_SETS if flag in present)
 
 
 def description() -> str:
-    """Name, and the instruction sets in brackets where they are known."""
+    """The name, with the instruction sets in brackets, or the architecture if they are unknown."""
     return f"{name()} ({' '.join(instruction_sets()) or platform.machine()})"
 
 
 def _cpuinfo() -> dict[str, str]:
-    """Fields of the last core in /proc/cpuinfo; empty where there is no such file."""
+    """Fields of the last core in /proc/cpuinfo; empty if the file does not exist."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""The one exception users meet, and "did you mean".
+"""Facelet's exceptions and warnings, and "did you mean" suggestions.
 
 >>> raise unknown("net", "resnet81", ["resnet18", "shufflenet-v2"])
 Traceback (most recent call last):
@@ -13,11 +13,11 @@ from collections.abc import Iterable
 
 
 class FaceletError(Exception):
-    """A mistake that the user can mend: names the thing, its value, what was expected and the nearest valid choice."""
+    """An error that the user can fix; the message has the wrong value, what was expected and the nearest valid choice."""
 
 
 class UnprovenModelError(FaceletError):
-    """A model file that does not compute on this machine what it was measured to compute: why, and what to use instead."""
+    """A model file whose outputs on this machine differ from the measured ones, with the reason and an alternative."""
 
     def __init__(self, reason: str, advice: str) -> None:
         super().__init__(f"{reason}; {advice}")
@@ -25,14 +25,14 @@ class UnprovenModelError(FaceletError):
 
 
 class FaceletWarning(UserWarning):
-    """What a user should know although the work goes on; the command line prints it as a note."""
+    """A warning for the user that does not stop the work; the command line prints it as a note."""
 
 
 def nearest(name: str, valid: Iterable[str]) -> str | None:
-    """The valid name most like ``name``, or None when nothing is close."""
+    """The valid name most similar to ``name``, or None when none is similar."""
     choices = {choice.lower(): choice for choice in valid}
-    found = difflib.get_close_matches(name.lower(), choices, n=1, cutoff=0.5)
-    return choices[found[0]] if found else None
+    matches = difflib.get_close_matches(name.lower(), choices, n=1, cutoff=0.5)
+    return choices[matches[0]] if matches else None
 
 
 def unknown(kind: str, name: str, valid: Iterable[str]) -> FaceletError:

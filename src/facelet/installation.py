@@ -1,9 +1,10 @@
-"""How Facelet was installed, and so what to type to get the rest of it.
+"""The commands that install Facelet's extras, depending on how Facelet was installed.
 
 >>> install_command("train")
 "pip install '/home/ada/facelet[train]'"
 
-An extra of a package that came from a folder, a file or a repository is asked for there: the index may not have it.
+If Facelet was installed from a folder, a file or a repository, its extras are installed from there too: the index may not have
+them.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from facelet.errors import FaceletError
 
 NAME = "facelet"
 TRAINING = "train"
-"""The extra that brings what trains and measures."""
+"""The extra for training and measuring."""
 
 
 def install_command(extra: str = TRAINING) -> str:
-    """What to type to get an extra: from the checkout, the file or the address that Facelet came from, or else the index."""
+    """The command that installs an extra from the checkout, file or URL that Facelet came from, or else from the index."""
     direct = _direct_url()
     if direct is None:
         checkout = Path(__file__).resolve().parents[2]
@@ -39,19 +40,19 @@ def install_command(extra: str = TRAINING) -> str:
 
 
 def needs_training(name: str, missing: str) -> Callable[..., Any]:
-    """Stands for the function ``name`` where the training side is not installed, so that it can be looked at."""
+    """A placeholder for the function ``name`` when the extra for training is missing; raises FaceletError when called."""
 
     def stand_in(*args: Any, **options: Any) -> Any:
         raise FaceletError(f"facelet.{name} needs {missing}: {install_command()}")
 
     stand_in.__name__ = stand_in.__qualname__ = name
     stand_in.__module__ = NAME
-    stand_in.__doc__ = f"Not in this installation: it needs the extra `{TRAINING}`, {install_command()}"
+    stand_in.__doc__ = f"Not installed: it needs the extra `{TRAINING}`, {install_command()}"
     return stand_in
 
 
 def _direct_url() -> dict[str, Any] | None:
-    """What pip noted of where the package came from (PEP 610); None where it came from an index or was not installed."""
+    """Origin of the package as recorded by pip (PEP 610); None for an index, or when Facelet is not installed."""
     try:
         text = metadata.distribution(NAME).read_text("direct_url.json")
         value = json.loads(text) if text else None
@@ -70,5 +71,5 @@ def _from_folder(folder: Path, extra: str) -> str:
     return f"{_pip(f'.[{extra}]')} in a checkout of Facelet"
 
 
-def _pip(what: str) -> str:
-    return f"pip install {shlex.quote(what)}"
+def _pip(requirement: str) -> str:
+    return f"pip install {shlex.quote(requirement)}"

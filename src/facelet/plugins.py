@@ -1,7 +1,7 @@
-"""Plugins: face sources, nets, losses and steps from outside the package, which register themselves when they are imported.
+"""Plugins: modules outside the package that register face sources, nets, losses and steps when they are imported.
 
-Two ways in, both the user's own choice: a Python file that is named on the command line, and installed packages with an
-entry point in the group ``facelet.plugins``. A recipe or a model file never brings code.
+A plugin is a Python file given on the command line, or an installed package with an entry point in the group ``facelet.plugins``.
+Recipes and model files never load code.
 
 >>> load_file("my_plugin.py")
 ('net tiny', 'face source noise')
@@ -23,26 +23,26 @@ from facelet.io.files import existing
 GROUP = "facelet.plugins"
 
 registered: list[str] = []
-"""What plugins have put into the registries, "net tiny", in the order in which it came."""
+"""Kind and name of each object that plugins registered ("net tiny"), in order of registration."""
 
 problems: list[str] = []
-"""Installed plugins that could not be imported, and why."""
+"""An error message for each installed plugin that could not be imported."""
 
 _loaded: dict[str, tuple[str, ...]] = {}
-_asked = False
+_installed_loaded = False
 
 
-def note(kind: str, name: str, thing: object) -> None:
-    """Called by a registry for each new ``thing``; the package's own are not noted."""
-    if getattr(thing, "__module__", "").partition(".")[0] != __package__:
+def note(kind: str, name: str, entry: object) -> None:
+    """Records a newly registered object in ``registered``, unless it belongs to this package; called by the registries."""
+    if getattr(entry, "__module__", "").partition(".")[0] != __package__:
         registered.append(f"{kind} {name}")
 
 
 def load_file(path: str | Path) -> tuple[str, ...]:
-    """Imports a plugin file, once; returns what it registered.
+    """Imports a plugin file, once, and returns the kinds and names that it registered.
 
-    Its folder is put at the end of ``sys.path``, so it may import files beside it, and the processes of a training on
-    several devices find it by its name. Raises FaceletError when it is missing, fails, or registers nothing.
+    Its folder is appended to ``sys.path``, so that it can import files beside it, and the worker processes of a multi-device
+    training can import it by name. Raises FaceletError when it is missing, cannot be imported, or registers nothing.
     """
     file = existing(path, "plugin file")
     place = os.path.realpath(file)
@@ -50,13 +50,13 @@ def load_file(path: str | Path) -> tuple[str, ...]:
         return _loaded[place]
     name = file.stem
     if file.suffix != ".py" or not file.is_file():
-        raise FaceletError(f"{path} is no plugin; expected a Python file that registers sources, nets, losses or steps")
-    there = _origin(name) if name.isidentifier() else "?"
-    if there and there != place:
         raise FaceletError(
-            f"{path}: a module cannot be called {name!r}, or there is another of that name; rename the file"
+            f"{path} is not a plugin; expected a Python file that registers sources, nets, losses or steps"
         )
-    if name in sys.modules:  # another plugin imports it
+    origin = _origin(name) if name.isidentifier() else "?"
+    if origin and origin != place:
+        raise FaceletError(f"{path}: {name!r} is not a valid module name, or another module has it; rename the file")
+    if name in sys.modules:  # imported by another plugin
         return _loaded.setdefault(place, ())
     before = len(registered)
     sys.path.append(os.path.dirname(place))
@@ -73,22 +73,22 @@ def load_file(path: str | Path) -> tuple[str, ...]:
 
 
 def load_files(paths: Iterable[str | Path]) -> None:
-    """``load_file`` of each, saying on standard error what it brought."""
+    """Imports each file as ``load_file`` does and prints to standard error what it registered."""
     for path in paths:
-        names = ", ".join(load_file(path)) or "imported by another plugin already"
+        names = ", ".join(load_file(path)) or "already imported by another plugin"
         print(f"plugin {path}: {names}", file=sys.stderr)
 
 
 def load_installed() -> None:
-    """Imports the plugins of installed packages, once, when a name is looked for that is not known yet.
+    """Imports the plugins of installed packages, once, at the first lookup of an unknown name.
 
-    One that fails is put into ``problems``, for the error about the name.
+    Failures are added to ``problems``, for the error about the name.
     """
-    global _asked
-    if _asked:
+    global _installed_loaded
+    if _installed_loaded:
         return
-    _asked = True  # first: a plugin may look for names itself
-    import importlib.metadata  # takes a moment, which most commands can do without
+    _installed_loaded = True  # set first, because a plugin may look up names itself
+    import importlib.metadata  # slow to import, and most commands do not need it
 
     for point in importlib.metadata.entry_points(group=GROUP):
         try:
@@ -98,7 +98,7 @@ def load_installed() -> None:
 
 
 def _origin(name: str) -> str:
-    """The file that ``import name`` finds or has found, "?" where it is none, "" where there is no such module."""
+    """The file of module ``name``, "?" for a module without a file, "" if there is no such module."""
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):
@@ -109,7 +109,7 @@ def _origin(name: str) -> str:
 
 
 def _where(error: BaseException, place: str) -> str:
-    """The error in one line, after the line of the file at ``place`` that it came from."""
+    """The error in one line, preceded by its line number in the file at ``place``."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == place]
     number = (
         error.lineno if isinstance(error, SyntaxError) and error.filename == place else lines[-1] if lines else None

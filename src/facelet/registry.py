@@ -1,4 +1,4 @@
-"""Names to things: a decorator that registers, a lookup that suggests the nearest name.
+"""A registry: a decorator that registers an object by name, and a lookup that suggests the nearest name.
 
 >>> NETS: Registry[type] = Registry("net")
 >>> @NETS.register("tiny")
@@ -6,7 +6,7 @@
 >>> NETS["tiny"].__name__
 'Tiny'
 
-A name that is not known is looked for in installed plugins before it is called unknown.
+Unknown names are also looked up in installed plugins.
 """
 
 from __future__ import annotations
@@ -17,43 +17,43 @@ from typing import Generic, TypeVar
 from facelet import plugins
 from facelet.errors import FaceletError, nearest, unknown
 
-Thing = TypeVar("Thing")
+Entry = TypeVar("Entry")
 
 
-class Registry(Generic[Thing]):
-    """A mapping that is filled by decorators. ``kind`` is the word used in its errors."""
+class Registry(Generic[Entry]):
+    """A mapping from names to objects, filled by decorators. ``kind`` is the word for them in error messages."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
-        self._things: dict[str, Thing] = {}
+        self._entries: dict[str, Entry] = {}
 
-    def register(self, name: str) -> Callable[[Thing], Thing]:
-        def add(thing: Thing) -> Thing:
-            if name in self._things:
+    def register(self, name: str) -> Callable[[Entry], Entry]:
+        def add(entry: Entry) -> Entry:
+            if name in self._entries:
                 raise ValueError(f"{self.kind} {name!r} is registered twice")
-            self._things[name] = thing
-            plugins.note(self.kind, name, thing)
-            return thing
+            self._entries[name] = entry
+            plugins.note(self.kind, name, entry)
+            return entry
 
         return add
 
-    def __getitem__(self, name: str) -> Thing:
-        """Raises FaceletError, with the nearest name, when ``name`` is not registered."""
+    def __getitem__(self, name: str) -> Entry:
+        """The object registered as ``name``. Raises FaceletError, with the nearest name, when there is none."""
         if name not in self:
             raise self.unknown(name)
-        return self._things[name]
+        return self._entries[name]
 
     def __iter__(self) -> Iterator[str]:
         plugins.load_installed()
-        return iter(sorted(self._things))
+        return iter(sorted(self._entries))
 
     def __contains__(self, name: object) -> bool:
-        if name not in self._things:
+        if name not in self._entries:
             plugins.load_installed()
-        return name in self._things
+        return name in self._entries
 
     def unknown(self, name: str, more: Iterable[str] = ()) -> FaceletError:
-        """The error for a ``name`` that is not registered; ``more`` are valid names beside those that are."""
+        """The error for an unregistered ``name``; ``more``: further valid names."""
         valid = [*self, *more]
-        hint = "" if nearest(name, valid) else "; one from a file of yours needs --plugin FILE"
+        hint = "" if nearest(name, valid) else "; a name from your own plugin file needs --plugin FILE"
         return FaceletError("; ".join([f"{unknown(self.kind, name, valid)}{hint}", *plugins.problems]))

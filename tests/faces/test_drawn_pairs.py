@@ -44,7 +44,7 @@ def test_pairs_of_one_person_are_equally_likely(face_set):
 
 
 def test_too_few(face_set):
-    with pytest.raises(FaceletError, match="are too few; 10 of each"):
+    with pytest.raises(FaceletError, match="are too few; expected at least 10 of each"):
         draw_pairs(face_set(count=9))
     with pytest.raises(FaceletError, match="0 pairs of one person and 0 of two"):
         draw_pairs(replace(face_set(), identities=None))

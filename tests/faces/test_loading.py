@@ -69,5 +69,5 @@ def test_mistakes(source, message):
 
 
 def test_a_bare_path_is_told_what_to_type(tmp_path):
-    with pytest.raises(FaceletError, match=f"say what .* is: folder:{tmp_path}"):
+    with pytest.raises(FaceletError, match=f"has no source name, expected folder:{tmp_path}"):
         load(str(tmp_path))

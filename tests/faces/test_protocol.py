@@ -40,14 +40,14 @@ os.scandir = lambda *path: mixed(scandir(*path))
 os.listdir = lambda *path: mixed(listdir(*path))
 
 from facelet.faces import load, load_pairs
-from facelet.faces.concat import together
+from facelet.faces.concat import concat
 
 found = {}
 for text in sys.argv[2:]:
     if text.startswith("lfw:"):
         faces = load_pairs(text)
     else:
-        faces = together([load(source, size=16, channels=1) for source in text.split(" + ")])
+        faces = concat([load(source, size=16, channels=1) for source in text.split(" + ")])
         found[text + " pixels"] = faces.pixels_hash
     found[text] = {**faces.protocol.to_json(), "hash": faces.protocol.hash}
 print(json.dumps(found))

@@ -68,7 +68,7 @@ def test_groups_stay_together_and_shares_nearly_hold():
 
 
 def test_few_or_unknown_groups():
-    with pytest.raises(FaceletError, match="2 groups cannot be shared out among 3 splits"):
+    with pytest.raises(FaceletError, match="2 groups cannot be distributed over 3 splits"):
         split_by_name(named(10), np.zeros(10, int), val=0.1, test=0.1, classes="a", groups=np.arange(10) % 2)
     splits = split_by_name(named(3), np.zeros(3, int), val=0.1, test=0.1, classes="a", groups=np.arange(3))
     assert set(splits) == {0, 1, 2}

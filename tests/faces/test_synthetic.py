@@ -43,7 +43,7 @@ def test_they_can_never_be_in_val_or_test(faces, made, split):
     with pytest.raises(FaceletError, match="synthetic faces are in val or test"):
         replace(made, splits=np.full(3, split, np.int8))
     for other in ("val", "test"):
-        with pytest.raises(FaceletError, match="join training faces alone"):
+        with pytest.raises(FaceletError, match="only be joined to training faces"):
             joined(faces.split(other), made)
     both = joined(faces.labelled("train"), made)
     with pytest.raises(FaceletError, match="synthetic faces are in val or test"):

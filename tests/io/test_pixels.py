@@ -164,7 +164,7 @@ def png_bomb(width: int, height: int) -> bytes:
 
 
 def test_bombs_are_refused_by_their_header():
-    with pytest.raises(FaceletError, match="60000 x 60000 pixels are more than the 200 million"):
+    with pytest.raises(FaceletError, match=r"has 60000 x 60000 pixels, more than .* 200 million"):
         pixels.decode(png_bomb(60000, 60000))
     jpeg = bytearray(encoded(picture(), "JPEG"))
     at = jpeg.index(b"\xff\xc0") + 5

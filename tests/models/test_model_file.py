@@ -73,14 +73,14 @@ def test_a_missing_file_an_empty_one_a_folder_and_text_are_refused(tmp_path):
     refused(tmp_path / "empty.onnx", "empty")
     refused(tmp_path, "not a file")
     (tmp_path / "text.onnx").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a")
-    refused(tmp_path / "text.onnx", "not a whole ONNX file")
+    refused(tmp_path / "text.onnx", "not a complete ONNX file")
     (tmp_path / "zip.onnx").write_bytes(b"PK\x03\x04" + bytes(100))
-    refused(tmp_path / "zip.onnx", "not a whole ONNX file")
+    refused(tmp_path / "zip.onnx", "not a complete ONNX file")
 
 
 def test_a_file_cut_short_is_refused(path):
     path.write_bytes(path.read_bytes()[:-30])
-    refused(path, f"{path} is not a whole ONNX file (cut short or damaged)")
+    refused(path, f"{path} is not a complete ONNX file (cut short or damaged)")
 
 
 def test_an_absurd_size_is_refused_unread(tmp_path):
@@ -97,12 +97,12 @@ def test_an_onnx_of_others_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "word"),
     [
-        ("{", "the whole"),
+        ("{", "the top level"),
         ('{"format": 0}', "format"),
         (INFO.model_dump_json().replace('"size":8', '"size":"large"'), "input.size"),
         (INFO.model_dump_json().replace('"labels"', '"label"'), "labels"),
         (INFO.model_dump_json().replace('["sad","happy"]', "[]"), "no labels"),
-        (INFO.model_dump_json().replace('["sad","happy"]', '["sad","sad"]'), "twice"),
+        (INFO.model_dump_json().replace('["sad","happy"]', '["sad","sad"]'), "duplicate labels"),
         (INFO.model_dump_json().replace("[0.25]", "[0.0]"), "std"),
         (INFO.model_dump_json().replace("[0.25]", "[0.25,0.25]"), "2 deviations for 1 channels"),
         (INFO.model_dump_json().replace("[0.25]", "[1e-40]"), "std"),
@@ -174,5 +174,5 @@ def test_a_later_format_asks_for_an_upgrade_and_a_missing_file_names_the_nearest
     made = model()
     helper.set_model_props(made, {"facelet": INFO.model_dump_json().replace('"format":2', '"new":1,"format":3')})
     onnx.save(made, tmp_path / "later.onnx")
-    refused(tmp_path / "later.onnx", "made by a later Facelet; upgrade")
+    refused(tmp_path / "later.onnx", "made by a later version of Facelet; upgrade")
     refused(tmp_path / "n.onnx", "did you mean", "m.onnx")

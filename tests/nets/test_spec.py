@@ -104,7 +104,7 @@ def test_missing_and_foreign_files_are_refused(saved, tmp_path):
         (lambda spec, tensors: spec.update(classes=7), "'fc.* has shape .*8.*, its net expects .*7"),
         (lambda spec, tensors: tensors.pop("fc.bias"), "1 weights are missing, first 'fc.bias'"),
         (lambda spec, tensors: tensors.update(extra=torch.zeros(1)), "its net has no weight 'extra'"),
-        (lambda spec, tensors: spec.update(format=2), "format 2, this Facelet reads 1"),
+        (lambda spec, tensors: spec.update(format=2), "format 2, this version of Facelet reads 1"),
         (lambda spec, tensors: spec.update(colour=3), "damaged at 'colour'"),
         (lambda spec, tensors: spec.update(size="big"), "damaged at 'size'"),
         (lambda spec, tensors: spec.update(size=10**9), "size is 1000000000"),
@@ -124,13 +124,13 @@ def test_files_that_do_not_fit_their_spec_are_refused(saved, change, said):
 
 def test_a_net_of_another_spec_is_not_saved(saved, tmp_path):
     other = nets.resolve("shufflenet-v2", classes=8)
-    with pytest.raises(FaceletError, match="other layers than its spec"):
+    with pytest.raises(FaceletError, match="layers differ from those its spec builds"):
         nets.save(saved[0], other, tmp_path / "wrong.safetensors")
     assert not (tmp_path / "wrong.safetensors").exists()
 
 
 def test_a_wider_classifier_is_not_taken_for_a_cut(saved, tmp_path):
-    with pytest.raises(FaceletError, match="'fc' has 8 outputs, its spec names 7 classes"):
+    with pytest.raises(FaceletError, match="'fc' has 8 outputs, its spec has 7 classes"):
         nets.save(saved[0], replace(saved[1], classes=7), tmp_path / "wrong.safetensors")
 
 

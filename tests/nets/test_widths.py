@@ -126,7 +126,7 @@ def test_removed_layers_are_refused():
     spec = nets.resolve("resnet18", classes=8, width=0.125)
     net = spec.build()
     net.layer4 = net.layer4[:1]
-    with pytest.raises(FaceletError, match=r"other layers than its spec builds, first at 'layer4\.1"):
+    with pytest.raises(FaceletError, match=r"layers differ from those its spec builds, first at 'layer4\.1"):
         changed_widths(net, spec)
 
 

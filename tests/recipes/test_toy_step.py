@@ -55,7 +55,7 @@ class Rename(Step):
 
 @pytest.fixture
 def toy_step(monkeypatch) -> type[Rename]:
-    monkeypatch.setitem(STEPS._things, "rename", Rename)
+    monkeypatch.setitem(STEPS._entries, "rename", Rename)
     monkeypatch.setattr(Rename, "runs", [])
     return Rename
 

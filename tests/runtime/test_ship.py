@@ -79,7 +79,7 @@ def test_files_that_do_not_fit(ship, tiny, shelf, make_model, make_info, tmp_pat
     assert ship(tmp_path / "whole.onnx", "expression-fp32").name == "expression-fp32"
     (shelf / "expression-fp32.onnx").unlink()
     (tmp_path / "text.onnx").write_text("text")
-    with pytest.raises(FaceletError, match="is not a whole ONNX file"):
+    with pytest.raises(FaceletError, match="is not a complete ONNX file"):
         ship(tmp_path / "text.onnx", "expression")
     untrue = make_model(tmp_path / "untrue.onnx", make_info(labels=("a", "b", "c")), weights=np.ones((1, 2)))
     with pytest.raises(FaceletError, match="its metadata"):

@@ -225,6 +225,6 @@ def test_metadata_that_does_not_fit_the_graph_is_refused(light, tmp_path):
     info = model_file.read(made.onnx)
     model_file.write(onnx.load(made.onnx), info.model_copy(update={"exits": None}), tmp_path / "silent.onnx")
     model_file.write(onnx.load(before.onnx), info, tmp_path / "boast.onnx")
-    for name, said in (("silent", "says that it has one answer"), ("boast", "says that it stops early")):
+    for name, said in (("silent", "describes a model with one output"), ("boast", "describes an early-exit model")):
         with pytest.raises(FaceletError, match=said):
             Model.load(tmp_path / f"{name}.onnx")

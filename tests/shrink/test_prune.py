@@ -211,8 +211,8 @@ def test_nets_that_cannot_be_cut_are_refused_by_the_plan(faces, large, monkeypat
     vit = nets.resolve("timm/vit_tiny_patch16_224", classes=8, size=16)
     with pytest.raises(FaceletError, match="small: timm/vit_tiny_patch16_224 cannot be pruned: its weight"):
         step(ratio=0.5).plan(faces, {"large": vit})
-    bare = {**NETS._things, "bare": lambda *given: _without_norms(NETS["resnet18"](*given, **NET))}
-    monkeypatch.setattr(NETS, "_things", bare)
+    bare = {**NETS._entries, "bare": lambda *given: _without_norms(NETS["resnet18"](*given, **NET))}
+    monkeypatch.setattr(NETS, "_entries", bare)
     with pytest.raises(FaceletError, match="score bn reads batch norms, and bare has none; try l2"):
         step(ratio=0.5, score="bn").plan(faces, {"large": nets.resolve("bare", classes=8, size=16)})
 

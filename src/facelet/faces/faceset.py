@@ -1,4 +1,4 @@
-"""Faces in memory: pixels, labels, votes, identities, groups and splits, with the protocol they make.
+"""Faces in memory: pixels, labels, votes, identities, groups and splits, with their protocol.
 
 >>> faces = load("toy?faces=200", size=48)
 >>> faces.images.shape, faces.split("test").images.dtype
@@ -22,11 +22,11 @@ from facelet.io import pixels
 
 SPLITS = ("train", "val", "test")
 PER_FACE = ("images", "labels", "splits", "names", "votes", "identities", "groups", "agreement", "synthetic")
-"""The fields of a FaceSet that have one entry a face."""
+"""The fields of a FaceSet with one entry per face."""
 HASHED = 1024
-"""Faces that are hashed at once."""
+"""Number of faces hashed at once."""
 KEPT = 4
-"""Selections of a set that are kept: training, validation and test faces, and one more."""
+"""Number of cached selections of a set: training, validation and test faces, and one more."""
 
 
 @dataclass
@@ -38,18 +38,21 @@ class FaceSet:
         labels: int64 (N,), index into ``classes``; -1 where a face has no label.
         splits: int8 (N,), index into SPLITS.
         names: str (N,), unique, stable between machines: a relative path or a row id.
-        classes: label names in label order; () where faces have no labels but identities, or nothing.
-        source: name of the source that made it.
-        votes: float32 (N, K), annotators' votes as shares that sum to 1, zeros where nobody has voted; or None.
-        agreement: float32 (N,), share of all the annotators of a face who chose its label, or None. Votes for no
-            class at all count here ("unknown"), not in ``votes``.
-        identities: int64 (N,), who it is, -1 unknown, or None.
-        groups: int64 (N,), faces of one group never belong in two splits (subject, clip), or None.
-        synthetic: bool (N,), which faces a net made, or None for none. They are training faces, or this raises.
-        rule, notes: see Protocol.
-        licence: of the data, one line, carried into model files.
-        margin: share of YuNet's box, or of ArcFace's square where they are aligned, added on each side: how a model that is
-            trained on them cuts photos.
+        classes: label names in label order; () for faces without labels.
+        source: name of the source.
+        votes: float32 (N, K), annotators' votes as shares that sum to 1, zeros for faces without votes; or None.
+        agreement: float32 (N,), share of all annotators of a face who chose its label, or None. It counts votes for no
+            class ("unknown"), ``votes`` does not.
+        identities: int64 (N,), number of the person, -1 unknown, or None.
+        groups: int64 (N,), number of the group (subject, clip), or None. Faces of one group must be in the same split.
+        synthetic: bool (N,), which faces were generated, or None if none. Only training faces may be synthetic.
+        rule: see Protocol.
+        notes: see Protocol.
+        licence: licence of the data, one line, copied to model files.
+        margin: share of YuNet's box, or of ArcFace's square for aligned faces, added on each side. A model trained on these
+            faces crops photos with the same margin.
+
+    Raises FaceletError when the fields do not fit together.
     """
 
     images: NDArray[np.uint8]
@@ -85,7 +88,7 @@ class FaceSet:
             raise FaceletError(f"{self.source}: a split is outside 0..{len(SPLITS) - 1}")
         if self.synthetic is not None and self.splits[self.synthetic].any():
             raise FaceletError(
-                f"{self.source}: synthetic faces are in val or test, where nothing can be measured with them"
+                f"{self.source}: synthetic faces are in val or test; only training faces may be synthetic"
             )
 
     def __len__(self) -> int:
@@ -101,10 +104,10 @@ class FaceSet:
         return int(self.images.shape[3])
 
     def take(self, index: NDArray[Any]) -> FaceSet:
-        """The faces that ``index`` (integers or a mask) selects, in its order.
+        """The faces selected by ``index`` (integers or a mask), in its order.
 
-        Faces that lie together are not copied, so that a split of a memory-mapped set stays on disk. Other selections are copies;
-        the last KEPT of them are kept, because every step of a run asks for the same ones.
+        A contiguous range is a view, so a split of a memory-mapped set stays on disk. Other selections are copies; the last KEPT
+        of them are cached, because every step of a run selects the same faces.
         """
         chosen = np.flatnonzero(index) if index.dtype == bool else index
         together = len(chosen) > 0 and chosen[0] >= 0 and bool((np.diff(chosen) == 1).all())
@@ -112,18 +115,18 @@ class FaceSet:
             return self._at(slice(int(chosen[0]), int(chosen[-1]) + 1))
         key = hashlib.blake2b(np.ascontiguousarray(chosen, np.int64).data, digest_size=16).digest()
         taken = self._selections.pop(key, None) or self._at(chosen)
-        self._selections[key] = taken  # the newest last
+        self._selections[key] = taken  # most recent last
         while len(self._selections) > KEPT:
             del self._selections[next(iter(self._selections))]
         return taken
 
     def _at(self, rows: slice | NDArray[Any]) -> FaceSet:
         values = {name: getattr(self, name) for name in PER_FACE}
-        some: dict[str, Any] = {name: None if value is None else value[rows] for name, value in values.items()}
-        return replace(self, **some)
+        selected: dict[str, Any] = {name: None if value is None else value[rows] for name, value in values.items()}
+        return replace(self, **selected)
 
     def split(self, name: str) -> FaceSet:
-        """The faces of one split. Raises FaceletError when it has none."""
+        """The faces of one split. Raises FaceletError when the split is empty."""
         index = np.flatnonzero(self.splits == SPLITS.index(name))
         if not len(index):
             here = [split for split in SPLITS if self.has(split)]
@@ -166,19 +169,19 @@ class FaceSet:
         return Protocol(self.source, self.rule, self.classes, counts, split_hash, self.notes)
 
     def fitted(self, size: int, channels: int, margin: float | None = None) -> FaceSet:
-        """The same faces at ``size`` pixels, in ``channels`` (1 grey, 3 RGB), framed with ``margin``; None: as they are."""
+        """The faces at ``size`` pixels, in ``channels`` (1 grey, 3 RGB), with ``margin``; None keeps their margin."""
         after = self.margin if margin is None else margin
         images = pixels.fitted(self.images, size, channels, self.margin, after)
         return self if images is self.images else replace(self, images=images, margin=after)
 
 
 def annotator_agreement(faces: FaceSet) -> float | None:
-    """How often one annotator, drawn by chance, gives a face its label: a line to draw beside every accuracy.
+    """Mean share of annotators who agree with the label, a reference value for accuracies; None if the set has none.
 
-    None where the set does not say. 0.785 on FERPlus's test faces under the majority rule.
+    0.785 on FERPlus's test faces under the majority rule.
     """
     return float(faces.agreement.mean(dtype=np.float64)) if faces.agreement is not None and len(faces) else None
 
 
 Source = Callable[..., FaceSet]
-"""``source(path: str, *, size: int | None, channels: int | None, **options) -> FaceSet``; None: its own."""
+"""``source(path: str, *, size: int | None, channels: int | None, **options) -> FaceSet``; None: the source's own value."""

@@ -1,10 +1,10 @@
-"""Where faces come from: the registries of sources, and ``load``, which reads one by its written form.
+"""The registries of face sources, and ``load``, which reads a source by its written form.
 
 >>> load("ferplus:ferplus.zip?rule=majority", size=48)
->>> load({"source": "ferplus", "path": "ferplus.zip", "rule": "majority", "size": 48})  # as a recipe writes it
->>> load_pairs("lfw:lfw_112.zip")  # pairs of faces, to measure verification on
+>>> load({"source": "ferplus", "path": "ferplus.zip", "rule": "majority", "size": 48})  # as in a recipe
+>>> load_pairs("lfw:lfw_112.zip")  # verification pairs
 
-A ``?`` in a path would be taken for the start of the options: rename such a file.
+Paths must not contain ``?``, which starts the options.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from facelet.faces.pairset import PairSet, PairSource
 from facelet.registry import Registry
 
 SOURCES: Registry[Source] = Registry("face source")
-"""``source(path, *, size=None, channels=None, **options) -> FaceSet``; options come in the types of their defaults.
+"""``source(path, *, size=None, channels=None, **options) -> FaceSet``; options are converted to the types of their defaults.
 
-A source that reads no path gives ``path`` a default.
+A source that reads no path has a default for ``path``.
 """
 
 PAIRS: Registry[PairSource] = Registry("source of pairs")
-"""``source(path, *, size=None, channels=None, **options) -> PairSet``, likewise."""
+"""``source(path, *, size=None, channels=None, **options) -> PairSet``, with the same conventions."""
 
 MAX_SIZE = 4096
-Made = TypeVar("Made", FaceSet, PairSet)
+Faces = TypeVar("Faces", FaceSet, PairSet)
 
 
 def parse_source(text: str) -> tuple[str, str, dict[str, str]]:
-    """``"ferplus:a.zip?rule=votes"`` to ``("ferplus", "a.zip", {"rule": "votes"})``.
+    """Splits ``"ferplus:a.zip?rule=votes"`` into ``("ferplus", "a.zip", {"rule": "votes"})``.
 
     Raises FaceletError for an option without ``=``.
     """
@@ -50,37 +50,39 @@ def parse_source(text: str) -> tuple[str, str, dict[str, str]]:
 def load(
     source: str | Mapping[str, Any], *, size: int | None = None, channels: int | None = None, **options: Any
 ) -> FaceSet:
-    """The faces of a source, at ``size`` pixels and in ``channels`` (1 grey, 3 RGB); None: as the source has them.
+    """Loads the faces of a source.
 
     Args:
         source: ``NAME[:PATH][?option=value&...]``, or a mapping of ``source``, ``path``, ``size``, ``channels`` and
-            options. ``margin`` is one of every source: cuts its faces closer or draws their edges out, see FaceSet.margin.
-        options: defaults for options that ``source`` does not give itself.
+            options. Every source has the option ``margin``, which crops closer or extends the edges, see FaceSet.margin.
+        size: side in pixels; None keeps the source's size.
+        channels: 1 (grey) or 3 (RGB); None keeps the source's channels.
+        **options: defaults for options that ``source`` does not set.
 
-    Raises FaceletError for an unknown source or option, and for whatever the source finds wrong with its files.
+    Raises FaceletError for an unknown source or option, and for missing or damaged files.
     """
-    name, path, given = _taken_apart(source)
+    name, path, given = _parts(source)
     if name not in SOURCES and name in PAIRS:
         raise FaceletError(
-            f"{name!r} has pairs of faces, which an identity model is measured on: facelet eval MODEL --faces {name}:PATH"
+            f"{name!r} has pairs of faces, for measuring identity models: facelet eval MODEL --faces {name}:PATH"
         )
     return _read(_reader(name, source), name, path, {"size": size, "channels": channels, **options, **given})
 
 
 def load_pairs(source: str | Mapping[str, Any], *, size: int | None = None, channels: int | None = None) -> PairSet:
-    """The pairs of a source, written as ``load`` takes it. Raises FaceletError likewise."""
-    name, path, given = _taken_apart(source)
+    """Loads the pairs of a source. Arguments and errors as ``load``."""
+    name, path, given = _parts(source)
     return _read(PAIRS[name], name, path, {"size": size, "channels": channels, **given})
 
 
 def has_pairs(source: str) -> bool:
-    """Whether a written source is one of pairs, by its name."""
+    """Whether the name of a written source is a source of pairs."""
     name = parse_source(source)[0]
     return name not in SOURCES and name in PAIRS
 
 
-def _taken_apart(source: str | Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
-    """Name, path and options of a source as it is typed or as a recipe writes it."""
+def _parts(source: str | Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    """Name, path and options of a source, from its written form or a recipe's mapping."""
     if not isinstance(source, Mapping):
         return parse_source(source)
     rest = dict(source)
@@ -88,8 +90,8 @@ def _taken_apart(source: str | Mapping[str, Any]) -> tuple[str, str, dict[str, A
     return name, str(rest.pop("path", None) or path), {**rest, **written}
 
 
-def _read(reader: Callable[..., Made], name: str, path: str, given: dict[str, Any]) -> Made:
-    """What ``reader`` makes of ``path`` under the options ``given``, which are looked through first."""
+def _read(reader: Callable[..., Faces], name: str, path: str, given: dict[str, Any]) -> Faces:
+    """Validates the options ``given``, reads ``path`` with ``reader`` and fits the faces to size, channels and margin."""
     valid = [p.name for p in inspect.signature(reader).parameters.values() if p.kind is p.KEYWORD_ONLY]
     valid.append("margin")
     for option in given:
@@ -104,29 +106,29 @@ def _read(reader: Callable[..., Made], name: str, path: str, given: dict[str, An
         raise FaceletError(f"channels={channels} should be 1 (grey) or 3 (RGB)")
     margin = _margin(given)
     options = {key: value for key, value in given.items() if key != "margin"}
-    # Before the faces are cut, a pixel is another share of them than afterwards.
+    # A margin is a share of the face, so the faces are cropped at their own size and resized afterwards.
     fixed = {"size": size if margin is None else None, "channels": channels}
-    made = reader(path or _path_default(reader), **{**_typed(reader, options), **fixed})
-    fitted: Made = made.fitted(size or made.size, channels or made.channels, margin)
-    larger = fitted.size > made.size
-    if larger or (margin is None and fitted.size < made.size):  # a pack, or another source of faces of one size
+    faces = reader(path or _path_default(reader), **{**_typed(reader, options), **fixed})
+    fitted: Faces = faces.fitted(size or faces.size, channels or faces.channels, margin)
+    larger = fitted.size > faces.size
+    if larger or (margin is None and fitted.size < faces.size):  # a pack, or another source of faces of one size
         how = "enlarged" if larger else "shrunk"
-        note = f"faces of {made.size} px, {how} to {fitted.size} px as asked (size={made.size} keeps them)"
+        note = f"faces of {faces.size} px, {how} to {fitted.size} px as asked (size={faces.size} keeps them)"
         return replace(fitted, notes=(*fitted.notes, note))
     return fitted
 
 
 def _reader(name: str, source: str | Mapping[str, Any]) -> Source:
-    """The function of a source. A bare path gets the hint that a source's name goes before it."""
+    """The function of a source. Raises FaceletError; for a bare path it says that a source's name must precede it."""
     if name not in SOURCES and isinstance(source, str) and Path(source).expanduser().exists():
         kind = "pack" if source.endswith(".pack") else "folder"
         others = ", ".join(f"{other}:" for other in SOURCES if other != kind and _path_default(SOURCES[other]) is None)
-        raise FaceletError(f"say what {source!r} is: {kind}:{source} (or {others})")
+        raise FaceletError(f"{source!r} has no source name, expected {kind}:{source} (or {others})")
     return SOURCES[name]
 
 
 def _path_default(reader: Callable[..., Any]) -> Any:
-    """What a source takes for a path that is not given; None where it needs one."""
+    """The default of a source's path; None when the path is required."""
     default = next(iter(inspect.signature(reader).parameters.values())).default
     return None if default is inspect.Parameter.empty else default
 
@@ -149,7 +151,7 @@ def _whole_number(given: Mapping[str, Any], name: str) -> int | None:
 
 
 def _typed(reader: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as what the source's defaults are (int, float, bool or str), whether typed as text or in a recipe."""
+    """Options, from text or a recipe, converted to the types of the source's defaults (int, float, bool or str)."""
     defaults = {p.name: p.default for p in inspect.signature(reader).parameters.values()}
     return {name: _converted(name, value, defaults[name]) for name, value in given.items()}
 

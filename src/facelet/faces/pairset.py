@@ -1,13 +1,13 @@
-"""Pairs of faces, of one person or of two: what verification is measured on.
+"""Pairs of faces, of the same or different people, for measuring verification.
 
 >>> pairs = load_pairs("lfw:lfw_112.zip")
 >>> len(pairs), pairs.images.shape, int(pairs.same.sum()), pairs.folds.max() + 1
 (6000, (7701, 112, 112, 3), 3000, 10)
 
-Its folds are how it is measured: a threshold is chosen on the other folds. It is no training set and has no splits.
+Each fold is measured with a threshold chosen on the other folds. A PairSet is not for training and has no splits.
 
-``draw_pairs`` draws pairs of people who were not trained on, to choose a threshold without the test set. Faces of one person come
-from one source and have more in common than the person, so these figures are optimistic: compare models with them, quote others.
+``draw_pairs`` draws pairs of people outside the training set, to choose a threshold without the test set. Faces of one person come
+from one source and share more than the person, so these figures are optimistic: use them to compare models, not as results.
 """
 
 from __future__ import annotations
@@ -35,13 +35,15 @@ class PairSet:
         images: uint8 (N, H, W, C), C is 1 (grey) or 3 (RGB).
         names: str (N,), unique, "Name/Name_0001.jpg".
         pairs: int64 (P, 2), indices into ``images``.
-        same: bool (P,), whether both are one person.
+        same: bool (P,), whether both faces are of the same person.
         folds: int64 (P,), 0 to F - 1; every fold has pairs of both kinds.
-        source, rule, notes: see Protocol.
-        licence: of the data, one line.
+        source: see Protocol.
+        rule: see Protocol.
+        notes: see Protocol.
+        licence: licence of the data, one line.
         margin: see FaceSet.
 
-    Raises FaceletError where these do not fit together.
+    Raises FaceletError when the fields do not fit together.
     """
 
     images: NDArray[np.uint8]
@@ -67,11 +69,11 @@ class PairSet:
                 "should be (P, 2), (P,) and (P,)"
             )
         if count and not 0 <= self.pairs.min() <= self.pairs.max() < faces:
-            raise FaceletError(f"{self.source}: a pair names a face outside 0..{faces - 1}")
+            raise FaceletError(f"{self.source}: a pair has a face index outside 0..{faces - 1}")
         kinds = {(int(fold), bool(same)) for fold, same in zip(self.folds, self.same, strict=True)}
         if kinds != {(fold, same) for fold in range(self.fold_count) for same in (False, True)} or self.fold_count < 2:
             raise FaceletError(
-                f"{self.source}: there should be two folds or more, numbered from 0, with pairs of both kinds in each"
+                f"{self.source}: expected two folds or more, numbered from 0, with pairs of both kinds in each"
             )
 
     def __len__(self) -> int:
@@ -93,7 +95,7 @@ class PairSet:
 
     @property
     def protocol(self) -> Protocol:
-        """Pairs of both kinds are counted as two classes of one test split."""
+        """The protocol of the pairs; the two kinds are counted as two classes of a test split."""
         names = self.names.tolist()
         lines = sorted(
             f"{fold}/{names[first]}/{names[second]}/{int(same)}"
@@ -105,33 +107,33 @@ class PairSet:
         return Protocol(self.source, self.rule, KINDS, counts, split_hash, self.notes)
 
     def fitted(self, size: int, channels: int, margin: float | None = None) -> PairSet:
-        """The same faces at ``size`` pixels, in ``channels`` (1 grey, 3 RGB), framed with ``margin``; None: as they are."""
+        """The pairs with faces at ``size`` pixels, in ``channels`` (1 grey, 3 RGB), with ``margin``; None keeps their margin."""
         after = self.margin if margin is None else margin
         images = pixels.fitted(self.images, size, channels, self.margin, after)
         return self if images is self.images else replace(self, images=images, margin=after)
 
 
 PairSource = Callable[..., PairSet]
-"""``source(path: str, *, size: int | None, channels: int | None, **options) -> PairSet``; None: its own."""
+"""``source(path: str, *, size: int | None, channels: int | None, **options) -> PairSet``; None: the source's own value."""
 
 
 FOLDS = 10
 
 
 def draw_pairs(faces: FaceSet, count: int = 3000, seed: int = 0) -> PairSet:
-    """``count`` pairs of one person and as many of two, each once, in FOLDS folds; of one person fewer if there are no more.
+    """Draws up to ``count`` distinct same-person pairs and up to ``count`` different-person pairs, in FOLDS folds.
 
-    All possible pairs of one person are equally likely, and so are those of two. Raises FaceletError when ``faces`` do not say
-    who is who, or have fewer than FOLDS pairs of either kind.
+    All possible pairs of a kind are equally likely. Raises FaceletError when ``faces`` have no identities, or fewer than FOLDS
+    pairs of either kind.
     """
-    who = np.full(len(faces), -1) if faces.identities is None else faces.identities
+    identities = np.full(len(faces), -1) if faces.identities is None else faces.identities
     rng = np.random.default_rng(seed)
-    same = _of_one(who, count, rng)
-    different = _of_two(who, count, rng)
+    same = _same_pairs(identities, count, rng)
+    different = _different_pairs(identities, count, rng)
     if min(len(same), len(different)) < FOLDS:
         raise FaceletError(
             f"{faces.source}: {len(same)} pairs of one person and {len(different)} of two are too few; "
-            f"{FOLDS} of each are the least"
+            f"expected at least {FOLDS} of each"
         )
     return PairSet(
         images=faces.images,
@@ -147,31 +149,31 @@ def draw_pairs(faces: FaceSet, count: int = 3000, seed: int = 0) -> PairSet:
     )
 
 
-def _of_one(who: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """(n, 2): pair k of a person with m faces is (i, j), i < j, counted row by row."""
-    people, sizes = np.unique(who[who >= 0], return_counts=True)
+def _same_pairs(identities: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """(n, 2) same-person pairs; pair k of a person with m faces is (i, j), i < j, counted row by row."""
+    people, sizes = np.unique(identities[identities >= 0], return_counts=True)
     ends = np.cumsum(sizes * (sizes - 1) // 2)
     total = int(ends[-1]) if len(ends) else 0
     chosen = np.sort(rng.choice(total, min(count, total), replace=False))
     person = np.searchsorted(ends, chosen, side="right")
     pairs = []
     for number in np.unique(person):
-        members = np.flatnonzero(who == people[number])
+        members = np.flatnonzero(identities == people[number])
         first, second = np.triu_indices(len(members), 1)
         rows = chosen[person == number] - (ends[number] - len(first))
         pairs.append(np.stack([members[first[rows]], members[second[rows]]], 1))
     return np.concatenate(pairs) if pairs else np.zeros((0, 2), np.int64)
 
 
-def _of_two(who: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """(n, 2): drawn again until there are ``count``, or until hardly any new ones come."""
-    known = np.flatnonzero(who >= 0)
-    found: set[tuple[int, int]] = set()
+def _different_pairs(identities: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """(n, 2) different-person pairs, drawn repeatedly until there are ``count`` distinct ones, at most 20 times."""
+    known = np.flatnonzero(identities >= 0)
+    pairs: set[tuple[int, int]] = set()
     for _ in range(20 if len(known) else 0):
         drawn = np.sort(rng.choice(known, (2 * count, 2)), axis=1)
-        drawn = drawn[who[drawn[:, 0]] != who[drawn[:, 1]]]
+        drawn = drawn[identities[drawn[:, 0]] != identities[drawn[:, 1]]]
         for pair in map(tuple, drawn.tolist()):
-            if len(found) == count:
+            if len(pairs) == count:
                 break
-            found.add(pair)
-    return np.array(sorted(found), np.int64).reshape(-1, 2)
+            pairs.add(pair)
+    return np.array(sorted(pairs), np.int64).reshape(-1, 2)

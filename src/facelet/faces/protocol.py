@@ -1,6 +1,6 @@
-"""What a number means: source, rule, classes, exact counts and a hash of the split.
+"""The protocol of a measurement: source, rule, classes, exact counts and a hash of the split.
 
-Two results with different protocols refuse to be compared.
+Comparing two results with different protocols raises an error.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from typing import Any
 from facelet.errors import FaceletError
 
 FACES = "faces"
-"""What faces without classes are counted under."""
+"""Key in ``counts`` for faces without classes."""
 
 SHOWN = 4
-"""Differences that an error names."""
+"""Number of differences listed in an error."""
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """Where faces came from and how they were split.
+    """Source and split of a set of faces.
 
     Attributes:
-        source: name of the face source, "ferplus".
-        rule: how labels were decided, "majority"; "" when the source has only one way.
+        source: name of the face source, such as "ferplus".
+        rule: how labels were decided, such as "majority"; "" when the source has only one rule.
         classes: label names in label order.
         counts: split -> class -> number of faces; splits without faces are absent. Without classes: split -> FACES -> number.
         split_hash: SHA-256 over the sorted "split/name/label" lines, first 16 hex digits.
-        notes: warnings that belong to every number made with it, such as "leaky: ...". They describe and do not identify:
-            neither the hash nor a comparison reads them.
+        notes: warnings that apply to every figure with this protocol, such as "leaky: ...". They are not part of the hash or of
+            comparisons.
     """
 
     source: str
@@ -43,11 +43,11 @@ class Protocol:
 
     @property
     def hash(self) -> str:
-        """Eight hex digits that stand for the protocol, but for its notes, in tables."""
+        """Eight hex digits that identify the protocol, without its notes, in tables."""
         return _digest({**self.to_json(), "notes": []})
 
     def has_hash(self, value: str) -> bool:
-        """Whether ``value`` is this protocol's hash, today's or the one of earlier versions, which covered the notes."""
+        """Whether ``value`` is this protocol's hash, in the current form or that of earlier versions, which included the notes."""
         return value in (self.hash, _digest(self.to_json()))
 
     def total(self, split: str) -> int:
@@ -60,18 +60,18 @@ class Protocol:
         return f"{self.source}{rule}{classes}, {sizes} [{self.hash}]"
 
     def require_same(self, other: Protocol) -> None:
-        """Raises FaceletError, naming what differs, unless both protocols are the same."""
-        mine, theirs = self._identity(), other._identity()
-        different = [key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
+        """Raises FaceletError with the differences unless both protocols are the same."""
+        left, right = self._identity(), other._identity()
+        different = [key for key in {**left, **right} if left.get(key) != right.get(key)]
         if different:
-            listed = "; ".join(f"{key}: {mine.get(key)!r} and {theirs.get(key)!r}" for key in different[:SHOWN])
+            listed = "; ".join(f"{key}: {left.get(key)!r} and {right.get(key)!r}" for key in different[:SHOWN])
             more = f"; and {len(different) - SHOWN} more" * (len(different) > SHOWN)
             raise FaceletError(
                 f"results under different protocols cannot be compared: {self} and {other} differ in {listed}{more}"
             )
 
     def _identity(self) -> dict[str, Any]:
-        """What makes two protocols the same, flat, so that a difference can be named: no notes."""
+        """The fields that identify a protocol, without notes, as a flat mapping."""
         value = self.to_json()
         counts = {
             f"{split} faces of {name}": number for split, row in value["counts"].items() for name, number in row.items()
@@ -83,15 +83,15 @@ class Protocol:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Protocol:
-        """Raises FaceletError when ``value``, which may come out of anybody's file, is none."""
+        """The protocol from JSON. Raises FaceletError when ``value`` is not a protocol."""
         try:
             classes, notes = tuple(map(str, value["classes"])), tuple(map(str, value.get("notes", ())))
             counts = {
-                str(split): {str(name): int(n) for name, n in some.items()} for split, some in value["counts"].items()
+                str(split): {str(name): int(n) for name, n in row.items()} for split, row in value["counts"].items()
             }
             texts = {key: str(value[key]) for key in ("source", "rule", "split_hash")}
         except (AttributeError, KeyError, TypeError, ValueError):
-            raise FaceletError(f"a protocol is damaged, or none: {str(value)[:100]}") from None
+            raise FaceletError(f"damaged protocol: {str(value)[:100]}") from None
         return cls(**texts, classes=classes, counts=counts, notes=notes)
 
 

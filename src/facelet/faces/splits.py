@@ -1,9 +1,9 @@
-"""Splits for faces that come without one: stratified by class, decided by hashes of names, so equal on every machine.
+"""Splits for faces without given splits: stratified by class and decided by hashes of names, so equal on every machine.
 
 >>> splits = split_by_name(names, labels, val=0.1, test=0.1)
 
-There is no seed to try until the figures please. Faces added later may move a few others to another split, and the
-split hash says so.
+There is no seed, so splits cannot be tuned for better figures. Adding faces may move a few others to another split, which changes
+the split hash.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def split_by_name(
     classes: Sequence[str],
     groups: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int8]:
-    """Splits int8 (N,), index into SPLITS, with ``val`` and ``test`` shares of every class; no group falls in two.
+    """Splits int8 (N,), index into SPLITS, with ``val`` and ``test`` shares of every class and each group in a single split.
 
-    A group of -1 is a face by itself. Without groups every class has a face in each split that has a share. Raises
-    FaceletError for shares outside 0..1 and for a class, or for groups, too few to share out.
+    A face with group -1 is its own group. Without groups every class has a face in each split with a positive share. Raises
+    FaceletError for shares outside 0..1, and for classes with too few faces or too few groups to split.
     """
     shares = np.array([1 - val - test, val, test])
     if not (np.isfinite(shares).all() and (shares >= 0).all() and shares[0] > 0):
@@ -51,11 +51,11 @@ def split_by_name(
     return _by_group(names, labels, shares, np.where(groups < 0, alone, groups))
 
 
-def split_people(people: Sequence[str], who: NDArray[np.int64], *, val: float) -> NDArray[np.int8]:
-    """Splits int8 (N,) for an open set: a share ``val`` of the people, decided by their names' hashes, is validation.
+def split_people(people: Sequence[str], identities: NDArray[np.int64], *, val: float) -> NDArray[np.int8]:
+    """Splits int8 (N,) for an open set: a share ``val`` of the people, chosen by their names' hashes, is validation.
 
-    ``who`` (N,) is whose each face is, index into ``people``. Nobody is in two splits. Raises FaceletError for a share
-    outside 0..1 and when a split would have fewer than two people, among whom nobody can be told from another.
+    ``identities`` (N,) is each face's person, index into ``people``. Each person is in one split. Raises FaceletError for a share
+    outside 0..1, and when a split would have fewer than two people.
     """
     if not 0 <= val < 1:
         raise FaceletError(f"share val={val} should be at least 0 and less than 1")
@@ -66,11 +66,11 @@ def split_people(people: Sequence[str], who: NDArray[np.int64], *, val: float) -
         )
     splits = np.zeros(len(people), np.int8)
     splits[hash_order(people)[:count]] = SPLITS.index("val")
-    return splits[who]
+    return splits[identities]
 
 
 def hash_order(names: Sequence[str]) -> NDArray[np.int64]:
-    """The order (N,) of ``names`` by their SHA-256: random to the eye, equal everywhere."""
+    """The order (N,) of ``names`` by their SHA-256: pseudo-random, and the same on every machine."""
     return np.argsort([hashlib.sha256(name.encode()).hexdigest() for name in names], kind="stable")
 
 
@@ -81,8 +81,8 @@ def _by_face(
     order = hash_order(names)
     wanted = [number for number in (1, 2) if shares[number] > 0]
     by_label = order[np.argsort(labels[order], kind="stable")]
-    found, starts = np.unique(labels[by_label], return_index=True)
-    for label, members in zip(found, np.split(by_label, starts[1:]), strict=True):
+    present, starts = np.unique(labels[by_label], return_index=True)
+    for label, members in zip(present, np.split(by_label, starts[1:]), strict=True):
         if len(members) <= len(wanted):
             raise FaceletError(
                 f"class {classes[label]!r} has {len(members)} face{'s' if len(members) > 1 else ''}, too few for "
@@ -100,14 +100,14 @@ def _by_face(
 def _by_group(
     names: Sequence[str], labels: NDArray[np.int64], shares: NDArray[np.float64], groups: NDArray[np.int64]
 ) -> NDArray[np.int8]:
-    """Large groups first, each into the split that it brings closest to its share of every class."""
-    found, member = np.unique(groups, return_inverse=True)
+    """Assigns groups, largest first, to the split whose class shares they bring closest to the target."""
+    distinct, member = np.unique(groups, return_inverse=True)
     needed = int((shares > 0).sum())
-    if len(found) < needed:
-        raise FaceletError(f"{len(found)} groups cannot be shared out among {needed} splits")
-    counts = np.zeros((len(found), int(labels.max()) + 1))
+    if len(distinct) < needed:
+        raise FaceletError(f"{len(distinct)} groups cannot be distributed over {needed} splits")
+    counts = np.zeros((len(distinct), int(labels.max()) + 1))
     np.add.at(counts, (member, labels), 1)
-    first_name = np.full(len(found), "", object)
+    first_name = np.full(len(distinct), "", object)
     for row in sorted(range(len(names)), key=lambda row: names[row], reverse=True):
         first_name[member[row]] = names[row]
     order = hash_order(first_name.tolist())
@@ -115,7 +115,7 @@ def _by_group(
     target = np.outer(shares, counts.sum(axis=0))
     scale = np.maximum(target, 1)
     have = np.zeros_like(target)
-    given = np.zeros(len(found), np.int8)
+    assigned = np.zeros(len(distinct), np.int8)
     open_splits = np.flatnonzero(shares > 0)
     for position, group in enumerate(order):
         empty = [number for number in open_splits if not have[number].any()]
@@ -123,6 +123,6 @@ def _by_group(
         before = ((have - target) / scale)[choices] ** 2
         after = ((have + counts[group] - target) / scale)[choices] ** 2
         best = choices[int((after - before).sum(axis=1).argmin())]
-        given[group] = best
+        assigned[group] = best
         have[best] += counts[group]
-    return given[member]
+    return assigned[member]

@@ -1,1 +1,1 @@
-"""Reading and writing: files that are never half written, pixels, image headers."""
+"""Reading and writing: atomic file writes, pixels, image headers."""

@@ -1,4 +1,4 @@
-"""Files: found with a hint, read within a limit, and written beside and renamed, so a torn file never carries a real name."""
+"""Files: checked paths with a hint for misspelled names, reads with a size limit, and atomic writes."""
 
 from __future__ import annotations
 
@@ -16,41 +16,42 @@ from typing import Any
 from facelet.errors import FaceletError, nearest
 
 LISTED = 2000
-"""Names of a folder that are looked through for the nearest one."""
+"""Largest number of names in a folder that are searched for the nearest."""
 
 
 def existing(path: str | Path, kind: str = "file or folder") -> Path:
-    """``path``, else with ~ expanded. Raises FaceletError, with the nearest name beside it, when there is nothing there.
+    """``path``, or ``path`` with ~ expanded, whichever exists.
 
-    The nearest name is never that of a link which leads nowhere.
+    Raises FaceletError, with the nearest name in the same folder, when neither exists. Broken links are never suggested.
     """
-    place, beside = Path(path), None
+    place, similar = Path(path), None
     try:
         if place.exists() or (place := place.expanduser()).exists():
             return place
         for link in (Path(path), place):
             if link.is_symlink():
-                raise FaceletError(f"{path} is a link to {str(link.readlink())!r}, where there is nothing")
+                raise FaceletError(f"{path} is a link to {str(link.readlink())!r}, which does not exist")
         if place.parent.is_dir():
             with os.scandir(place.parent) as entries:
                 there = (entry.name for entry in islice(entries, LISTED) if os.path.exists(entry))
-                beside = nearest(place.name, there)
-    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: ~ of nobody
+                similar = nearest(place.name, there)
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: ~ of an unknown user
         raise FaceletError(f"cannot look into {path}: {getattr(error, 'strerror', None) or error}") from None
-    guess = f", did you mean {str(place.parent / beside)!r}?" if beside else ""
+    guess = f", did you mean {str(place.parent / similar)!r}?" if similar else ""
     raise FaceletError(f"no {kind} {str(path)!r}{guess}")
 
 
 def read_bytes(path: str | Path, limit: int) -> bytes:
-    """A file's bytes. Raises FaceletError for what is missing, no regular file (a pipe would hang) or beyond ``limit``."""
+    """A file's bytes.
+
+    Raises FaceletError when it is missing, not a regular file (reading a pipe would hang) or larger than ``limit`` bytes.
+    """
     try:
-        found = os.stat(path)
-        if not stat.S_ISREG(found.st_mode):
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
             raise FaceletError(f"{path} is not a file")
-        if found.st_size > limit:
-            raise FaceletError(
-                f"{path}: {found.st_size:,} bytes are more than the {limit >> 20:,} MiB that Facelet reads"
-            )
+        if status.st_size > limit:
+            raise FaceletError(f"{path} has {status.st_size:,} bytes, more than Facelet's limit of {limit >> 20:,} MiB")
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:
         raise FaceletError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
@@ -58,10 +59,10 @@ def read_bytes(path: str | Path, limit: int) -> bytes:
 
 @contextmanager
 def writing(path: str | Path) -> Iterator[Path]:
-    """Yields a path beside ``path`` to write to; renames it to ``path`` when the block ends well, deletes it otherwise.
+    """Atomic write: yields a temporary path in the same folder, renamed to ``path`` on success and deleted on an exception.
 
-    A file that is replaced keeps its mode. Raises FaceletError when the disk is full, the folder cannot be written, or
-    ``path`` is a folder or a device.
+    A replaced file's mode is kept. Raises FaceletError when the disk is full, the folder is not writable, or ``path`` is a
+    folder or a device.
     """
     target = Path(path)
     try:
@@ -69,7 +70,7 @@ def writing(path: str | Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         replaced = target.exists()
         if replaced and not target.is_file():
-            raise FaceletError(f"cannot write {target}: there is something that is no regular file")
+            raise FaceletError(f"cannot write {target}: it exists and is not a regular file")
         os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         if replaced:
             beside.chmod(target.stat().st_mode & 0o777 | 0o600)
@@ -87,16 +88,18 @@ def writing(path: str | Path) -> Iterator[Path]:
 
 
 def write_text(path: str | Path, text: str) -> None:
+    """Writes UTF-8 text atomically; raises as ``writing``."""
     with writing(path) as beside:
         beside.write_text(text, encoding="utf-8")
 
 
 def write_json(path: str | Path, value: Any) -> None:
+    """Writes JSON atomically; raises as ``writing``."""
     write_text(path, json.dumps(value, indent=1, sort_keys=False) + "\n")
 
 
 def read_json(path: str | Path) -> Any:
-    """Raises FaceletError when the file is missing or is not JSON."""
+    """The parsed value of a JSON file. Raises FaceletError when the file is missing or is not JSON."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:

@@ -1,9 +1,9 @@
-"""HEIC and HEIF photos, which phones take, by pillow-heif where the extra `heic` has installed it.
+"""Decodes HEIC and HEIF photos with pillow-heif (the extra `heic`).
 
->>> decode(Path("phone.heic").read_bytes()).shape
+>>> decode(Path("phone.heic").read_bytes(), "phone.heic", most_pixels=200_000_000).shape
 (3024, 4032, 3)
 
-OpenCV reads no HEIC. libheif, which pillow-heif brings, turns a photo upright itself.
+OpenCV does not read HEIC. libheif, which pillow-heif contains, already turns photos upright.
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ SUFFIXES = (".heic", ".heif", ".hif")
 
 
 def installed() -> bool:
+    """Whether pillow-heif is installed."""
     return find_spec("pillow_heif") is not None
 
 
 def how_to_read() -> str:
-    """What to type so that HEIC is read."""
+    """Hint with the command that installs HEIC support."""
     return f"to read HEIC: {install_command(EXTRA)}"
 
 
 def decode(data: bytes, name: str, most_pixels: int) -> NDArray[np.uint8]:
-    """RGB, or RGBA where it may be transparent, uint8 (H, W, 3 or 4), upright.
+    """Decodes a photo to upright RGB, or RGBA when it has an alpha channel: uint8 (H, W, 3 or 4).
 
-    Raises FaceletError, beginning with ``name``, for more than ``most_pixels`` and for what libheif cannot read.
+    Raises FaceletError, beginning with ``name``, for more than ``most_pixels`` pixels and for data that libheif cannot read.
     """
     import pillow_heif
 
@@ -44,11 +45,11 @@ def decode(data: bytes, name: str, most_pixels: int) -> NDArray[np.uint8]:
         width, height = opened.size
         if width * height > most_pixels:
             raise FaceletError(
-                f"{name}: {width} x {height} pixels are more than the {most_pixels // 10**6} million that Facelet reads"
+                f"{name} has {width} x {height} pixels, more than Facelet's limit of {most_pixels // 10**6} million"
             )
         picture = opened.to_pillow()
     except FaceletError:
         raise
-    except Exception as error:  # pillow-heif passes on errors of several classes
-        raise FaceletError(f"{name}: the HEIC file is damaged, or of a rare kind ({error})") from None
+    except Exception as error:  # pillow-heif raises several classes
+        raise FaceletError(f"{name}: the HEIC file is damaged or of an unsupported kind ({error})") from None
     return np.asarray(picture.convert("RGBA" if "A" in picture.getbands() else "RGB"))

@@ -1,13 +1,13 @@
-"""An image's header: format, size, orientation and whether the file is whole, read without decoding a pixel.
+"""Parses an image's header: format, size, orientation and whether the file is complete, without decoding pixels.
 
-The formats' specifications: ITU T.81 (JPEG), W3C PNG, RFC 9649 (WebP), GIF89a, TIFF 6.0, BMP, Netpbm, ISO 23008-12 (AVIF).
-A decoder asked for a 30-gigapixel PNG of 40 kB allocates first and fails later, and OpenCV fills what is missing of a
-JPEG with grey and says nothing; ``pixels.decode`` therefore asks here first.
+Specifications of the formats: ITU T.81 (JPEG), W3C PNG, RFC 9649 (WebP), GIF89a, TIFF 6.0, BMP, Netpbm, ISO 23008-12 (AVIF).
+``pixels.decode`` checks the header first because a decoder allocates memory for a 30-gigapixel PNG of 40 kB before it fails, and
+because OpenCV fills the missing part of a truncated JPEG with grey without an error.
 
 >>> parse(Path("photo.jpg").read_bytes())
 ImageHeader(format='JPEG', width=910, height=1137, orientation=1, alpha=False, whole=True)
 
-``whole`` is a claim about the container (its end is there), not about every bit inside: damage in the middle passes.
+``whole`` only means that the end of the container is present; damage in the middle is not detected.
 """
 
 from __future__ import annotations
@@ -29,13 +29,15 @@ TURNS = {(0, 1): 2, (2, None): 3, (0, 0): 4, (1, 0): 5, (3, None): 6, (3, 0): 7,
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """What the first bytes of an image promise.
+    """Properties of an image file.
 
     Attributes:
-        width, height: in pixels, as stored (before ``orientation``); 0 when not known.
+        format: name of the format, as "JPEG".
+        width: in pixels, as stored (before ``orientation``); 0 when unknown.
+        height: as ``width``.
         orientation: EXIF 1-8, 1 is upright.
-        alpha: it may have transparent pixels.
-        whole: the file goes on to its end.
+        alpha: whether it may have transparent pixels.
+        whole: whether the end of the file is present.
     """
 
     format: str
@@ -47,7 +49,7 @@ class ImageHeader:
 
 
 def parse(data: bytes) -> ImageHeader | None:
-    """The header of an image file; None for what is in none of the formats of ``READERS`` or breaks off inside its header."""
+    """The header of an image file; None when its format is not in ``READERS`` or its header is incomplete."""
     for magic, reader in READERS.items():
         if data.startswith(magic):
             try:
@@ -84,7 +86,7 @@ def _jpeg(data: bytes) -> ImageHeader | None:
         elif marker == 0xE1 and data[at + 4 : at + 10] == b"Exif\0\0":
             orientation = _exif_orientation(data[at + 10 : at + 2 + length])
         elif marker in (0xDA, 0xD9):
-            # Inside the scans 0xFF is always stuffed, so the first FFD9 after here is the end; what follows is not ours.
+            # Inside the scans 0xFF is always stuffed, so the first FFD9 is the end of the image; later bytes are ignored.
             return ImageHeader("JPEG", width, height, orientation, whole=data.find(b"\xff\xd9", at) >= 0)
         at += 2 + length
 
@@ -142,7 +144,7 @@ def _bmp(data: bytes) -> ImageHeader:
         width, height, _, bits, compression = unpack_from("<iiHHI", data, 18)
     width, height = abs(width), abs(height)
     expected = offset + (width * bits + 31) // 32 * 4 * height if compression in (0, 3) else 0
-    # The fourth byte of a 32-bit BMP is alpha to some writers and padding (0) to most: it is not believed.
+    # The fourth byte of a 32-bit BMP is alpha for a few writers and padding (0) for most: it is ignored.
     return ImageHeader("BMP", width, height, whole=len(data) >= expected)
 
 
@@ -168,13 +170,13 @@ def _gif(data: bytes) -> ImageHeader:
 def _tiff(data: bytes) -> ImageHeader:
     try:
         tags = dict(_ifd(data, (WIDTH, HEIGHT, EXTRA_SAMPLES, *STRIPS, *TILES), MAX_STRIPS))
-    except StructError:  # the directory usually stands behind the pixels
+    except StructError:  # the directory usually follows the pixels
         return ImageHeader("TIFF", whole=False)
     starts, sizes = (tags.get(strips) or tags.get(tiles) or () for strips, tiles in zip(STRIPS, TILES, strict=True))
     whole = bool(starts) and max(map(sum, zip(starts, sizes, strict=False)), default=0) <= len(data)
     alpha = any(extra in (1, 2) for extra in tags.get(EXTRA_SAMPLES, ()))
     width, height = (tags.get(tag, (0,))[0] for tag in (WIDTH, HEIGHT))
-    # Orientation stays 1: OpenCV turns a TIFF upright whatever it is asked (seen in 4.12 and 5.0).
+    # Orientation stays 1: OpenCV always turns a TIFF upright, whatever the flags (4.12 and 5.0).
     return ImageHeader("TIFF", width, height, alpha=alpha, whole=whole)
 
 
@@ -183,10 +185,10 @@ def _pnm(data: bytes) -> ImageHeader | None:
     gap = rb"(?:\s|#[^\n]*\n)+"
     deep = data[1:2] not in b"14"
     numbers = [rb"(\d{1,9})", rb"(\d{1,9})", *([rb"(\d{1,5})"] if deep else [])]
-    found = re.match(rb"P[1-6]" + b"".join(gap + number for number in numbers) + rb"\s", data[:4096])
-    if not found:
+    match = re.match(rb"P[1-6]" + b"".join(gap + number for number in numbers) + rb"\s", data[:4096])
+    if not match:
         return None
-    width, height, top = int(found[1]), int(found[2]), int(found[3]) if deep else 1
+    width, height, top = int(match[1]), int(match[2]), int(match[3]) if deep else 1
     samples = width * (3 if data[1:2] in b"36" else 1)
     if data[1:2] in b"123":
         need = samples * height
@@ -194,15 +196,15 @@ def _pnm(data: bytes) -> ImageHeader | None:
         need = samples * height * (2 if top > 255 else 1)
     else:
         need = (width + 7) // 8 * height
-    return ImageHeader("PNM", width, height, whole=len(data) - found.end() >= need)
+    return ImageHeader("PNM", width, height, whole=len(data) - match.end() >= need)
 
 
 def _isobmff(data: bytes) -> ImageHeader | None:
     if data[4:8] != b"ftyp" or data[8:12] not in (b"avif", b"avis"):
         return None
-    # Every item (grid tiles and the alpha plane too) has its own size box; the picture is the largest.
+    # Every item, including grid tiles and the alpha plane, has its own size box; the image is the largest.
     head = data[: 1 << 16]
-    sizes = [unpack_from(">II", head, found.end() + 4) for found in re.finditer(rb"ispe", head)]
+    sizes = [unpack_from(">II", head, match.end() + 4) for match in re.finditer(rb"ispe", head)]
     width, height = max(sizes, key=lambda size: size[0] * size[1])
     turn, mirror = head.find(b"irot"), head.find(b"imir")
     quarters, axis = (head[turn + 4] & 3 if turn >= 0 else 0), (head[mirror + 4] & 1 if mirror >= 0 else None)
@@ -210,13 +212,13 @@ def _isobmff(data: bytes) -> ImageHeader | None:
     while at + 8 <= len(data):
         (length,) = unpack_from(">I", data, at)
         if length < 8:
-            break  # 0 is "to the end of the file"; 64-bit lengths are for films
+            break  # 0 means "to the end of the file"; 1, a 64-bit length, is for videos
         at += length
     return ImageHeader("AVIF", width, height, TURNS.get((quarters, axis), 1), alpha=True, whole=at <= len(data))
 
 
 def _ifd(data: bytes, wanted: Collection[int], longest: int) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """The ``wanted`` tags, each once, with up to ``longest`` whole numbers, in a TIFF's first directory (EXIF is one too)."""
+    """The ``wanted`` integer tags of a TIFF's or EXIF block's first directory, each once, with up to ``longest`` values."""
     order = "<" if data[:2] == b"II" else ">"
     if data[:4] not in (b"II\x2a\0", b"MM\0\x2a"):
         return
@@ -234,7 +236,7 @@ def _ifd(data: bytes, wanted: Collection[int], longest: int) -> Iterator[tuple[i
 
 
 def _exif_orientation(exif: bytes) -> int:
-    """1-8; 1 for EXIF that is absent or broken: a photo is not refused for that."""
+    """Orientation 1-8; 1 when EXIF is missing or damaged, since such a photo is still readable."""
     try:
         orientation = next((values[0] for _, values in _ifd(exif, (ORIENTATION,), 1)), 1)
     except StructError:

@@ -1,9 +1,9 @@
-"""Pixels: decode safely, turn upright, change colour, resize. Here training and runtime treat an image the same way.
+"""Image decoding, orientation, colour conversion and resizing, shared by training and runtime.
 
->>> photo = read("photo.jpg")          # RGB uint8 (H, W, 3), upright, transparency laid on white
+>>> photo = read("photo.jpg")          # RGB uint8 (H, W, 3), upright, transparent pixels on white
 >>> resize(to_channels(photo, 1), 48)  # uint8 (48, 48, 1)
 
-16-bit images lose their lower eight bits, of an animation the first frame is read, colour profiles are not applied.
+16-bit images are reduced to their upper 8 bits, only the first frame of an animation is read, and colour profiles are not applied.
 HEIC needs the extra `heic`.
 """
 
@@ -25,24 +25,24 @@ MAX_BYTES = 512 * 2**20
 FORMATS = "JPEG, PNG, WebP, BMP, GIF, TIFF, PNM or AVIF"
 PNM = (".ppm", ".pgm", ".pbm", ".pnm")
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".avif", *PNM)
-"""How the names of files in these formats end; folders are searched for them."""
+"""File name suffixes of these formats, used to search folders."""
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
-os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")  # what OpenCV logs of a broken file, decode says in one line
+os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")  # decode reports a broken file itself, in one line
 
-import cv2 as opencv  # noqa: E402  (reads the two above when it is loaded)
+import cv2 as opencv  # noqa: E402  (reads the two variables above at import)
 
-cv2: Any = opencv  # its stubs call every result an array of any number
+cv2: Any = opencv  # its stubs type every result as an array of any number type
 
 Image = NDArray[np.uint8]
 
-# What EXIF orientation n asks for: (transpose first, then flip code for cv2.flip or None).
+# EXIF orientation -> (whether to transpose first, then flip code for cv2.flip or None).
 _UPRIGHT = {2: (False, 1), 3: (False, -1), 4: (False, 0), 5: (True, None), 6: (True, 1), 7: (True, -1), 8: (True, 0)}
 
 
 def decode(data: bytes, name: str = "image") -> Image:
-    """RGB uint8 (H, W, 3), upright by its EXIF orientation, transparent pixels laid on white.
+    """Decodes an image to RGB uint8 (H, W, 3), upright by its EXIF orientation, with transparent pixels on white.
 
-    Raises FaceletError, beginning with ``name``, for what is empty, not an image, cut short, or beyond MAX_PIXELS.
+    Raises FaceletError, beginning with ``name``, when the data is empty, not an image, cut short, or larger than MAX_PIXELS.
     """
     if not data:
         raise FaceletError(f"{name}: the file is empty")
@@ -53,30 +53,30 @@ def decode(data: bytes, name: str = "image") -> Image:
             photo = heic.decode(data, name, MAX_PIXELS)
             return photo if photo.shape[2] == 3 else _on_white(cv2.cvtColor(photo, cv2.COLOR_RGBA2BGRA), False)
         if other == "HEIC":
-            raise FaceletError(f"{name}: HEIC is not read yet; {heic.how_to_read()}")
-        hint = f"{other} is not read; convert it first" if other else "not a readable image"
+            raise FaceletError(f"{name}: HEIC support is not installed; {heic.how_to_read()}")
+        hint = f"{other} is not supported; convert it first" if other else "not a readable image"
         raise FaceletError(f"{name}: {hint} (expected {FORMATS})")
     if header.width * header.height > MAX_PIXELS:
         size = f"{header.width} x {header.height}"
-        raise FaceletError(f"{name}: {size} pixels are more than the {MAX_PIXELS // 10**6} million that Facelet reads")
+        raise FaceletError(f"{name} has {size} pixels, more than Facelet's limit of {MAX_PIXELS // 10**6} million")
     if not header.whole:
         raise FaceletError(f"{name}: the {header.format} file is cut short; copy or download it again")
     image = _decode(data, header)
     if image is None:
-        raise FaceletError(f"{name}: the {header.format} file is damaged, or of a rare kind that OpenCV does not read")
+        raise FaceletError(f"{name}: the {header.format} file is damaged, or of a kind that OpenCV does not support")
     return _upright(image, header.orientation)
 
 
 def read(path: str | Path) -> Image:
-    """``decode`` of a file. Raises FaceletError also for what is not a file, and for one beyond MAX_BYTES."""
+    """Reads and decodes an image file. Raises FaceletError as ``decode``, and when it is no file or larger than MAX_BYTES."""
     return decode(read_bytes(path, MAX_BYTES), str(path))
 
 
 def of_array(array: Any, what: str, expected: str = "uint8 of (height, width, 1) or (height, width, 3)") -> Image:
-    """uint8 (H, W, C) of an array of (H, W) or (H, W, C). Raises FaceletError, naming ``what``, for any other."""
+    """Converts an array of (H, W) or (H, W, C) to uint8 (H, W, C). Raises FaceletError, naming ``what``, for anything else."""
     if hasattr(array, "read"):
         raise FaceletError(
-            f"{what} is an open file ({type(array).__name__}); expected {expected}; give its bytes: .read() it, opened as binary"
+            f"{what} is an open file ({type(array).__name__}); expected {expected}; pass its bytes: open it as binary and .read()"
         )
     try:
         image = np.asarray(array)
@@ -92,7 +92,7 @@ def of_array(array: Any, what: str, expected: str = "uint8 of (height, width, 1)
 
 
 def to_channels(image: Image, channels: int) -> Image:
-    """(H, W, 1 or 3) to (H, W, ``channels``); grey is ITU-R BT.601 luma."""
+    """Converts (H, W, 1 or 3) to (H, W, ``channels``); grey is ITU-R BT.601 luma."""
     if image.shape[2] == channels:
         return image
     if channels == 1:
@@ -101,7 +101,7 @@ def to_channels(image: Image, channels: int) -> Image:
 
 
 def resize(image: Image, size: int) -> Image:
-    """(H, W, C) to (size, size, C): area averaging when shrinking, bilinear when growing. Its name: "area-linear"."""
+    """Resizes (H, W, C) to (size, size, C) by area averaging when shrinking, bilinearly when growing ("area-linear")."""
     if image.shape[:2] == (size, size):
         return image
     kernel = cv2.INTER_AREA if min(image.shape[:2]) > size else cv2.INTER_LINEAR
@@ -109,9 +109,9 @@ def resize(image: Image, size: int) -> Image:
 
 
 def reframed(image: Image, before: float, after: float) -> Image:
-    """Of a square (S, S, C) that shows ``before`` of a face's box on each side, the square that shows ``after``.
+    """Changes the margin of a square face crop (S, S, C) from ``before`` to ``after``, both as shares of the face's box.
 
-    Its middle, or, where it would show more, the square with its edges drawn out, as a crop of a photo that ends there.
+    A smaller margin takes the centre; a larger one repeats the edge pixels, as in a crop that reaches past the photo's border.
     """
     side = len(image)
     more = max(1, round(side * (1 + 2 * after) / (1 + 2 * before))) - side
@@ -123,18 +123,18 @@ def reframed(image: Image, before: float, after: float) -> Image:
 
 
 def fitted(images: Image, size: int, channels: int, before: float = 0.0, after: float = 0.0) -> Image:
-    """Squares (N, S, S, C) as (N, size, size, channels), ``reframed`` first where ``before`` and ``after`` differ."""
+    """Converts squares (N, S, S, C) to (N, size, size, channels), ``reframed`` first if ``before`` and ``after`` differ."""
     if (size, channels, after) == (*images.shape[2:], before):
         return images
-    made = np.empty((len(images), size, size, channels), np.uint8)
+    resized = np.empty((len(images), size, size, channels), np.uint8)
     for number, image in enumerate(images):
         framed = image if after == before else reframed(image, before, after)
-        made[number] = resize(to_channels(framed, channels), size)
-    return made
+        resized[number] = resize(to_channels(framed, channels), size)
+    return resized
 
 
 def _decode(data: bytes, header: image_header.ImageHeader) -> Image | None:
-    """RGB as stored, or None. Turning is left to ``_upright``: OpenCV's own differs between formats and versions."""
+    """RGB as stored, or None on failure. ``_upright`` turns it: OpenCV's own turning differs between formats and versions."""
     buffer = np.frombuffer(data, np.uint8)
     try:
         if header.alpha:
@@ -147,9 +147,9 @@ def _decode(data: bytes, header: image_header.ImageHeader) -> Image | None:
 
 
 def _on_white(bgra: NDArray, premultiplied: bool) -> Image:
-    """(H, W, 4) BGRA of 8 or 16 bits to RGB on white: 255 - (255 - colour) * alpha, without wide temporaries.
+    """Blends (H, W, 4) BGRA of 8 or 16 bits on white: 255 - (255 - colour) * alpha, without wide temporaries.
 
-    Colours of an 8-bit TIFF arrive multiplied by alpha already (libtiff does it): colour + 255 - alpha.
+    libtiff premultiplies the colours of an 8-bit TIFF by alpha: then it is colour + 255 - alpha.
     """
     if bgra.dtype == np.uint16:
         bgra = (bgra >> 8).astype(np.uint8)

@@ -1,7 +1,7 @@
-"""What is minimised, as pure functions. Each gives one value a face, (N,), so that faces can be masked and weighted.
+"""Loss functions. Each returns one value per face, (N,), so that faces can be masked and weighted.
 
-``HARD`` has those of logits and targets, both (N, K), which a recipe may name as its ``loss`` beside torch's cross-entropy, "ce".
-Identities have losses of their own, of cosines and labels: those in ``losses.margin``.
+``HARD`` holds the losses of logits and targets, both (N, K), that a recipe may name as its ``loss`` besides torch's cross-entropy
+("ce"). Losses for identities take cosines and labels: see ``losses.margin``.
 """
 
 from collections.abc import Callable

@@ -1,9 +1,10 @@
-"""The losses of CycleGAN: least squares against a discriminator, and what a face should come back as. Zhu et al.,
-https://arxiv.org/abs/1703.10593; least squares: Mao et al., https://arxiv.org/abs/1611.04076
+"""The losses of CycleGAN: least-squares adversarial loss and cycle consistency.
+
+Zhu et al., https://arxiv.org/abs/1703.10593; least squares: Mao et al., https://arxiv.org/abs/1611.04076
 
 >>> adversarial(discriminator(fake), real=True).mean() + 10 * distance(back, faces).mean()
 
-A low adversarial loss says that one discriminator is fooled, and not that the faces are good.
+A low adversarial loss only shows that this discriminator is fooled, not that the faces are good.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from torch import Tensor
 
 
 def adversarial(scores: Tensor, real: bool) -> Tensor:
-    """Mean squared difference of a face's patch scores (N, 1, H, W) to 1 (``real``) or 0. Returns (N,)."""
+    """Mean squared difference between patch scores (N, 1, H, W) and 1 (``real``) or 0. Returns (N,)."""
     return (scores.float() - float(real)).square().flatten(1).mean(1)
 
 
 def distance(faces: Tensor, others: Tensor) -> Tensor:
-    """Mean absolute difference of two faces' pixels, both (N, C, S, S). Returns (N,)."""
+    """Mean absolute pixel difference of two batches of faces (N, C, S, S). Returns (N,)."""
     return (faces - others).abs().flatten(1).mean(1)

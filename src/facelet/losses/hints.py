@@ -1,9 +1,11 @@
-"""Distillation of features: hint (FitNets, https://arxiv.org/abs/1412.6550), attention maps (Zagoruyko & Komodakis,
-https://arxiv.org/abs/1612.03928) and relations between faces (RKD, Park et al., https://arxiv.org/abs/1904.05068).
+"""Distillation losses between features.
+
+Hint (FitNets, https://arxiv.org/abs/1412.6550), attention maps (Zagoruyko & Komodakis, https://arxiv.org/abs/1612.03928) and
+relations between faces (RKD, Park et al., https://arxiv.org/abs/1904.05068).
 
 >>> loss = hint(regressor(student_embedding), teacher_embedding).mean()
 
-Hints in the middle of a net can hurt when the two architectures differ; the pooled feature is the safe place.
+Hints on intermediate maps can reduce accuracy when the two architectures differ; the pooled feature is the safe choice.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ def attention(student: Tensor, teacher: Tensor) -> Tensor:
     """Mean squared difference of the normalised maps mean_c(F^2).
 
     Args:
-        student, teacher: (N, C, H, W), channels and sizes of their own; the larger is pooled to the smaller.
+        student: (N, C, H, W); channels and sizes may differ from the teacher's, the larger map is pooled to the smaller.
+        teacher: (N, C, H, W).
 
     Returns (N,).
     """
@@ -39,10 +42,11 @@ def attention(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def rkd_distance(student: Tensor, teacher: Tensor) -> Tensor:
-    """Huber loss between the two nets' distances of every pair of faces, each net's in units of its mean distance.
+    """Huber loss between the two nets' distances of every pair of faces, each divided by the net's mean distance.
 
     Args:
-        student, teacher: embeddings (N, D), (N, E); N at least 2.
+        student: embeddings (N, D), N at least 2.
+        teacher: embeddings (N, E).
 
     Returns (N,): the mean over pairs with face i.
     """
@@ -53,14 +57,14 @@ def rkd_distance(student: Tensor, teacher: Tensor) -> Tensor:
 def rkd_angle(student: Tensor, teacher: Tensor) -> Tensor:
     """Huber loss between the two nets' cosines of the angle at face i between faces j and k.
 
-    Costs N^3 memory. Args and return as ``rkd_distance``, N at least 3.
+    Uses O(N^3) memory. Arguments and return value as ``rkd_distance``, with N at least 3.
     """
     _require_several(student, 3, "rkd's angles")
     return smooth_l1_loss(_angles(student), _angles(teacher), reduction="none").mean((1, 2))
 
 
 def _distances(embedding: Tensor) -> Tensor:
-    """(N, N) distances divided by their mean over distinct pairs; 0 on the diagonal, where a root has no gradient."""
+    """(N, N) distances divided by their mean over distinct pairs; masked to 0 on the diagonal, where a root has no gradient."""
     n = len(embedding)
     squares = embedding.square().sum(1)
     apart = ~torch.eye(n, dtype=torch.bool, device=embedding.device)
@@ -69,7 +73,7 @@ def _distances(embedding: Tensor) -> Tensor:
 
 
 def _angles(embedding: Tensor) -> Tensor:
-    """(N, N, N): cosine at i between j - i and k - i, 0 where two of the three are one face."""
+    """(N, N, N): cosine at i between j - i and k - i; 0 where j or k equals i."""
     directions = normalize(embedding[None, :, :] - embedding[:, None, :], dim=2)
     return directions @ directions.transpose(1, 2)
 

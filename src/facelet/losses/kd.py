@@ -1,10 +1,11 @@
-"""Distillation of logits: kd (Hinton et al., https://arxiv.org/abs/1503.02531) and dkd (Zhao et al., decoupled,
-https://arxiv.org/abs/2203.08679).
+"""Distillation losses between logits: kd and decoupled kd.
+
+kd: Hinton et al., https://arxiv.org/abs/1503.02531; dkd: Zhao et al., https://arxiv.org/abs/2203.08679
 
 >>> loss = kd(student_logits, teacher_logits, temperature=4.0).mean()
 
-With few classes a teacher that is almost always right says little beyond the label: expect less than on 100 classes,
-and sweep dkd's beta from 0.5 to 8, for its 8 was tuned on those.
+With few classes an accurate teacher adds little information to the label: expect smaller gains than on 100 classes, and sweep dkd's
+beta from 0.5 to 8, because the paper's 8 was tuned on 100 classes.
 """
 
 from __future__ import annotations
@@ -35,8 +36,12 @@ def dkd(
     """T^2 (alpha TCKD + beta NCKD): the target class against the rest, and the rest among themselves.
 
     Args:
-        student, teacher: logits (N, K), K at least 2.
+        student: logits (N, K), K at least 2.
+        teacher: logits (N, K).
         labels: int64 (N,), index of the target class.
+        alpha: weight of TCKD.
+        beta: weight of NCKD.
+        temperature: T.
 
     Returns (N,), in nats. log(1 - p_target) is a difference of logsumexps, finite even where p_target rounds to 1.
     """
@@ -48,9 +53,9 @@ def dkd(
 
 
 def _decoupled(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """log of (target, all others) as (N, 2), and log softmax of the others alone as (N, K - 1)."""
+    """Log probabilities of (target, all others), (N, 2), and log softmax over the others only, (N, K - 1)."""
     classes = logits.shape[1]
-    # Gathered rather than masked: a boolean index would make a GPU wait for its count.
+    # Gathered, not masked: a boolean index would synchronise the GPU to count its elements.
     others = logits.gather(1, (labels[:, None] + torch.arange(1, classes, device=labels.device)) % classes)
     both = torch.cat([logits.gather(1, labels[:, None]), torch.logsumexp(others, 1, keepdim=True)], dim=1)
     return log_softmax(both, 1), log_softmax(others, 1)

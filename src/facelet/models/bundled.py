@@ -1,11 +1,11 @@
-"""The models that come inside the package: which there are, and their files, each held to the hash it was released with.
+"""The models inside the package: their names, files and SHA-256 hashes.
 
->>> found("expression")         # a model that comes with Facelet
+>>> found("expression")         # a bundled model
 PosixPath('/home/me/.venv/lib/python3.13/site-packages/facelet/models/expression.onnx')
->>> found("student-int8.onnx")  # a file of one's own, which is used as it is
+>>> found("student-int8.onnx")  # any other path is returned as given
 PosixPath('student-int8.onnx')
 
-``models/models.json`` lists them; `python reproduce/ship.py MODEL.onnx NAME` writes it.
+The manifest ``models/models.json`` lists them; `python reproduce/ship.py MODEL.onnx NAME` writes it.
 """
 
 from __future__ import annotations
@@ -22,19 +22,22 @@ from facelet.io.files import existing, read_bytes, read_json
 FOLDER = Path(__file__).parent
 MANIFEST = "models.json"
 MAX_BYTES = 1 << 26
-"""Well above what a model in the package may have."""
+"""Upper limit for a bundled file, well above the size of any real one."""
 
 
 @dataclass(frozen=True)
 class BundledModel:
-    """A model that comes with Facelet, as the manifest has it.
+    """Manifest entry of a model that comes with Facelet.
 
     Attributes:
-        name: what users call it; the one that is named for its task is the task's default.
-        file: its name in FOLDER. sha256: of the file, in hex. bytes: its size.
+        name: public name. The model whose name equals its task is the default for that task.
+        file: file name in FOLDER.
+        task: "expression" or "identity".
+        sha256: hash of the file, in hex.
+        bytes: size of the file.
         description: one line.
-        twin: name of the same model in fp32; empty where there is none.
-        card: its page in the repository; empty where there is none.
+        twin: name of the same model in fp32, or empty.
+        card: its model card in the repository, or empty.
     """
 
     name: str
@@ -48,7 +51,7 @@ class BundledModel:
 
 
 def models() -> list[BundledModel]:
-    """All of them, by name. Raises FaceletError when the manifest is damaged."""
+    """All bundled models, in the manifest's order. Raises FaceletError when the manifest is damaged."""
     manifest = FOLDER / MANIFEST
     try:
         return [BundledModel(**entry) for entry in read_json(manifest)]
@@ -57,17 +60,17 @@ def models() -> list[BundledModel]:
 
 
 def default(task: str) -> Path | None:
-    """The file that answers where no model is given, that of the one named for its task; None while there is none.
+    """The default model file for a task (the bundled model of that name), or None when there is none.
 
-    A file of that name in the user's folder is not meant. Raises FaceletError as ``path_of`` does.
+    A file of that name in the working directory is ignored. Raises FaceletError as ``path_of`` does.
     """
     return path_of(task) if any(model.name == task for model in models()) else None
 
 
 def path_of(name: str) -> Path:
-    """A model's file, by its name in the manifest.
+    """The file of a bundled model.
 
-    Raises FaceletError for an unknown name, and for a file that is missing or has other bytes than it was released with.
+    Raises FaceletError for an unknown name, and for a file that is missing or whose hash differs from the manifest's.
     """
     known = {model.name: model for model in models()}
     if name not in known:
@@ -81,38 +84,38 @@ def path_of(name: str) -> Path:
         wrong = getattr(error, "strerror", None) or str(error)
     if wrong:
         raise FaceletError(
-            f"{path} is not the file that Facelet was released with ({wrong}); reinstall Facelet, or give a model of yours"
+            f"{path} is not the file that Facelet was released with ({wrong}); reinstall Facelet, or use your own model file"
         )
     return path
 
 
 def entry_of(path: str | Path) -> BundledModel | None:
-    """The manifest's line of a file inside the package; None for any other file."""
+    """The manifest entry of a file inside the package, or None for any other file."""
     place = Path(path)
     return next((model for model in models() if FOLDER / model.file == place), None)
 
 
 def twin_of(path: str | Path) -> str | None:
-    """Name of the fp32 twin of a model that comes with Facelet, by its file; None for any other file."""
+    """Name of the fp32 twin of a bundled model's file, or None for any other file."""
     entry = entry_of(path)
     return entry.twin or None if entry else None
 
 
 @lru_cache(maxsize=16)
 def _digest(path: Path, changed: int, size: int) -> str:
-    """Read anew only when the file has changed: `facelet.analyze` asks at each call."""
+    """SHA-256 in hex, cached until the file changes: `facelet.analyze` needs it at each call."""
     return hashlib.sha256(read_bytes(path, MAX_BYTES)).hexdigest()
 
 
 def found(model: str | Path) -> Path:
-    """The file of a model as users name it: an existing file, else the name of a model that comes with Facelet.
+    """Resolves a path or a bundled model's name to a file; an existing file takes precedence.
 
-    Raises FaceletError, with the nearest name, for what is neither, and as ``path_of`` does.
+    Raises FaceletError with the nearest name when ``model`` is neither, and as ``path_of`` does.
     """
     place, name = Path(model), str(model)
     if os.path.isfile(place):
         return place
-    names = [one.name for one in models()]
+    names = [entry.name for entry in models()]
     if name in names:
         return path_of(name)
     if place.name == name and nearest(name, names):

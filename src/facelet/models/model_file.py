@@ -1,6 +1,6 @@
-"""The model file: an ``.onnx`` whose metadata says all that is needed to use it honestly. The one place that knows its keys.
+"""Model files: ``.onnx`` files with Facelet's metadata.
 
-The metadata is one JSON document under the ONNX metadata key ``facelet``; ``ModelInfo`` is its schema.
+The metadata is a JSON document under the ONNX metadata key ``facelet``; ``ModelInfo`` is its schema.
 
 >>> info = read(Path("student-int8.onnx"))
 >>> info.labels, info.input.size
@@ -22,9 +22,9 @@ from facelet.models.self_test import SelfTest
 
 KEY = "facelet"
 FORMAT: Literal[2] = 2
-"""Of the metadata as it is written now."""
+"""Version of the metadata that ``write`` writes."""
 NEVER = 2.0
-"""A threshold that no probability reaches: a face stops at no exit before the deepest."""
+"""Exit threshold that no probability reaches: every face goes to the deepest exit."""
 MAX_BYTES = 1 << 30
 """A protobuf message cannot have more than 2 GB; a face model of 1 GB is a mistake or an attack."""
 TARGETS = {
@@ -32,11 +32,11 @@ TARGETS = {
     "vnni": "x86 with VNNI: 8-bit weights, which saturate on x86 without it",
     "arm64": "64-bit ARM: 8-bit weights, which saturate on x86 without VNNI",
 }
-"""What an int8 file may be made for."""
+"""Target processors of an int8 file, with their descriptions."""
 NO_PEOPLE = "says nothing about faces of people"
-"""Ends the protocol's note of a model that was trained on drawn faces."""
+"""End of the protocol note of a model that was trained on drawn faces."""
 MAX_CARD = 1 << 17
-"""Characters of a model card; ten times what one has."""
+"""Largest number of characters of a model card, ten times the usual length."""
 
 
 class _Frozen(BaseModel):
@@ -44,12 +44,15 @@ class _Frozen(BaseModel):
 
 
 class InputInfo(_Frozen):
-    """How a face becomes the network's input: crop, ``pixels.resize``, colour, (x / 255 - mean) / std, float32 NCHW."""
+    """Preprocessing of a face: crop, ``pixels.resize``, colour conversion, (x / 255 - mean) / std, float32 NCHW."""
 
     name: str = "images"
     size: int = Field(ge=8, le=1024, description="side in pixels")
     cut: int = Field(
-        0, ge=0, le=1024, description="side of the faces it learned from, where they were then brought to size"
+        0,
+        ge=0,
+        le=1024,
+        description="side of the training faces before they were resized to `size`; 0: the same as `size`",
     )
     channels: Literal[1, 3]
     mean: tuple[Annotated[float, Field(ge=-1e3, le=1e3)], ...]
@@ -64,7 +67,7 @@ class InputInfo(_Frozen):
 
     @property
     def cut_size(self) -> int:
-        """Side at which faces are cut out and read from sets, so that a net meets in use what it met in training."""
+        """Side in pixels at which faces are cropped and read from face sets: the same at inference as in training."""
         return self.cut or self.size
 
 
@@ -72,7 +75,7 @@ Align = Literal["box", "eyes", "five-points"]
 
 
 class CropInfo(_Frozen):
-    """How a face is cut from a photo: a square around the detector's box, or a five-point alignment to a template."""
+    """How a face is cropped from a photo: a square around the detector's box, or a five-point alignment to a template."""
 
     align: Align = "box"
     margin: float = Field(0.0, ge=-0.5, le=2.0, description="share of the box added on each side")
@@ -82,10 +85,14 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class ExitPoint(_Frozen):
-    """One setting of a model that stops early, as measured on validation faces.
+    """One speed setting of an early-exit model, measured on validation faces.
 
-    ``speed``: share of the possible savings, in MACs; ``threshold``: confidence at which a face stops; ``macs``: mean of a face;
-    ``shares`` of the faces that stop at each exit.
+    Attributes:
+        speed: share of the possible savings in MACs.
+        threshold: confidence at which a face stops.
+        val_accuracy: accuracy on validation faces.
+        macs: mean MACs for one face.
+        shares: share of the faces that stop at each exit.
     """
 
     speed: Share
@@ -96,7 +103,7 @@ class ExitPoint(_Frozen):
 
 
 class ExitInfo(_Frozen):
-    """The exits of a model that stops early: the threshold it was given, MACs up to each exit, and settings to choose from."""
+    """The exits of an early-exit model: default threshold, MACs up to each exit, and the measured speed settings."""
 
     threshold: Share
     macs: tuple[int, ...] = Field(min_length=2, max_length=64)
@@ -110,7 +117,7 @@ class ExitInfo(_Frozen):
         return self
 
     def at(self, speed: float) -> float:
-        """Threshold for a speed of 0 (always the deepest exit) to 1 (always the first), between the points in proportion."""
+        """Threshold for a speed of 0 (always the deepest exit) to 1 (always the first), interpolated between the points."""
         if not 0 <= speed <= 1:
             raise FaceletError(f"speed is {speed:g}, expected 0 (always the deepest exit) to 1 (always the first)")
         if speed == 0:
@@ -123,23 +130,21 @@ class ExitInfo(_Frozen):
 
 
 class ModelInfo(_Frozen):
-    """What a model file says about itself."""
+    """Metadata of a model file."""
 
-    format: Literal[1, 2] = Field(FORMAT, description="2 since files have a target and a self-test")
+    format: Literal[1, 2] = Field(FORMAT, description="version; 2 added the target and the self-test")
     task: Literal["expression", "identity"] = "expression"
     labels: tuple[str, ...]
     input: InputInfo
     crop: CropInfo = CropInfo()
     precision: Literal["fp32", "int8"] = "fp32"
-    target: str = Field(
-        "", description="processors that int8 is meant for, see TARGETS; empty where the file does not say"
-    )
-    selftest: SelfTest | None = Field(None, repr=False, description="golden faces and what a correct runtime answers")
+    target: str = Field("", description="target processors of an int8 file, see TARGETS; empty when not stated")
+    selftest: SelfTest | None = Field(None, repr=False, description="golden faces and their reference outputs")
     temperature: float = Field(1.0, ge=1e-3, le=1e3, description="divides the logits before softmax")
     threshold: float | None = Field(None, description="decision threshold, where the task has one")
-    exits: ExitInfo | None = Field(None, description="of a model that stops early")
+    exits: ExitInfo | None = Field(None, description="exits of an early-exit model")
     smallest: int = Field(
-        0, ge=0, description="photo pixels a side of a crop, below which it was not measured; 0: unsaid"
+        0, ge=0, description="smallest side in photo pixels of the crops it was measured on; 0: not stated"
     )
     params: int = Field(0, ge=0)
     macs: int = Field(0, ge=0, description="multiply-accumulates for one face")
@@ -160,36 +165,36 @@ class ModelInfo(_Frozen):
         if self.task == "expression" and not self.labels:
             raise ValueError("no labels")
         if len(set(self.labels)) < len(self.labels):
-            raise ValueError("a label is there twice")
+            raise ValueError("duplicate labels")
         if self.target and self.target not in TARGETS:
-            raise ValueError(f"target {self.target!r} is not known here; known are {', '.join(TARGETS)}")
+            raise ValueError(f"unknown target {self.target!r}; expected one of {', '.join(TARGETS)}")
         return self
 
     @property
     def measured_from(self) -> int:
-        """``smallest``; where the file does not say it the input size, below which a face is enlarged before the net sees it."""
+        """``smallest``, or the input size (below which faces are enlarged) when the file does not state it."""
         return self.smallest or self.input.size
 
 
 def parse(metadata: dict[str, str], name: str) -> ModelInfo:
-    """ModelInfo from an ONNX file's metadata. Raises FaceletError when it is absent or does not fit the schema."""
+    """ModelInfo from an ONNX file's metadata. Raises FaceletError when it is missing or does not match the schema."""
     if KEY not in metadata:
         raise FaceletError(
-            f"{name} has no Facelet metadata; a model file is made by `facelet run`, of somebody else's ONNX file by its step "
-            "`adopt`: {do: adopt, as: theirs, file: FILE, labels: ..., size: ..., mean: ..., std: ...}"
+            f"{name} has no Facelet metadata; `facelet run` writes model files, and its step `adopt` converts other ONNX "
+            "files: {do: adopt, as: theirs, file: FILE, labels: ..., size: ..., mean: ..., std: ...}"
         )
     try:
         return ModelInfo.model_validate_json(metadata[KEY])
     except ValidationError as error:
         if any(wrong["loc"] == ("format",) and wrong["input"] in range(FORMAT + 1, 1000) for wrong in error.errors()):
-            raise FaceletError(f"{name} was made by a later Facelet; upgrade Facelet to use it") from None
+            raise FaceletError(f"{name} was made by a later version of Facelet; upgrade Facelet to use it") from None
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
+        where = ".".join(map(str, first["loc"])) or "the top level"
         raise FaceletError(f"{name}: its Facelet metadata is damaged at {where!r}: {first['msg']}") from None
 
 
 def write(model: Any, info: ModelInfo, path: str | Path) -> None:
-    """Writes an ``onnx.ModelProto`` with ``info`` in its metadata, beside and renamed."""
+    """Writes an ``onnx.ModelProto`` with ``info`` in its metadata, atomically (see ``files.writing``)."""
     import onnx
 
     others = {entry.key: entry.value for entry in model.metadata_props if entry.key != KEY}
@@ -199,9 +204,10 @@ def write(model: Any, info: ModelInfo, path: str | Path) -> None:
 
 
 def read(path: str | Path) -> ModelInfo:
-    """What a model file says about itself, read without starting a session: a millisecond.
+    """Metadata of a model file, read in about a millisecond without an ONNX Runtime session.
 
-    Raises FaceletError when the file is missing, not ONNX or not ours. ``session.open_session`` also checks that it is true.
+    Raises FaceletError when the file is missing, is not ONNX or has no Facelet metadata. ``session.open_session`` also checks
+    that the graph matches the metadata.
     """
     return parse(metadata_of(content(path), path), str(path))
 
@@ -215,8 +221,8 @@ def content(path: str | Path) -> bytes:
 
 
 def metadata_of(data: bytes, path: str | Path) -> dict[str, str]:
-    """All of its metadata. Raises FaceletError when ``data`` is not a whole ONNX file."""
+    """All ONNX metadata of a file. Raises FaceletError when ``data`` is not a complete ONNX file."""
     try:
         return metadata(data)
     except ValueError as error:
-        raise FaceletError(f"{path} is not a whole ONNX file ({error})") from None
+        raise FaceletError(f"{path} is not a complete ONNX file ({error})") from None

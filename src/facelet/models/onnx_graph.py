@@ -1,10 +1,10 @@
-"""Reads the nodes and weights of an ONNX file without the ``onnx`` package, for checks that the runtime makes.
+"""Reads the nodes and weights of an ONNX file without the ``onnx`` package, for the runtime's checks.
 
 >>> for graph in graphs(Path("student-int8.onnx").read_bytes()):
 ...     print(len(graph.nodes), len(graph.weights))
 
-Field numbers are those of onnx.proto. Subgraphs (of If, Loop, ...) and functions are graphs of their own; weights of an outer
-graph are seen in its subgraphs, as ONNX has it.
+Field numbers are those of onnx.proto. Subgraphs (of If, Loop, ...) and functions are separate graphs; weights of an outer
+graph are visible in its subgraphs, as in ONNX.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ UINT8, INT8 = 2, 3
 
 @dataclass(frozen=True)
 class Weight:
-    """A tensor stored in the file: its element type (TensorProto.DataType), shape, and values where these are 8-bit integers."""
+    """A tensor stored in the file: its element type (TensorProto.DataType), shape and undecoded values."""
 
     data_type: int
     shape: tuple[int, ...]
@@ -31,7 +31,7 @@ class Weight:
     integers: memoryview = field(repr=False)
 
     def int8(self) -> NDArray[np.int8]:
-        """Values of an INT8 tensor, in its shape. Raises ValueError when there are not as many as the shape says."""
+        """Values of an INT8 tensor, in its shape. Raises ValueError when their number does not match the shape."""
         if len(self.raw):
             values = np.frombuffer(self.raw, np.int8)
         else:
@@ -53,14 +53,14 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """``weights``: initializers and values of Constant nodes by name, those of enclosing graphs included."""
+    """A graph of a model; ``weights``: initializers and Constant values by name, including those of enclosing graphs."""
 
     nodes: tuple[Node, ...]
     weights: Mapping[str, Weight]
 
 
 def graphs(data: bytes) -> Iterator[Graph]:
-    """Every graph of a model, the outermost first. Raises ValueError when ``data`` is not a whole protobuf message."""
+    """Every graph of a model, the outermost first. Raises ValueError when ``data`` is not a complete protobuf message."""
     for number, value in fields(memoryview(data)):
         if isinstance(value, memoryview):
             if number == 7:
@@ -70,7 +70,7 @@ def graphs(data: bytes) -> Iterator[Graph]:
 
 
 def _graphs(message: memoryview, outer: Mapping[str, Weight], node: int, tensor: int) -> Iterator[Graph]:
-    """A GraphProto or FunctionProto, which differ in the numbers of the fields of their nodes and weights."""
+    """Graphs of a GraphProto or FunctionProto; ``node`` and ``tensor`` are the field numbers of their nodes and weights."""
     weights, nodes, inner = dict(outer), list[Node](), list[memoryview]()
     for number, value in fields(message):
         if not isinstance(value, memoryview):
@@ -103,7 +103,7 @@ def _weight(message: memoryview) -> tuple[str, Weight]:
 
 
 def _node(message: memoryview, weights: dict[str, Weight], inner: list[memoryview]) -> Node:
-    """Adds a Constant's value to ``weights`` and subgraphs to ``inner``."""
+    """Parses a NodeProto; adds a Constant's value to ``weights`` and subgraphs to ``inner``."""
     text: dict[int, list[str]] = {1: [], 2: [], 3: [], 4: [], 7: []}
     integers: dict[str, int] = {}
     constants: list[Weight] = []

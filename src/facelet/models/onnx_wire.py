@@ -1,14 +1,14 @@
-"""Looks into an ONNX file without loading it: its metadata, and whether it would make the runtime open other files.
+"""Reads an ONNX file's metadata, and whether it refers to other files, with the standard library only.
 
-An ONNX file is one protobuf message. Fields that are not asked for are skipped by their length, so a file of any size is
-read in well under a millisecond a megabyte and with nothing but the standard library.
+An ONNX file is one protobuf message. Fields that are not needed are skipped by their length, so reading takes well under a
+millisecond per megabyte.
 Encoding: https://protobuf.dev/programming-guides/encoding; field numbers: onnx.proto of the ONNX project.
 
 >>> metadata(Path("student.onnx").read_bytes())["facelet"][:13]
 '{"format":1,"'
 
-Whatever is no whole message raises ValueError(BROKEN), in words for whoever has the file: offsets inside it help nobody there.
-It reads structure only: what it accepts may still be a graph that no runtime can run.
+Incomplete messages raise ValueError(BROKEN), without offsets, which would not help the user. Only the structure is read: an
+accepted file may still hold a graph that no runtime can run.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 BROKEN = "cut short or damaged"
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 
-# message -> field number -> message, for every path on which a tensor can lie
+# message -> field number -> message, for every path that leads to a tensor
 _INSIDE = {
     "model": {7: "graph", 20: "training", 25: "function"},
     "training": {1: "graph", 2: "graph"},
@@ -34,20 +34,20 @@ _EXTERNAL_DATA, _DATA_LOCATION = 13, 14
 
 
 def metadata(data: bytes) -> dict[str, str]:
-    """``ModelProto.metadata_props``. Raises ValueError when ``data`` is not a whole protobuf message."""
-    found = {}
+    """``ModelProto.metadata_props``. Raises ValueError when ``data`` is not a complete protobuf message."""
+    properties = {}
     for number, value in fields(memoryview(data)):
         if number == _METADATA and isinstance(value, memoryview):
             entry = {key: bytes(part) for key, part in fields(value) if isinstance(part, memoryview)}
             try:
-                found[entry.get(_KEY, b"").decode()] = entry.get(_VALUE, b"").decode()
+                properties[entry.get(_KEY, b"").decode()] = entry.get(_VALUE, b"").decode()
             except UnicodeDecodeError as error:
                 raise ValueError(BROKEN) from error
-    return found
+    return properties
 
 
 def has_external_data(data: bytes) -> bool:
-    """Whether any tensor, in any subgraph, keeps its values in another file. Raises ValueError as ``metadata`` does."""
+    """Whether any tensor, in any subgraph, has external data. Raises ValueError as ``metadata`` does."""
     waiting = [("model", memoryview(data))]
     while waiting:
         kind, message = waiting.pop()
@@ -60,7 +60,7 @@ def has_external_data(data: bytes) -> bool:
 
 
 def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """(field number, integer or bytes) of one message, in order. Raises ValueError when it breaks off or is no message."""
+    """(field number, integer or bytes) of one message, in order. Raises ValueError when it is incomplete or no message."""
     at = 0
     while at < len(message):
         tag, at = _varint(message, at)
@@ -91,7 +91,7 @@ def packed_varints(message: memoryview) -> list[int]:
 
 
 def field(number: int, value: int | bytes | str) -> bytes:
-    """One encoded field: an integer as a varint, bytes and text with their length. For small messages made by hand."""
+    """One encoded field: an integer as a varint, bytes and text with their length. For small hand-written messages."""
     if isinstance(value, int):
         return _encoded(number << 3 | VARINT) + _encoded(value)
     data = value.encode() if isinstance(value, str) else value

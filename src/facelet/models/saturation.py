@@ -1,9 +1,8 @@
-"""Whether an int8 model can saturate, and whether the kernels of this machine do.
+"""Checks whether an int8 model can saturate, and whether the kernels of this machine do.
 
-x86 processors without VNNI multiply 8-bit integers with VPMADDUBSW, which adds two u8 x s8 products in a saturating int16. Two
-weights of one output channel may meet there, so a file cannot saturate on any processor when, in every output channel,
-255 (|w1| + |w2|) <= 32767 for its two largest weights. VNNI, ARM and WebAssembly add in 32 bits. Which weights of a channel meet
-depends on the kernel; the two largest bound them all.
+x86 processors without VNNI multiply 8-bit integers with VPMADDUBSW, which adds two u8 x s8 products in a saturating int16. Any two
+weights of an output channel may be added there, depending on the kernel. A file therefore cannot saturate on any processor when
+255 (|w1| + |w2|) <= 32767 holds for the two largest weights of every output channel. VNNI, ARM and WebAssembly add in 32 bits.
 
 >>> risks(Path("student-int8.onnx").read_bytes())
 [Risk(node='conv_3', op='Conv', pair=254)]
@@ -24,7 +23,7 @@ from facelet.models.onnx_graph import INT8, Graph, Node, Weight, graphs
 from facelet.models.onnx_wire import field
 
 LARGEST_PAIR = 32767 // 255
-"""|w1| + |w2| of one output channel up to which no sum of two products leaves int16: 128."""
+"""Largest |w1| + |w2| of one output channel for which every sum of two products fits int16: 128."""
 FLOAT_OPS = {"Conv": 0, "ConvTranspose": 1, "Gemm": 1, "MatMul": -1, "Einsum": None}
 """Operators that runtimes compute in int8 when their inputs are dequantized -> axis of the output channels of their weights."""
 INT8_OPS = {
@@ -40,9 +39,9 @@ INT8_OPS = {
     "DynamicQuantizeLSTM": -1,
 }
 MOVING_OPS = ("Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Gather", "Concat")
-"""Operators that weights may pass on their way; afterwards the axis of the output channels is not known any more."""
+"""Operators that may reorder weights; after them the axis of the output channels is unknown."""
 PASSING_OPS = ("Relu", "Clip", "MaxPool", "AveragePool", "GlobalAveragePool", "Pad", "Split")
-"""Operators behind which a runtime may still compute in int8 what was dequantized before them."""
+"""Operators that a runtime may move a DequantizeLinear across, so that later nodes still run in int8."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,10 @@ class Risk:
     """A node that can saturate.
 
     Attributes:
-        node: its name, or the name of its first output. op: its type.
-        pair: the largest |w1| + |w2| in an output channel; up to LARGEST_PAIR is safe. 256, the largest there is, where the
-            weights are computed and not stored.
+        node: name of the node, or of its first output.
+        op: operator type.
+        pair: the largest |w1| + |w2| in an output channel; safe up to LARGEST_PAIR. 256, the maximum, when the weights are
+            computed and not stored.
     """
 
     node: str
@@ -64,27 +64,27 @@ class Risk:
 
 
 def risks(data: bytes) -> list[Risk]:
-    """Nodes of an ONNX file that can saturate, in the order of the graph; empty for a file that is safe everywhere.
+    """Nodes of an ONNX file that can saturate, in graph order; empty for a file that is safe on every processor.
 
-    Signed 8-bit weights count, stored or computed; unsigned ones are multiplied in 16 bits. Raises ValueError when ``data`` is not
-    a whole ONNX file.
+    Only signed 8-bit weights, stored or computed, can saturate; unsigned weights are multiplied in 16 bits. Raises ValueError
+    when ``data`` is not a complete ONNX file.
     """
     return [risk for risk in pairs(data) if risk.pair > LARGEST_PAIR]
 
 
 def pairs(data: bytes) -> list[Risk]:
-    """``risks`` of all nodes with signed 8-bit weights, the safe ones included."""
+    """A ``Risk`` for every node with signed 8-bit weights, including safe nodes."""
     return [risk for graph in graphs(data) for risk in _of_graph(graph)]
 
 
 def worst_pair(data: bytes) -> int:
-    """The largest pair of the file; 0 where nothing is computed in signed 8 bits."""
+    """The largest pair of a file; 0 when no node has signed 8-bit weights."""
     return max((risk.pair for risk in pairs(data)), default=0)
 
 
 @dataclass(frozen=True)
 class _Signed:
-    """A signed 8-bit value: its stored weights, None where it is computed; ``moved``: whether its axes are not those stored."""
+    """A signed 8-bit value: its stored weights (None if computed), and whether its axes were ``moved`` since."""
 
     weight: Weight | None
     moved: bool = False
@@ -96,7 +96,7 @@ def _of_graph(graph: Graph) -> Iterator[Risk]:
     }
     dequantized: dict[str, _Signed] = {}
     maps: set[str] = set()
-    """Names of dequantized maps: a layer whose maps are in float is computed in float, whatever its weights are stored in."""
+    """Names of dequantized activations: a layer with float activations runs in float, whatever the type of its weights."""
     for node in graph.nodes:
         if node.op == "QuantizeLinear":
             zero = graph.weights.get(node.inputs[2]) if len(node.inputs) > 2 else None
@@ -111,11 +111,11 @@ def _of_graph(graph: Graph) -> Iterator[Risk]:
             known = dequantized if node.op in FLOAT_OPS else signed
             if node.op in FLOAT_OPS and not maps & set(node.inputs):
                 continue
-            # Activations come first, and only signed weights meet unsigned activations in VPMADDUBSW.
-            found = [
+            # The first input holds activations; VPMADDUBSW multiplies unsigned activations by signed weights.
+            weights = [
                 known[name] for place, name in enumerate(node.inputs) if name in known and _counts(place, known[name])
             ]
-            if worst := max((_pair(value, node) for value in found), default=0):
+            if worst := max((_pair(value, node) for value in weights), default=0):
                 yield Risk(node.name or (node.outputs[0] if node.outputs else ""), node.op, worst)
         elif node.op in MOVING_OPS or node.op in PASSING_OPS:
             if maps & set(node.inputs):
@@ -131,7 +131,7 @@ def _counts(place: int, value: _Signed) -> bool:
 
 
 def _pair(value: _Signed, node: Node) -> int:
-    """The largest sum of two magnitudes in an output channel."""
+    """The largest sum of two weight magnitudes in an output channel."""
     weight = value.weight
     if weight is None:
         return 256
@@ -145,7 +145,7 @@ def _pair(value: _Signed, node: Node) -> int:
 
 
 def _largest_two(channels: NDArray[np.int16]) -> int:
-    """The largest sum of the two largest numbers of a row, (M, K) magnitudes; 0 when there are none."""
+    """The largest sum of a row's two largest magnitudes, over all rows of (M, K); 0 when there are none."""
     if not channels.size:
         return 0
     if channels.shape[1] == 1:
@@ -155,8 +155,10 @@ def _largest_two(channels: NDArray[np.int16]) -> int:
 
 @lru_cache(maxsize=1)
 def kernels_saturate() -> bool:
-    """Whether ONNX Runtime's int8 kernels on this machine add in saturating 16 bits. Asked of the runtime, not of the processor:
-    a convolution of 255s with 127s, whose exact answer is known. A millisecond, once a process.
+    """Whether ONNX Runtime's int8 kernels on this machine add in saturating 16 bits.
+
+    Runs a convolution of 255s with 127s, whose exact output is known, instead of reading CPU flags. Takes a millisecond, once per
+    process.
     """
     import onnxruntime
 
@@ -165,18 +167,18 @@ def kernels_saturate() -> bool:
     faces = np.full((1, CHANNELS, 4, 4), 255, np.uint8)
     try:
         session = onnxruntime.InferenceSession(_probe(), options, providers=["CPUExecutionProvider"], enable_fallback=0)
-        answer = session.run(None, {"x": faces})[0]
-    except Exception:  # ONNX Runtime raises its own classes; a runtime that cannot answer is not taken to be exact
+        output = session.run(None, {"x": faces})[0]
+    except Exception:  # ONNX Runtime raises its own classes; a runtime that fails is assumed to saturate
         return True
-    return bool((answer != EXACT).any())
+    return bool((output != EXACT).any())
 
 
 CHANNELS, EXACT = 32, 200
-"""Channels of the probe, and its answer where nothing saturates; with saturation it is 101."""
+"""Channels of the probe, and its output without saturation; with saturation the output is 101."""
 
 
 def _probe() -> bytes:
-    """An ONNX file: QLinearConv of 1 x 1 on CHANNELS channels, all weights 127, scaled so that its answers are all EXACT."""
+    """An ONNX file with one 1 x 1 QLinearConv on CHANNELS channels, all weights 127, scaled so that every output is EXACT."""
     products = 255 * 127 * CHANNELS
     tensors = [
         _tensor("one", 1, (), np.float32(1).tobytes()),
@@ -197,6 +199,6 @@ def _tensor(name: str, data_type: int, shape: tuple[int, ...], raw: bytes) -> by
 
 
 def _value(name: str) -> bytes:
-    """A ValueInfoProto: unsigned 8 bits, (1, CHANNELS, 4, 4)."""
+    """A ValueInfoProto: uint8, (1, CHANNELS, 4, 4)."""
     shape = b"".join(field(1, field(1, side)) for side in (1, CHANNELS, 4, 4))
     return field(1, name) + field(2, field(1, field(1, 2) + field(2, shape)))

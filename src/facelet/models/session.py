@@ -1,9 +1,9 @@
-"""Opens a model file as an ONNX Runtime session, and holds it to what it says about itself.
+"""Opens a model file as an ONNX Runtime session and checks it against its metadata.
 
 >>> session = open_session("student-int8.onnx", threads=1)
 
-A file that would answer otherwise than it was measured to is refused: int8 weights that saturate on this machine, and golden faces
-whose outputs are not those of the fp32 net.
+A file is refused when its outputs on this machine would differ from the measured ones: when its int8 weights saturate here, or when
+its outputs on the golden faces are not those of the fp32 net.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ if TYPE_CHECKING:
 
 
 def open_session(path: str | Path, threads: int = 0) -> onnxruntime.InferenceSession:
-    """An ONNX Runtime session on the CPU; ``threads`` 0 takes all cores.
+    """An ONNX Runtime session on the CPU; ``threads`` 0 uses all cores.
 
-    The file is read whole, given as bytes and refused when it keeps weights in other files, so a model cannot make the
-    runtime open anything else. Raises FaceletError when it is missing, damaged, not ours, or its graph is not what its
-    metadata says: one input (N, channels, size, size), one output (N, labels); of a model that stops early, a threshold that may be
-    given, and the exit that answered. Raises UnprovenModelError when it can saturate here or fails its self-test, but within
+    The runtime gets the file's bytes, and external data is refused, so a model cannot make the runtime open other files.
+
+    Raises FaceletError when the file is missing, damaged or has no Facelet metadata, or when its graph does not match its metadata:
+    one input (N, channels, size, size) and one output (N, labels); for an early-exit model also an optional input ``threshold`` and
+    an output ``exit``. Raises UnprovenModelError when the model can saturate on this machine or fails its self-test, except inside
     ``unproven_models_allowed``.
     """
     require_threads(threads)
@@ -47,13 +48,13 @@ def open_session(path: str | Path, threads: int = 0) -> onnxruntime.InferenceSes
     info = parse(metadata_of(data, path), str(path))
     try:
         if has_external_data(data):
-            raise FaceletError(f"{path} keeps weights in other files; a model file is whole in itself")
+            raise FaceletError(f"{path} keeps weights in other files; expected a single file with all weights")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = threads
-        # Waiting threads would spin on the cores that the detector needs next: that made it half as fast (2 cores).
+        # Idle threads would spin on the cores that the detector needs next, which made it half as fast (on 2 cores).
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Without a fallback nothing is retried, and ONNX Runtime prints no "EP Error" to standard output, which is for answers.
+        # With a fallback ONNX Runtime retries and prints "EP Error" to standard output, which is reserved for results.
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except FaceletError:
         raise
@@ -66,11 +67,11 @@ def open_session(path: str | Path, threads: int = 0) -> onnxruntime.InferenceSes
 
 
 MOST_THREADS = 64
-"""Or the machine's processors, if there are more. ONNX Runtime starts every thread it is asked for, thousands if need be."""
+"""Limit on machines with fewer processors. ONNX Runtime itself has none and would start thousands of threads."""
 
 
 def require_threads(threads: int) -> None:
-    """Raises FaceletError for a number of threads that no machine like this one can use."""
+    """Raises FaceletError for a negative number of threads or one above the limit."""
     most = max(MOST_THREADS, os.cpu_count() or 1)
     if not 0 <= threads <= most:
         raise FaceletError(f"threads: {threads}; expected 1 to {most}, or 0 for all {os.cpu_count() or 1} processors")
@@ -78,12 +79,12 @@ def require_threads(threads: int) -> None:
 
 _unproven_allowed: ContextVar[bool] = ContextVar("unproven_allowed", default=False)
 _proven: set[bytes] = set()
-"""SHA-256 of the files that were proven in this process."""
+"""SHA-256 of the files that passed the checks in this process."""
 
 
 @contextmanager
 def unproven_models_allowed() -> Iterator[None]:
-    """Within it files are opened that can saturate on this machine or fail their self-test, at the user's own risk."""
+    """Context in which models that can saturate on this machine or fail their self-test are opened, at the user's own risk."""
     token = _unproven_allowed.set(True)
     try:
         yield
@@ -92,7 +93,7 @@ def unproven_models_allowed() -> Iterator[None]:
 
 
 def _require_proof(session: onnxruntime.InferenceSession, info: ModelInfo, data: bytes, path: str | Path) -> None:
-    """Raises UnprovenModelError where the file does not compute here what it was measured to; once a process and file."""
+    """Raises UnprovenModelError when the file can saturate or fails its self-test; checked once per process and file."""
     key = hashlib.sha256(data).digest()
     if key in _proven:
         return
@@ -108,7 +109,7 @@ def _require_proof(session: onnxruntime.InferenceSession, info: ModelInfo, data:
 
         raise UnprovenModelError(
             f"{path} fails its self-test on this machine, {cpu.description()}, ONNX Runtime {onnxruntime.__version__}: "
-            f"its outputs are {moved:.3g} from the fp32 net's, at most {info.selftest.tolerance:.3g} was measured",
+            f"its outputs deviate by {moved:.3g} from the fp32 net's, expected at most {info.selftest.tolerance:.3g}",
             _advice(path),
         )
     _proven.add(key)
@@ -119,21 +120,21 @@ def _advice(path: str | Path) -> str:
 
 
 def self_test(session: onnxruntime.InferenceSession, info: ModelInfo, path: str | Path) -> float:
-    """``selftest.deviation`` of an open file that has a self-test. Raises FaceletError when its record is damaged."""
+    """``self_test.deviation`` of a session whose file has a self-test. Raises FaceletError when the record is damaged."""
     assert info.selftest is not None
     try:
         faces = selftest.golden_faces(info.selftest, info.input.channels)
     except ValueError as error:
         raise FaceletError(f"{path}: its self-test is damaged: {error}") from None
     try:
-        answers = session.run(None, self_test_feed(faces, info))[0]
-    except Exception:  # ONNX Runtime raises its own classes; whatever it is, the file does not work here
+        outputs = session.run(None, self_test_feed(faces, info))[0]
+    except Exception:  # ONNX Runtime raises its own classes; any error means that the file does not work here
         return float("inf")
-    return selftest.deviation(answers, info.selftest.outputs)
+    return selftest.deviation(outputs, info.selftest.outputs)
 
 
 def self_test_feed(faces: NDArray[np.uint8], info: ModelInfo) -> dict[str, NDArray[np.float32]]:
-    """Golden faces as the net's input; a model that stops early goes to its deepest exit."""
+    """Golden faces as the net's input; an early-exit model runs to its deepest exit."""
     pixels = selftest.enlarged(faces, info.input.size).transpose(0, 3, 1, 2).astype(np.float32) / 255
     mean, std = (np.array(values, np.float32)[:, None, None] for values in (info.input.mean, info.input.std))
     feed = {info.input.name: ((pixels - mean) / std).astype(np.float32)}
@@ -143,21 +144,27 @@ def self_test_feed(faces: NDArray[np.uint8], info: ModelInfo) -> dict[str, NDArr
 
 
 def _require_fit(session: onnxruntime.InferenceSession, info: ModelInfo, path: str | Path) -> None:
-    """Raises FaceletError where the graph is not what the metadata says."""
+    """Raises FaceletError when the graph does not match the metadata."""
     inputs, outputs = session.get_inputs(), session.get_outputs()
-    if [one.name for one in inputs] != [info.input.name] or inputs[0].type != "tensor(float)":
-        found = ", ".join(f"{one.name} {one.type}" for one in inputs)
+    if [value.name for value in inputs] != [info.input.name] or inputs[0].type != "tensor(float)":
+        graph_inputs = ", ".join(f"{value.name} {value.type}" for value in inputs)
         raise FaceletError(
-            f"{path}: its metadata says one float input {info.input.name!r}, its graph has {found or 'none'}"
+            f"{path}: its metadata has one float input {info.input.name!r}, its graph has {graph_inputs or 'none'}"
         )
     shape, expected = list(inputs[0].shape), [info.input.channels, info.input.size, info.input.size]
     if shape[1:] != expected or isinstance(shape[0], int):
-        raise FaceletError(f"{path}: its metadata says faces of (N, {str(expected)[1:-1]}), its graph takes {shape}")
-    extra = {one.name for one in session.get_overridable_initializers()} | {one.name for one in outputs[1:]}
+        raise FaceletError(
+            f"{path}: its metadata has the input shape (N, {str(expected)[1:-1]}), its graph has {shape}"
+        )
+    extra = {value.name for value in session.get_overridable_initializers()} | {value.name for value in outputs[1:]}
     if extra != ({"threshold", "exit"} if info.exits else set()):
-        stops = "stops early" if info.exits else "has one answer"
-        found = ", ".join(sorted(extra)) or "nothing"
-        raise FaceletError(f"{path}: its metadata says that it {stops}, its graph has besides {found}")
+        kind = "an early-exit model" if info.exits else "a model with one output"
+        names = ", ".join(sorted(extra)) or "none"
+        raise FaceletError(
+            f"{path}: its metadata describes {kind}, its graph has these extra inputs and outputs: {names}"
+        )
     shape = list(outputs[0].shape)
     if len(shape) != 2 or (info.task == "expression" and shape[1] != len(info.labels)):
-        raise FaceletError(f"{path}: its metadata has {len(info.labels)} labels, its graph answers with {shape}")
+        raise FaceletError(
+            f"{path}: its metadata has {len(info.labels)} labels, its graph has the output shape {shape}"
+        )

@@ -1,4 +1,4 @@
-"""Nets: what learns. Importing this registers those of the package; any "timm/NAME" resolves too."""
+"""Network architectures. Importing this package registers them; "timm/NAME" resolves any timm model."""
 
 from facelet.nets import (  # noqa: F401  (they register themselves)
     light,

@@ -1,4 +1,4 @@
-"""What every net offers: maps of each stage, one embedding, logits. And the registry of nets.
+"""The base class of every net (stage feature maps, embedding, logits), and the registry of nets.
 
 >>> @NETS.register("tiny")
 ... def tiny(classes: int, size: int, channels: int, *, width: float = 1.0) -> FaceNet: ...
@@ -18,15 +18,15 @@ Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 
 class FaceNet(nn.Module):
-    """A net whose insides distillation, exits and pruning can reach by name.
+    """Base class that gives distillation, exits and pruning access to a net's intermediate outputs.
+
+    ``forward(images) = classify(embed(stages(images)))`` always holds. The defaults of ``embed``, ``classify`` and ``uncut`` fit a
+    net that pools its deepest map and ends in ``dropout`` and the layer ``fc``; other nets override them. Without classes a net
+    returns its embedding.
 
     Attributes:
         stage_widths: channels of the maps that ``stages`` returns, shallow to deep.
         embedding_width: length of the embedding.
-
-    ``forward(images) = classify(embed(stages(images)))`` always holds. ``embed``, ``classify`` and ``uncut`` fit a net that pools
-    its deepest map and ends in ``dropout`` and the layer ``fc``; others have their own. Without classes a net answers with its
-    embedding.
     """
 
     stage_widths: tuple[int, ...]
@@ -35,26 +35,26 @@ class FaceNet(nn.Module):
     fc: nn.Module
 
     def stages(self, images: Tensor) -> list[Tensor]:
-        """images: (N, C, H, W) normalised float. Returns maps (N, C_i, H_i, W_i), shallow to deep."""
+        """Feature maps (N, C_i, H_i, W_i), shallow to deep, of normalised float images (N, C, H, W)."""
         raise NotImplementedError
 
     def embed(self, stages: list[Tensor]) -> Tensor:
-        """Pooled feature (N, D) of the deepest map (nets may use others too)."""
+        """Pooled feature (N, D) of the deepest map; nets may also use other maps."""
         return stages[-1].mean((2, 3))
 
     def classify(self, embedding: Tensor) -> Tensor:
-        """(N, D) to logits (N, K); without classes the embedding itself."""
+        """Logits (N, K) of embeddings (N, D); without classes the embedding itself."""
         return self.fc(self.dropout(embedding))
 
     def forward(self, images: Tensor) -> Tensor:
         return self.classify(self.embed(self.stages(images)))
 
     def uncut(self) -> list[nn.Module]:
-        """Layers whose output widths pruning has to leave as they are; the first is the classifier."""
+        """Layers whose output widths pruning must not change; the first is the classifier."""
         return [self.fc]
 
     def remeasure(self, size: int, channels: int) -> None:
-        """Sets ``stage_widths`` and ``embedding_width`` anew, after layers have been cut."""
+        """Updates ``stage_widths`` and ``embedding_width`` after pruning."""
         training, weight = self.training, next(self.parameters())
         self.eval()
         with torch.no_grad():
@@ -65,7 +65,7 @@ class FaceNet(nn.Module):
 
 
 class Builder(Protocol):
-    """A FaceNet class, or a function that makes one. Its keyword-only arguments, with their types, are the net's options."""
+    """A FaceNet class or a function that returns a FaceNet; its typed keyword-only arguments are the net's options."""
 
     def __call__(self, classes: int, size: int, channels: int, /) -> FaceNet: ...
 
@@ -74,14 +74,14 @@ NETS: Registry[Builder] = Registry("net")
 
 
 def classifier(width: int, classes: int) -> nn.Module:
-    """The linear layer that ends a net; for 0 classes a layer that changes nothing."""
+    """The final linear layer of a net; for 0 classes an identity layer."""
     return nn.Linear(width, classes) if classes else nn.Identity()
 
 
 def initialise(net: nn.Module) -> None:
     """He et al.'s normal initialisation (fan out) for convolutions, ones and zeros for batch norms.
 
-    Linear layers keep torch's own.
+    Linear layers keep torch's default initialisation.
     """
     for module in net.modules():
         if isinstance(module, nn.Conv2d):

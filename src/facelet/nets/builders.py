@@ -1,4 +1,4 @@
-"""From a net's name and options to the function that builds it.
+"""Builder functions by net name, and validation of net options.
 
 >>> make = builder("timm/mobilenetv2_100"); net = make(8, 48, 1, **checked_options("resnet18", {"width": 0.5}))
 """
@@ -32,20 +32,20 @@ def builder(name: str) -> Any:
 
 
 def checked_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options as JSON values of the types that the net's builder names.
+    """The options, validated and converted to the types in the signature of the net's builder.
 
-    Raises FaceletError with the nearest option when one is unknown, or naming what was expected of its value.
+    Raises FaceletError for an unknown option, with the nearest valid one, and for an invalid value, with the expected type.
     """
     make = builder(name)
     make = make.func if isinstance(make, partial) else make.__init__ if inspect.isclass(make) else make
     hints = get_type_hints(make, include_extras=True)
     valid = [key for key, value in inspect.signature(make).parameters.items() if value.kind is value.KEYWORD_ONLY]
-    found = {}
+    checked = {}
     for key, value in options.items():
         if key not in valid:
             raise unknown(f"option of net {name!r}:", key, valid)
         try:
-            found[key] = TypeAdapter(hints[key]).validate_python(value)
+            checked[key] = TypeAdapter(hints[key]).validate_python(value)
         except ValidationError as error:
             raise FaceletError(f"option {key!r} of net {name!r} is {value!r}: {error.errors()[0]['msg']}") from None
-    return found
+    return checked

@@ -1,10 +1,12 @@
-"""Light ResNet18 and VGG11: each dense 3x3 convolution becomes a depthwise 3x3 and a 1x1 in groups, shuffled. Ni & Ma, J. BUPT
-2023(6), say that ResNet and VGG11 are compressed with group and depthwise-separable convolutions; how is our reading.
+"""Light ResNet18 and VGG11: a depthwise 3x3 and a shuffled group 1x1 replace each dense 3x3 convolution.
+
+Ni & Ma, J. BUPT 2023(6), compress ResNet and VGG11 with group and depthwise-separable convolutions without giving the layout; this
+one is our interpretation.
 
 >>> net = facelet.nets.resolve("resnet18-light", classes=8, size=48).build()
 
-The first convolution, which sees the pixels, and the 1x1 shortcuts stay as they are. A CPU gains less time than parameters and
-MACs promise, since depthwise convolutions wait for memory.
+The first convolution and the 1x1 shortcuts are unchanged. On a CPU the time shrinks less than parameters and MACs, because
+depthwise convolutions are memory-bound.
 """
 
 from __future__ import annotations
@@ -20,12 +22,12 @@ from facelet.nets.resnet import ResNet18
 from facelet.nets.vgg import VGG11
 
 Groups = Literal[1, 2, 4]
-"""Of the 1x1 convolutions: more are lighter, and each output sees fewer inputs."""
+"""Groups of the 1x1 convolutions. With more groups they are lighter, and each output depends on fewer inputs."""
 Net = TypeVar("Net", bound=FaceNet)
 
 
 def lighten(net: Net, groups: int) -> Net:
-    """Exchanges every dense 3x3 convolution of ``net`` but the first, in place; the new ones have fresh weights."""
+    """Replaces every dense 3x3 convolution of ``net`` except the first, in place; the new layers have fresh weights."""
     dense = [
         (name, module)
         for name, module in net.named_modules()
@@ -49,7 +51,7 @@ def resnet18_light(
     groups: Groups = 2,
     dropout: Dropout = 0.0,
 ) -> ResNet18:
-    """``resnet18``, lightened; ``groups``: of the 1x1 convolutions."""
+    """``resnet18`` after ``lighten``; ``groups``: groups of the 1x1 convolutions."""
     return lighten(ResNet18(classes, size, channels, width=width, stem_stride=stem_stride, dropout=dropout), groups)
 
 
@@ -64,5 +66,5 @@ def vgg11_light(
     groups: Groups = 2,
     dropout: Dropout = 0.0,
 ) -> VGG11:
-    """``vgg11``, lightened; ``groups``: of the 1x1 convolutions."""
+    """``vgg11`` after ``lighten``; ``groups``: groups of the 1x1 convolutions."""
     return lighten(VGG11(classes, size, channels, width=width, stem_stride=stem_stride, dropout=dropout), groups)

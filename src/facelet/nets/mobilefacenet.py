@@ -1,14 +1,15 @@
-"""MobileFaceNet, with squeeze-and-excitation: a face to an embedding. Chen et al., https://arxiv.org/abs/1804.07573; SE: Hu et al.,
-https://arxiv.org/abs/1709.01507, the module is timm's.
+"""MobileFaceNet with squeeze-and-excitation, an embedding net.
 
-MobileNetV2's bottlenecks, narrower, with PReLU, and a depthwise convolution over the whole last map instead of a mean. The student
-of Wei et al. (Modern Computer 2019, no. 643), who put SE into student and teacher; where, is our reading: at the end of every
-bottleneck, before its sum, as in SE-ResNet.
+Chen et al., https://arxiv.org/abs/1804.07573; SE: Hu et al., https://arxiv.org/abs/1709.01507, timm's module.
+
+It has MobileNetV2's bottlenecks, narrower and with PReLU, and a depthwise convolution over the whole last map instead of a mean. It
+is the student of Wei et al. (Modern Computer 2019, no. 643), who put SE into student and teacher. They do not say where; here it is
+at the end of every bottleneck, before the residual sum, as in SE-ResNet.
 
 >>> net = facelet.nets.resolve("mobilefacenet-1m", classes=0, size=112, channels=3).build()
->>> net(images)                                     # (N, 128): without classes the embedding is the answer
+>>> net(images)                                     # (N, 128): without classes the net returns its embedding
 
-The runtime has no int8 PReLU: between any two int8 convolutions a map goes to float and back. ``activation="relu"`` avoids it.
+The runtime has no int8 PReLU: between two int8 convolutions maps are converted to float and back. ``activation="relu"`` avoids it.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from facelet.nets.layers.stem import default_stride, require_size, scaled
 Activation = Literal["prelu", "relu"]
 FIRST, LAST = 64, 512
 STAGES = (((2, 64, 5, 2),), ((4, 128, 1, 2), (2, 128, 6, 1)), ((4, 128, 1, 2), (2, 128, 2, 1)))
-"""The paper's table 1 from the first bottleneck on, by size of the maps: expansion, channels, how many, stride of the first."""
+"""Bottlenecks of the paper's table 1, grouped by map size: expansion, channels, count, stride of the first."""
 
 
 def _conv(inputs: int, outputs: int, activation: Activation | None, side: int = 1, stride: int = 1) -> list[nn.Module]:
-    """Convolution - BN - activation; depthwise where its side is 3 and the widths are equal."""
+    """Convolution - BN - activation; depthwise when the kernel is 3x3 and the widths are equal."""
     groups = inputs if side == 3 and inputs == outputs else 1
     conv = nn.Conv2d(inputs, outputs, side, stride, side // 2, groups=groups, bias=False)
     layers: list[nn.Module] = [conv, nn.BatchNorm2d(outputs)]
@@ -40,7 +41,7 @@ def _conv(inputs: int, outputs: int, activation: Activation | None, side: int = 
 
 
 class Bottleneck(nn.Module):
-    """1x1 - depthwise 3x3 - 1x1 without activation - SE, and the sum where the shapes allow."""
+    """1x1 - depthwise 3x3 - 1x1 without activation - SE, plus the input when the shapes allow."""
 
     def __init__(
         self, inputs: int, outputs: int, expansion: int, stride: int, se: bool, activation: Activation
@@ -64,11 +65,14 @@ class MobileFaceNet(FaceNet):
     """Three stages of bottlenecks of 64, 128, 128 x ``width`` channels, and the embedding.
 
     Args:
-        width: factor of all widths, 0.125 to 4; 1.03 M parameters at 1.0, which is the paper's net and its SE.
-        embedding: its length, 64 to 1024, whatever the width.
+        classes: number of outputs; 0 for an embedding net.
+        size: side of the input in pixels.
+        channels: channels of the input.
+        width: factor of all widths, 0.125 to 4; 1.03 M parameters at 1.0 (the paper's net plus SE).
+        embedding: length of the embedding, 64 to 1024, independent of the width.
         se: squeeze-and-excitation at the end of every bottleneck.
         activation: "prelu" as in the paper, or "relu".
-        stem_stride: 1 or 2; 1 below 40 px when None.
+        stem_stride: 1 or 2; None is 1 below 40 px, else 2.
         dropout: before the embedding.
 
     Raises FaceletError when ``size`` is below 8 times the stem's stride.
@@ -129,26 +133,26 @@ class MobileFaceNet(FaceNet):
         return self.fc(embedding)
 
     def uncut(self) -> list[nn.Module]:
-        """Besides the classifier the layer that makes the embedding, whose length is an option."""
+        """The classifier, and the layer that produces the embedding, whose length is an option."""
         return [self.fc, self.head.linear]
 
 
 @NETS.register("mobilefacenet-0.5m")
 class HalfMillion(MobileFaceNet):
-    """``mobilefacenet`` of 0.51 M parameters (112 px, 128 numbers, without classes); the same options."""
+    """``mobilefacenet`` with 0.51 M parameters (112 px, embedding of 128, no classes); same options."""
 
     scale = 0.67
 
 
 @NETS.register("mobilefacenet-1m")
 class OneMillion(MobileFaceNet):
-    """``mobilefacenet`` of 0.93 M parameters; the same options."""
+    """``mobilefacenet`` with 0.93 M parameters; same options."""
 
     scale = 0.95
 
 
 @NETS.register("mobilefacenet-3m")
 class ThreeMillion(MobileFaceNet):
-    """``mobilefacenet`` of 3.19 M parameters, which is as many as Wei et al.'s student has; the same options."""
+    """``mobilefacenet`` with 3.19 M parameters, as many as Wei et al.'s student; same options."""
 
     scale = 1.83

@@ -1,10 +1,11 @@
-"""MobileNet for faces, as OpenCV's SFace has it: PReLU behind every batch norm, and no stride in the first convolution.
+"""MobileNet for faces, as in OpenCV's SFace: PReLU after every batch norm, and stride 1 in the first convolution.
+
 Howard et al., https://arxiv.org/abs/1704.04861; SFace: Zhong et al., https://arxiv.org/abs/2205.12010
 
 >>> net = facelet.nets.resolve("mobilenet", classes=8, size=112, channels=3).build()
 
-A teacher: 568 M MACs for 112 px. reproduce/sface_weights.py makes a checkpoint of it from SFace's file, which has seen
-millions of faces; with ``embedding=128`` the net answers what SFace answers.
+A teacher: 568 M MACs at 112 px. reproduce/sface_weights.py converts SFace's file, trained on millions of faces, to a checkpoint;
+with ``embedding=128`` the net's outputs equal SFace's.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from facelet.nets.layers.stem import require_size, scaled
 FIRST = 32
 STEM = 64
 STAGES = ((128, 2), (256, 2), (512, 6), (1024, 2))
-"""Channels, and how many blocks, the first of which halves the maps."""
+"""Channels and number of blocks of each stage; the first block halves the maps."""
 
 
 class MobileNetBlock(nn.Sequential):
@@ -38,13 +39,16 @@ class MobileNetBlock(nn.Sequential):
 
 @NETS.register("mobilenet")
 class MobileNet(FaceNet):
-    """A convolution and a block of full size, then four stages of 128, 256, 512, 1024 x ``width`` channels.
+    """A convolution and a block at full resolution, then four stages of 128, 256, 512, 1024 x ``width`` channels.
 
     Args:
-        width: factor of all widths, 0.125 to 2; 3.2 M parameters at 1.0 without an embedding of its own.
-        embedding: length, 64 to 1024, of one made of every place of the last map (6.4 M parameters for 128 at 112 px); the
-            last map's mean when None.
-        dropout: before the classifier, or the embedding.
+        classes: number of outputs; 0 for an embedding net.
+        size: side of the input in pixels.
+        channels: channels of the input.
+        width: factor of all widths, 0.125 to 2; 3.2 M parameters at 1.0 without ``embedding``.
+        embedding: length, 64 to 1024, of an embedding from every position of the last map (6.4 M parameters for 128 at 112 px);
+            None uses the last map's mean.
+        dropout: before the classifier, or before the embedding if there is one.
 
     Raises FaceletError when ``size`` is below 16.
     """

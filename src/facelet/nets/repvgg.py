@@ -1,16 +1,17 @@
-"""RepVGG for small faces: it learns with branches and answers as a plain chain of 3x3 convolutions. Ding et al.,
-https://arxiv.org/abs/2101.03697; MobileOne's further 3x3 branches (https://arxiv.org/abs/2206.04040), each of which would cost as
-much training again, are left out.
+"""RepVGG for small faces: trained with parallel branches, fused to a plain chain of 3x3 convolutions for inference.
 
-Widths and depths are our own: narrow where maps are large, most parameters where a 48 px face has 6 x 6 or 3 x 3 places, widths
-that are multiples of 16, which a CPU's kernels work in.
+Ding et al., https://arxiv.org/abs/2101.03697. MobileOne's additional 3x3 branches (https://arxiv.org/abs/2206.04040) are left out:
+each would add the training cost of another 3x3 convolution.
+
+Widths and depths are our own: narrow where maps are large, most parameters where a 48 px face has maps of 6 x 6 or 3 x 3, and
+widths that are multiples of 16, the block size of CPU kernels.
 
 >>> net = facelet.nets.resolve("repvgg", classes=8, size=48).build()
->>> facelet.nets.layers.fusable.fused(net)                  # what is counted and exported: 11 convolutions with ReLU
+>>> facelet.nets.layers.fusable.fused(net)                  # as counted and exported: 11 convolutions with ReLU
 
-Made for int8 on a CPU. Batch norms behind the
-branches, as in the paper, can leave ranges so uneven that int8 costs accuracy; ``norms="sum"`` is Chu et al.'s remedy,
-https://arxiv.org/abs/2212.01593. The input is part of the sums, so pruning cuts all layers of a stage alike.
+Designed for int8 on a CPU. Batch norms in the branches, as in the paper, can produce such uneven ranges that int8 costs accuracy;
+``norms="sum"`` is Chu et al.'s remedy, https://arxiv.org/abs/2212.01593. The sums include the input, so pruning cuts all layers of
+a stage alike.
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ FIRST, WIDTHS = 32, (64, 128, 192)
 
 
 class RepVGGBlock(Fusable):
-    """ReLU of the sum of a 3x3, a 1x1 and, where the shapes allow, the input. (N, inputs, H, W) to (N, width, H / stride, ...).
+    """ReLU of the sum of a 3x3, a 1x1 and, when the shapes allow, the input. (N, inputs, H, W) to (N, width, H / stride, ...).
 
-    ``norms``: a batch norm behind each of the three, one behind the 3x3 and one behind the sum, or "single": only the 3x3 and its
-    batch norm, the fused block as it is trained.
+    ``norms``: "branches" has a batch norm in each of the three branches; "sum" has one after the 3x3 and one after the sum;
+    "single" has only the 3x3 and its batch norm, for training a fused block.
     """
 
     def __init__(self, inputs: int, width: int, stride: int, norms: Norms) -> None:
@@ -65,7 +66,7 @@ class RepVGGBlock(Fusable):
 
     @torch.no_grad()
     def fused(self) -> nn.Module:
-        """One 3x3 convolution with bias, whose middle has the 1x1 and the input, and the ReLU."""
+        """One 3x3 convolution with bias and ReLU; its centre weights include the 1x1 and the identity branch."""
         weight, bias = _folded(self.conv.weight, self.bn)
         middle, shift = weight.new_zeros(*weight.shape[:2], 1, 1), torch.zeros_like(bias)
         if self.pointwise is not None:
@@ -84,7 +85,7 @@ class RepVGGBlock(Fusable):
 
 
 def _folded(weight: Tensor, norm: nn.Module, bias: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Weight and bias of a convolution and the batch norm, or nothing, behind it."""
+    """Weight and bias of a convolution with the batch norm after it folded in; other norms change nothing."""
     if isinstance(norm, nn.BatchNorm2d):
         assert norm.running_mean is not None
         assert norm.running_var is not None
@@ -97,12 +98,15 @@ class RepVGG(FaceNet):
     """A block of 32 x ``width`` channels, then three stages of 64, 128, 192 x ``width``, each halving the maps.
 
     Args:
+        classes: number of outputs; 0 for an embedding net.
+        size: side of the input in pixels.
+        channels: channels of the input.
         width: factor of all widths, 0.125 to 4; 1.02 M parameters and 44.6 M MACs at 1.0, fused, for 48 px.
-        blocks: of the three stages; 4, 5 and 1 when None.
-        embedding: length, 64 to 1024, of one that MobileFaceNet's head makes of the last map; its mean when None.
-        norms: "branches" as in the paper, "sum", or "single": no branches at all, to train on from a fused net's weights.
-        stem_stride: 1 or 2; 1 below 40 px when None.
-        dropout: before the classifier, or the embedding.
+        blocks: number of blocks of the three stages; None is 4, 5 and 1.
+        embedding: length, 64 to 1024, of an embedding by MobileFaceNet's head; None uses the last map's mean.
+        norms: "branches" as in the paper, "sum", or "single": no branches, to continue training from a fused net's weights.
+        stem_stride: 1 or 2; None is 1 below 40 px, else 2.
+        dropout: before the classifier, or before the embedding if there is one.
 
     Raises FaceletError when ``size`` is below 8 times the stem's stride.
     """
@@ -154,12 +158,12 @@ class RepVGG(FaceNet):
         return super().embed(stages) if self.head is None else self.head(stages[-1])
 
     def uncut(self) -> list[nn.Module]:
-        """The classifier, and the layer that makes an embedding, whose length is an option."""
+        """The classifier, and the layer that produces the embedding, whose length is an option."""
         return [self.fc] if self.head is None else [self.fc, self.head.linear]
 
 
 @NETS.register("repvgg-x0.5")
 class HalfRepVGG(RepVGG):
-    """``repvgg`` of half the width, 0.25 M parameters and 11.2 M MACs, an int8 file of 0.28 MB; the same options."""
+    """``repvgg`` at half the width: 0.25 M parameters, 11.2 M MACs, an int8 file of 0.28 MB; same options."""
 
     scale = 0.5

@@ -1,12 +1,14 @@
-"""ResCaps: ResNet18-CBAM in front of capsules. Liu, master's thesis, 2024, says that ResNet18's convolutions with CBAM take the
-place of a capsule network's one convolution, and that primary capsules learn and class capsules classify.
+"""ResCaps: a capsule network behind ResNet18-CBAM.
+
+In Liu, master's thesis, 2024, ResNet18's convolutions with CBAM replace the single convolution of a capsule network; primary
+capsules and class capsules follow.
 
 >>> net = facelet.nets.resolve("rescaps", classes=8, size=48).build()      # in a recipe with ``loss: margin``
 >>> net(images).sigmoid()                                                  # lengths of the class capsules, (N, 8)
 
-Our reading: 32 types of 8-D capsules at each of 6 x 6 places (at 48 px), 16-D class capsules, three iterations. A capsule's length
-l says whether its class is there; the logit is log(l / (1 - l)), which is the logarithm of its squared length before squashing, and
-the softmax over these is each class's share of all squared lengths. So the rest of the house reads it as any net's.
+Our interpretation: 32 types of 8-D capsules at each of 6 x 6 positions (at 48 px), 16-D class capsules, three routing iterations.
+The length l of a class capsule is the evidence for its class. The logit is log(l / (1 - l)), the logarithm of the squared length
+before squashing, so softmax gives each class's share of all squared lengths and the logits can be used like any net's.
 """
 
 from __future__ import annotations
@@ -23,18 +25,22 @@ from facelet.nets.layers.stem import Stride, default_stride
 from facelet.nets.resnet import CbamResNet18
 
 LARGEST = 8
-"""A map of a larger side is halved by the primary capsules."""
+"""The primary capsules halve maps with a larger side."""
 
 
 @NETS.register("rescaps")
 class ResCaps(CbamResNet18):
-    """``resnet18-cbam`` whose head is capsules; its embedding is the class capsules before squashing, (N, K * 16).
+    """``resnet18-cbam`` with a capsule head; its embedding is the class capsules before squashing, (N, K * 16).
 
     Args:
-        width, stem_stride: as ``resnet18``.
-        types: of primary capsules.
-        dims: numbers in each.
-        routing: iterations.
+        classes: number of outputs, at least 1.
+        size: side of the input in pixels.
+        channels: channels of the input.
+        width: as ``resnet18``.
+        stem_stride: as ``resnet18``.
+        types: number of types of primary capsules.
+        dims: length of a primary capsule.
+        routing: routing iterations.
 
     Raises FaceletError when ``size`` is below the total stride (4 times the stem's), or there are no classes.
     """
@@ -52,7 +58,7 @@ class ResCaps(CbamResNet18):
         routing: Annotated[int, Field(ge=1, le=10)] = 3,
     ) -> None:
         if not classes:
-            raise FaceletError("rescaps needs classes: its embedding is made of their capsules")
+            raise FaceletError("rescaps needs classes: its embedding consists of the class capsules")
         super().__init__(classes, size, channels, width=width, stem_stride=stem_stride)
         del self.dropout, self.fc
         self.embedding_width = classes * LENGTH

@@ -1,16 +1,19 @@
-"""ResNet18 for small faces. He et al., Deep Residual Learning, https://arxiv.org/abs/1512.03385
+"""ResNet18 for small faces.
 
-torchvision's residual blocks behind a stem that suits the size of the faces; ``resnet18-finegrained`` exchanges the
-blocks (nets.layers.multi_scale), ``local=True`` adds a look at four patches (nets.layers.local_patches).
+He et al., Deep Residual Learning, https://arxiv.org/abs/1512.03385
+
+torchvision's residual blocks after a stem that fits the size of the faces; ``resnet18-finegrained`` uses other blocks
+(nets.layers.multi_scale), ``local=True`` adds a branch on four patches (nets.layers.local_patches).
 
 >>> net = facelet.nets.resolve("resnet18", classes=8, size=48).build()
 
-A strong and plain teacher. Its 11 M parameters are mostly in the last stage, which sees only 3 x 3 positions at 48 px.
+A strong, simple teacher. Most of its 11 M parameters are in the last stage, whose maps have only 3 x 3 positions at 48 px.
 
-``resnet18-cbam``: attention over channels, then over positions, at the end of every residual block (Woo et al.,
-https://arxiv.org/abs/1807.06521; the module is timm's). It is the front of Liu's capsule network (master's thesis, 2024), and
-with a linear head the control of the recipe ``rescaps``. The thesis does not say how the four stages are adjusted; here the
-last stage neither halves the maps nor widens them, so that 48 px faces end in 256 maps of 6 x 6."""
+``resnet18-cbam`` adds attention over channels, then over positions, at the end of every residual block (Woo et al.,
+https://arxiv.org/abs/1807.06521; timm's module). It is the front of Liu's capsule network (master's thesis, 2024), and with a
+linear head the control of the recipe ``rescaps``. The thesis does not specify the four stages; here the last stage neither halves
+nor widens the maps, so 48 px faces end in 256 maps of 6 x 6.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +37,12 @@ class ResNet18(FaceNet):
     """Four stages of two residual blocks, of 64, 128, 256, 512 x ``width`` channels.
 
     Args:
+        classes: number of outputs; 0 for an embedding net.
+        size: side of the input in pixels.
+        channels: channels of the input.
         width: factor of all widths, 0.0625 to 4.
-        stem_stride: 1, 2 or 4; by size when None.
-        local: adds a look at four patches.
+        stem_stride: 1, 2 or 4; None chooses by size.
+        local: adds a branch on four patches.
         dropout: before the classifier.
 
     Raises FaceletError when ``size`` is below the total stride (8 times the stem's).
@@ -75,7 +81,7 @@ class ResNet18(FaceNet):
         initialise(self)
         for module in self.modules():
             if isinstance(module, BasicBlock):
-                # Every block starts as the identity, which steadies the first steps (https://arxiv.org/abs/1706.02677).
+                # Every block starts as the identity, which stabilises the first steps (https://arxiv.org/abs/1706.02677).
                 last: Any = module.conv2.norms if isinstance(module, FineGrainedBlock) else [module.bn2]
                 for norm in last:
                     nn.init.zeros_(norm.weight)
@@ -97,7 +103,7 @@ class ResNet18(FaceNet):
 
 @NETS.register("resnet18-finegrained")
 class FineGrainedResNet18(ResNet18):
-    """``resnet18`` with FineGrainedBlock; the same options."""
+    """``resnet18`` with FineGrainedBlock; same options."""
 
     block = FineGrainedBlock
 
@@ -110,14 +116,14 @@ class CbamBlock(BasicBlock):
         self.cbam = CbamModule(planes)
 
     def forward(self, x: Tensor) -> Tensor:
-        found = self.relu(self.bn1(self.conv1(x)))
-        found = self.cbam(self.bn2(self.conv2(found)))
-        return self.relu(found + (x if self.downsample is None else self.downsample(x)))
+        maps = self.relu(self.bn1(self.conv1(x)))
+        maps = self.cbam(self.bn2(self.conv2(maps)))
+        return self.relu(maps + (x if self.downsample is None else self.downsample(x)))
 
 
 @NETS.register("resnet18-cbam")
 class CbamResNet18(ResNet18):
-    """``resnet18`` of CbamBlock, its stages adjusted; the same options."""
+    """``resnet18`` with CbamBlock and other stage widths and strides; same options."""
 
     block = CbamBlock
     widths = (64, 128, 256, 256)

@@ -1,13 +1,14 @@
-"""Residual nets with squeeze-and-excitation for comparing faces, ArcFace's "IR-SE": teachers. Deng et al.,
-https://arxiv.org/abs/1801.07698 (on the network's settings); SE: Hu et al., https://arxiv.org/abs/1709.01507, timm's module.
+"""Residual embedding nets with squeeze-and-excitation (ArcFace's "IR-SE"), for teachers.
 
-The residual block is BN - conv - BN - PReLU - conv of the stride - BN - SE, its sum is not rectified, and the first convolution
-keeps the size, so that 112 px end in 7 x 7 places. The embedding comes from all of them.
+Deng et al., https://arxiv.org/abs/1801.07698 (network settings); SE: Hu et al., https://arxiv.org/abs/1709.01507, timm's module.
+
+The residual block is BN - conv - BN - PReLU - strided conv - BN - SE, without a ReLU after the sum. The first convolution has
+stride 1, so 112 px faces end in maps of 7 x 7; the embedding uses every position.
 
 >>> net = facelet.nets.resolve("seresnet18", classes=0, size=112, channels=3, embedding=512).build()
 
-Made to teach: a face costs 12 (18 layers) to 29 (50) times MobileFaceNet's MACs, and the batch norms in front of convolutions stay
-in the exported file.
+Too large for students: a face costs 12 (18 layers) to 29 (50 layers) times MobileFaceNet's MACs, and the batch norms before the
+convolutions remain in the exported file.
 """
 
 from __future__ import annotations
@@ -53,11 +54,14 @@ class SEResNet18(FaceNet):
     """Four stages of two blocks, of 64, 128, 256, 512 x ``width`` channels, each halving the maps, and the embedding.
 
     Args:
+        classes: number of outputs; 0 for an embedding net.
+        size: side of the input in pixels.
+        channels: channels of the input.
         width: factor of all widths, 0.0625 to 4.
-        embedding: its length, 64 to 1024.
-        head: "flat", ArcFace's BN - dropout - FC - BN, or "gdc", MobileFaceNet's with far fewer parameters.
+        embedding: length of the embedding, 64 to 1024.
+        head: "flat" (ArcFace's BN - dropout - FC - BN) or "gdc" (MobileFaceNet's, with far fewer parameters).
         stem_stride: 1, or 2 for a quarter of the compute.
-        dropout: before the embedding; ArcFace's is 0.4.
+        dropout: before the embedding; 0.4 in ArcFace.
 
     Raises FaceletError when ``size`` is below 16 times the stem's stride.
     """
@@ -115,19 +119,19 @@ class SEResNet18(FaceNet):
         return self.fc(embedding)
 
     def uncut(self) -> list[nn.Module]:
-        """Besides the classifier the layer that makes the embedding, whose length is an option."""
+        """The classifier, and the layer that produces the embedding, whose length is an option."""
         return [self.fc, self.head.linear]
 
 
 @NETS.register("seresnet34")
 class SEResNet34(SEResNet18):
-    """``seresnet18`` of 3, 4, 6, 3 blocks; the same options."""
+    """``seresnet18`` with 3, 4, 6, 3 blocks; same options."""
 
     depths = (3, 4, 6, 3)
 
 
 @NETS.register("seresnet50")
 class SEResNet50(SEResNet18):
-    """``seresnet18`` of 3, 4, 14, 3 blocks, ArcFace's "IR-SE-50"; the same options."""
+    """``seresnet18`` with 3, 4, 14, 3 blocks (ArcFace's "IR-SE-50"); same options."""
 
     depths = (3, 4, 14, 3)

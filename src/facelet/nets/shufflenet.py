@@ -1,16 +1,17 @@
-"""ShuffleNetV2 for small faces. Ma et al., https://arxiv.org/abs/1807.11164
+"""ShuffleNetV2 for small faces.
 
-Half of the channels rest, half pass through a small branch, then the two halves are shuffled. Here the shuffle is
-cuts and joins of whole quarters instead of the paper's one-by-one interleaving: each new channel is either worked on
-by the next block or rests for two, once on average as in the paper. Nothing is transposed, so it trains faster on
-a CPU in channels_last, and exports to Split and Concat. The layers and their shapes
-are torchvision's; torchvision's ImageNet weights do not fit this order of channels. torch-pruning cuts the inner widths
-of the branches (``uncut`` names what it must leave alone).
+Ma et al., https://arxiv.org/abs/1807.11164
+
+Half of the channels pass through a small branch, the other half are copied, then the two halves are shuffled. The shuffle splits
+and joins whole quarters instead of interleaving single channels as in the paper: a new channel enters the next block's branch or is
+copied by two blocks, once on average as in the paper. Nothing is transposed, so it trains faster on a CPU in channels_last and
+exports to Split and Concat. Layers and shapes are torchvision's, but its ImageNet weights do not fit this order of channels.
+torch-pruning can cut the inner widths of the branches (see ``uncut``).
 
 >>> net = facelet.nets.resolve("shufflenet-v2", classes=8, size=48).build()
 
-Small in parameters and MACs; its depthwise layers quantize less gracefully than a ResNet's (expect 1-3 points lost in
-int8 if nothing is done).
+Small in parameters and MACs; its depthwise layers lose more accuracy in int8 than a ResNet's layers (1-3 points without
+countermeasures).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from facelet.errors import FaceletError
 from facelet.nets.base import NETS, Dropout, FaceNet, classifier, initialise
 from facelet.nets.layers.stem import Stem, Stride, default_stride, require_size
 
-# Channels of the stem, the three stages and the head, from the paper's table 5; other widths scale those of x1.0.
+# Channels of the stem, the three stages and the head, from the paper's table 5; other widths are scaled from x1.0.
 WIDTHS = {
     0.5: (24, 48, 96, 192, 1024),
     1.0: (24, 116, 232, 464, 1024),
@@ -43,14 +44,14 @@ def _depthwise(width: int, stride: int) -> list[nn.Module]:
 
 
 def shuffle(resting: Tensor, worked: Tensor) -> Halves:
-    """Two halves (N, C/2, H, W) to the next block's resting and working half, each with a half of either."""
+    """Mixes two halves (N, C/2, H, W) into the next block's copied and processed half; each gets a half of both inputs."""
     old_first, old_last = resting.chunk(2, 1)
     new_first, new_last = worked.chunk(2, 1)
     return torch.cat((new_first, old_first), 1), torch.cat((old_last, new_last), 1)
 
 
 class ShuffleNetUnit(nn.Module):
-    """One half rests, the other passes 1x1 - depthwise 3x3 - 1x1."""
+    """Copies one half and passes the other through 1x1 - depthwise 3x3 - 1x1."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -63,7 +64,7 @@ class ShuffleNetUnit(nn.Module):
 
 
 class Downsample(nn.Module):
-    """(N, inputs, H, W) to two halves of (N, width, H / 2, W / 2): both branches see all channels."""
+    """(N, inputs, H, W) to two halves of (N, width, H / 2, W / 2); the input of both branches is all channels."""
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
@@ -80,8 +81,11 @@ class ShuffleNetV2(FaceNet):
     """Stem, three stages, a 1x1 head to the embedding, a classifier.
 
     Args:
+        classes: number of outputs; 0 for an embedding net.
+        size: side of the input in pixels.
+        channels: channels of the input.
         width: 0.5, 1.0, 1.5, 2.0 as in the paper, or any factor of 0.125 to 4.
-        stem_stride: 1, 2 or 4; by size when None.
+        stem_stride: 1, 2 or 4; None chooses by size.
         dropout: before the classifier.
 
     Raises FaceletError when ``size`` is below the total stride (8 times the stem's).
@@ -115,17 +119,17 @@ class ShuffleNetV2(FaceNet):
         initialise(self)
 
     def stages(self, images: Tensor) -> list[Tensor]:
-        maps, found = self.stem(images), []
+        maps, stages = self.stem(images), []
         for stage in (self.stage2, self.stage3, self.stage4):
             maps = torch.cat(stage(maps), 1)
-            found.append(maps)
-        return found
+            stages.append(maps)
+        return stages
 
     def embed(self, stages: list[Tensor]) -> Tensor:
         return self.head(stages[-1]).mean((2, 3))
 
     def uncut(self) -> list[nn.Module]:
-        """Besides the classifier, all that is cut into quarters; the inner widths of the branches are free."""
+        """The classifier and every layer whose output is split into quarters; the inner widths of the branches are free."""
         layers: list[nn.Module] = [self.fc, self.stem.conv]
         for stage in (self.stage2, self.stage3, self.stage4):
             for unit in stage:
@@ -140,7 +144,7 @@ def _widths(width: float) -> tuple[int, ...]:
     if width in WIDTHS:
         return WIDTHS[width]
     stem, *stages, head = WIDTHS[1.0]
-    # Multiples of 4, since a stage is cut into quarters.
+    # Multiples of 4, because the shuffle splits a stage into quarters.
     return (stem, *(4 * max(2, round(stage * width / 4)) for stage in stages), round(head * max(1.0, width)))
 
 

@@ -1,10 +1,10 @@
-"""A net as data: name, options, channel widths, input. Rebuilds the net in a clean process; never a pickle.
+"""Net specifications (name, options, channel widths, input) and checkpoints, without pickle.
 
 >>> spec = resolve("shufflenet-v2", classes=8, size=48, width=0.5)
 >>> net = spec.build()
 >>> save(net, spec, "student.safetensors"); net, spec = load("student.safetensors")
 
-A checkpoint is one safetensors file with the spec as JSON in its header: a pair of files could be torn apart.
+A checkpoint is one safetensors file with the spec as JSON in its header, so that weights and spec cannot be separated.
 """
 
 from __future__ import annotations
@@ -37,18 +37,19 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class NetSpec:
-    """All that is needed to rebuild a net, its weights aside.
+    """Everything needed to rebuild a net except its weights.
 
     Attributes:
         name: registered name, or "timm/NAME".
-        classes: number of outputs; 0 for a net that answers with its embedding.
+        classes: number of outputs; 0 for an embedding net.
         size: side of the input in pixels.
         channels: 1 grey, 3 RGB.
         options: keyword arguments of the net, JSON values.
-        widths: path of a tensor or attribute -> its size, for all that pruning has changed (see nets.widths); empty for
-            an uncut net.
-        mean, std: the input statistics the net was trained with, per channel, for pixels in [0, 1].
-        exits: attention of the exits that it keeps ("eca", ...); None without exits.
+        widths: path of a tensor or attribute -> its size, for everything that pruning changed (see nets.widths); empty for
+            an unpruned net.
+        mean: input mean used in training, per channel, for pixels in [0, 1].
+        std: input standard deviation used in training, as ``mean``.
+        exits: attention of the net's exits ("eca", ...); None without exits.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -78,10 +79,10 @@ class NetSpec:
         if not all(value > 0 for value in self.std):
             raise FaceletError(f"std is {self.std}, expected positive numbers")
         if self.exits is not None and not self.classes:
-            raise FaceletError("exits need classes: an embedding has none to be sure of")
+            raise FaceletError("exits need classes, and this net returns an embedding")
 
     def build(self) -> FaceNet:
-        """The net with fresh weights (from torch's random state), as wide as ``widths`` say.
+        """The net with fresh weights (from torch's random state) and the spec's ``widths``.
 
         Raises FaceletError when the name or an option is unknown, or the size too small.
         """
@@ -95,11 +96,11 @@ class NetSpec:
             try:
                 with torch.device("meta"):
                     return self.build()
-            except (RuntimeError, NotImplementedError):  # a net that computes with its weights while it is built
+            except (RuntimeError, NotImplementedError):  # a net whose constructor computes with its weights
                 return self.build()
 
     def measured(self, net: nn.Module) -> NetSpec:
-        """This spec with the widths that ``net`` has now; the net's own attributes are set right when it was cut."""
+        """This spec with the current widths of ``net``; also updates the attributes of a pruned net."""
         if isinstance(net, ExitNet):
             return replace(replace(self, exits=None).measured(net.net), exits=self.exits)
         if changed_widths(net, self) and isinstance(net, FaceNet):
@@ -116,9 +117,9 @@ class NetSpec:
             values = json.loads(text)
         except json.JSONDecodeError as error:
             raise FaceletError(f"{source}: its net spec is not JSON ({error})") from None
-        if not isinstance(values, dict) or (made := values.pop("format", None)) != FORMAT:
-            found = made if isinstance(values, dict) else type(values).__name__
-            raise FaceletError(f"{source}: its net spec has format {found!r}, this Facelet reads {FORMAT}")
+        if not isinstance(values, dict) or (version := values.pop("format", None)) != FORMAT:
+            actual = version if isinstance(values, dict) else type(values).__name__
+            raise FaceletError(f"{source}: its net spec has format {actual!r}, this version of Facelet reads {FORMAT}")
         try:
             return _ADAPTER.validate_python(values)
         except ValidationError as error:
@@ -148,9 +149,9 @@ def resolve(
     std: tuple[float, ...] = (0.25,),
     **options: Any,
 ) -> NetSpec:
-    """A spec that is known to build.
+    """A validated spec: the net was built once, without memory for weights.
 
-    ``mean`` and ``std`` of one value hold for every channel.
+    A single value of ``mean`` or ``std`` applies to every channel.
 
     Raises FaceletError, with the nearest valid name, when the net or an option is unknown or does not fit the size.
     """
@@ -161,9 +162,9 @@ def resolve(
 
 
 def save(net: nn.Module, spec: NetSpec, path: str | Path) -> None:
-    """Writes weights and spec, with the widths ``net`` has now, to one ``.safetensors`` file.
+    """Writes weights and spec, with the current widths of ``net``, to one ``.safetensors`` file.
 
-    Raises FaceletError when ``net`` is not a (cut) net of ``spec``, or the file cannot be written.
+    Raises FaceletError when ``net`` is not a (pruned) net of ``spec``, or the file cannot be written.
     """
     save_weights(net, path, {KEY: spec.measured(net).to_json()})
 
@@ -174,13 +175,13 @@ def save_weights(module: nn.Module, path: str | Path, metadata: dict[str, str] |
     with writing(path) as beside:
         try:
             save_file(state, beside, metadata=metadata)
-        except SafetensorError as error:  # its only word on a full disk is "os error 28" in the text
+        except SafetensorError as error:  # it reports a full disk only as "os error 28" in the text
             code = re.search(r"os error (\d+)", str(error))
             raise OSError(int(code[1]) if code else errno.EIO, str(error)) from error
 
 
 def load_weights(module: nn.Module, path: str | Path) -> None:
-    """Reads what ``save_weights`` wrote into a module of the same shape. Raises FaceletError when it does not fit or is damaged."""
+    """Loads a file of ``save_weights`` into a module. Raises FaceletError when it is damaged or does not fit the module."""
     try:
         module.load_state_dict(load_file(path))
     except (SafetensorError, OSError, RuntimeError) as error:
@@ -188,9 +189,9 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
 
 
 def load(path: str | Path) -> tuple[FaceNet, NetSpec]:
-    """The net, in eval mode on the CPU, and its spec. The random state is left alone.
+    """The net of a checkpoint, in eval mode on the CPU, and its spec. Does not change torch's random state.
 
-    Raises FaceletError when the file is missing, damaged, not Facelet's, or its weights do not fit its spec.
+    Raises FaceletError when the file is missing, damaged, not a Facelet checkpoint, or its weights do not fit its spec.
     """
     if not Path(path).is_file():
         raise FaceletError(f"cannot read {path}: no such file")
@@ -198,12 +199,12 @@ def load(path: str | Path) -> tuple[FaceNet, NetSpec]:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             if KEY not in metadata:
-                raise FaceletError(f"{path} is not a checkpoint of Facelet: its header has no net spec")
+                raise FaceletError(f"{path} is not a Facelet checkpoint: its header has no net spec")
             spec = NetSpec.from_json(metadata[KEY], str(path))
             expected = {name: list(tensor.shape) for name, tensor in spec.skeleton().state_dict().items()}
-            found = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (not a dict)
-            _require_equal(found, expected, path)
-            state = {name: file.get_tensor(name) for name in found}
+            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (not a dict)
+            _require_equal(shapes, expected, path)
+            state = {name: file.get_tensor(name) for name in shapes}
     except (SafetensorError, OSError) as error:
         raise FaceletError(f"{path} is damaged or not a safetensors file: {error}") from None
     with torch.random.fork_rng(devices=[]):
@@ -212,10 +213,10 @@ def load(path: str | Path) -> tuple[FaceNet, NetSpec]:
     return net.eval(), spec
 
 
-def _require_equal(found: dict[str, list[int]], expected: dict[str, list[int]], path: str | Path) -> None:
-    if missing := sorted(expected.keys() - found.keys()):
+def _require_equal(shapes: dict[str, list[int]], expected: dict[str, list[int]], path: str | Path) -> None:
+    if missing := sorted(expected.keys() - shapes.keys()):
         raise FaceletError(f"{path}: {len(missing)} weights are missing, first {missing[0]!r}")
-    for name, shape in found.items():
+    for name, shape in shapes.items():
         if name not in expected:
             raise FaceletError(f"{path}: its net has no weight {name!r}")
         if shape != expected[name]:
@@ -223,14 +224,14 @@ def _require_equal(found: dict[str, list[int]], expected: dict[str, list[int]], 
 
 
 def changed_widths(net: nn.Module, spec: NetSpec) -> dict[str, list[int]]:
-    """Path of each tensor and whole-number attribute that differs from the spec's uncut net -> its shape or value.
+    """Path of each tensor and integer attribute that differs from the spec's unpruned net -> its shape or value.
 
-    Raises FaceletError when the two do not have the same modules and tensors, or not as many classes.
+    Raises FaceletError when the two do not have the same modules and tensors, or the same number of classes.
     """
     fresh = replace(spec, widths={}).skeleton()
-    found = difference(net, fresh)
+    changed = difference(net, fresh)
     classifier = fresh.uncut()[0]
     for name, module in fresh.named_modules():
-        if module is classifier and (outputs := found.get(f"{name}.out_features")):
-            raise FaceletError(f"the net's {name!r} has {outputs[0]} outputs, its spec names {spec.classes} classes")
-    return found
+        if module is classifier and (outputs := changed.get(f"{name}.out_features")):
+            raise FaceletError(f"the net's {name!r} has {outputs[0]} outputs, its spec has {spec.classes} classes")
+    return changed

@@ -1,11 +1,13 @@
-"""SqueezeNet 1.1 for small faces. Iandola et al., https://arxiv.org/abs/1602.07360
+"""SqueezeNet 1.1 for small faces.
 
-Fire modules behind a stem that suits the size of the faces. Two things differ from the paper: every convolution has a batch norm,
-which an export folds into it, and one linear layer reads the pooled maps where the paper pools rectified scores.
+Iandola et al., https://arxiv.org/abs/1602.07360
+
+Fire modules after a stem that fits the size of the faces. Two differences from the paper: every convolution has a batch norm, which
+is folded into it at export, and a linear layer follows the pooled maps, where the paper pools rectified scores.
 
 >>> net = facelet.nets.resolve("squeezenet", classes=8, size=48).build()
 
-Few parameters, many MACs for them.
+Few parameters, but many MACs per parameter.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from facelet.nets.base import NETS, Dropout, FaceNet, classifier, initialise
 from facelet.nets.layers.stem import Stem, Stride, default_stride, require_size
 
 STAGES = (((16, 64), (16, 64)), ((32, 128), (32, 128)), ((48, 192), (48, 192), (64, 256), (64, 256)))
-"""Per stage, of each fire module: channels squeezed to, and expanded to by each of its two convolutions."""
+"""For each fire module of a stage: squeezed channels, and output channels of each of its two expanding convolutions."""
 STEM = 64
 
 
@@ -41,11 +43,14 @@ class Fire(nn.Module):
 
 @NETS.register("squeezenet")
 class SqueezeNet(FaceNet):
-    """A convolution, then three stages of fire modules, each behind a max pool that halves the maps.
+    """A convolution, then three stages of fire modules, each after a max pool that halves the maps.
 
     Args:
-        stem_stride: 1, 2 or 4; by size when None.
-        dropout: before the classifier (the paper's is 0.5).
+        classes: number of outputs; 0 for an embedding net.
+        size: side of the input in pixels.
+        channels: channels of the input.
+        stem_stride: 1, 2 or 4; None chooses by size.
+        dropout: before the classifier; 0.5 in the paper.
 
     Raises FaceletError when ``size`` is below the total stride (8 times the stem's).
     """

@@ -1,9 +1,11 @@
-"""Any net of timm, as teacher or student. https://github.com/huggingface/pytorch-image-models
+"""Any model of timm, as teacher or student.
+
+https://github.com/huggingface/pytorch-image-models
 
 >>> net = facelet.nets.resolve("timm/mobilenetv4_conv_small", classes=8, size=48, stem_stride=1).build()
 
-They are made for 224 px: most divide the input by 32, which leaves 2 x 2 positions of a 48 px face. ``stem_stride=1``
-doubles the resolution throughout, at up to four times the compute. ``embedding=256`` ends them in an embedding of that length.
+timm's models are designed for 224 px: most reduce the input by 32, which leaves 2 x 2 positions of a 48 px face. ``stem_stride=1``
+doubles the resolution of all maps at up to four times the compute. ``embedding=256`` adds an embedding of that length.
 """
 
 from __future__ import annotations
@@ -18,23 +20,25 @@ from facelet.errors import FaceletError
 from facelet.nets.base import Dropout, FaceNet, classifier
 from facelet.nets.layers.embedding_head import Width
 
-# A name for `timm.create_model` could also be an address to download from, so only registered names pass.
 TRIED_SIZES = (32, 48, 64, 96, 112, 128, 160, 192, 224, 256, 384)
 
 
 class _UnlikeError(Exception):
-    """A model that does not divide into maps, one embedding and one classifier."""
+    """A model that cannot be split into maps, one embedding and one classifier."""
 
 
 class TimmNet(FaceNet):
-    """The contract of FaceNet around a timm model.
+    """A timm model with the interface of FaceNet.
 
-    ``stages`` are the model's intermediate maps; last comes what its head reads, where that is not the last map itself.
-    Tokens (N, L, D) come as maps (N, D, L, 1).
+    ``stages`` returns the model's intermediate maps, followed by the input of its head when that is not the last map. Tokens
+    (N, L, D) are returned as maps (N, D, L, 1).
 
     Args:
-        model: without a classifier where ``embedding`` is given.
-        embedding: length of an embedding to put behind its own feature, Linear - BN, and ``classes`` behind it.
+        model: the timm model, without a classifier if ``embedding`` is given.
+        size: side of the input in pixels.
+        channels: channels of the input.
+        embedding: length of an embedding (Linear - BN) to add after the model's own feature, followed by the classifier.
+        classes: number of outputs of the classifier after ``embedding``.
     """
 
     model: Any
@@ -52,34 +56,34 @@ class TimmNet(FaceNet):
             weight = next(model.parameters())
             side = torch.linspace(-1, 1, size, device=weight.device)
             probe = (side[:, None] * side).expand(1, channels, size, size)
-            features, maps = self._look(probe)
-            # The head's input may be laid out as NCHW, NHWC (Swin) or NLD (ViT).
+            features, maps = self._features_and_maps(probe)
+            # The head's input may have the layout NCHW, NHWC (Swin) or NLD (ViT).
             self._layout = _layout(features, model)
             self._repeats = bool(maps) and maps[-1].shape == _as_maps(features, self._layout).shape
             stages = self.stages(probe)
             feature = self._feature(stages)
             if not isinstance(feature, Tensor) or feature.ndim != 2:
-                raise _UnlikeError("its head does not give one embedding")
-            answer = self.model.get_classifier()(feature)
-            if not weight.is_meta and not torch.allclose(answer, model(probe), atol=1e-4):
-                raise _UnlikeError("its answer is more than its classifier's")
+                raise _UnlikeError("its head does not return one embedding")
+            logits = self.model.get_classifier()(feature)
+            if not weight.is_meta and not torch.allclose(logits, model(probe), atol=1e-4):
+                raise _UnlikeError("its output is not its classifier's output")
         self.stage_widths = tuple(stage.shape[1] for stage in stages)
         self.embedding_width = embedding or feature.shape[1]
         self.neck = None
         if embedding is not None:
-            # With a bias it is a Gemm at export, which takes in the batch norm.
+            # With a bias it is exported as a Gemm, into which the batch norm is folded.
             self.neck = nn.Sequential(nn.Linear(feature.shape[1], embedding), nn.BatchNorm1d(embedding))
             self.fc = classifier(embedding, classes)
         model.train(training)
 
-    def _look(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def _features_and_maps(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
         if hasattr(self.model, "forward_intermediates"):
             features, maps = self.model.forward_intermediates(images)
             return features, maps
         return self.model.forward_features(images), []
 
     def stages(self, images: Tensor) -> list[Tensor]:
-        features, maps = self._look(images)
+        features, maps = self._features_and_maps(images)
         return [*(maps[:-1] if self._repeats else maps), _as_maps(features, self._layout)]
 
     def embed(self, stages: list[Tensor]) -> Tensor:
@@ -136,12 +140,20 @@ def build(
     stem_stride: Literal[1] | None = None,
     embedding: Width | None = None,
 ) -> TimmNet:
-    """``drop_rate``: dropout before the classifier. ``drop_path_rate``: stochastic depth. ``stem_stride``: 1 takes the
-    stride out of the first convolution. ``embedding``: length, 64 to 1024, of one that a linear layer and batch norm make of
-    the model's own feature, which it is when None.
+    """A timm model as a FaceNet.
 
-    Raises FaceletError when the size is too small, or the model's head is unlike others'; RuntimeError where the default
-    device has no numbers ("meta") and the model needs some.
+    Args:
+        name: model name in timm.
+        classes: number of outputs; 0 for an embedding net.
+        size: side of the input in pixels.
+        channels: channels of the input.
+        drop_rate: dropout before the classifier.
+        drop_path_rate: stochastic depth.
+        stem_stride: 1 removes the stride of the first convolution.
+        embedding: length, 64 to 1024, of an embedding (Linear - BN) after the model's own feature; None uses that feature.
+
+    Raises FaceletError when the size is too small or the model's head is not supported; RuntimeError when the default device
+    is "meta" and the model's constructor needs real values.
     """
     try:
         return _make(name, classes, size, channels, drop_rate, drop_path_rate, stem_stride, embedding)
@@ -149,8 +161,8 @@ def build(
         raise
     except _UnlikeError as error:
         raise FaceletError(f"net 'timm/{name}' cannot be used: {error}") from None
-    except Exception as error:  # over a thousand models raise whatever their code happens to meet
-        if torch.empty(0).is_meta:  # perhaps it only needs real numbers: NetSpec.skeleton then tries with them
+    except Exception as error:  # timm's many models raise exceptions of any class
+        if torch.empty(0).is_meta:  # the model may need real values: NetSpec.skeleton then retries with them
             raise RuntimeError(str(error)) from error
         for larger in (tried for tried in TRIED_SIZES if tried > size):
             if _takes(name, larger, channels, stem_stride):
@@ -197,13 +209,16 @@ def _takes(name: str, size: int, channels: int, stem_stride: int | None) -> bool
     try:
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
             _make(name, 2, size, channels, 0.0, None, stem_stride)
-    except Exception:  # as in build: any failure means that this size will not do
+    except Exception:  # as in build: any exception means that this size is too small
         return False
     return True
 
 
 def exists(name: str) -> bool:
-    """Whether timm has a model of this name (a pretrained tag after a dot is allowed, and ignored)."""
+    """Whether timm has a model of this name (a pretrained tag after a dot is allowed, and ignored).
+
+    Only registered names pass, since ``timm.create_model`` would also download from an address.
+    """
     import timm
 
     return timm.is_model(name)

@@ -1,4 +1,4 @@
-"""Starts a net from an earlier one's weights: fine-tuning, also to other classes.
+"""Initialises a net from another net's weights, for fine-tuning, also to other classes.
 
 >>> inherit(net, before, "student", "pretrained")
 'fresh classifier: fc.bias, fc.weight'
@@ -11,7 +11,7 @@ from facelet.nets import FaceNet
 
 
 def inherit(net: FaceNet, before: FaceNet, name: str, of: str) -> str:
-    """Copies the weights of ``before`` that fit ``net``; only the classifier may differ. Says what was left fresh."""
+    """Copies the weights of ``before`` into ``net``; only the classifier may differ. Returns a note of weights left fresh."""
     state, own = before.state_dict(), net.state_dict()
     fitting = {key: value for key, value in state.items() if key in own and own[key].shape == value.shape}
     fresh = sorted(set(own) - set(fitting))

@@ -1,13 +1,15 @@
-"""VGG for small faces, plain and residual. Simonyan & Zisserman, https://arxiv.org/abs/1409.1556; the residual VGG19 is that of
-Xu, Yin & Yang, https://doi.org/10.1109/TOCS50858.2020.9339739
+"""VGG for small faces, plain and residual.
 
-Five blocks of 3x3 convolutions with batch norms, a max pool between any two. In ``resvgg19`` every block adds its input to its
-output, through a 1x1 convolution where their widths differ (the paper is silent on that). Global pooling and one linear layer take
-the place of VGG's three wide ones, which would be 120 M parameters of the 140 M.
+Simonyan & Zisserman, https://arxiv.org/abs/1409.1556; the residual VGG19 is that of Xu, Yin & Yang,
+https://doi.org/10.1109/TOCS50858.2020.9339739
+
+Five blocks of 3x3 convolutions with batch norms, separated by max pools. In ``resvgg19`` every block adds its input to its output,
+through a 1x1 convolution where their widths differ (the paper does not say how). Global pooling and one linear layer replace VGG's
+three wide linear layers, which would have 120 M of 140 M parameters.
 
 >>> net = facelet.nets.resolve("resvgg19", classes=8, size=48).build()
 
-Plain, wide and slow: what pruning and int8 were made for.
+Wide and slow, so it gains much from pruning and int8.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from facelet.nets.layers.stem import Stride, default_stride, require_size
 
 WIDTHS = (64, 128, 256, 512, 512)
 SMALLEST = 3
-"""A map of so few pixels a side is not halved any further: 3x3 convolutions on a single pixel would waste eight weights of nine."""
+"""Maps of this side or less are not halved: 3x3 convolutions on a single pixel would waste eight of nine weights."""
 
 
 class VGGBlock(nn.Module):
@@ -45,7 +47,7 @@ class VGGBlock(nn.Module):
 
 
 class ResidualBlock(VGGBlock):
-    """``relu(body(maps) + shortcut(maps))``: the body's last ReLU comes after the sum."""
+    """``relu(body(maps) + shortcut(maps))``: the body's last ReLU is moved after the sum."""
 
     def __init__(self, inputs: int, width: int, depth: int, stride: int) -> None:
         super().__init__(inputs, width, depth, stride)
@@ -63,8 +65,11 @@ class VGG11(FaceNet):
     """Five blocks of 64, 128, 256, 512, 512 x ``width`` channels.
 
     Args:
+        classes: number of outputs; 0 for an embedding net.
+        size: side of the input in pixels.
+        channels: channels of the input.
         width: factor of all widths, 0.0625 to 4.
-        stem_stride: of the first convolution: 1, 2 or 4; by size when None.
+        stem_stride: stride of the first convolution: 1, 2 or 4; None chooses by size.
         dropout: before the classifier.
 
     Raises FaceletError when ``size`` is below 8 times the stem's stride.
@@ -103,22 +108,22 @@ class VGG11(FaceNet):
         initialise(self)
 
     def stages(self, images: Tensor) -> list[Tensor]:
-        maps, found = images, []
+        maps, stages = images, []
         for block in self.blocks:
             maps = block(maps)
-            found.append(maps)
-        return found
+            stages.append(maps)
+        return stages
 
 
 @NETS.register("vgg19")
 class VGG19(VGG11):
-    """``vgg11`` with 2, 2, 4, 4, 4 convolutions a block; the same options."""
+    """``vgg11`` with 2, 2, 4, 4, 4 convolutions per block; same options."""
 
     depths = (2, 2, 4, 4, 4)
 
 
 @NETS.register("resvgg19")
 class ResVGG19(VGG19):
-    """``vgg19`` of residual blocks; the same options."""
+    """``vgg19`` with residual blocks; same options."""
 
     block = ResidualBlock

@@ -1,46 +1,45 @@
-"""The widths of a cut net, as data: what pruning changed, and how to change a fresh net the same way.
+"""The widths of a pruned net as data: reads what pruning changed, and applies it to a fresh net.
 
->>> widths = read(pruned, spec)
+>>> widths = difference(pruned, spec.build())
 >>> widths["layer1.0.conv1.out_channels"], widths["layer1.0.conv1.weight"]
 ([40], [40, 64, 3, 3])
->>> apply(fresh, widths)                 # the fresh net now takes the pruned net's weights
+>>> apply(fresh, widths)                 # the pruned net's weights now fit the fresh net
 
-It works on any module, timm's included, because it knows no layer: it compares every parameter's and buffer's shape,
-and every whole-number attribute (``out_channels``, ``groups``, ``num_features``, ``normalized_shape``, ...), with those
-of the net that the spec builds. Layers that were removed or added, rather than narrowed, are refused.
+It works on any module, including timm's: it compares the shapes of all parameters and buffers, and all integer attributes
+(``out_channels``, ``groups``, ``num_features``, ``normalized_shape``, ...), with those of the net that the spec builds. Removed or
+added layers raise an error.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from facelet.errors import FaceletError
 
-if TYPE_CHECKING:
-    pass
-
 
 def difference(net: nn.Module, fresh: nn.Module) -> dict[str, list[int]]:
-    """``read`` against a net at hand."""
-    mine, theirs = dict(_sizes(net)), dict(_sizes(fresh))
-    if strange := sorted(mine.keys() ^ theirs.keys()):
-        raise FaceletError(f"the net has other layers than its spec builds, first at {strange[0]!r}")
-    return {path: list(size) for path, size in mine.items() if size != theirs[path]}
+    """Path of each tensor and integer attribute of ``net`` that differs from ``fresh`` -> its size in ``net``.
+
+    Raises FaceletError when the two nets do not have the same layers.
+    """
+    sizes, expected = dict(_sizes(net)), dict(_sizes(fresh))
+    if unmatched := sorted(sizes.keys() ^ expected.keys()):
+        raise FaceletError(f"the net's layers differ from those its spec builds, first at {unmatched[0]!r}")
+    return {path: list(size) for path, size in sizes.items() if size != expected[path]}
 
 
 def apply(net: nn.Module, widths: Mapping[str, list[int]]) -> None:
-    """Gives ``net`` the widths, in place: to load weights into, or to train afresh.
+    """Resizes ``net`` to the widths, in place, before weights are loaded or the net is trained from scratch.
 
-    Changed tensors keep the corner of what they held, zeros where they grew. Filters and matrices are scaled to the variance
-    that ``initialise`` would draw them with at their new size: convolutions by fan out, linear layers by fan in. So a fresh
-    net stays a fresh net, with its zeros, ones and all.
+    Changed tensors keep the leading corner of their values, with zeros where they grew. Filters and matrices are scaled to the
+    variance of ``initialise`` at their new size (convolutions by fan out, linear layers by fan in), so that a fresh net remains
+    correctly initialised.
 
-    Raises FaceletError when a path is not in the net, or a size is not of its kind.
+    Raises FaceletError when a path is not in the net, or a size has the wrong number of dimensions.
     """
     known = dict(_sizes(net))
     for path, size in widths.items():

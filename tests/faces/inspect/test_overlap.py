@@ -33,4 +33,4 @@ def test_it_says_when_it_cannot_be_known(lay_out, small_lfw):
         load("toy?faces=200"),
         replace(faces, identities=np.array([0, 0, 0, 1])),
     ):
-        assert "cannot be known: it does not say who is who" in str(overlap(unknown, pairs))
+        assert "cannot be known: it has no identities" in str(overlap(unknown, pairs))

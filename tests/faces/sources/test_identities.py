@@ -73,7 +73,7 @@ def test_wrapping_folders_are_passed_through(lay_out):
     [
         ([*files(), "stray.pgm"], "", r"1 images are in no person's folder \(stray\.pgm\)"),
         ([*files(), "s1/more/1.pgm"], "", r"1 images are deeper than PERSON/image \(s1/more/1\.pgm\)"),
-        ([*files(4, before="train/"), *files(4, before="test/")], "", "give one of the folders for splits"),
+        ([*files(4, before="train/"), *files(4, before="test/")], "", "give one of the split folders"),
         (files(1), "", "1 people are too few: train and val need two each"),
         (files(3), "", "3 people are too few"),
         (files(1), "?val=0", "1 people are too few: train needs two"),

@@ -72,7 +72,7 @@ def test_photos_of_other_sizes_are_aligned(small_lfw, monkeypatch):
 
 def test_mistakes(small_lfw):
     folder = small_lfw()
-    with pytest.raises(FaceletError, match="'lfw' has pairs of faces, which an identity model is measured on"):
+    with pytest.raises(FaceletError, match="'lfw' has pairs of faces, for measuring identity models"):
         load(f"lfw:{folder}")
     with pytest.raises(FaceletError, match="unknown source of pairs 'lwf', did you mean 'lfw'"):
         load_pairs(f"lwf:{folder}")
@@ -81,7 +81,7 @@ def test_mistakes(small_lfw):
     with pytest.raises(FaceletError, match="unknown option of face source 'lfw' 'pair'"):
         load_pairs(f"lfw:{folder}?pair=x")
     shutil.copytree(folder / "Person_Aa", folder / "again/Person_Aa")
-    with pytest.raises(FaceletError, match="are one photo of LFW"):
+    with pytest.raises(FaceletError, match="are the same photo of LFW"):
         load_pairs(f"lfw:{folder}")
     shutil.rmtree(folder / "again")
     shutil.rmtree(folder / "Person_Ab")

@@ -134,7 +134,7 @@ def test_thousands_a_second():
         ("toy?seed=-1", "seed=-1"),
         ("toy?faces=many", "faces='many' should be a whole number"),
         ("toy?face=100", "did you mean 'faces'"),
-        ("toy:somewhere", "drawn, not read"),
+        ("toy:somewhere", "have no path"),
     ],
 )
 def test_bad_options(source, message):

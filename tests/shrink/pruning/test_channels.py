@@ -82,7 +82,7 @@ class MiniMobile(FaceNet):
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
-    monkeypatch.setattr(NETS, "_things", {**NETS._things, "mini-mobile": MiniMobile})
+    monkeypatch.setattr(NETS, "_entries", {**NETS._entries, "mini-mobile": MiniMobile})
     torch.manual_seed(1)
 
 

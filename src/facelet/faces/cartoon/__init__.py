@@ -1,1 +1,1 @@
-"""Drawn faces, for demos and tests."""
+"""Cartoon faces for demos and tests."""

@@ -1,12 +1,12 @@
-"""A sitter: the numbers that describe a cartoon face, and a made-up population to draw them from.
+"""Parameters of cartoon faces (person, expression, view), and random populations of them.
 
-Own work. ``Person`` is who it is, ``Expression`` what the face does, ``View`` how it is seen. Expressions are named after the
-action units of Ekman and Friesen's Facial Action Coding System (1978), much simplified.
+Own work. The fields of ``Expression`` are a simplification of the action units of Ekman and Friesen's Facial Action Coding System
+(1978).
 
 >>> person, view = draw_people(100, rng), draw_views(100, rng)
 >>> expression = perform(["happiness"] * 100)
 
-The population has eight expressions and no ages, cultures or contexts: an expression here is what it looks like, no more.
+The population has eight expressions and no ages, cultures or contexts.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Floats = NDArray[Any]
 
 
 class Person(NamedTuple):
-    """Who it is: (N,) each, colours (N, 3) in [0, 1]. Lengths in half heights of the head; brows, eyes and lips as factors."""
+    """Appearance: (N,) each, colours (N, 3) in [0, 1]. Lengths in half heights of the head; brows, eyes and lips as factors."""
 
     width: Floats
     jaw: Floats
@@ -51,7 +51,7 @@ class Person(NamedTuple):
 
 
 class Expression(NamedTuple):
-    """What the face does: (N,) each, 0 at rest, about 1 when done fully, below 0 the other way."""
+    """Facial movements: (N,) each, 0 at rest, about 1 at full strength, negative in the opposite direction."""
 
     brow_raise: Floats
     brow_tilt: Floats
@@ -70,10 +70,11 @@ class Expression(NamedTuple):
 
 
 class View(NamedTuple):
-    """How it is seen: (N,) each, but ``backdrop`` (N, 2, 3), its colours above and below, and ``cover`` (N, 3).
+    """Pose, light, background and occlusion: (N,) each, but ``backdrop`` (N, 2, 3), top and bottom colour, and ``cover`` (N, 3).
 
-    Half the picture shows ``zoom`` half heights of a head, whose centre is at x, y in -1..1; cos and sin are of its roll; yaw and
-    pitch in -1..1. Light is a factor and its gradient. ``cover`` is the colour of an ellipse in front of the face.
+    Half of the picture's side is ``zoom`` half heights of a head, whose centre is at x, y in -1..1; cos and sin are of the roll
+    angle; yaw and pitch are in -1..1. Light is a factor and its gradient. ``cover`` is the colour of an ellipse in front of the
+    face.
     """
 
     zoom: Floats
@@ -117,7 +118,7 @@ PROTOTYPES: dict[str, dict[str, float]] = {
     },
     "contempt": {"brow_odd": 1.1, "lid_raise": -0.7, "squint": 0.15, "smirk": 1.5, "brow_raise": -0.05},
 }  # fmt: skip
-"""Each expression done fully, in the order of FERPlus; what is not named stays at rest."""
+"""Each expression at full strength, in FERPlus's order of classes; omitted fields are 0."""
 
 MOVES = np.array([[move.get(name, 0) for name in Expression._fields] for move in PROTOTYPES.values()], np.float32)
 """PROTOTYPES as a table (expressions, fields of Expression)."""
@@ -146,7 +147,7 @@ BACKDROP = (
 
 
 def rows(group: Group, index: Any) -> Group:
-    """The sitters that ``index`` (a slice, integers or a mask) selects."""
+    """The rows selected by ``index`` (a slice, integers or a mask)."""
     return type(group)(*(column[index] for column in group))
 
 
@@ -160,63 +161,63 @@ def perform(expressions: Sequence[str], strength: float = 1.0) -> Expression:
 
 
 def draw_people(n: int, rng: np.random.Generator) -> Person:
-    """n people who do not look alike."""
-    some = _Draws(n, rng)
+    """Draws the appearance of ``n`` different people."""
+    draws = _Draws(n, rng)
     return Person(
-        width=some.between(0.7, 0.86),
-        jaw=some.between(0.08, 0.42),
-        skin=some.of(SKIN, 0.015),
-        hair=some.of(HAIR, 0.03),
-        iris=some.of(IRIS, 0.03),
-        clothes=some.of(CLOTHES, 0.08),
-        hairline=some.between(-0.8, -0.6),
-        fringe=some.between(0, 0.7),
-        parting=some.between(-0.4, 0.4),
-        volume=some.between(0.03, 0.2),
-        length=some.sometimes(0.4, 0.4, 1.9),
-        eye_gap=some.between(0.34, 0.4),
-        eye_size=some.between(0.88, 1.15),
-        eye_slant=some.between(-0.12, 0.12),
-        brow_height=some.between(-0.03, 0.06),
-        brow_weight=some.between(0.04, 0.075),
-        nose_length=some.between(-0.03, 0.08),
-        nose_width=some.between(0.08, 0.16),
-        mouth_width=some.between(0.3, 0.4),
-        lips=some.between(0.03, 0.065),
-        age=some.sometimes(0.2, 0.4, 0.9),
-        glasses=some.sometimes(0.16, 0.9, 1),
-        beard=some.sometimes(0.2, 0.25, 0.95),
+        width=draws.between(0.7, 0.86),
+        jaw=draws.between(0.08, 0.42),
+        skin=draws.of(SKIN, 0.015),
+        hair=draws.of(HAIR, 0.03),
+        iris=draws.of(IRIS, 0.03),
+        clothes=draws.of(CLOTHES, 0.08),
+        hairline=draws.between(-0.8, -0.6),
+        fringe=draws.between(0, 0.7),
+        parting=draws.between(-0.4, 0.4),
+        volume=draws.between(0.03, 0.2),
+        length=draws.sometimes(0.4, 0.4, 1.9),
+        eye_gap=draws.between(0.34, 0.4),
+        eye_size=draws.between(0.88, 1.15),
+        eye_slant=draws.between(-0.12, 0.12),
+        brow_height=draws.between(-0.03, 0.06),
+        brow_weight=draws.between(0.04, 0.075),
+        nose_length=draws.between(-0.03, 0.08),
+        nose_width=draws.between(0.08, 0.16),
+        mouth_width=draws.between(0.3, 0.4),
+        lips=draws.between(0.03, 0.065),
+        age=draws.sometimes(0.2, 0.4, 0.9),
+        glasses=draws.sometimes(0.16, 0.9, 1),
+        beard=draws.sometimes(0.2, 0.25, 0.95),
     )
 
 
 def draw_views(n: int, rng: np.random.Generator, variety: float = 1.0) -> View:
-    """n views; ``variety`` (0 to 3) scales how far pose and light stray, and how often something stands in front."""
-    some = _Draws(n, rng)
-    roll = variety * (some.between(-0.05, 0.05) + some.between(-0.05, 0.05))
-    sides = np.sign(some.between(-1, 1))
+    """Draws ``n`` views; ``variety`` (0 to 3) scales the spread of pose and light, and the frequency of occlusions."""
+    draws = _Draws(n, rng)
+    roll = variety * (draws.between(-0.05, 0.05) + draws.between(-0.05, 0.05))
+    sides = np.sign(draws.between(-1, 1))
     return View(
-        zoom=1.1 + variety * some.between(-0.04, 0.04),
-        x=variety * some.between(-0.025, 0.025),
-        y=variety * some.between(-0.025, 0.025),
+        zoom=1.1 + variety * draws.between(-0.04, 0.04),
+        x=variety * draws.between(-0.025, 0.025),
+        y=variety * draws.between(-0.025, 0.025),
         cos=np.cos(roll),
         sin=np.sin(roll),
-        yaw=variety * some.between(-0.3, 0.3),
-        pitch=variety * some.between(-0.2, 0.2),
-        gaze=some.between(-0.7, 0.7),
-        light=1 + variety * some.between(-0.15, 0.05),
-        light_x=variety * some.between(-0.1, 0.1),
-        light_y=variety * some.between(-0.1, 0.05),
-        backdrop=np.stack([some.of(BACKDROP, 0.06), some.of(BACKDROP, 0.06)], axis=1),
-        cover=some.of(SKIN + CLOTHES, 0.05),
-        cover_x=np.where(some.between(0, 1) < 0.04 * variety, sides * some.between(0.4, 0.8), 9).astype(np.float32),
-        cover_y=some.between(-0.3, 0.9),
-        cover_width=some.between(0.25, 0.5),
-        cover_height=some.between(0.15, 0.45),
+        yaw=variety * draws.between(-0.3, 0.3),
+        pitch=variety * draws.between(-0.2, 0.2),
+        gaze=draws.between(-0.7, 0.7),
+        light=1 + variety * draws.between(-0.15, 0.05),
+        light_x=variety * draws.between(-0.1, 0.1),
+        light_y=variety * draws.between(-0.1, 0.05),
+        backdrop=np.stack([draws.of(BACKDROP, 0.06), draws.of(BACKDROP, 0.06)], axis=1),
+        cover=draws.of(SKIN + CLOTHES, 0.05),
+        cover_x=np.where(draws.between(0, 1) < 0.04 * variety, sides * draws.between(0.4, 0.8), 9).astype(np.float32),
+        cover_y=draws.between(-0.3, 0.9),
+        cover_width=draws.between(0.25, 0.5),
+        cover_height=draws.between(0.15, 0.45),
     )
 
 
 class _Draws:
-    """Columns of n random numbers in float32."""
+    """Generator of columns of n random float32 numbers."""
 
     def __init__(self, n: int, rng: np.random.Generator) -> None:
         self.n, self.rng = n, rng
@@ -225,10 +226,10 @@ class _Draws:
         return self.rng.uniform(low, high, self.n).astype(np.float32)
 
     def sometimes(self, share: float, low: float, high: float) -> Floats:
-        """0 but for a share of the rows."""
+        """Uniform numbers in a ``share`` of the rows, 0 in the others."""
         return np.where(self.rng.random(self.n) < share, self.between(low, high), 0).astype(np.float32)
 
     def of(self, palette: Sequence[Sequence[float]], spread: float) -> Floats:
-        """Colours (n, 3) near those of a palette."""
+        """Colours (n, 3) near random colours of a palette."""
         near = np.array(palette)[self.rng.integers(0, len(palette), self.n)]
         return np.clip(near + self.rng.uniform(-spread, spread, (self.n, 3)), 0.02, 0.99).astype(np.float32)

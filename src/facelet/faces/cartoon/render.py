@@ -1,13 +1,13 @@
-"""Draws cartoon faces, many at once, from the numbers that describe them.
+"""Renders batches of cartoon faces from their parameters.
 
-Own work. Every shape is an ellipse, a lens or a stroke, evaluated at the pixels of all faces with an edge one pixel wide, so
-that a face looks the same at 32 and at 512 pixels. Pixels meet only arithmetic and comparisons, no library's exponentials or
-threads: the same numbers give the same bytes on every machine.
+Own work. Every shape is an ellipse, a lens or a stroke, evaluated at the pixels of all faces with an edge one pixel wide, so that a
+face looks the same at 32 and at 512 pixels. Pixels are computed with arithmetic and comparisons only, without library exponentials
+or threads, so the same parameters give the same bytes on every machine.
 
 >>> render(person, expression, view, size=48, channels=1).shape  # each a tuple of (N,) arrays
 (N, 48, 48, 1)
 
-Cartoons have none of the texture of skin: they show that a pipeline works, not how well it would work on people.
+Cartoons lack the texture of skin: they show that a pipeline works, not how accurate it is on real faces.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from facelet.faces.cartoon.person import Expression, Floats, Group, Person, View
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 EYES, NOSE, MOUTH = (-0.78, 0.3), (-0.2, 0.7), (0.15, 1.0)
-"""Bands of the head, top and bottom in half heights, that hold all that is drawn of these features."""
+"""Bands of the head (top and bottom, in half heights) that contain these features."""
 
 
 def render(
@@ -42,15 +42,15 @@ def render(
 
 
 def _columns(group: Group) -> Group:
-    """(N,) to (N, 1, 1) against pictures; colours (N, 3) stay."""
+    """Reshapes (N,) to (N, 1, 1) for broadcasting; colours (N, 3) are unchanged."""
     return type(group)(*(values[:, None, None] if values.ndim == 1 else values for values in group))
 
 
 class _Canvas:
-    """Colour planes, and where each pixel lies in its face.
+    """Colour planes, and the coordinates of each pixel in its face.
 
-    ``x, y`` are in the picture, -1..1; ``u, v`` on the head; ``fu`` and ``fv`` on its features, which slide over the head as it
-    turns; ``side`` is the sign of ``fu`` and ``au`` its size, in which both eyes are one.
+    ``x, y`` are coordinates in the picture, -1..1; ``u, v`` on the head; ``fu, fv`` of its features, which move over the head
+    when it turns. ``side`` is the sign of ``fu`` and ``au`` its absolute value, so that both eyes have the same coordinates.
     """
 
     def __init__(self, view: View, size: int, channels: int, behind: Floats | None) -> None:
@@ -71,7 +71,7 @@ class _Canvas:
             self.planes = [behind[..., channel].copy() for channel in range(channels)]
 
     def window(self, band: tuple[float, float]) -> _Canvas:
-        """The rows of the picture in which some face has this band: most features need a third of the pixels."""
+        """The rows of the picture that contain this band in any face; most features need a third of the pixels."""
         view = self.view
         reach = 0.8 * np.abs(view.sin)
         first = view.y + (band[0] + np.minimum(0.15 * view.pitch, 0) - reach) / view.zoom
@@ -85,12 +85,12 @@ class _Canvas:
         return part
 
     def ink(self, colour: Floats) -> list[Floats]:
-        """(N, 3) as a (N, 1, 1) for each plane: luma when grey. Blending is linear, so a grey face is its colours' luma."""
+        """Colours (N, 3) as (N, 1, 1) for each plane, luma when grey; blending is linear, so luma may be taken first."""
         red, green, blue = (colour[:, channel, None, None] for channel in range(3))
         return [red, green, blue] if self.channels == 3 else [red * LUMA[0] + green * LUMA[1] + blue * LUMA[2]]
 
     def inside(self, depth: Floats) -> Floats:
-        """Coverage of a shape from the depth inside it, in head units: from 0 to 1 over one pixel."""
+        """Coverage of a shape from the depth inside it, in head units: rises from 0 to 1 over one pixel."""
         return np.clip(depth * self.sharp + 0.5, 0, 1)
 
     def paint(self, colour: Floats, alpha: Floats) -> None:

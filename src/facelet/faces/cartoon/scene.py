@@ -1,6 +1,6 @@
-"""A scene: toy people before a landscape, as a photo to try an analyzer on, and their portraits.
+"""Scenes with several cartoon people in front of a landscape, for trying an analyzer, and portraits.
 
-Own work, drawn by ``faces.cartoon.render``. The photo says where its heads are and what each face does, so that it can be scored.
+Own work, drawn by ``faces.cartoon.render``. A scene includes its heads' boxes and expressions, so that predictions can be scored.
 
 >>> photo = draw_photo(seed=0, faces=3)
 >>> photo.image.shape, photo.expressions
@@ -8,7 +8,7 @@ Own work, drawn by ``faces.cartoon.render``. The photo says where its heads are 
 
     python -m facelet.faces.cartoon.scene photo.png
 
-The heads are cartoons: a detector made for photos finds most of them, not all.
+A face detector trained on photos finds most of the cartoon heads, but not all.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ HILLS = ((0.62, 0.74, 0.74), (0.50, 0.67, 0.58), (0.42, 0.58, 0.40))
 
 
 class Scene(NamedTuple):
-    """A photo, uint8 (H, W, 3) RGB; its heads' boxes, int64 (n, 4) as x, y, width, height in pixels; what each face does."""
+    """A photo, uint8 (H, W, 3) RGB; boxes of its heads, int64 (n, 4) as x, y, width, height in pixels; and their expressions."""
 
     image: Image
     boxes: NDArray[np.int64]
@@ -41,7 +41,7 @@ class Scene(NamedTuple):
 
 
 def draw_photo(seed: int = 0, faces: int = 3, height: int = 640, expressions: Sequence[str] = ()) -> Scene:
-    """People in a row, from the left, who do ``expressions`` or else something lively of their own.
+    """Draws people in a row, from the left, with the given ``expressions`` or random ones except neutral.
 
     Raises FaceletError for other than 1 to 8 faces, a height outside 240 to 4000 pixels or an unknown expression.
     """
@@ -62,13 +62,13 @@ def draw_photo(seed: int = 0, faces: int = 3, height: int = 640, expressions: Se
     heads = height * rng.uniform(0.31, 0.36, faces)
     across = (np.arange(faces) + 0.5 * max(2 / faces, 1) + rng.uniform(-0.06, 0.06, faces)) * slot
     down = height * rng.uniform(0.52, 0.62, faces)
-    for one in range(faces):
-        # The tile ends below the photo, where the shoulders run out of it.
-        side = 2 * int(height - down[one] + 4)
-        x, y = int(across[one]) + margin - side // 2, int(down[one]) + margin - side // 2
+    for number in range(faces):
+        # The tile ends below the photo, so that the shoulders reach its bottom edge.
+        side = 2 * int(height - down[number] + 4)
+        x, y = int(across[number]) + margin - side // 2, int(down[number]) + margin - side // 2
         tile = canvas[y : y + side, x : x + side]
-        row = slice(one, one + 1)
-        near = rows(view, row)._replace(zoom=np.array([side / heads[one]], np.float32))
+        row = slice(number, number + 1)
+        near = rows(view, row)._replace(zoom=np.array([side / heads[number]], np.float32))
         tile[:] = render(rows(person, row), rows(expression, row), near, side, 3, behind=tile[None])[0]
     image = canvas[margin:-margin, margin:-margin]
     wide = heads * person.width
@@ -77,7 +77,7 @@ def draw_photo(seed: int = 0, faces: int = 3, height: int = 640, expressions: Se
 
 
 def portraits(expressions: Sequence[str], seed: int = 0, size: int = 160, strength: float = 1.0) -> Image:
-    """A clean portrait for each of the named expressions, uint8 (N, size, size, 3), each of another person."""
+    """A portrait without occlusion for each of the named expressions, uint8 (N, size, size, 3), each of a different person."""
     rng = np.random.default_rng([seed, 3])
     n = len(expressions)
     person, view = draw_people(n, rng), _plain(draw_views(n, rng, variety=0.5))
@@ -85,7 +85,7 @@ def portraits(expressions: Sequence[str], seed: int = 0, size: int = 160, streng
 
 
 def _plain(view: View) -> View:
-    """The view with nothing in front of the face."""
+    """The view without occlusion."""
     return view._replace(cover_x=np.full_like(view.cover_x, 9))
 
 
@@ -112,9 +112,9 @@ def _eight_bits(picture: Floats) -> Image:
 
 def save_photo(path: str | Path, seed: int = 0, faces: int = 4) -> None:
     """Writes the image of ``draw_photo`` as PNG."""
-    done, data = cv2.imencode(".png", draw_photo(seed, faces).image[..., ::-1])
-    if not done:
-        raise FaceletError(f"cannot write {path}: OpenCV refuses to encode PNG")
+    encoded, data = cv2.imencode(".png", draw_photo(seed, faces).image[..., ::-1])
+    if not encoded:
+        raise FaceletError(f"cannot write {path}: OpenCV cannot encode PNG")
     with writing(path) as beside:
         beside.write_bytes(data.tobytes())
 

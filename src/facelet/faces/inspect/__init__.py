@@ -1,1 +1,1 @@
-"""What is in a set of faces: summary, leaks, overlap, contact sheet."""
+"""Inspection of a set of faces: summary, leaks, overlap, contact sheet."""

@@ -1,8 +1,8 @@
-"""A contact sheet: some faces of every class in one picture, because an hour of looking saves a week of training.
+"""A contact sheet: an image with faces of every class, for a visual check of a set.
 
 >>> save_sheet(faces, "faces.png")
 
-The faces are chosen by their names' hashes, so the sheet shows the set as it is and not its best side.
+The faces are chosen by the hashes of their names, so the sheet is a pseudo-random sample.
 
 ``save_translations`` shows translated faces: the originals above, the results below.
 """
@@ -30,10 +30,10 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def contact_sheet(faces: FaceSet, columns: int = 14) -> NDArray[np.uint8]:
-    """RGB (H, W, 3): a row of ``columns`` faces for each class, with its name and count. At most 40 classes are shown.
+    """RGB image (H, W, 3) with a row of up to ``columns`` faces for each class, and its name and count; at most 40 rows.
 
-    A class with fewer faces than columns shows them all. Faces without classes have a row for each person, or one row in
-    all. Raises FaceletError when there are no labelled faces.
+    Faces without classes have a row for each person, or a single row without identities. Raises FaceletError when there are no
+    labelled faces.
     """
     labels, classes = _rows(faces)
     totals = np.bincount(labels[labels >= 0], minlength=len(classes))
@@ -66,7 +66,7 @@ def contact_sheet(faces: FaceSet, columns: int = 14) -> NDArray[np.uint8]:
 
 
 def _rows(faces: FaceSet) -> tuple[NDArray[np.int64], Sequence[str]]:
-    """Row (N,) of each face, -1 for none, and what the rows are called."""
+    """Row (N,) of each face, -1 for none, and the titles of the rows."""
     if faces.classes:
         return faces.labels, faces.classes
     if faces.identities is None:
@@ -76,15 +76,15 @@ def _rows(faces: FaceSet) -> tuple[NDArray[np.int64], Sequence[str]]:
 
 
 def save_sheet(faces: FaceSet, path: str | Path) -> None:
-    """Writes the contact sheet as a PNG. Raises FaceletError when there is nothing to show or nowhere to write."""
+    """Writes the contact sheet as a PNG. Raises FaceletError when there are no labelled faces or the file cannot be written."""
     write_png(contact_sheet(faces), path)
 
 
 def write_png(image: NDArray[np.uint8], path: str | Path) -> None:
-    """RGB (H, W, 3), beside and renamed."""
-    done, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    if not done:
-        raise FaceletError(f"cannot write {path}: OpenCV refuses to encode PNG")
+    """Writes RGB (H, W, 3) as a PNG, atomically. Raises FaceletError when the file cannot be written."""
+    encoded, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    if not encoded:
+        raise FaceletError(f"cannot write {path}: OpenCV cannot encode PNG")
     with writing(path) as beside:
         beside.write_bytes(data.tobytes())
 
@@ -94,7 +94,7 @@ def _shrunk(sheet: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uin
 
 
 def enlarged(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A face at CELL px; small ones grow by cubic interpolation, which looks better than what networks are given."""
+    """A face at CELL px. Small faces are enlarged by cubic interpolation, which looks better than the nets' bilinear one."""
     if max(image.shape[:2]) >= CELL:
         return pixels.resize(image, CELL)
     large = cv2.resize(image, (CELL, CELL), interpolation=cv2.INTER_CUBIC).reshape(CELL, CELL, -1)
@@ -108,13 +108,13 @@ def _width(text: str, scale: float) -> int:
 def _write(
     sheet: NDArray[np.uint8], text: str, x: int, y: int, scale: float, colour: tuple[int, int, int], weight: int
 ) -> None:
-    """Draws FINE times too large, so that shrinking the sheet smooths the strokes of OpenCV's font."""
+    """Draws text FINE times larger, so that shrinking the sheet smooths the strokes of OpenCV's font."""
     thickness = weight * FINE // 2 + 1
     cv2.putText(sheet, _plain(text), (x * FINE, y * FINE), FONT, scale * FINE, colour, thickness, cv2.LINE_AA)
 
 
 def _plain(text: str) -> str:
-    """OpenCV's font knows ASCII only."""
+    """Text for OpenCV's font: ASCII only, at most 40 characters."""
     short = text if len(text) <= 40 else text[:37] + "..."
     return short.encode("ascii", "replace").decode()
 
@@ -122,12 +122,12 @@ def _plain(text: str) -> str:
 COLUMNS = 12
 
 
-def translation_sheet(train: FaceSet, made: FaceSet) -> NDArray[np.uint8]:
-    """RGB of two rows. ``made``: synthetic faces whose names end in those of their sources, see ``learn.balance``."""
+def translation_sheet(train: FaceSet, synthetic: FaceSet) -> NDArray[np.uint8]:
+    """RGB image with two rows: originals and ``synthetic`` faces, whose names contain those of the originals (learn.balance)."""
     row_of = {name: row for row, name in enumerate(train.names.tolist())}
     sheet: NDArray[np.uint8] = np.full((2 * CELL + GAP, COLUMNS * (CELL + GAP) - GAP, 3), PAPER, np.uint8)
-    for column, name in enumerate(made.names.tolist()[:COLUMNS]):
-        face, label = made.images[column], made.classes[made.labels[column]]
+    for column, name in enumerate(synthetic.names.tolist()[:COLUMNS]):
+        face, label = synthetic.images[column], synthetic.classes[synthetic.labels[column]]
         source = train.images[row_of[name.removeprefix(f"synthetic/{label}/")]]
         x = column * (CELL + GAP)
         for y, image in ((0, source), (CELL + GAP, face)):
@@ -135,6 +135,6 @@ def translation_sheet(train: FaceSet, made: FaceSet) -> NDArray[np.uint8]:
     return sheet
 
 
-def save_translations(train: FaceSet, made: FaceSet, path: str | Path) -> None:
+def save_translations(train: FaceSet, synthetic: FaceSet, path: str | Path) -> None:
     """Writes ``translation_sheet`` as a PNG."""
-    write_png(translation_sheet(train, made), path)
+    write_png(translation_sheet(train, synthetic), path)

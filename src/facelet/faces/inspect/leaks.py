@@ -1,13 +1,13 @@
-"""Leaks: faces that stand in two splits, pixel by pixel or nearly, and groups (subjects, clips) that fall in two.
+"""Leaks between splits: identical or nearly identical faces, and groups (subjects, clips), in more than one split.
 
-Beside them, what one split has twice: copies, and photos that stand in it under two labels.
+Also repetitions within a split: copies, and photos under two labels.
 
 >>> leaks = find_leaks(faces)
->>> clean = ~identical_to_train(faces, "test")            # accuracy with and without them
+>>> clean = ~identical_to_train(faces, "test")            # to report accuracy with and without them
 
-Near duplicates are found by thumbnails of 16 x 16 grey pixels, less the mean face, that correlate at 0.95 or more: on
-FERPlus and RAF-DB nearly every pair above that is one photo cut, marked or compressed twice. Mirrored and strongly
-shifted copies are missed.
+Near duplicates are pairs whose thumbnails (16 x 16 grey pixels minus the mean face) correlate at 0.95 or more. On FERPlus and
+RAF-DB nearly all such pairs are the same photo, cropped, marked or compressed twice. Mirrored and strongly shifted copies are
+not found.
 """
 
 from __future__ import annotations
@@ -32,14 +32,16 @@ EXAMPLES = 5
 
 @dataclass(frozen=True)
 class Shared:
-    """Faces of split ``second`` that also stand in split ``first``.
+    """Faces of split ``second`` that are also in split ``first``.
 
     Attributes:
-        exact: how many are equal to a face of ``first`` in every pixel.
-        relabelled: how many of those carry another label there.
-        near: how many others look the same as a face of ``first``; None when it was not asked.
-        searched: how many faces of ``second`` were compared for ``near``; fewer than all only in very large sets.
-        examples: names (first, second) and likeness of near duplicates, the most alike first.
+        first: name of a split.
+        second: name of the other split.
+        exact: number with the same pixels as a face of ``first``.
+        relabelled: number of those with another label in ``first``.
+        near: number of other faces that are near duplicates of a face of ``first``; None if not searched.
+        searched: number of faces of ``second`` compared for ``near``; a sample in very large sets.
+        examples: names (first, second) and correlation of near duplicates, highest first.
     """
 
     first: str
@@ -53,15 +55,15 @@ class Shared:
 
 @dataclass(frozen=True)
 class Repeated:
-    """Faces that one split has more than once.
+    """Faces that occur more than once in a split.
 
     Attributes:
-        split: which.
-        copies: how many are equal in every pixel to an earlier face of the split.
-        relabelled: how many faces stand there under another label as well (another identity, where faces have no classes).
-        near: how many others look the same as one with another label; None when it was not asked or there are no classes.
-        searched: how many faces were compared for ``near``; fewer than all only in very large sets.
-        examples: names of pairs that contradict each other, the most alike first.
+        split: name of the split.
+        copies: number with the same pixels as an earlier face of the split.
+        relabelled: number that also occur under another label (another identity, for faces without classes).
+        near: number of other faces that are near duplicates of a face with another label; None if not searched or without classes.
+        searched: number of faces compared for ``near``; a sample in very large sets.
+        examples: names of pairs with contradicting labels, highest correlation first.
     """
 
     split: str
@@ -74,10 +76,12 @@ class Repeated:
 
 @dataclass(frozen=True)
 class Leaks:
-    """What stands in two splits, and what one split has twice.
+    """Leaks between splits and repetitions within them.
 
-    ``shared``: one entry for each two splits; ``groups``: how many groups have faces in more than one split; ``repeated``: one
-    entry for each split.
+    Attributes:
+        shared: an entry for each pair of splits.
+        groups: number of groups with faces in more than one split.
+        repeated: an entry for each split.
     """
 
     shared: tuple[Shared, ...]
@@ -86,12 +90,12 @@ class Leaks:
 
     @property
     def any(self) -> bool:
-        """Whether anything is in two splits."""
+        """Whether there is a leak between two splits."""
         return bool(self.groups) or any(shared.exact or shared.near for shared in self.shared)
 
 
 def find_leaks(faces: FaceSet, near: bool = True) -> Leaks:
-    """What ``faces`` has in two splits, or twice. ``near=False`` leaves out near duplicates, the slow part (5 s for FERPlus)."""
+    """Finds leaks and repetitions. ``near=False`` skips near duplicates, the slow part (5 s for FERPlus)."""
     digests = _digests(faces.images)
     rows = {split: np.flatnonzero(faces.splits == number) for number, split in enumerate(SPLITS)}
     thumbnails = _thumbnails(faces.images) if near else None
@@ -117,7 +121,7 @@ def find_leaks(faces: FaceSet, near: bool = True) -> Leaks:
 
 
 def repetitions(faces: FaceSet) -> tuple[Repeated, ...]:
-    """What each split has twice, pixel by pixel: quick enough to ask before every training. Nothing is copied to memory."""
+    """Exact repetitions in each split, fast enough for a check before every training. Memory maps are not copied."""
     digests = _digests(faces.images)
     rows = {split: np.flatnonzero(faces.splits == number) for number, split in enumerate(SPLITS)}
     return tuple(_repeated(faces, split, digests, here, None) for split, here in rows.items() if len(here))
@@ -130,19 +134,19 @@ def identical_to_train(faces: FaceSet, split: str) -> NDArray[np.bool_]:
 
 
 def likeness(images: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """How much each of ``images`` looks like the nearest of ``others``, (N,) up to 1; from NEAR on they are near duplicates.
+    """Correlation of each of ``images`` with the nearest of ``others``, (N,) up to 1; near duplicates have NEAR or more.
 
-    Both uint8 (N, H, W, C) of any size and colour, and not empty.
+    Both are uint8 (N, H, W, C) of any size and colour, and not empty.
     """
     thumbnails = np.concatenate([_raw_thumbnails(images), _raw_thumbnails(others)])
     thumbnails = _unit(thumbnails - thumbnails[len(images) :].mean(axis=0))
-    mine, there = thumbnails[: len(images)], np.ascontiguousarray(thumbnails[len(images) :].T)
+    left, right = thumbnails[: len(images)], np.ascontiguousarray(thumbnails[len(images) :].T)
     blocks = range(0, len(images), BLOCK)
-    return np.concatenate([(mine[start : start + BLOCK] @ there).max(axis=1) for start in blocks])
+    return np.concatenate([(left[start : start + BLOCK] @ right).max(axis=1) for start in blocks])
 
 
 def groups_in_two_splits(faces: FaceSet) -> int:
-    """How many groups have faces in more than one split; faces of unknown group (-1) do not count."""
+    """Number of groups with faces in more than one split; faces of unknown group (-1) do not count."""
     if faces.groups is None:
         return 0
     known = faces.groups >= 0
@@ -162,12 +166,12 @@ def _repeated(
         copies = [row for members in equal for row in members[1:]]
         count, searched, more = _near_under_another_label(faces, thumbnails, np.setdiff1d(rows, copies))
         pairs += more
-    examples = tuple((str(faces.names[one]), str(faces.names[other])) for one, other in pairs[:EXAMPLES])
+    examples = tuple((str(faces.names[row]), str(faces.names[other])) for row, other in pairs[:EXAMPLES])
     return Repeated(split, sum(map(len, equal)) - len(equal), sum(map(len, wrong)), count, searched, examples)
 
 
 def _meanings(faces: FaceSet) -> NDArray[np.int64]:
-    """What each face is said to be, (N,): its label, or who it is where there are no classes; -1 where nothing is said."""
+    """Label of each face (N,), or its identity if there are no classes; -1 unknown."""
     return faces.labels if faces.classes or faces.identities is None else faces.identities
 
 
@@ -187,7 +191,7 @@ def _digests(images: NDArray[np.uint8]) -> list[bytes]:
 
 
 def _thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(N, 256) of unit length: their products are correlations of what sets a face apart from the mean face."""
+    """(N, 256) of unit length, minus the mean face: their products are correlations."""
     small = _raw_thumbnails(images)
     return _unit(small - small.mean(axis=0))
 
@@ -207,46 +211,46 @@ def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 def _near(
     faces: FaceSet, thumbnails: NDArray[np.float32], first: NDArray[np.int64], second: NDArray[np.int64]
 ) -> tuple[int, tuple[tuple[str, str, float], ...]]:
-    """How many of ``second`` have a face in ``first`` that looks the same, and the clearest cases."""
+    """Number of faces of ``second`` with a near duplicate in ``first``, and the examples with the highest correlation."""
     there = np.ascontiguousarray(thumbnails[first].T)
     likeness, partner = np.empty(len(second), np.float32), np.empty(len(second), np.int64)
     for start in range(0, len(second), BLOCK):
         products = thumbnails[second[start : start + BLOCK]] @ there
         partner[start : start + BLOCK] = products.argmax(axis=1)
         likeness[start : start + BLOCK] = products.max(axis=1)
-    found = np.flatnonzero(likeness >= NEAR)
-    clearest = found[np.argsort(-likeness[found], kind="stable")][:EXAMPLES]
+    near = np.flatnonzero(likeness >= NEAR)
+    clearest = near[np.argsort(-likeness[near], kind="stable")][:EXAMPLES]
     examples = [
         (str(faces.names[first[partner[at]]]), str(faces.names[second[at]]), round(float(likeness[at]), 3))
         for at in clearest
     ]
-    return len(found), tuple(examples)
+    return len(near), tuple(examples)
 
 
 def _near_under_another_label(
     faces: FaceSet, thumbnails: NDArray[np.float32], rows: NDArray[np.int64]
 ) -> tuple[int, int, list[tuple[int, int]]]:
-    """How many of ``rows`` look the same as one with another label, of how many, and the clearest pairs.
+    """Number of ``rows`` that are near duplicates of a face with another label, number compared, and the clearest pairs.
 
-    Each class is compared with those behind it, so that no pair is looked at twice and none of one class at all.
+    Each class is compared with the later classes only, so that no pair is compared twice and none within a class.
     """
     rows = rows[faces.labels[rows] >= 0].astype(np.int64)
     rows = rows[:: max(1, -(-len(rows) * len(rows) // (2 * MAX_PAIRS)))]
     alike = np.zeros(len(faces), bool)
     pairs: list[tuple[float, int, int]] = []
     for label in np.unique(faces.labels[rows]):
-        mine, behind = rows[faces.labels[rows] == label], rows[faces.labels[rows] > label]
-        there = np.ascontiguousarray(thumbnails[behind].T)
-        for start in range(0, len(mine) if len(behind) else 0, BLOCK):
-            block = mine[start : start + BLOCK]
+        members, later = rows[faces.labels[rows] == label], rows[faces.labels[rows] > label]
+        there = np.ascontiguousarray(thumbnails[later].T)
+        for start in range(0, len(members) if len(later) else 0, BLOCK):
+            block = members[start : start + BLOCK]
             products = thumbnails[block] @ there
             near = products >= NEAR
-            alike[block[near.any(axis=1)]] = alike[behind[near.any(axis=0)]] = True
+            alike[block[near.any(axis=1)]] = alike[later[near.any(axis=0)]] = True
             clearest = np.argsort(-products.max(axis=1), kind="stable")[:EXAMPLES]  # all pairs might be millions
             pairs += [
-                (float(products[row].max()), int(block[row]), int(behind[products[row].argmax()]))
+                (float(products[row].max()), int(block[row]), int(later[products[row].argmax()]))
                 for row in clearest.tolist()
                 if near[row].any()
             ]
     pairs.sort(key=lambda pair: (-pair[0], pair[1:]))
-    return int(alike.sum()), len(rows), [(one, other) for _, one, other in pairs[:EXAMPLES]]
+    return int(alike.sum()), len(rows), [(row, other) for _, row, other in pairs[:EXAMPLES]]

@@ -1,10 +1,10 @@
-"""Overlap: people of a training set who are also among the pairs that a model is measured on, by their names.
+"""Overlap between the people of a training set and those of a set of verification pairs, by name.
 
 >>> print(overlap(load("identities:people.zip"), load_pairs("lfw:lfw_112.zip")))
 3 of 500 training people are among LFW's by name: Colin_Powell, Laura_Bush, Serena_Williams
 
-Names are compared without case, accents, hyphens and order of words. Someone under another spelling is not found;
-people who are numbered cannot be, and it says so.
+Names are compared without case, accents, hyphens and word order. Other spellings are not found; numbered people cannot be compared,
+and the result says so.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ LISTED = 10
 
 @dataclass(frozen=True)
 class Overlap:
-    """People of ``source`` who are among those of ``measured``.
+    """People of ``source`` who are also in ``measured``.
 
     Attributes:
-        source, measured: names of the sources.
-        people: how many there are in training.
-        named: how many of those have names to compare; 0: nothing can be known.
-        both: the folders of training people who are in both, sorted.
-        example: a training person who has no name, "" when all have one.
+        source: name of the training source.
+        measured: name of the source of pairs.
+        people: number of training people.
+        named: number of training people with names; with 0 nothing can be compared.
+        both: folders of the people in both, sorted.
+        example: a training person without a name, or "".
     """
 
     source: str
@@ -43,21 +44,21 @@ class Overlap:
     def __str__(self) -> str:
         measured = self.measured.upper()
         if not self.people:
-            return f"Whether people of {measured} are in {self.source} cannot be known: it does not say who is who."
+            return f"Whether people of {measured} are in {self.source} cannot be known: it has no identities."
         if not self.named:
             return (
                 f"Whether people of {measured} are among the {self.people:,} of {self.source} cannot be known: "
                 f"they are numbered ({self.example}), not named."
             )
-        some = f"; {self.people - self.named:,} more are numbered ({self.example})" if self.named < self.people else ""
+        more = f"; {self.people - self.named:,} more are numbered ({self.example})" if self.named < self.people else ""
         if not self.both:
-            return f"None of {self.named:,} training people is among {measured}'s by name{some}."
+            return f"None of {self.named:,} training people is among {measured}'s by name{more}."
         listed = ", ".join(self.both[:LISTED]) + (", ..." if len(self.both) > LISTED else "")
-        return f"{len(self.both):,} of {self.named:,} training people are among {measured}'s by name: {listed}{some}"
+        return f"{len(self.both):,} of {self.named:,} training people are among {measured}'s by name: {listed}{more}"
 
 
 def overlap(faces: FaceSet, pairs: PairSet) -> Overlap:
-    """Looks in ``pairs`` for the people of ``faces``: their names are the folders that their faces lie in."""
+    """Searches ``pairs`` for the people of ``faces``; a person's name is the folder of their faces."""
     people = _people(faces)
     there = {_plain(name.split("/")[0]) for name in pairs.names.tolist()}
     named = [person for person in people if _is_name(person)]
@@ -67,7 +68,7 @@ def overlap(faces: FaceSet, pairs: PairSet) -> Overlap:
 
 
 def _people(faces: FaceSet) -> list[str]:
-    """Folder of each identity; none unless every identity has a folder to itself."""
+    """Folder of each identity; empty unless every identity has its own folder."""
     if faces.identities is None:
         return []
     known = faces.identities >= 0
@@ -78,11 +79,11 @@ def _people(faces: FaceSet) -> list[str]:
 
 
 def _is_name(folder: str) -> bool:
-    """Two letters or more in a row and no digit: not 000123, n000123, s12 or m.0gx4."""
+    """Whether a folder has two or more letters in a row and no digit, unlike 000123, n000123, s12 or m.0gx4."""
     return re.search(r"[^\W\d_]{2}", folder) is not None and re.search(r"\d", folder) is None
 
 
 def _plain(name: str) -> tuple[str, ...]:
-    """Its words in the order of the alphabet, without case and accents."""
+    """The words of a name in alphabetical order, without case and accents."""
     letters = unicodedata.normalize("NFKD", name).casefold()
     return tuple(sorted(re.findall(r"[^\W\d_]+", "".join(c for c in letters if not unicodedata.combining(c)))))

@@ -1,4 +1,4 @@
-"""A set of faces in numbers: counts, protocol, leaks, framing.
+"""Summary of a set of faces: counts, protocol, leaks, framing.
 
 >>> description = describe(load("ferplus:ferplus.zip"))
 >>> description.protocol.counts["train"]
@@ -21,19 +21,22 @@ from facelet.faces.protocol import Protocol
 
 @dataclass(frozen=True)
 class FaceSetSummary:
-    """A set of faces in numbers.
+    """Statistics of a set of faces.
 
     Attributes:
         protocol: source, rule, counts per split and class, split hash, notes.
-        faces, unlabelled: how many faces, and how many of them without a label.
-        size, channels: of the faces as they are in memory.
-        identities, groups: how many different ones are known.
-        agreement: split -> share of annotators who chose the label, empty where a set has no votes.
-        flat: faces of one single value, which show nothing.
-        leaks: what stands in two splits.
-        overlap: a sentence on the people of pairs that are among these, "" when not asked.
-        framing: whether these are faces cut out of photos, by a sample; None without the detector's file.
-        licence: of the data.
+        faces: number of faces.
+        unlabelled: number of faces without a label.
+        size: side of the faces in memory, in pixels.
+        channels: channels of the faces in memory.
+        identities: number of different known identities.
+        groups: number of different known groups.
+        agreement: split -> share of annotators who chose the label; empty for a set without votes.
+        flat: number of faces of a single colour.
+        leaks: faces and groups in two splits, and repetitions.
+        licence: licence of the data.
+        overlap: a sentence on people who are also in a set of pairs, "" if not requested.
+        framing: check of a sample for cropped faces; None without the detector's file.
     """
 
     protocol: Protocol
@@ -55,7 +58,7 @@ class FaceSetSummary:
 
 
 def describe(faces: FaceSet, near: bool = True, against: str = "") -> FaceSetSummary:
-    """Looks a set over. ``near=False`` leaves out the search for near duplicates; ``against`` is a written source of pairs."""
+    """Summarises a set. ``near=False`` skips the search for near duplicates; ``against`` is a written source of pairs."""
     agreement = {}
     for number, split in enumerate(SPLITS):
         share = annotator_agreement(faces.take(np.flatnonzero(faces.splits == number)))
@@ -79,7 +82,7 @@ def describe(faces: FaceSet, near: bool = True, against: str = "") -> FaceSetSum
 
 
 def repeated_lines(repeated: Repeated) -> list[str]:
-    """What one split has twice, as sentences."""
+    """Repetitions within a split, as sentences."""
     lines, cases = [], "; ".join(f"{first} and {second}" for first, second in repeated.examples[:2])
     if repeated.copies:
         lines.append(
@@ -98,10 +101,10 @@ def repeated_lines(repeated: Repeated) -> list[str]:
 
 
 def training_warnings(faces: FaceSet) -> list[str]:
-    """What to say of ``faces`` before a training spends time on them, besides their protocol's notes."""
+    """Warnings to print before training on ``faces``, in addition to the notes of their protocol."""
     lines = [line for repeated in repetitions(faces) for line in repeated_lines(replace(repeated, copies=0))]
-    look = framing(faces)
-    return [*lines, *([look.warning] if look and look.warning else [])]
+    report = framing(faces)
+    return [*lines, *([report.warning] if report and report.warning else [])]
 
 
 def _different(numbers: np.ndarray | None) -> int:

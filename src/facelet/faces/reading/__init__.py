@@ -1,1 +1,1 @@
-"""From archives and folders to images."""
+"""Reading images from archives and folders."""

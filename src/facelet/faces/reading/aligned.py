@@ -1,9 +1,9 @@
-"""Reading photos of one person each as aligned faces: YuNet's five points on ArcFace's template (``runtime.align``).
+"""Reads photos of one person each as aligned faces: YuNet's five points on ArcFace's template (``runtime.align``).
 
 >>> images, notes = read_aligned(archive, files, size=112, channels=3)
 
-Of several faces the one nearest to the photo's middle is taken. Where none is found the face is cut where those of the
-other photos are on average, which suits sets that were framed by a machine, as LFW was, and no others.
+If there are several faces, the one nearest to the photo's centre is taken. If none is found, the crop uses the mean position of the
+other photos' faces, which only suits sets that were framed automatically, such as LFW.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ NO_BOX = (0.0, 0.0, 1.0, 1.0)
 def read_aligned(
     archive: Archive, names: Sequence[str], *, size: int, channels: int, detector: Detector | None = None
 ) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    """The face of each photo, uint8 (N, size, size, channels), and a note about those in which none was found.
+    """The face of each photo, uint8 (N, size, size, channels), and a note on photos without a detected face.
 
-    Raises FaceletError for what is no whole image, and when no photo shows a face.
+    Raises FaceletError for unreadable images, and when no face is found in any photo.
     """
     detect = detector or Detector(score=SCORE_OF_CROPS)
     images = np.empty((len(names), size, size, channels), np.uint8)
@@ -40,9 +40,9 @@ def read_aligned(
 
     def fill(number: int) -> None:
         photo = pixels.decode(archive.read(names[number]), names[number])
-        found = detect(photo)
-        if found:
-            landmarks = _central(found, photo).landmarks
+        detections = detect(photo)
+        if detections:
+            landmarks = _central(detections, photo).landmarks
             shares[number] = landmarks / photo.shape[1::-1]
             images[number] = pixels.to_channels(cut(photo, NO_BOX, landmarks, CROP, size), channels)
 
@@ -61,7 +61,9 @@ def read_aligned(
     return images, (counted(NO_FACE, [names[number] for number in missed.tolist()]),)
 
 
-def _central(found: Sequence[Detection], photo: pixels.Image) -> Detection:
-    """The face whose middle is nearest to the photo's."""
+def _central(detections: Sequence[Detection], photo: pixels.Image) -> Detection:
+    """The detection nearest to the photo's centre."""
     middle = np.array(photo.shape[1::-1]) / 2
-    return min(found, key=lambda face: float(np.hypot(*(np.array(face.box[:2]) + np.array(face.box[2:]) / 2 - middle))))
+    return min(
+        detections, key=lambda face: float(np.hypot(*(np.array(face.box[:2]) + np.array(face.box[2:]) / 2 - middle)))
+    )

@@ -1,13 +1,12 @@
-"""An archive: a folder or a zip of faces, read in one way. Zips are read in place and nothing is unpacked to disk.
+"""A common interface to folders and zips of faces. Zips are read in place, without unpacking to disk.
 
 >>> with open_archive("ferplus.zip") as archive:
 ...     data = archive.read(archive.names[0])
 
-A file from someone else may be hostile, so what points out of the archive (absolute paths, ``..``, symbolic links),
-stands in it twice, or swells beyond measure is refused before anything is read. It cannot tell whether the faces
-themselves are honest.
+An archive may be hostile, so paths out of it (absolute paths, ``..``, symbolic links), duplicate names and zip bombs raise an error
+before any file is read.
 
-Names are the same whatever made the archive: composed Unicode (NFC), forward slashes, no "./" before them.
+Names do not depend on the program that wrote the archive: composed Unicode (NFC), forward slashes, no leading "./".
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ MAX_FILE = 1 << 30
 BOMB_TOTAL, BOMB_RATIO = 1 << 30, 100
 
 UTF8_NAME, UNICODE_PATH, UNIX = 0x800, 0x7075, 3
-"""Of a zip's entry: the flag of a name in UTF-8, the extra field that repeats a name in UTF-8, the system that made it.
+"""Flag of a zip entry with a UTF-8 name, tag of the extra field with the UTF-8 name, and code of the system that wrote it.
 Source: PKWARE's APPNOTE.TXT, 4.4.4, 4.6.9 and 4.4.2."""
 
 
@@ -40,9 +39,9 @@ class Archive:
     """Files by name.
 
     Attributes:
-        path: of the folder or zip.
-        names: of all files but hidden ones, relative, with forward slashes, sorted.
-        folders: of all folders, written likewise.
+        path: path of the folder or zip.
+        names: relative names of all files except hidden ones, with forward slashes, sorted.
+        folders: relative names of all folders except hidden ones.
     """
 
     def __init__(
@@ -52,7 +51,7 @@ class Archive:
         folders: Iterable[str],
         packed: zipfile.ZipFile | None,
     ) -> None:
-        """``places``: where each file lies, by its name. None: they are not known, and whatever is in the folder may be read."""
+        """``places``: path or zip entry of each file, by name; None allows reading any file in the folder."""
         self.path = path
         self.names = tuple(sorted(filter(_shown, places or ())))
         self.folders = frozenset(filter(_shown, folders))
@@ -63,15 +62,15 @@ class Archive:
 
     @property
     def images(self) -> tuple[str, ...]:
-        """The names that end like an image."""
+        """The names with an image suffix."""
         return tuple(name for name in self.names if suffix(name) in SUFFIXES)
 
     def holds(self, name: str) -> bool:
-        """Whether ``name`` is a file inside the archive, links out of it not counted."""
+        """Whether ``name`` is a file inside the archive; links out of it do not count."""
         return self._place(name) is not None
 
     def read(self, name: str) -> bytes:
-        """The bytes of one file, from any thread. Raises FaceletError when they are missing, elsewhere or damaged."""
+        """The bytes of a file; thread-safe. Raises FaceletError when it is missing, outside the archive or damaged."""
         place = self._place(name)
         if self._packed is None:
             if not isinstance(place, str) or not self._inside(place):
@@ -89,14 +88,14 @@ class Archive:
         return next(filter(self._inside, spellings), None)
 
     def _inside(self, place: str) -> bool:
-        """Whether a file of the folder is there, links out of it not counted."""
+        """Whether a file exists in the folder; links out of it do not count."""
         file = os.path.join(self._root, place)
         return os.path.isfile(file) and os.path.realpath(file).startswith(self._root)
 
 
 @contextmanager
 def open_archive(path: str | Path) -> Iterator[Archive]:
-    """The folder or zip at ``path``. Raises FaceletError when there is none, it is empty or it is not safe to read."""
+    """Opens the folder or zip at ``path``. Raises FaceletError when it does not exist or is not safe to read."""
     place = existing(path)
     if place.is_dir():
         yield Archive(place, *_walk(place), None)
@@ -109,20 +108,20 @@ def open_archive(path: str | Path) -> Iterator[Archive]:
 
 
 def unlisted(folder: Path) -> Archive:
-    """A folder whose files are not looked for: a list says what they are called, and the folder may hold much else."""
+    """A folder without a directory scan, for sources with a list of files in a folder that may hold many others."""
     return Archive(folder, None, (), None)
 
 
 @contextmanager
 def open_zip(path: Path, broken: Callable[[Path, object], FaceletError] | None = None) -> Iterator[zipfile.ZipFile]:
-    """A zip whose table of contents has been looked through. Raises FaceletError for whatever should not be in one.
+    """Opens a zip after checking its table of contents. Raises FaceletError for unsafe entries and zip bombs.
 
-    ``broken`` makes the error for what is no whole zip of the path and the reason.
+    ``broken``: returns the error for a file that is not a complete zip, from the path and the reason.
     """
     try:
         packed = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, struct.error, EOFError, NotImplementedError, ValueError) as error:
-        other = f"{path} is neither a folder nor a whole zip ({error}); unpack other archives first"
+        other = f"{path} is neither a folder nor a complete zip ({error}); unpack other archives first"
         raise (broken(path, error) if broken else FaceletError(other)) from None
     except OSError as error:
         raise FaceletError(f"cannot read {path}: {error.strerror or error}") from None
@@ -142,7 +141,7 @@ def open_zip(path: Path, broken: Callable[[Path, object], FaceletError] | None =
 
 
 def read_member(packed: zipfile.ZipFile, member: str | zipfile.ZipInfo, name: str = "") -> bytes:
-    """One file of a zip, no longer than its table of contents says; ``name`` is what errors call it.
+    """Bytes of a zip member, at most the size in the table of contents; ``name`` is used in errors.
 
     Raises FaceletError when it is missing or damaged.
     """
@@ -153,7 +152,7 @@ def read_member(packed: zipfile.ZipFile, member: str | zipfile.ZipInfo, name: st
             data = file.read(info.file_size)
     except KeyError:
         raise FaceletError(f"{where} is missing") from None
-    except Exception as error:  # every kind of compression raises its own classes
+    except Exception as error:  # each compression method raises its own classes
         raise FaceletError(f"{where} is damaged ({error})") from None
     if len(data) != info.file_size:
         raise FaceletError(f"{where} is damaged ({len(data):,} of {info.file_size:,} bytes)")
@@ -161,7 +160,7 @@ def read_member(packed: zipfile.ZipFile, member: str | zipfile.ZipInfo, name: st
 
 
 def suffix(name: str) -> str:
-    """ ".jpg" of "a/B.JPG"."""
+    """The suffix of a name in lower case: ".jpg" of "a/B.JPG"."""
     return os.path.splitext(name)[1].lower()
 
 
@@ -170,10 +169,10 @@ def _shown(name: str) -> bool:
 
 
 def _spelled(info: zipfile.ZipInfo) -> str:
-    """The name of one entry as its maker meant it.
+    """The correctly decoded name of an entry.
 
-    `zip` writes UTF-8 on Linux and macOS without the flag that says so, which zipfile reads as code page 437. Old programs
-    of Windows write that code page, and backslashes between folders.
+    `zip` on Linux and macOS writes UTF-8 without the flag for it, and zipfile then decodes it as code page 437. Old Windows
+    programs write code page 437, with backslashes between folders.
     """
     flagged = bool(info.flag_bits & UTF8_NAME)
     raw = info.orig_filename.encode("utf-8" if flagged else "cp437")
@@ -185,7 +184,7 @@ def _spelled(info: zipfile.ZipInfo) -> str:
 
 
 def _unicode_path(extra: bytes, raw: bytes) -> bytes:
-    """The name in an entry's extra field for Unicode, b"" when there is none or it is of another name than ``raw``."""
+    """The name in an entry's Unicode extra field, or b"" when it is missing or belongs to another name than ``raw``."""
     while len(extra) >= 4:
         tag, length = struct.unpack("<HH", extra[:4])
         field, extra = extra[4 : 4 + length], extra[4 + length :]
@@ -195,13 +194,13 @@ def _unicode_path(extra: bytes, raw: bytes) -> bytes:
 
 
 def _tidy(name: str) -> str:
-    """Composed, and without empty parts and "."."""
+    """A path in composed Unicode, without empty parts and "."."""
     parts = unicodedata.normalize("NFC", name).split("/")
     return "/".join(part for part in parts if part not in ("", "."))
 
 
 def _wrong(info: zipfile.ZipInfo) -> str:
-    """What is wrong with one entry of a zip, "" when nothing is."""
+    """Reason to refuse an entry of a zip, or ""."""
     for name in (info.orig_filename.replace("\\", "/"), _spelled(info)):
         parts = name.split("/")
         if name.startswith("/") or ":" in parts[0] or "\0" in name:
@@ -216,7 +215,7 @@ def _wrong(info: zipfile.ZipInfo) -> str:
 
 
 def _walk(root: Path) -> tuple[dict[str, str], list[str]]:
-    """Files by name with their paths, and folders, under ``root``. A link to a file inside is a file; others are refused."""
+    """Files by name with their paths, and folders, under ``root``. Links to files inside are allowed; others raise."""
     files: dict[str, str] = {}
     folders, todo = [], [""]
     true_root = root.resolve()
@@ -243,11 +242,11 @@ def _walk(root: Path) -> tuple[dict[str, str], list[str]]:
                 elif entry.is_file():
                     if _tidy(name) in files:
                         raise FaceletError(
-                            f"{root}: {_tidy(name)!r} is there twice, composed and decomposed; rename one"
+                            f"{root}: {_tidy(name)!r} exists twice, in composed and decomposed Unicode; rename one"
                         )
                     files[_tidy(name)] = name
             except UnicodeEncodeError:
                 raise FaceletError(f"{root}: the file name {name!r} is not UTF-8; rename it") from None
-            except (OSError, RuntimeError):  # RuntimeError: a link that leads to itself
-                raise FaceletError(f"{root / name} is a link that leads nowhere; remove it") from None
+            except (OSError, RuntimeError):  # RuntimeError: a link to itself
+                raise FaceletError(f"{root / name} is a broken link; remove it") from None
     return files, folders

@@ -1,4 +1,4 @@
-"""Reading many images of an archive into one array, on all cores. Files that cannot be read are named all at once.
+"""Reads many images of an archive into an array, on several threads. Unreadable files are reported together.
 
 >>> images, whole, note = read_images(archive, archive.images, size=48, channels=1)
 >>> images.shape, whole.all()
@@ -26,7 +26,7 @@ CHUNK = 256
 UNREADABLE = "unreadable, left out"
 NO_FACE = "no face found, cut at the usual place"
 SHOWN = 5
-"""Files that a warning names."""
+"""Number of files listed in a warning."""
 FEW = 0.1
 """Share of faces that may be enlarged without a note."""
 
@@ -40,21 +40,23 @@ def read_images(
     unreadable: str = "refuse",
     shown: Sequence[str] | None = None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], tuple[str, ...]]:
-    """The images ``names`` of ``archive``.
+    """Reads the images ``names`` of ``archive``.
 
     Args:
+        archive: folder or zip.
+        names: names of the N files.
         size: side in pixels; None takes the median side of a sample, at most 224.
-        channels: 1 grey, 3 RGB; None takes grey when a sample is grey throughout.
-        unreadable: "refuse" raises when any file is not a whole image, "skip" leaves those out.
-        shown: what to call the files in errors and warnings, in the order of ``names``.
+        channels: 1 grey, 3 RGB; None takes grey if all images of a sample are grey.
+        unreadable: "refuse" raises for unreadable files, "skip" leaves them out.
+        shown: names of the files in warnings, in the order of ``names``.
 
     Returns:
-        images uint8 (M, size, size, channels), a mask (N,) of the M files that were read, and notes: how many others there are,
-        and how many faces had to be enlarged to a size that was asked for. Notes name no file: they go into model files.
+        Images uint8 (M, size, size, channels), a mask (N,) of the M files that were read, and notes: the number of skipped files,
+        and of faces enlarged to a requested ``size``. Notes contain no file names, because they are stored in model files.
     """
     if unreadable not in ("refuse", "skip"):
         raise unknown("value of unreadable", unreadable, ("refuse", "skip"))
-    asked = size is not None
+    requested = size is not None
     if size is None or channels is None:
         own_size, own_channels = _own(archive, names)
         size, channels = size or own_size, channels or own_channels
@@ -78,7 +80,7 @@ def read_images(
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as threads:
         list(threads.map(fill, range(0, len(names), CHUNK)))
     notes: tuple[str, ...] = ()
-    if asked and small.sum() > FEW * len(names):
+    if requested and small.sum() > FEW * len(names):
         notes = (f"{small.sum():,} of {len(names):,} faces are smaller than {size} px and enlarged",)
     if not wrong:
         return images, np.ones(len(names), bool), notes
@@ -87,7 +89,7 @@ def read_images(
         more = f" and {len(wrong) - 3:,} more" if len(wrong) > 3 else ""
         raise FaceletError(
             f"{archive.path}: {len(wrong):,} of {len(names):,} images cannot be read: {first}{more}; "
-            "mend or remove them, or leave them out with ?unreadable=skip"
+            "repair or remove them, or skip them with ?unreadable=skip"
         )
     whole = np.ones(len(names), bool)
     whole[list(wrong)] = False
@@ -97,19 +99,19 @@ def read_images(
 
 
 def counted(what: str, names: Sequence[str]) -> str:
-    """A note on single files that can be passed on: it counts them, and their names are in a FaceletWarning instead."""
+    """A note with the number of files; their names go to a FaceletWarning, not into the note."""
     listed = ", ".join(names[:SHOWN]) + ", ..." * (len(names) > SHOWN)
     warnings.warn(f"{what}: {listed}", FaceletWarning, stacklevel=2)
     return f"{what}: {len(names):,}"
 
 
 def without_names(note: str) -> str:
-    """A note of an earlier version, which named files behind its count; any other as it is."""
+    """Removes the file names from a note of an earlier version; other notes are unchanged."""
     return re.sub(rf"^({UNREADABLE}|{NO_FACE}): ([\d,]+) \(.*\)$", r"\1: \2", note, flags=re.DOTALL)
 
 
 def _own(archive: Archive, names: Sequence[str]) -> tuple[int, int]:
-    """Size and channels that the images have by themselves, from a sample spread over the archive."""
+    """The images' own size and channels, from a sample spread over the archive."""
     sides, grey = [], True
     for number in np.linspace(0, len(names) - 1, min(SAMPLE, len(names))).astype(int):
         try:

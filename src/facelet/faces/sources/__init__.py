@@ -1,4 +1,4 @@
-"""Data sets, one module per source; each registers itself in SOURCES or PAIRS of facelet.faces.loading."""
+"""Face sources, one module per data set; each registers itself in SOURCES or PAIRS of facelet.faces.loading."""
 
 from facelet.faces.sources import ckplus, ferplus, folder, identities, lfw, pack, rafdb, toy, unlabelled
 

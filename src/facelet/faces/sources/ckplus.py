@@ -1,10 +1,10 @@
 """CK+ as CK+48: 981 peak frames of 118 subjects in seven classes (Lucey et al. 2010, https://doi.org/10.1109/CVPRW.2010.5543262).
 
->>> faces = load("ckplus:CK+48?fold=0")                   # tenfold by subject
->>> faces = load("ckplus:CK+48?fold=0&split=frames")      # what many papers do, and why they reach 99 %: leaky
+>>> faces = load("ckplus:CK+48?fold=0")                   # ten folds by subject
+>>> faces = load("ckplus:CK+48?fold=0&split=frames")      # as in many papers that report 99 %: leaky
 
-Reads ``<class>/Sxxx_yyy_zzzzzzzz.png`` as a folder or a zip. Three nearly equal frames of each sequence are in the
-set, so a split that ignores subjects tests on faces it has trained on.
+Reads ``<class>/Sxxx_yyy_zzzzzzzz.png`` as a folder or a zip. The set has three nearly equal frames of each sequence, so a split
+that ignores subjects tests on faces of the training set.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ def ckplus(
     split: str = "subject",
     unreadable: str = "refuse",
 ) -> FaceSet:
-    """CK+48 in ten folds: fold ``fold`` is the test split, the next one validation, the other eight train.
+    """CK+48 in ten folds: fold ``fold`` is the test split, the next fold validation, the other eight train.
 
-    Subjects sorted by id go to the folds in turn; ``split="frames"`` deals out single frames instead and is labelled
-    leaky. The folder "happy" is the class "happiness", as other sets call it; groups and identities are subjects.
-    Raises FaceletError when the layout is not found.
+    Subjects, sorted by id, are assigned to the folds in turn; ``split="frames"`` assigns single frames instead and is noted as
+    leaky. The folder "happy" is the class "happiness", as in other sets; groups and identities are subjects. Raises FaceletError
+    when the layout is not found.
     """
     if split not in ("subject", "frames"):
         raise unknown("split of face source 'ckplus'", split, ("subject", "frames"))
@@ -53,23 +53,23 @@ def ckplus(
         raise FaceletError(f"fold={fold} should be 0 to {FOLDS - 1}")
     with open_archive(path) as archive:
         matches = [(match[2], match, name) for name in archive.images if (match := FILE.fullmatch(name))]
-        found = sorted(matches, key=lambda frame: (frame[0], frame[2]))
-        if not found:
+        frames = sorted(matches, key=lambda frame: (frame[0], frame[2]))
+        if not frames:
             raise FaceletError(
                 f"{archive.path} is not CK+48: expected <class>/Sxxx_yyy_zzzzzzzz.png, anger/S010_004_00000017.png"
             )
-        names = np.array([name for name, _, _ in found])
+        names = np.array([name for name, _, _ in frames])
         if len(set(names.tolist())) < len(names):
             twice = next(name for name, after in pairwise(names) if name == after)
             raise FaceletError(f"{archive.path}: {twice}.png is in it twice; every frame has one class")
-        labels = np.array([_label(match[1]) for _, match, _ in found], np.int64)
-        _, subjects = np.unique([match[3].upper() for _, match, _ in found], return_inverse=True)
+        labels = np.array([_label(match[1]) for _, match, _ in frames], np.int64)
+        _, subjects = np.unique([match[3].upper() for _, match, _ in frames], return_inverse=True)
         folds = subjects % FOLDS if split == "subject" else _frame_folds(names, labels)
         splits = np.where(folds == fold, 2, np.where(folds == (fold + 1) % FOLDS, 1, 0)).astype(np.int8)
         order = np.argsort(splits, kind="stable")
         images, whole, skipped = read_images(
             archive,
-            [found[row][2] for row in order],
+            [frames[row][2] for row in order],
             size=size or SIDE,
             channels=channels or 1,
             unreadable=unreadable,
@@ -99,7 +99,7 @@ def _label(folder: str) -> int:
 
 
 def _frame_folds(names: NDArray[np.str_], labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Frames of each class dealt out in the order of their names' hashes, one class after the other."""
+    """Fold of each frame (N,): frames are assigned in turn, class by class, in the order of their names' hashes."""
     order = hash_order(names.tolist())
     order = order[np.argsort(labels[order], kind="stable")]
     folds = np.empty(len(names), np.int64)

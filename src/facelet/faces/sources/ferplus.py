@@ -3,10 +3,9 @@
 >>> faces = load("ferplus:ferplus.zip")                   # official majority rule, 8 classes
 >>> faces = load("ferplus:fer2013_folder?rule=probability")
 
-Reads the official layout (``FER2013{Train,Valid,Test}/ferNNNNNNN.png`` beside ``fer2013new.csv``) as a folder or a
-zip, or Kaggle's ``fer2013.csv`` or ``icml_face_data.csv`` beside ``fer2013new.csv``. PublicTest is the validation
-split, PrivateTest the test split. A few hundred validation and test faces also stand in the training split, pixel by
-pixel: ``facelet faces`` counts them.
+Reads the official layout (``FER2013{Train,Valid,Test}/ferNNNNNNN.png`` beside ``fer2013new.csv``) as a folder or a zip, or Kaggle's
+``fer2013.csv`` or ``icml_face_data.csv`` beside ``fer2013new.csv``. PublicTest is the validation split, PrivateTest the test split.
+The training split contains exact copies of a few hundred validation and test faces; ``facelet faces`` counts them.
 """
 
 from __future__ import annotations
@@ -35,13 +34,13 @@ Counts = NDArray[np.float32]
 
 
 def majority(counts: Counts) -> tuple[NDArray[np.int64], Counts]:
-    """Official majority rule: a lone vote is noise, and the top label needs more than half of what remains.
+    """Official majority rule: single votes are dropped, and the top label needs more than half of the remaining votes.
 
     Args:
         counts: (N, 10) votes for the eight classes, "unknown" and "not a face".
 
     Returns:
-        labels (N,) with -1 where the annotators disagree or name no class, and the votes (N, 8) as shares.
+        Labels (N,), -1 where no class has the majority, and the votes (N, 8) as shares.
     """
     kept = np.where(counts <= 1, 0, counts)
     label = kept.argmax(axis=1)
@@ -50,16 +49,16 @@ def majority(counts: Counts) -> tuple[NDArray[np.int64], Counts]:
 
 
 def majority_7(counts: Counts) -> tuple[NDArray[np.int64], Counts]:
-    """``majority`` without the faces, and the votes, that say contempt."""
+    """``majority`` without faces labelled contempt and votes for contempt."""
     labels, _ = majority(counts)
     return np.where(labels < 7, labels, -1), _shares(counts[:, :7])
 
 
 def probability(counts: Counts) -> tuple[NDArray[np.int64], Counts]:
-    """Official probability rule: the top one to three labels become the target.
+    """Official probability rule: the top one to three labels are the target.
 
-    Labels are taken by rank until they hold three quarters of the votes. Labels of equal rank come in together. A
-    face whose target holds no more than half of the votes, or whose top label is no class, gets -1.
+    Labels are added by rank until they have three quarters of the votes; labels of equal rank are added together. A face gets -1
+    when its target has at most half of the votes, or when its top label is not a class.
     """
     labels = np.full(len(counts), -1, np.int64)
     targets = np.zeros((len(counts), len(CLASSES)), np.float32)
@@ -86,11 +85,10 @@ def ferplus(
     rule: str = "majority",
     unreadable: str = "refuse",
 ) -> FaceSet:
-    """FERPlus under ``rule``: "majority", "majority-7" (without contempt) or "probability".
+    """FERPlus with ``rule`` "majority", "majority-7" (without contempt) or "probability".
 
-    ``votes`` are the annotators' shares over the classes (under "probability" the official target), ``agreement`` the
-    share of all annotators who chose the label. Raises FaceletError when files are missing, or damaged and not to be
-    skipped.
+    ``votes`` are the annotators' shares over the classes (for "probability" the official target), ``agreement`` is the share of
+    all annotators who chose the label. Raises FaceletError for missing files, and for damaged ones unless ``unreadable`` is "skip".
     """
     if rule not in RULES:
         raise unknown("rule of face source 'ferplus'", rule, RULES)
@@ -104,16 +102,16 @@ def ferplus(
         else:
             images, whole, notes = _official(archive, rows, usages, names, size, channels, unreadable)
     rows = rows[whole]
-    given = labels[rows]
+    kept = labels[rows]
     return FaceSet(
         images=images,
-        labels=given,
+        labels=kept,
         splits=usages[rows],
         names=names[rows],
         classes=CLASSES[: votes.shape[1]],
         source="ferplus",
         votes=votes[rows],
-        agreement=(counts[rows, given] / counts[rows].sum(axis=1)).astype(np.float32),
+        agreement=(counts[rows, kept] / counts[rows].sum(axis=1)).astype(np.float32),
         rule=rule,
         notes=notes,
         licence=LICENCE,
@@ -121,7 +119,7 @@ def ferplus(
 
 
 def _top_labels(votes: Counts) -> Counts:
-    """(10,) votes to the probability rule's target, not judged yet. A vote for no class ends the search."""
+    """The probability rule's target from votes (10,), before its acceptance check; a rank with no class ends the search."""
     left, target = votes.copy(), np.zeros_like(votes)
     while target.sum() < 0.75 * votes.sum() and np.count_nonzero(target) < 3:
         top = left.max()
@@ -139,13 +137,13 @@ def _shares(votes: Counts) -> Counts:
 
 
 def _find(archive: Archive, wanted: tuple[str, ...]) -> str:
-    """The shallowest file with one of the ``wanted`` names, "" when there is none."""
-    found = [name for name in archive.names if name.rsplit("/", 1)[-1].lower() in wanted]
-    return min(found, key=lambda name: (name.count("/"), name), default="")
+    """The shallowest file with one of the ``wanted`` names, or ""."""
+    matches = [name for name in archive.names if name.rsplit("/", 1)[-1].lower() in wanted]
+    return min(matches, key=lambda name: (name.count("/"), name), default="")
 
 
 def _votes(archive: Archive) -> tuple[NDArray[np.int8], NDArray[np.str_], Counts]:
-    """Splits (N,), image names (N,; "" where the set has none) and votes (N, 10) of every row of FERPlus's table."""
+    """Splits (N,), image names (N,), "" for a row without image, and votes (N, 10) of every row of FERPlus's table."""
     name = _find(archive, (VOTES_FILE,))
     if not name:
         raise FaceletError(
@@ -164,7 +162,7 @@ def _votes(archive: Archive) -> tuple[NDArray[np.int8], NDArray[np.str_], Counts
     except (ValueError, KeyError) as error:
         raise FaceletError(f"{archive.path}: {name} is damaged ({error})") from None
     if not len(counts) or not (np.isfinite(counts).all() and (counts >= 0).all() and (counts.sum(axis=1) > 0).all()):
-        raise FaceletError(f"{archive.path}: {name} is damaged: every row should hold votes")
+        raise FaceletError(f"{archive.path}: {name} is damaged: expected votes in every row")
     return usages, np.array([row[1].strip() for row in rows]), counts
 
 
@@ -177,7 +175,7 @@ def _official(
     channels: int | None,
     unreadable: str,
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], tuple[str, ...]]:
-    """Pixels of ``rows`` from the PNGs beside the table of votes, or wherever FERPlus's folders are."""
+    """Images of ``rows`` from the PNGs in FERPlus's folders, beside the table of votes or elsewhere in the archive."""
     base = _find(archive, (VOTES_FILE,))[: -len(VOTES_FILE)]
     folders = tuple(USAGES.values())
     if not any(name.startswith(f"{base}{folder}/") for name in archive.names for folder in folders):
@@ -197,7 +195,7 @@ def _official(
 def _kaggle(
     archive: Archive, name: str, rows: NDArray[np.int64], names: NDArray[np.str_], unreadable: str
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], tuple[str, ...]]:
-    """Pixels of ``rows`` from Kaggle's table, whose lines stand in the order of FERPlus's."""
+    """Images of ``rows`` from Kaggle's table, whose lines are in the same order as FERPlus's."""
     lines = io.StringIO(archive.read(name).decode("utf-8-sig", "replace"))
     header = [column.strip().lower() for column in next(csv.reader([lines.readline()]), [])]
     if "pixels" not in header:
@@ -208,8 +206,8 @@ def _kaggle(
     table = [line[column] if len(line) > column else "" for line in csv.reader(lines)]
     if len(table) != len(names):
         raise FaceletError(
-            f"{archive.path}: {name} has {len(table):,} rows and {VOTES_FILE} {len(names):,}; both should have "
-            "one row a face, in the same order"
+            f"{archive.path}: {name} has {len(table):,} rows and {VOTES_FILE} {len(names):,}; expected one row per "
+            "face in both, in the same order"
         )
     images = np.zeros((len(rows), SIDE, SIDE, 1), np.uint8)
     whole = np.ones(len(rows), bool)
@@ -227,6 +225,6 @@ def _kaggle(
     if unreadable != "skip":
         raise FaceletError(
             f"{archive.path}: {len(wrong):,} rows of {name} are not {SIDE} x {SIDE} values of 0-255: "
-            f"{', '.join(wrong[:3])}; mend them, or leave them out with ?unreadable=skip"
+            f"{', '.join(wrong[:3])}; repair them, or skip them with ?unreadable=skip"
         )
     return images[whole], whole, (counted(UNREADABLE, wrong),)

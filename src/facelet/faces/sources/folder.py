@@ -1,11 +1,11 @@
-"""Faces that users lay out themselves: one folder a class, or a CSV that names files and labels.
+"""Users' own faces: one folder per class, or a CSV of files and labels.
 
 >>> faces = load("folder:my_faces")                       # my_faces/happy/1.jpg, or my_faces/train/happy/1.jpg
 >>> faces = load("folder:my_faces.zip?val=0.1&test=0.2")  # the same layout in a zip
 >>> faces = load("folder:my_faces.csv?classes=sad,happy") # path,label[,split][,group][,identity]
 
-Without folders (or a column) for the splits, faces are split by their names' hashes, stratified by class. If several
-photos show one person, give a ``group`` column, or the figures will flatter: a folder layout cannot say who is who.
+Without folders (or a column) for the splits, faces are split by their names' hashes, stratified by class. If several photos
+show the same person, add a ``group`` column, or the figures will be too optimistic; a folder layout has no groups.
 """
 
 from __future__ import annotations
@@ -45,14 +45,17 @@ def folder(
     """Labelled images of a folder, a zip or a CSV.
 
     Args:
-        size, channels: None takes the median side of a sample and grey if all of it is grey.
-            A face that is not square is stretched to one, as ready crops are when a model is used.
-        unreadable: "refuse", or "skip" files that are no whole image and name them in the protocol's notes.
-        classes: label set in label order, "a,b,c"; by default the labels found, sorted.
-        val, test: shares, where the faces come without splits; ``val`` also where only a validation split is missing.
-        licence: of the faces, carried into model files.
+        path: folder, zip or CSV.
+        size: side in pixels; None takes the median side of a sample. A face that is not square is stretched to a square, as at
+            inference.
+        channels: 1 grey, 3 RGB; None takes grey if all images of a sample are grey.
+        unreadable: "refuse", or "skip" unreadable files and count them in the protocol's notes.
+        classes: labels in label order, "a,b,c"; by default all labels, sorted.
+        val: share of validation faces when there is no validation split.
+        test: share of test faces when there are no splits.
+        licence: licence of the faces, copied to model files.
 
-    Raises FaceletError that says what to mend: nothing there, no images, unknown labels, a class with one face.
+    Raises FaceletError when there are no images, for unknown labels and for classes with a single face.
     """
     with _listed(existing(path)) as (archive, listing):
         return load_listing(
@@ -79,7 +82,7 @@ def _listed(place: Path) -> Iterator[tuple[Archive, Listing]]:
 
 
 def _from_folders(archive: Archive) -> Listing:
-    """ImageFolder layout, [train|val|test/]CLASS/image, perhaps inside one more folder."""
+    """Listing of an ImageFolder layout, [train|val|test/]CLASS/image, possibly inside further folders."""
     files = archive.images
     if not files:
         raise FaceletError(
@@ -93,7 +96,7 @@ def _from_folders(archive: Archive) -> Listing:
     if split_layout and len(split_names) < len(first):
         others = ", ".join(sorted(set(first) - set(split_names))[:5])
         raise FaceletError(
-            f"{archive.path} has {', '.join(sorted(split_names))} beside {others}; keep only the splits there"
+            f"{archive.path} has {', '.join(sorted(split_names))} beside {others}; expected only the split folders there"
         )
     depth = 2 if split_layout else 1
     stray = [file for file, part in zip(files, parts, strict=True) if len(part) <= depth]
@@ -115,14 +118,14 @@ def _from_folders(archive: Archive) -> Listing:
 
 
 def _notes(archive: Archive, top: str, depth: int) -> tuple[str, ...]:
-    """Which folders were passed through (a zip's own one is as usual), and what lies among the images and is not read."""
+    """Notes on skipped parent folders (except a zip's usual single one) and on ignored files among the images."""
     passed = top if archive.path.is_dir() else top.partition("/")[2]
     other = Counter(
         suffix(name) or "none"
         for name in archive.names
         if suffix(name) not in SUFFIXES and name.startswith(top) and name[len(top) :].count("/") >= depth
     )
-    # Sorted, because equally frequent kinds would stand in the order in which they were met.
+    # Sorted, because Counter keeps equally frequent kinds in the order of the file names.
     kinds = ", ".join(sorted(other, key=lambda kind: (-other[kind], kind))[:5])
     return (f"the classes are the folders inside {passed}",) * bool(passed) + (
         f"{other.total():,} other files ignored ({kinds})",
@@ -130,7 +133,7 @@ def _notes(archive: Archive, top: str, depth: int) -> tuple[str, ...]:
 
 
 def _from_csv(archive: Archive, where: Path) -> Listing:
-    """Rows of path,label[,split][,group][,identity]; paths are relative to the CSV and stay in its folder."""
+    """Listing of a CSV with path,label[,split][,group][,identity]; paths are relative to the CSV and inside its folder."""
     try:
         text = unicodedata.normalize("NFC", read_bytes(where, MAX_FILE).decode("utf-8-sig"))
         reader = csv.reader(io.StringIO(text))

@@ -1,11 +1,11 @@
-"""People: one folder of faces for each, to learn who is who.
+"""Faces by person, one folder each, for training recognition.
 
 >>> faces = load("identities:celeba_ids.zip?val=0.1")
->>> faces.classes, faces.labels.max(), len(np.unique(faces.sources.identities))
+>>> faces.classes, faces.labels.max(), len(np.unique(faces.identities))
 ((), -1, 295)
 
-A person is in one split only: validation asks about people that training has never seen, as its use will. Who is on a
-face stands in ``identities``, labels are for classes that faces share. Two folders of one person are two people to it.
+Each person is in one split, so validation uses people outside the training set, as in practice. The person of a face is in
+``identities``; labels are -1. Two folders of the same person count as two people.
 """
 
 from __future__ import annotations
@@ -31,25 +31,27 @@ def identities(
     unreadable: str = "refuse",
     licence: str = "unknown",
 ) -> FaceSet:
-    """Faces by person: ``PERSON/image``, perhaps inside more folders, as a folder or a zip. Ready crops, all alike.
+    """Faces by person: ``PERSON/image``, possibly inside further folders, as a folder or a zip of cropped faces.
 
     Args:
-        size, channels: None takes the median side of a sample and grey if all of it is grey.
-        val: share of the people, not of the faces, who are validation; the others are train. There is no test split.
-        unreadable: "refuse", or "skip" files that are no whole image.
-        licence: of the faces, carried into model files.
+        path: folder or zip.
+        size: side in pixels; None takes the median side of a sample.
+        channels: 1 grey, 3 RGB; None takes grey if all images of a sample are grey.
+        val: share of the people (not of the faces) in validation; the others are train. There is no test split.
+        unreadable: "refuse", or "skip" unreadable files.
+        licence: licence of the faces, copied to model files.
 
-    Identities are numbered in the order of the folders' names. Raises FaceletError for images in no person's folder or
-    deeper than it, and for fewer people than two a split.
+    Identities are numbered in the order of the folders' names. Raises FaceletError for images outside a person's folder or in
+    subfolders of it, and for fewer than two people in a split.
     """
     with open_archive(path) as archive:
         files = archive.images
         top = common_top(files)
         names = np.array([file[len(top) :] for file in files], dtype=str)
         _require_layout(archive, top, names.tolist())
-        people, who = np.unique([name.split("/")[0] for name in names.tolist()], return_inverse=True)
+        people, person = np.unique([name.split("/")[0] for name in names.tolist()], return_inverse=True)
         try:
-            splits = split_people(people.tolist(), who, val=val)
+            splits = split_people(people.tolist(), person, val=val)
         except FaceletError as error:
             raise FaceletError(f"{archive.path}: {error}") from None
         order = np.argsort(splits, kind="stable")
@@ -62,7 +64,7 @@ def identities(
             shown=names[order].tolist(),
         )
     rows = order[whole]
-    alone = int((np.bincount(who[rows]) == 1).sum())
+    alone = int((np.bincount(person[rows]) == 1).sum())
     return FaceSet(
         images=images,
         labels=np.full(len(rows), -1, np.int64),
@@ -70,8 +72,8 @@ def identities(
         names=names[rows],
         classes=(),
         source="identities",
-        identities=who[rows].astype(np.int64),
-        groups=who[rows].astype(np.int64),
+        identities=person[rows].astype(np.int64),
+        groups=person[rows].astype(np.int64),
         rule=f"{len(people):,} people, each in one split, val {val:g} of them",
         notes=((f"{alone:,} people have a single face",) if alone else ()) + skipped,
         licence=licence,
@@ -86,7 +88,7 @@ def _require_layout(archive: Archive, top: str, names: list[str]) -> None:
         return
     where = "in no person's folder" if "/" not in wrong[0] else "deeper than PERSON/image"
     splits = {name.split("/")[0].lower() for name in wrong} <= set(ALIASES)
-    hint = "; give one of the folders for splits, people are split here" if splits else ""
+    hint = "; give one of the split folders, since this source splits people itself" if splits else ""
     raise FaceletError(
         f"{archive.path}: {len(wrong):,} images are {where} ({', '.join(top + name for name in wrong[:3])}){hint}"
     )

@@ -1,13 +1,14 @@
 """LFW, Labeled Faces in the Wild: 6,000 pairs in ten folds (Huang et al. 2007, http://vis-www.cs.umass.edu/lfw/).
 
->>> pairs = load_pairs("lfw:lfw_112.zip")                   # aligned to 112 x 112 already
->>> pairs = load_pairs("lfw:lfw?pairs=downloads/pairs.txt") # the photos of 250 x 250 as published, aligned here
+>>> pairs = load_pairs("lfw:lfw_112.zip")                   # already aligned to 112 x 112
+>>> pairs = load_pairs("lfw:lfw?pairs=downloads/pairs.txt") # the published photos of 250 x 250, aligned on loading
 
-Reads ``<Name>/<Name>_0001.jpg`` and ``pairs.txt`` as a folder or a zip. A training set of famous people may hold those
-of LFW, which flatters: ``faces.inspect.overlap`` looks for their names.
+Reads ``<Name>/<Name>_0001.jpg`` and ``pairs.txt`` as a folder or a zip. A training set of celebrities may contain people of
+LFW, which makes the accuracy too optimistic: ``faces.inspect.overlap`` searches for their names.
 
-``pairs.txt``: the first line is the number of folds and of pairs of each kind in a fold. Each fold is so many lines ``Name 1
-4`` (one person, two photos), then as many ``Name 1 Other 3`` (two people)."""
+The first line of ``pairs.txt`` has the number of folds and the number of pairs of each kind in a fold. A fold has that many lines
+``Name 1 4`` (same person, two photos), then as many lines ``Name 1 Other 3`` (two people).
+"""
 
 from __future__ import annotations
 
@@ -39,14 +40,16 @@ SAMPLE = 32
 def lfw(
     path: str, *, size: int | None = None, channels: int | None = None, pairs: str = "", align: str = "auto"
 ) -> PairSet:
-    """The pairs of LFW, with the photos that they use. 112 px, RGB unless asked otherwise.
+    """The pairs of LFW and their photos, by default 112 px and RGB.
 
     Args:
-        pairs: the file of pairs, where it does not lie among the photos.
-        align: whether faces are found by YuNet and laid on ArcFace's template; "auto": unless they have 112 pixels.
+        path: folder or zip.
+        size: side in pixels; 112 when None.
+        channels: 1 (grey) or 3 (RGB); 3 when None.
+        pairs: the file of pairs, if it is not among the photos.
+        align: "yes" detects faces with YuNet and aligns them to ArcFace's template; "auto" does so unless they have 112 pixels.
 
-    Raises FaceletError when the layout is not found, a photo of a pair is missing or damaged, or ``pairs.txt`` is not
-    as it should be.
+    Raises FaceletError when the layout is not found, a photo of a pair is missing or damaged, or ``pairs.txt`` is malformed.
     """
     if align not in ALIGN:
         raise unknown("value of align", align, ALIGN)
@@ -79,21 +82,21 @@ def lfw(
 
 
 def _pairs_text(archive: Archive, given: str) -> tuple[str, str]:
-    """Text of the file of pairs, and what to call it in errors."""
+    """Text of the file of pairs, and its name for errors."""
     if given:
         return read_bytes(existing(given, "file"), MAX_FILE).decode("utf-8", "replace"), given
-    found = [name for name in archive.names if name.rsplit("/", 1)[-1] == PAIRS_FILE]
-    if not found:
+    matches = [name for name in archive.names if name.rsplit("/", 1)[-1] == PAIRS_FILE]
+    if not matches:
         raise FaceletError(
-            f"{archive.path} holds no {PAIRS_FILE}; put it beside the folders of the people, or name it: "
+            f"{archive.path} holds no {PAIRS_FILE}; put it beside the folders of the people, or give its path: "
             f"'lfw:{archive.path}?pairs=FILE'"
         )
-    name = min(found, key=lambda name: (name.count("/"), name))
+    name = min(matches, key=lambda name: (name.count("/"), name))
     return archive.read(name).decode("utf-8", "replace"), f"{archive.path}: {name}"
 
 
 def _located(archive: Archive, faces: Sequence[str]) -> list[str]:
-    """The file of each face, ``Name/Name_0001``, wherever the folders of the people lie."""
+    """The file of each face ``Name/Name_0001``, at any depth of the archive."""
     where: dict[str, list[str]] = {face: [] for face in faces}
     for name in archive.images:
         face = "/".join(os.path.splitext(name)[0].split("/")[-2:])
@@ -108,12 +111,14 @@ def _located(archive: Archive, faces: Sequence[str]) -> list[str]:
         )
     twice = next((files for files in where.values() if len(files) > 1), None)
     if twice:
-        raise FaceletError(f"{archive.path}: {twice[0]} and {twice[1]} are one photo of LFW; give one of the folders")
+        raise FaceletError(
+            f"{archive.path}: {twice[0]} and {twice[1]} are the same photo of LFW; give one of the folders"
+        )
     return [where[face][0] for face in faces]
 
 
 def _ready(archive: Archive, files: Sequence[str]) -> bool:
-    """Whether the photos are faces of 112 pixels already, by a sample of them."""
+    """Whether the photos are already faces of 112 pixels, by a sample."""
     rows = np.linspace(0, len(files) - 1, min(SAMPLE, len(files))).astype(int)
     sides = set()
     for row in rows:
@@ -129,9 +134,10 @@ class PairList:
     """P pairs of faces by name, ``Name/Name_0001`` without the suffix.
 
     Attributes:
-        pairs: P times the two faces.
-        same: bool (P,). folds: int64 (P,).
-        each: pairs of each kind in a fold.
+        pairs: the two faces of each pair.
+        same: bool (P,), whether both faces are of the same person.
+        folds: int64 (P,).
+        each: number of pairs of each kind in a fold.
     """
 
     pairs: list[tuple[str, str]]
@@ -141,17 +147,17 @@ class PairList:
 
     @property
     def faces(self) -> list[str]:
-        """The faces that the pairs are made of, each once, sorted."""
+        """The distinct faces of the pairs, sorted."""
         return sorted({face for pair in self.pairs for face in pair})
 
 
 def parse_pairs(text: str, where: str) -> PairList:
-    """Every line is held to its place in the list. Raises FaceletError that names ``where``, the line and what it should be."""
+    """Parses ``pairs.txt`` and checks every line. Raises FaceletError with ``where``, the line and the expected form."""
     lines = text.replace("\r\n", "\n").rstrip().split("\n")
     header = lines[0].split()
     if len(header) != 2 or not all(cell.isdecimal() for cell in header):
         raise FaceletError(
-            f"{where}: its first line should be the folds and the pairs of each kind in one, as 10 300, "
+            f"{where}: its first line should have the number of folds and of pairs of each kind in a fold, as 10 300, "
             f"not {lines[0][:40]!r}"
         )
     folds, each = map(int, header)
@@ -159,7 +165,7 @@ def parse_pairs(text: str, where: str) -> PairList:
     if folds < 2 or not each or len(lines) - 1 != expected:
         raise FaceletError(
             f"{where}: {folds} folds of {each} + {each} pairs are {expected:,} lines, it has {len(lines) - 1:,}"
-            + ("; two folds are the least" if folds < 2 else "")
+            + ("; expected at least two folds" if folds < 2 else "")
         )
     place = np.arange(expected)
     same = place % (2 * each) < each
@@ -172,10 +178,10 @@ def parse_pairs(text: str, where: str) -> PairList:
 
 def _pair(cells: list[str], same: bool, where: str) -> tuple[str, str]:
     if len(cells) == (3 if same else 4):
-        first, one, second, other = (cells[0], cells[1], cells[0], cells[2]) if same else cells
-        if (first == second) != same or (same and one == other):
+        first, first_photo, second, second_photo = (cells[0], cells[1], cells[0], cells[2]) if same else cells
+        if (first == second) != same or (same and first_photo == second_photo):
             raise FaceletError(f"{where} should be of {'two photos of one person' if same else 'two people'}")
-        return _face(first, one, where), _face(second, other, where)
+        return _face(first, first_photo, where), _face(second, second_photo, where)
     form = "Name 1 4" if same else "Name 1 Other 3"
     raise FaceletError(f"{where} should read {form!r} at this place of its fold, not {' '.join(cells)[:60]!r}")
 

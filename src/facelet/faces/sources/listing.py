@@ -1,7 +1,6 @@
-"""A listing: what is known of labelled image files before their pixels are read, and how it becomes a FaceSet.
+"""Listings of labelled image files, and their conversion to a FaceSet.
 
-Shared by the sources that users lay out themselves (``folder:`` in its forms). Mistakes are found before the slow
-part begins.
+Used by the source ``folder:`` in all its forms. Labels and splits are checked before the slow reading of pixels.
 """
 
 from __future__ import annotations
@@ -23,10 +22,16 @@ from facelet.faces.splits import ALIASES, split_by_name
 
 @dataclass(frozen=True)
 class Listing:
-    """N image files and what faces are called in the FaceSet.
+    """N image files with their metadata.
 
-    ``splits`` are indices into SPLITS, or None to have them decided; ``notes`` are for the protocol; the rest is as users
-    wrote it.
+    Attributes:
+        files: names in the archive.
+        names: names in the FaceSet.
+        labels: label names.
+        splits: indices into SPLITS, or None to split by name.
+        groups: group names, "" unknown, or None.
+        identities: names of the people, "" unknown, or None.
+        notes: notes for the protocol.
     """
 
     files: Sequence[str]
@@ -88,22 +93,22 @@ def load_listing(
 
 
 def label_set(archive: Archive, labels: Sequence[str], classes: str) -> tuple[str, ...]:
-    """``classes`` ("a,b,c") when given, else the labels found, sorted, as numbers when all are.
+    """``classes`` ("a,b,c") if given, else all labels, sorted, numerically if all are numbers.
 
     Raises FaceletError, with the nearest class, for a label that is not in ``classes``.
     """
-    found = Counter(labels)
+    counts = Counter(labels)
     if not classes:
-        numbers = all(label.isdecimal() for label in found)
-        return tuple(sorted(found, key=lambda label: (int(label), label) if numbers else (0, label)))
+        numbers = all(label.isdecimal() for label in counts)
+        return tuple(sorted(counts, key=lambda label: (int(label), label) if numbers else (0, label)))
     given = tuple(name.strip() for name in unicodedata.normalize("NFC", classes).split(","))
     if "" in given or len(set(given)) != len(given):
         raise FaceletError(f"classes={classes!r} should be names with commas between them, each once")
-    wrong = [label for label in found if label not in given]
+    wrong = [label for label in counts if label not in given]
     if wrong:
         close = nearest(wrong[0], given)
         raise FaceletError(
-            f"{archive.path}: unknown label {wrong[0]!r} ({found[wrong[0]]:,} faces)"
+            f"{archive.path}: unknown label {wrong[0]!r} ({counts[wrong[0]]:,} faces)"
             + (f", did you mean {close!r}?" if close else ";")
             + f" the classes are {', '.join(given)}"
             + (f"; also unknown: {', '.join(map(repr, wrong[1:6]))}" if len(wrong) > 1 else "")
@@ -112,7 +117,7 @@ def label_set(archive: Archive, labels: Sequence[str], classes: str) -> tuple[st
 
 
 def common_top(files: Sequence[str], below: int = 2) -> str:
-    """The folders, "a/b/", that all ``files`` lie in, as far as ``below`` levels (folder and file) remain below them."""
+    """The common parent folders "a/b/" of all ``files``, leaving at least ``below`` levels (folder and file) below them."""
     parts = [file.split("/") for file in files]
     depth = min((len(part) for part in parts), default=0) - below
     top: list[str] = []
@@ -125,7 +130,7 @@ def common_top(files: Sequence[str], below: int = 2) -> str:
 
 
 def shared_top(files: Sequence[str]) -> str:
-    """``common_top`` of folders of classes: a folder named for a split is not passed through."""
+    """``common_top`` of a layout with class folders: stops before a folder named like a split."""
     top = common_top(files).split("/")[:-1]
     while top and top[-1].lower() in ALIASES:
         top.pop()
@@ -133,17 +138,17 @@ def shared_top(files: Sequence[str]) -> str:
 
 
 def _no_single_faces(archive: Archive, listing: Listing, labels: NDArray[np.int64], classes: tuple[str, ...]) -> None:
-    """A class of one face is refused where it would be learnt; one that only measures may be."""
+    """Raises FaceletError for a class with a single face in training; classes that are only measured may have one."""
     single = [label for label, count in enumerate(np.bincount(labels, minlength=len(classes))) if count == 1]
     if listing.splits is not None:
         trained = labels[np.array(listing.splits) == SPLITS.index("train")]
         single = [label for label in single if label in trained]
     if single and len(labels) > 1:
         first = listing.files[int(np.flatnonzero(labels == single[0])[0])]
-        others = f" (and so have {', '.join(repr(classes[label]) for label in single[1:])})" if len(single) > 1 else ""
+        others = f" (also {', '.join(repr(classes[label]) for label in single[1:])})" if len(single) > 1 else ""
         raise FaceletError(
             f"{archive.path}: class {classes[single[0]]!r} has a single face, {first}{others}; "
-            "nothing can be learnt from one and measured on another: add faces or remove the class"
+            "training and validation need one each: add faces or remove the class"
         )
 
 
@@ -157,7 +162,7 @@ def _splits(
     val: float,
     test: float,
 ) -> tuple[NDArray[np.int8], tuple[str, ...]]:
-    """Splits (N,) and notes. A training split that came without a validation split gives one up."""
+    """Splits (N,) and notes. Without a validation split, a share of the training split becomes validation."""
     if listing.splits is None:
         try:
             return split_by_name(names.tolist(), labels, val=val, test=test, classes=classes, groups=groups), ()
@@ -185,7 +190,7 @@ def _splits(
 
 
 def _numbered(names: Sequence[str] | None) -> NDArray[np.int64] | None:
-    """Names to numbers in sorted order; "" is -1, unknown."""
+    """Numbers of the names, in sorted order; "" is -1, unknown."""
     if names is None:
         return None
     numbers = {name: number for number, name in enumerate(sorted(set(names) - {""}))}

@@ -1,11 +1,10 @@
-"""Unpacking: a pack back to the FaceSet it was made of, under the protocol of its first source.
+"""Reads a pack as the FaceSet it was written from, with the protocol of the original source.
 
 >>> load("pack:ferplus.pack").protocol.source
 'ferplus'
 
-A pack may come from a stranger: every size it claims is compared with what the file can hold before memory is taken.
-A raw pack's checksum covers its pixels too, but is compared only up to 1 GiB of them, because reading it all is what
-mapping is there to avoid.
+A pack may be hostile: every size in it is compared with the size of the file before memory is allocated. The checksum of a raw pack
+also covers its pixels, but is only verified up to 1 GiB, because a larger pack is mapped to avoid reading it whole.
 """
 
 from __future__ import annotations
@@ -41,10 +40,10 @@ MAX_NAME = 4096
 
 @SOURCES.register("pack")
 def pack(path: str, *, size: int | None = None, channels: int | None = None) -> FaceSet:
-    """A FaceSet as ``write_pack`` wrote it, under the name and protocol of the source it came from.
+    """The FaceSet of a pack, with the name and protocol of its original source.
 
-    Raw faces stay on disk and are mapped into memory; their checksum is compared only up to 1 GiB of them. Raises
-    FaceletError when the file is not a pack or is damaged.
+    Raw faces are memory-mapped; their checksum is only verified up to 1 GiB. ``size`` and ``channels`` are applied by ``load``.
+    Raises FaceletError when the file is not a pack or is damaged.
     """
     place = existing(path)
     if place.is_dir():
@@ -93,7 +92,7 @@ def _header(packed: zipfile.ZipFile, place: Path) -> PackHeader:
         raise _damaged(place, f"{HEADER}, {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     if header.facelet_pack != 1:
         raise FaceletError(
-            f"{place} is a pack of format {header.facelet_pack}; this Facelet reads format 1: upgrade Facelet"
+            f"{place} is a pack of format {header.facelet_pack}; this version of Facelet reads format 1: upgrade Facelet"
         )
     if not {"labels", "splits"} <= set(header.arrays) <= set(DTYPES):
         raise _damaged(place, f"{HEADER} lists the arrays {', '.join(header.arrays)}")
@@ -102,7 +101,7 @@ def _header(packed: zipfile.ZipFile, place: Path) -> PackHeader:
 
 
 def _array(packed: zipfile.ZipFile, place: Path, name: str, header: PackHeader) -> NDArray[Any]:
-    """One array, whose header is compared with what is expected before anything is allocated."""
+    """One array; its header is checked before memory is allocated."""
     shape = (header.count, len(header.classes)) if name == "votes" else (header.count,)
     data = _member(packed, place, f"{name}.npy")
     _expect(io.BytesIO(data), np.dtype(DTYPES[name]), shape, len(data), place, name)
@@ -112,16 +111,16 @@ def _array(packed: zipfile.ZipFile, place: Path, name: str, header: PackHeader) 
 def _expect(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...], length: int, place: Path, name: str) -> int:
     """Reads a ``.npy`` header and returns its length.
 
-    Raises FaceletError unless it says ``dtype`` and ``shape`` and the array has ``length`` bytes, header included.
+    Raises FaceletError unless it has ``dtype`` and ``shape`` and the array has ``length`` bytes including the header.
     """
     start = file.tell()
     try:
         version = npy.read_magic(file)
-        found = npy.read_array_header_1_0(file) if version == (1, 0) else None
+        header = npy.read_array_header_1_0(file) if version == (1, 0) else None
     except ValueError as error:
         raise _damaged(place, f"{name}.npy: {error}") from error
     used = file.tell() - start
-    if found != (shape, False, dtype) or length - used != _bytes(shape, dtype):
+    if header != (shape, False, dtype) or length - used != _bytes(shape, dtype):
         raise _damaged(place, f"{name}.npy should hold {dtype} {shape}")
     return used
 
@@ -135,11 +134,11 @@ def _bytes(shape: tuple[int, ...], dtype: Any) -> int:
 
 def _strips(packed: zipfile.ZipFile, place: Path, header: PackHeader) -> NDArray[np.uint8]:
     images = np.empty((header.count, header.height, header.width, header.channels), np.uint8)
-    one_reader = threading.Lock()
+    reading = threading.Lock()
 
     def fill(number: int) -> None:
         rows = images[number * header.webp : (number + 1) * header.webp]
-        with one_reader:
+        with reading:
             data = _member(packed, place, strip_name(number))
         if _webp_shape(data) != (len(rows) * header.height, header.width):
             raise _damaged(place, f"{strip_name(number)} is not a strip of {len(rows)} faces")
@@ -150,14 +149,14 @@ def _strips(packed: zipfile.ZipFile, place: Path, header: PackHeader) -> NDArray
 
     total = -(-header.count // header.webp)
     if total > len(packed.namelist()):
-        raise _damaged(place, f"{total:,} strips are announced, {len(packed.namelist()):,} files are there")
+        raise _damaged(place, f"expected {total:,} strips, it has {len(packed.namelist()):,} files")
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as threads:
         list(threads.map(fill, range(total)))
     return images
 
 
 def _webp_shape(data: bytes) -> tuple[int, int]:
-    """Height and width as a lossless WebP says itself, so that a false one is found before its pixels are allocated."""
+    """Height and width in a lossless WebP's header, to detect a wrong size before its pixels are allocated."""
     if len(data) < 25 or data[:4] != b"RIFF" or data[8:16] != b"WEBPVP8L" or data[20] != 0x2F:
         return 0, 0
     (bits,) = struct.unpack("<I", data[21:25])

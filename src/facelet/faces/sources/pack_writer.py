@@ -1,13 +1,12 @@
-"""A pack: a FaceSet in one file, losslessly compressed or raw, with its labels, votes, groups and protocol.
+"""Packs: a FaceSet in one file, losslessly compressed or raw, with its labels, votes, groups and protocol.
 
 >>> write_pack(load("ferplus:ferplus.zip"), "ferplus.pack")
 >>> load("pack:ferplus.pack").protocol.source
 'ferplus'
 
-The file is a zip (its checksums find damage) of ``pack.json``, one ``.npy`` per array, and the faces: either strips
-of faces one below the other as lossless WebP, or, raw, one ``images.npy`` that is mapped into memory instead of read.
-Lossless WebP takes about 0.7 of the bytes of grey noise-laden faces; it is slow to write (half a millisecond a face)
-and quick to read.
+The file is a zip (with checksums) of ``pack.json``, one ``.npy`` per array, and the faces: either vertical strips of faces as
+lossless WebP, or, raw, one memory-mapped ``images.npy``. Lossless WebP takes about 0.7 of the bytes of noisy grey faces; it is slow
+to write (half a millisecond per face) and fast to read.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ WEBP_SIDE = 16383
 
 
 class PackHeader(BaseModel):
-    """``pack.json``. ``webp`` is the number of faces in a strip, 0 when they are raw; ``protocol`` its hash."""
+    """Contents of ``pack.json``. ``webp`` is the number of faces in a strip, 0 for a raw pack; ``protocol`` is a hash."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -67,7 +66,7 @@ class PackHeader(BaseModel):
 
 
 def write_pack(faces: FaceSet, path: str | Path, raw: bool = False) -> int:
-    """Writes ``faces`` to one file and returns its size in bytes. ``raw`` keeps the pixels as they are, to be mapped.
+    """Writes ``faces`` to one file and returns its size in bytes. ``raw`` stores uncompressed pixels for memory mapping.
 
     Raises FaceletError when the disk is full or a face is too large for WebP (16,383 px).
     """
@@ -110,7 +109,7 @@ def write_pack(faces: FaceSet, path: str | Path, raw: bool = False) -> int:
 
 
 def _add(packed: zipfile.ZipFile, name: str, data: bytes, deflate: bool = False) -> None:
-    """ZipInfo's fixed date makes equal faces give equal files."""
+    """Adds a member with ZipInfo's fixed date, so that equal faces give equal files."""
     packed.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED if deflate else zipfile.ZIP_STORED)
 
 
@@ -122,14 +121,15 @@ def _write_raw(file: IO[bytes], images: NDArray[np.uint8]) -> None:
 
 
 def strip_name(number: int) -> str:
+    """Name of a strip in the zip."""
     return f"faces/{number:06d}.webp"
 
 
 def _compressed(faces: NDArray[np.uint8]) -> bytes:
-    """(n, H, W, C) as one lossless WebP, (n * H, W). WebP knows no grey, but equal channels cost it next to nothing."""
+    """(n, H, W, C) as one lossless WebP of (n * H, W). WebP has no grey format, but equal channels cost almost nothing."""
     strip = np.asarray(faces).reshape(-1, *faces.shape[2:])
     colour = np.repeat(strip, 3, axis=2) if strip.shape[2] == 1 else strip[..., ::-1]
-    done, data = cv2.imencode(".webp", np.ascontiguousarray(colour), [cv2.IMWRITE_WEBP_QUALITY, 101])
-    if not done:
+    encoded, data = cv2.imencode(".webp", np.ascontiguousarray(colour), [cv2.IMWRITE_WEBP_QUALITY, 101])
+    if not encoded:
         raise FaceletError("this OpenCV cannot write WebP; write the pack raw")
     return data.tobytes()

@@ -2,9 +2,9 @@
 
 >>> faces = load("rafdb:DATASET.zip", size=100)
 
-Reads ``basic/Image/aligned/*_aligned.jpg`` with ``basic/EmoLabel/list_patition_label.txt`` (spelled so), or
-``DATASET/{train,test}/{1..7}/*.jpg``, as a folder or a zip. There is no official validation split: a stratified share
-of train becomes one, so a figure here has seen fewer faces than a published one that also trained on them.
+Reads ``basic/Image/aligned/*_aligned.jpg`` with ``basic/EmoLabel/list_patition_label.txt`` (sic), or
+``DATASET/{train,test}/{1..7}/*.jpg``, as a folder or a zip. There is no official validation split: a stratified share of train
+is used, so models have fewer training faces than published ones that train on all of them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CLASSES = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neut
 LICENCE = "RAF-DB: non-commercial research only, by agreement with its authors"
 SIDE = 100
 MARGIN = -0.08
-"""The faces are framed a little closer than YuNet's box."""
+"""The faces are cropped slightly closer than YuNet's box."""
 LABEL_FILE = "list_patition_label.txt"
 BY_FOLDER = re.compile(r"(?:.*/)?(train|test)/([1-7])/([^/]+)\.(?:jpg|png)", re.IGNORECASE)
 LABEL_LINE = re.compile(r"((train|test)_\w+)\.jpg\s+([1-7])")
@@ -42,26 +42,26 @@ def rafdb(
     agreement: float = 1.0,
     unreadable: str = "refuse",
 ) -> FaceSet:
-    """RAF-DB basic, with a stratified share ``val`` of train as validation. 100 px, RGB unless asked otherwise.
+    """RAF-DB basic, with a stratified share ``val`` of train as validation; by default 100 px and RGB.
 
-    ``test``: where only the training faces are there, the share of them to test on instead; no official figure.
-    ``agreement``: below 1, faces get votes: this share for their label, the rest spread over the other classes. RAF-DB keeps the
-    votes of its forty annotators to itself; beside faces that have theirs, a label that counts as all of them is too sure.
+    ``test``: share of train to test on when the official test faces are missing; such figures are not comparable.
+    ``agreement``: below 1, faces get votes: this share for their label, the rest spread evenly over the other classes. RAF-DB does
+    not publish the votes of its forty annotators, and unanimous votes would be overconfident beside a set with real votes.
     Both layouts give the same protocol. Raises FaceletError when the layout is not found or files are damaged.
     """
     if not 1 / len(CLASSES) < agreement <= 1:
         raise FaceletError(f"option agreement={agreement:g} should be above {1 / len(CLASSES):.2g} and at most 1")
     with open_archive(path) as archive:
-        found = _by_label_file(archive) or _by_folder(archive)
-        if not found:
+        entries = _by_label_file(archive) or _by_folder(archive)
+        if not entries:
             raise FaceletError(
                 f"{archive.path} is not RAF-DB: expected basic/EmoLabel/{LABEL_FILE} beside basic/Image/aligned, "
                 "or DATASET/{train,test}/{1..7}/*.jpg"
             )
-        found.sort(key=lambda face: (face[1] == "test", face[0]))
-        names = np.array([name for name, *_ in found])
-        labels = np.array([label - 1 for _, _, label, _ in found], np.int64)
-        splits = np.array([2 * (split == "test") for _, split, _, _ in found], np.int8)
+        entries.sort(key=lambda face: (face[1] == "test", face[0]))
+        names = np.array([name for name, *_ in entries])
+        labels = np.array([label - 1 for _, _, label, _ in entries], np.int64)
+        splits = np.array([2 * (split == "test") for _, split, _, _ in entries], np.int8)
         if len(set(names.tolist())) < len(names):
             raise FaceletError(f"{archive.path}: RAF-DB faces are in it twice; give the folder that holds them once")
         official = bool((splits == 2).any())
@@ -73,7 +73,7 @@ def rafdb(
         order = np.argsort(splits, kind="stable")
         images, whole, skipped = read_images(
             archive,
-            [found[row][3] for row in order],
+            [entries[row][3] for row in order],
             size=size or SIDE,
             channels=channels or 3,
             unreadable=unreadable,
@@ -100,22 +100,22 @@ def rafdb(
 
 
 def _votes(labels: NDArray[np.int64], agreement: float) -> NDArray[np.float32]:
-    """(N, 7) shares: ``agreement`` for each face's label, what is left spread evenly."""
+    """(N, 7) shares: ``agreement`` for each face's label, the rest spread evenly over the other classes."""
     votes = np.full((len(labels), len(CLASSES)), (1 - agreement) / (len(CLASSES) - 1), np.float32)
     votes[np.arange(len(labels)), labels] = agreement
     return votes
 
 
-Found = list[tuple[str, str, int, str]]
+Entries = list[tuple[str, str, int, str]]
 """Name, "train" or "test", label 1-7, file."""
 
 
-def _by_label_file(archive: Archive) -> Found:
+def _by_label_file(archive: Archive) -> Entries:
     label_file = next((name for name in archive.names if name.rsplit("/", 1)[-1] == LABEL_FILE), None)
     if label_file is None:
         return []
     files = {name.rsplit("/", 1)[-1].rsplit(".", 1)[0]: name for name in archive.images}
-    found: Found = []
+    entries: Entries = []
     for number, line in enumerate(archive.read(label_file).decode("utf-8", "replace").split("\n"), 1):
         if not line.strip():
             continue
@@ -126,11 +126,11 @@ def _by_label_file(archive: Archive) -> Found:
             )
         name = f"{match[1]}_aligned"
         if name not in files:
-            raise FaceletError(f"{archive.path}: {name}.jpg is missing, though {label_file} names it")
-        found.append((name, match[2], int(match[3]), files[name]))
-    return found
+            raise FaceletError(f"{archive.path}: {name}.jpg is missing, though {label_file} lists it")
+        entries.append((name, match[2], int(match[3]), files[name]))
+    return entries
 
 
-def _by_folder(archive: Archive) -> Found:
+def _by_folder(archive: Archive) -> Entries:
     matches = [(name, BY_FOLDER.fullmatch(name)) for name in archive.images]
     return [(match[3], match[1].lower(), int(match[2]), name) for name, match in matches if match]

@@ -1,10 +1,10 @@
-"""Faces of which nothing is known: material for a student that learns from what its teacher sees.
+"""Faces without labels or identities, for distillation.
 
 >>> faces = load("faces:utkface.zip")
->>> faces.classes, faces.labels.max(), faces.sources.identities
+>>> faces.classes, faces.labels.max(), faces.identities
 ((), -1, None)
 
-Nothing can be measured with them but how near two models' answers are.
+The only thing that can be measured with them is the agreement of two models.
 """
 
 from __future__ import annotations
@@ -30,13 +30,15 @@ def unlabelled(
     unreadable: str = "refuse",
     licence: str = "unknown",
 ) -> FaceSet:
-    """All images of a folder or a zip, however deep they lie, without labels. Ready crops, all alike.
+    """All images of a folder or a zip, at any depth, without labels; they must be cropped faces.
 
     Args:
-        size, channels: None takes the median side of a sample and grey if all of it is grey.
-        val: share of the faces, by their names' hashes, that is validation; the others are train.
-        unreadable: "refuse", or "skip" files that are no whole image.
-        licence: of the faces, carried into model files.
+        path: folder or zip.
+        size: side in pixels; None takes the median side of a sample.
+        channels: 1 grey, 3 RGB; None takes grey if all images of a sample are grey.
+        val: share of the faces in validation, chosen by their names' hashes; the others are train.
+        unreadable: "refuse", or "skip" unreadable files.
+        licence: licence of the faces, copied to model files.
 
     Raises FaceletError when there are no images.
     """

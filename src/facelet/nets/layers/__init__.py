@@ -1,1 +1,1 @@
-"""Layers that several nets share."""
+"""Layers shared by several nets."""

@@ -1,13 +1,13 @@
-"""Heads that end a net in one embedding, for faces that are compared with each other instead of sorted into classes.
+"""Embedding heads, for nets whose faces are compared with each other instead of classified.
 
 >>> DepthwiseHead(512, side=7, embedding=128)(maps)   # GDC: (N, 512, 7, 7) to (N, 128)
 >>> FlatHead(512, places=49, embedding=512)(maps)      # BN - Dropout - FC - BN: (N, 512, 7, 7) to (N, 512)
 
-The first is MobileFaceNet's global depthwise convolution (Chen et al., https://arxiv.org/abs/1804.07573): every place of the last
-map has a weight of its own, where a mean would take corners for as good as the middle. The second is ArcFace's option E (Deng et
-al., https://arxiv.org/abs/1801.07698), which costs 49 times the parameters: for teachers. Both fix the size of the input.
+The first is MobileFaceNet's global depthwise convolution (Chen et al., https://arxiv.org/abs/1804.07573): every position of the
+last map has its own weight, where a mean would weight corners and centre alike. The second is ArcFace's option E (Deng et al.,
+https://arxiv.org/abs/1801.07698) with 49 times the parameters, for teachers. Both fix the size of the input.
 
-Embeddings are not of unit length; whoever compares them divides by it.
+The embeddings are not normalised to unit length.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class DepthwiseHead(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Conv2d(
             width, embedding, 1, bias=False
-        )  # as a convolution it takes in the batch norm at export
+        )  # a convolution, so that the batch norm is folded into it at export
         self.bn2 = nn.BatchNorm2d(embedding)
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -45,7 +45,9 @@ class FlatHead(nn.Module):
         super().__init__()
         self.bn1 = nn.BatchNorm2d(channels)
         self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(channels * places, embedding)  # with a bias it is a Gemm, which takes in the batch norm
+        self.linear = nn.Linear(
+            channels * places, embedding
+        )  # with a bias: a Gemm, into which export folds the batch norm
         self.bn2 = nn.BatchNorm1d(embedding)
 
     def forward(self, maps: Tensor) -> Tensor:

@@ -1,14 +1,15 @@
-"""Exits: small classifiers after the shallower stages, taught by the deepest. Ni & Ma, J. BUPT 2023(6); the frame is
-Zhang et al., Be Your Own Teacher, https://arxiv.org/abs/1905.08094
+"""Exits: small classifiers after the shallower stages, distilled from the deepest.
 
-Attention, depthwise-separable convolutions down to the size of the last map, pooling, a linear classifier.
+Ni & Ma, J. BUPT 2023(6), within the framework of Zhang et al., Be Your Own Teacher, https://arxiv.org/abs/1905.08094
+
+An exit consists of attention, depthwise-separable convolutions down to the size of the last map, pooling and a linear classifier.
 
 >>> exits = ExitHeads.of(net, size=48, channels=1, classes=8)
->>> for answer in exits(net.stages(images)):     # shallow to deep, the net's own answer not among them
-...     answer.logits, answer.feature
+>>> for output in exits(net.stages(images)):     # shallow to deep, without the net's own output
+...     output.logits, output.feature
 
-They can serve training alone, and be left behind; ``ExitNet`` keeps them. An exit at the shallowest stage is far weaker than
-the net.
+Exits can be used in training only and then dropped; ``ExitNet`` keeps them. An exit at the shallowest stage is far less accurate
+than the net.
 """
 
 from __future__ import annotations
@@ -36,14 +37,14 @@ ATTENTION: dict[Attention, Callable[[int], nn.Module]] = {
 
 
 class ExitOutput(NamedTuple):
-    """What one exit says: logits (N, K), and the feature (N, D) behind them, of the net's own embedding width."""
+    """Output of an exit: logits (N, K) and the feature (N, D) before its classifier, D being the net's embedding width."""
 
     logits: Tensor
     feature: Tensor
 
 
 class ExitBranch(nn.Module):
-    """One exit. ``halvings``: how many times the map is halved, at least one convolution."""
+    """One exit. ``halvings``: how many times the map is halved; with 0 there is one convolution without a stride."""
 
     def __init__(self, width: int, halvings: int, classes: int, embedding_width: int, attention: Attention) -> None:
         super().__init__()
@@ -64,13 +65,13 @@ class ExitHeads(nn.Module):
     """An exit after every stage but the deepest, whose classifier is the net's own.
 
     Args:
-        stage_widths: of the net, shallow to deep.
+        stage_widths: widths of the net's stages, shallow to deep.
         classes: number of outputs.
-        embedding_width: of the net; the exits' features have it too, so that they can be compared.
-        halvings: per exit, how often its map is halved to reach the last map's size; one less each stage when None.
-        attention: before each exit.
+        embedding_width: embedding width of the net and length of the exits' features, so that these can be compared.
+        halvings: for each exit, how often its map is halved to reach the last map's size; None decreases by one per stage.
+        attention: attention layer at the start of each exit.
 
-    Raises FaceletError for a net of one stage, which has no place for an exit.
+    Raises FaceletError for a net with a single stage.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class ExitHeads(nn.Module):
         super().__init__()
         shallow = list(stage_widths)[:-1]
         if not shallow:
-            raise FaceletError("a net of one stage has no place for an exit, expected two stages or more")
+            raise FaceletError("a net with one stage cannot have exits, expected two stages or more")
         steps = list(halvings) if halvings is not None else list(range(len(shallow), 0, -1))
         self.exits = nn.ModuleList(
             ExitBranch(width, step, classes, embedding_width, attention)
@@ -94,7 +95,7 @@ class ExitHeads(nn.Module):
 
     @classmethod
     def of(cls, net: FaceNet, size: int, channels: int, classes: int, attention: Attention = "eca") -> ExitHeads:
-        """Exits that fit ``net``'s maps at this input size."""
+        """Exits that fit the maps of ``net`` at this input size."""
         training, weight = net.training, next(net.parameters())
         net.eval()
         with torch.no_grad():
@@ -105,7 +106,7 @@ class ExitHeads(nn.Module):
         return cls(net.stage_widths, classes, net.embedding_width, halvings, attention)
 
     def forward(self, stages: list[Tensor]) -> list[ExitOutput]:
-        """``net.stages(images)`` to one answer per exit, shallow to deep."""
+        """The output of every exit, shallow to deep, for ``stages = net.stages(images)``."""
         return [each(maps) for each, maps in zip(self.exits, stages[:-1], strict=True)]
 
     @property
@@ -115,10 +116,10 @@ class ExitHeads(nn.Module):
 
 
 class ExitNet(FaceNet):
-    """A net and its exits in one. As a FaceNet it is the net: ``forward`` gives the deepest answer; ``answers`` gives all.
+    """A net with its exits. ``forward`` returns the net's own output; ``answers`` returns the outputs of all exits.
 
     Attributes:
-        net: the net itself, shared and not copied.
+        net: the net, not copied.
         heads: its exits.
     """
 
@@ -130,7 +131,7 @@ class ExitNet(FaceNet):
     def answers(self, images: Tensor) -> list[Tensor]:
         """Logits (N, K) of every exit, shallow to deep, the net's own last."""
         stages = self.stages(images)
-        return [*(answer.logits for answer in self.heads(stages)), self.classify(self.embed(stages))]
+        return [*(output.logits for output in self.heads(stages)), self.classify(self.embed(stages))]
 
     def stages(self, images: Tensor) -> list[Tensor]:
         return self.net.stages(images)
@@ -146,5 +147,5 @@ class ExitNet(FaceNet):
 
 
 def without_exits(net: FaceNet) -> FaceNet:
-    """The net alone of one that keeps its exits; any other as it is."""
+    """The net inside an ``ExitNet``; any other net unchanged."""
     return net.net if isinstance(net, ExitNet) else net

@@ -1,8 +1,8 @@
-"""Layers that learn as several and answer as one: what counting and exporting see in their place.
+"""Layers that are trained with several branches and replaced by a single equivalent layer for counting and export.
 
->>> plain = fused(net)  # the same answers by fewer layers
+>>> plain = fused(net)  # the same outputs with fewer layers
 
-Whatever a net holds may be Fusable; nothing else has to know of it. Checkpoints keep the layers that learned, and those are pruned.
+Any submodule of a net may be Fusable. Checkpoints and pruning use the unfused layers.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 class Fusable(nn.Module):
-    """A layer that a simpler one can replace once it has learned."""
+    """A layer that a simpler layer can replace after training."""
 
     def fused(self) -> nn.Module:
-        """A layer with weights of its own that answers as this one does in eval mode; draws no random number."""
+        """A new layer, with its own weights, whose outputs equal this layer's in eval mode; uses no random numbers."""
         raise NotImplementedError
 
 
 def fused(net: Module) -> Module:
-    """A copy of ``net`` in eval mode whose Fusable layers are replaced; ``net`` itself where it has none."""
+    """A copy of ``net`` in eval mode with its Fusable layers replaced; ``net`` itself when it has none."""
     if not any(isinstance(module, Fusable) for module in net.modules()):
         return net
     plain = copy.deepcopy(net)

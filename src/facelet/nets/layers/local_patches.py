@@ -1,12 +1,11 @@
-"""A local look beside the global one: four patches of a map, each with depthwise-separable weights of its own.
+"""Local feature branch: four patches of a map, each with its own depthwise-separable weights.
 
-After EfficientFace's local-feature extractor (https://ojs.aaai.org/index.php/AAAI/article/view/16465). Brows, eyes and
-mouth keep to their corners of an aligned face, so each corner may have its own filters.
+After EfficientFace's local-feature extractor (https://ojs.aaai.org/index.php/AAAI/article/view/16465). In an aligned face brows,
+eyes and mouth stay in their corners, so each corner can have its own filters.
 
 >>> second = layer2(first) + LocalPatches(64, 128)(first)
 
-It assumes upright, centred faces; with loose crops the corners mean nothing and it adds only cost, more of it in
-time than in MACs.
+It assumes upright, centred faces; with loose crops it only adds cost, more in time than in MACs.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ class LocalPatches(nn.Module):
         self.patches = nn.ModuleList(Separable(inputs, outputs, stride=2) for _ in range(4))
 
     def forward(self, maps: Tensor) -> Tensor:
-        # Even cuts, so that the halves of the patches fit together again whatever the size of the map.
+        # Even cuts, so that the halved patches fit together for every map size.
         row, column = (max(2, 2 * round(side / 4)) for side in maps.shape[2:])
         top, bottom = maps[:, :, :row], maps[:, :, row:]
         corners = (top[..., :column], top[..., column:], bottom[..., :column], bottom[..., column:])

@@ -1,7 +1,7 @@
-"""A strided 1x1 convolution that a CPU can learn with.
+"""A strided 1x1 convolution that is safe to train on a CPU.
 
-Its backward pass in channels last, of less than 16 channels, writes past its memory (https://github.com/uxlfoundation/oneDNN/issues/6035):
-some batches crash, others hang. Leaving the pixels out first is the same sum.
+oneDNN's backward pass in channels last with fewer than 16 channels writes out of bounds and crashes or hangs
+(https://github.com/uxlfoundation/oneDNN/issues/6035). Dropping the skipped pixels first gives the same result.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d
 
 SAFE = 16
-"""Channels from which on the strided convolution itself is sound."""
+"""Number of channels from which oneDNN's strided convolution is correct."""
 
 
 class Pointwise(nn.Conv2d):
-    """1x1 convolution without bias. (N, inputs, H, W) to (N, outputs, ceil(H / stride), ...); as any other where nothing learns."""
+    """1x1 convolution without bias. (N, inputs, H, W) to (N, outputs, ceil(H / stride), ...); a plain Conv2d without gradients."""
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
         super().__init__(inputs, outputs, 1, stride, bias=False)

@@ -1,9 +1,11 @@
-"""Depthwise-separable convolution: space first, channel by channel, then channels. https://arxiv.org/abs/1704.04861
+"""Depthwise-separable convolution: a depthwise 3x3 followed by a 1x1.
+
+https://arxiv.org/abs/1704.04861
 
 >>> Separable(64, 128, stride=2)(maps)
->>> SeparableConv(64, 128, groups=2)(maps)  # its 1x1 in two groups of channels, shuffled: https://arxiv.org/abs/1707.01083
+>>> SeparableConv(64, 128, groups=2)(maps)  # the 1x1 in two groups of channels, shuffled: https://arxiv.org/abs/1707.01083
 
-Few parameters and MACs; on a GPU its depthwise half is bound by memory and gains less time than the MACs promise.
+Few parameters and MACs; on a GPU the depthwise half is memory-bound, so time shrinks less than MACs.
 """
 
 from __future__ import annotations
@@ -13,9 +15,9 @@ from torch import Tensor, nn
 
 
 class SeparableConv(nn.Module):
-    """Depthwise 3x3 - BN - 1x1, in the place of a dense 3x3. (N, inputs, H, W) to (N, outputs, ceil(H / stride), ...).
+    """Depthwise 3x3 - BN - 1x1, a replacement for a dense 3x3. (N, inputs, H, W) to (N, outputs, ceil(H / stride), ...).
 
-    ``groups`` of the 1x1, whose channels are shuffled after it when there are several; its square divides ``outputs``.
+    ``groups``: groups of the 1x1; with more than one its output channels are shuffled. ``groups ** 2`` must divide ``outputs``.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1, groups: int = 1) -> None:
@@ -26,7 +28,7 @@ class SeparableConv(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         if maps.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
-            # A CPU's bfloat16 depthwise gradient is so slow that four would cost a quarter of a ResNet18's step.
+            # The depthwise gradient in bfloat16 is slow on a CPU: four would take a quarter of a ResNet18's training step.
             with torch.autocast("cpu", enabled=False):
                 maps = self.depthwise(maps.float())
         else:
@@ -47,9 +49,10 @@ class Separable(SeparableConv):
 
 
 def shuffled(maps: Tensor, groups: int) -> Tensor:
-    """(N, C, H, W) with the channels of each of ``groups`` spread over all of them: piece j of group i becomes piece i of
-    group j. Whole pieces move, so that it exports to one Split and one Concat; a 1x1 sees no more or less than with the
-    paper's one-by-one interleaving.
+    """Shuffles the channels of (N, C, H, W) across ``groups``: piece j of group i becomes piece i of group j.
+
+    Whole pieces move, so that it exports to one Split and one Concat. For a following 1x1 this is equivalent to the paper's
+    interleaving of single channels.
     """
     if groups == 1:
         return maps

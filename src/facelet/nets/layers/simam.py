@@ -1,5 +1,6 @@
-"""SimAM: attention without parameters; a place matters by how unlike its channel's other places it is. Yang et al., ICML 2021,
-https://proceedings.mlr.press/v139/yang21o.html
+"""SimAM, parameter-free attention that weights a position by its distance from its channel's mean.
+
+Yang et al., ICML 2021, https://proceedings.mlr.press/v139/yang21o.html
 
 >>> SimAM()(maps)
 """
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 
 class SimAM(nn.Module):
-    """x sigmoid((x - m)^2 / (4 (v + strength)) + 1/2), m and v each channel's mean and variance over its places. (N, C, H, W)."""
+    """x sigmoid((x - m)^2 / (4 (v + strength)) + 1/2), with m and v each channel's mean and variance over (H, W)."""
 
     def __init__(self, strength: float = 1e-4) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""The stem: the first convolution, as coarse as the input is large.
+"""The stem: a first convolution whose stride depends on the input size.
 
-ImageNet's stems divide the input by 4, which leaves 48 px faces with maps of 2 x 2. Small faces take a plain 3x3
-convolution; stride 1 costs four times the compute of stride 2, and is an option.
+ImageNet's stems reduce the input by 4, which leaves 48 px faces with maps of 2 x 2. Small faces get a plain 3x3 convolution;
+stride 1, which costs four times the compute of stride 2, is an option.
 
 >>> stem = Stem(channels=1, width=64, stride=default_stride(48))
 """
@@ -18,7 +18,7 @@ Stride = Literal[1, 2, 4]
 
 
 def default_stride(size: int) -> Stride:
-    """1 below 40 px (as the CIFAR nets), 2 below 112 px, 4 (the ImageNet stem) from there."""
+    """1 below 40 px (as in CIFAR nets), 2 below 112 px, else 4 (the ImageNet stem)."""
     return 1 if size < 40 else 2 if size < 112 else 4
 
 
@@ -29,12 +29,12 @@ def require_size(size: int, stride: int) -> None:
 
 
 def scaled(base: int, width: float) -> int:
-    """``base`` channels times ``width``, to the nearest multiple of 8, 8 at least."""
+    """``base`` channels times ``width``, rounded to a multiple of 8, at least 8."""
     return max(8, round(base * width / 8) * 8)
 
 
 class Stem(nn.Module):
-    """conv - BN - ReLU, and at stride 4 a max pool. (N, channels, H, W) to (N, width, H / stride, W / stride).
+    """Conv - BN - ReLU, and a max pool at stride 4. (N, channels, H, W) to (N, width, H / stride, W / stride).
 
     ``wide`` is the side of the convolution at stride 4: 7 in ResNet, 3 in ShuffleNetV2.
     """
