@@ -68,7 +68,7 @@ class ResCaps(CbamResNet18):
         stride = 2 if side > LARGEST else 1
         side = -(-side // stride)
         self.primary = PrimaryCapsules(self.stage_widths[-1], types, dims, stride)
-        self.capsules = ClassCapsules(classes, types, dims, side * side, routing)
+        self.capsules = ClassCapsules(classes, types, dims, side * side, iterations=routing)
 
     def embed(self, stages: list[Tensor]) -> Tensor:
         return self.capsules(self.primary(stages[-1])).flatten(1)

@@ -90,11 +90,10 @@ class ClassCapsules(nn.Module):
         types: number of types of primary capsules.
         dims: length of a primary capsule.
         places: H * W.
-        length: not used; class capsules have LENGTH numbers.
         iterations: routing iterations, at least 1.
     """
 
-    def __init__(self, classes: int, types: int, dims: int, places: int, length: int = 16, iterations: int = 3) -> None:
+    def __init__(self, classes: int, types: int, dims: int, places: int, iterations: int = 3) -> None:
         super().__init__()
         self.classes, self.dims, self.iterations = classes, dims, iterations
         # Gives the class capsules of a fresh net about half of the maximum length.
