@@ -113,7 +113,7 @@ def test_mobileface(tmp_path):
     assert (info.task, info.labels, info.crop.align, info.precision) == ("identity", (), "five-points", "int8")
     assert -1 < info.threshold < 1
     assert info.figures["test_pairs"] == rows["student-int8"]["n"]
-    assert "Who is taken for whom" in (tmp_path / "run" / "report.html").read_text()
+    assert "ROC curve" in (tmp_path / "run" / "report.html").read_text()
     assert "losses cosface 1, cosine 10" in (tmp_path / "run" / "ledger.md").read_text()
 
 

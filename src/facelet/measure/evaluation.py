@@ -1,4 +1,4 @@
-"""`facelet eval`: a model file on one split of a source of faces.
+"""`facelet eval`: evaluates a model file on one split of a source of faces.
 
 >>> result = evaluate_file("student-int8.onnx", "ferplus:ferplus.zip")
 >>> result.all.accuracy, result.all.accuracy_low, result.all.accuracy_high
@@ -25,7 +25,7 @@ from facelet.runtime.model import Model
 
 
 def evaluate_model(model: Model, faces: FaceSet, split: str = "test") -> Classification:
-    """A model's answers on one split of ``faces``, with what the whole set tells of it (leaks, annotators, protocol)."""
+    """Evaluates a model on one split of ``faces``; checks for training faces in it and records annotators and protocol."""
     some = faces.split(split)
     return evaluate(
         model.probabilities,
@@ -40,7 +40,10 @@ def evaluate_model(model: Model, faces: FaceSet, split: str = "test") -> Classif
 def evaluate_file(
     path: str, source: str, split: str = "test", threads: int = 0, speed: float | None = None
 ) -> Classification:
-    """``evaluate_model`` of a file on a written source. Raises FaceletError for what cannot be read or does not fit."""
+    """Evaluates a model file on a source of faces.
+
+    Raises FaceletError for files and sources that cannot be read or do not fit each other.
+    """
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
     model = Model.load(path, threads=threads, speed=speed, fall_back=False)
@@ -63,7 +66,7 @@ def command(
     as_json: bool,
     console: Console,
 ) -> None:
-    """Prints what ``evaluate_file`` finds; ``pair_evaluation.command`` where the faces are pairs."""
+    """Prints the result of ``evaluate_file``; calls ``pair_evaluation.command`` for pairs."""
     if has_pairs(faces):
         pair_evaluation.command(
             model, faces, split=split, threads=threads, speed=speed, mirror=mirror, as_json=as_json, console=console
@@ -84,7 +87,7 @@ def command(
 
 
 def show(result: Classification, console: Console, name: str = "model") -> None:
-    """Prints the headline figures, then a line per class."""
+    """Prints the main metrics, then one line per class."""
     scores = result.all
     console.print(f"[bold]{escape(name)}[/] on {scores.n:,} {result.split} faces \\[protocol {result.protocol}]")
     figures = Table.grid(padding=(0, 2))

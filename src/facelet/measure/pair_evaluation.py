@@ -1,4 +1,4 @@
-"""`facelet eval` on pairs: an identity model's file by LFW's protocol.
+"""`facelet eval` on pairs: evaluates an identity model with LFW's protocol.
 
 >>> result = evaluate_pairs_model(Model.load("student.onnx"), load_pairs("lfw:lfw_112.zip"))
 >>> result.accuracy, result.standard_error, result.at_far(1e-3).tar
@@ -22,20 +22,20 @@ from facelet.text import percent
 
 
 def evaluate_pairs_model(model: Model, pairs: PairSet, mirror: bool = False) -> PairScores:
-    """A model file's scores of ``pairs``, see ``evaluate_pairs``. Raises FaceletError unless it is a model for identity."""
+    """Evaluates a model on ``pairs``, see ``evaluate_pairs``. Raises FaceletError unless it is an identity model."""
     require_identity(model)
     return evaluate_pairs(model.logits, framed(pairs, model.info), mirror=mirror)
 
 
 def framed(pairs: PairSet, info: ModelInfo) -> PairSet:
-    """``pairs`` at the size, in the colours and, where faces are aligned by five points, as closely cut as the model wants them."""
+    """Returns ``pairs`` at the model's input size and channels and, for five-point alignment, with the model's crop margin."""
     return pairs.fitted(
         info.input.cut_size, info.input.channels, info.crop.margin if info.crop.align == "five-points" else None
     )
 
 
 def require_identity(model: Model) -> None:
-    """Raises FaceletError for a model of another task, before any face is read."""
+    """Raises FaceletError unless ``model`` is an identity model."""
     if model.info.task != "identity":
         raise FaceletError(
             f"{model.path} is a model for {model.info.task}; pairs of faces are for identity models: "
@@ -54,7 +54,7 @@ def command(
     as_json: bool,
     console: Console,
 ) -> None:
-    """Prints what ``evaluate_pairs_model`` finds. Raises FaceletError for what cannot be read or does not fit."""
+    """Prints the result of ``evaluate_pairs_model``. Raises FaceletError for files and sources that do not fit."""
     if split != "test":
         raise FaceletError(f"split {split!r}: pairs have no splits; they are all for testing, so leave --split out")
     model = Model.load(path, threads=threads, speed=speed, fall_back=False)
@@ -74,7 +74,7 @@ def show(
     info: ModelInfo | None = None,
     pairs: PairSet | None = None,
 ) -> None:
-    """Prints the headline figures, then what the model's own threshold does, then what to beware of."""
+    """Prints the main metrics, the rates at the model file's threshold, and warnings."""
     told = escape(str(pairs.protocol)) if pairs else f"\\[protocol {result.protocol}]"
     console.print(f"[bold]{escape(name)}[/] on {len(result.same):,} pairs: {told}")
     figures = Table.grid(padding=(0, 2))

@@ -65,7 +65,7 @@ def finish(work: RunContext, done: list[MeasuredStep], console: Console) -> Ledg
             title=recipe.title,
             protocol=str(faces.protocol),
             machine=str(where),
-            budget=f"{duration(trained)} of training in all",
+            budget=f"{duration(trained)} of training in total",
             notes=notes,
         ),
     )

@@ -1,10 +1,10 @@
-"""`facelet card`, and the card that a model file keeps in its metadata.
+"""`facelet card`, and the card stored in a model file's metadata.
 
 >>> put_into("student-int8.onnx", markdown(card))
 >>> stored("student-int8.onnx") == facelet.load("student-int8.onnx").info.card
 True
 
-A card in the file travels with it. It is as true as the day it was measured: nothing holds it to weights put in later.
+The card is not checked against the weights: it becomes wrong when the weights of the file are replaced later.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def command(
     threads: int,
     errors: Console,
 ) -> None:
-    """Makes a card and prints it, or writes it into ``out`` and the model file; without faces and pairs the file's own card."""
+    """Measures a card and prints it, or writes it to ``out`` or the model file; without sources, uses the file's stored card."""
     if faces or pairs or people or run or into_file:
         from facelet.measure.card.card import measured
         from facelet.measure.card.markdown import markdown
@@ -68,7 +68,7 @@ def command(
 
 
 def stored(model: str | Path) -> str:
-    """The card in a model file. Raises FaceletError when it has none."""
+    """Returns the card stored in a model file. Raises FaceletError when it has none."""
     info = model_file.read(model)
     if not info.card:
         wanted = "--pairs lfw:PATH" if info.task == "identity" else "--faces SOURCE"
@@ -77,9 +77,9 @@ def stored(model: str | Path) -> str:
 
 
 def put_into(model: str | Path, text: str) -> None:
-    """Writes a card into a model file, in place of one it has. It changes the file's SHA-256, and nothing of its answers.
+    """Writes a card into a model file and replaces an existing one. Changes the file's SHA-256, but not its outputs.
 
-    Raises FaceletError for a card beyond ``model_file.MAX_CARD``.
+    Raises FaceletError for a card longer than ``model_file.MAX_CARD``.
     """
     import onnx
 
