@@ -86,7 +86,7 @@ def test_the_report_shows_who_is_taken_for_whom(ledger, results, pairs, tmp_path
 
 
 def test_scores_of_other_pairs_are_refused(ledger, results, pairs, tmp_path):
-    with pytest.raises(FaceletError, match="not of the"):
+    with pytest.raises(FaceletError, match="not on the"):
         write_report(
             tmp_path / "report.html",
             title="People",

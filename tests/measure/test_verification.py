@@ -136,7 +136,7 @@ def test_every_face_is_asked_about_once_and_in_parts(monkeypatch):
     ("model", "message"),
     [
         (lambda images: embed(images)[:, 0], r"returned shape \(240,\) for 240 faces; expected \(240, D\)"),
-        (lambda images: embed(images)[1:], r"with \(239, 8\)"),
+        (lambda images: embed(images)[1:], r"shape \(239, 8\) for 240 faces"),
         (lambda images: embed(images) * (np.arange(len(images)) > 1)[:, None], "embeddings of 2 of 240 faces are zero"),
         (lambda images: embed(images) * np.nan, "240 of 240 faces are zero, NaN or infinite"),
     ],

@@ -1,4 +1,4 @@
-"""The end of a run: all its models timed side by side, then ledger and report, on screen and in files."""
+"""End of a run: times all models side by side, then writes and prints ledger and report."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from facelet.text import duration
 
 
 def finish(work: RunContext, done: list[MeasuredStep], console: Console) -> Ledger:
-    """Writes ledger and report of a run whose steps are all done, and prints the ledger."""
+    """Writes ledger and report of a run with all steps finished, and prints the ledger."""
     folder, recipe, faces = work.folder, work.recipe, work.faces
     where = machine()  # before it adds its own load
     with console.status("timing the models side by side"):
@@ -40,7 +40,7 @@ def finish(work: RunContext, done: list[MeasuredStep], console: Console) -> Ledg
     ledger = Ledger(_row(one, latency, where, recipe) for one, latency in pairs)
     tests = {(one.step.name, one.seed): one.test for one in done}
     for row in list(ledger.rows):
-        # A model of fewer seeds stands beside all seeds of the other with its last.
+        # A model with fewer seeds is compared by its last seed.
         other = next((key for seed in range(row.seed, -1, -1) if (key := (row.against, seed)) in tests), None)
         if other:
             beside = ledger.find(*other)
@@ -52,8 +52,8 @@ def finish(work: RunContext, done: list[MeasuredStep], console: Console) -> Ledg
     ledger.paired = _paired(ledger, tests)
     notes = [f"latency: {where.warning}"] if where.warning else []
     made = _made_faces(folder, recipe)
-    trained = sum(row.seconds for row in ledger.rows) + sum(told.spent["seconds"] for told, _ in made.values())
-    notes += [f"{label}: {note}" for label, (told, _) in made.items() for note in told.notes]
+    trained = sum(row.seconds for row in ledger.rows) + sum(result.spent["seconds"] for result, _ in made.values())
+    notes += [f"{label}: {note}" for label, (result, _) in made.items() for note in result.notes]
     on_pairs = any(isinstance(one.test, PairScores) for one in done)
     if on_pairs:
         notes += [f"pairs: {work.pairs['test'].protocol}", *work.pairs["test"].notes]
@@ -104,8 +104,8 @@ def finish(work: RunContext, done: list[MeasuredStep], console: Console) -> Ledg
 
 
 def _made_faces(folder: Path, recipe: Recipe) -> dict[str, tuple[StepResult, list[dict[str, Any]]]]:
-    """Of each step that made faces, by its label, what it left, and what they are worth, class by class, with a picture."""
-    found = {}
+    """Returns for each step that made faces, by label, its result and the quality per class with the path of a picture."""
+    made = {}
     for seed, steps in enumerate(recipe.rounds()):
         for step in (step for step, _ in steps if step.makes == "faces"):
             label = step.name if seed == 0 else f"{step.name}-s{seed}"
@@ -114,21 +114,21 @@ def _made_faces(folder: Path, recipe: Recipe) -> dict[str, tuple[StepResult, lis
                 {**row, "picture": place / row["picture"]}
                 for row in files.read_json(place / step.artifacts["synthetic"])
             ]
-            found[label] = (read_done(place)[2], rows)
-    return found
+            made[label] = (read_done(place)[2], rows)
+    return made
 
 
 def read_curves(path: Path) -> list[dict[str, float]]:
-    """Rows of a ``curves.csv``; none when a step does not train."""
+    """Returns the rows of a ``curves.csv``; an empty list for steps that do not train."""
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as lines:
         return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(lines)]
 
 
-def _file(one: MeasuredStep) -> Path:
-    assert one.made.onnx is not None
-    return one.made.onnx
+def _file(measured: MeasuredStep) -> Path:
+    assert measured.made.onnx is not None
+    return measured.made.onnx
 
 
 def _row(one: MeasuredStep, latency: Latency, where: Machine, recipe: Recipe) -> Row:
@@ -162,7 +162,7 @@ def _row(one: MeasuredStep, latency: Latency, where: Machine, recipe: Recipe) ->
 
 
 def _paired(ledger: Ledger, tests: dict[tuple[str, int], Result]) -> Difference | None:
-    """The smallest model's accuracy minus the first's, face by face, over all seeds."""
+    """Returns the accuracy of the smallest model minus that of the first, paired by face, over all seeds."""
     ends = ledger.ends()
     if ends is None:
         return None

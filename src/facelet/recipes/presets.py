@@ -1,4 +1,4 @@
-"""The recipes that come with Facelet, as `facelet recipes` shows them; needs no training side."""
+"""The recipes that come with Facelet, and the table of `facelet recipes`; works without the training packages."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ MAX_BYTES = 1_000_000
 
 
 WIDE = 110
-"""Columns of a console that has room for the papers."""
+"""Console width from which the table shows the papers."""
 
 
 def names() -> list[str]:
+    """Returns the names of the recipes that come with Facelet."""
     folder = resources.files("facelet.recipes")
     return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 
 def text_of(name: str) -> str:
-    """The YAML of a recipe, by name or by path. Raises FaceletError, with the nearest name, when there is none."""
+    """Returns the YAML of a recipe, by name or path. Raises FaceletError with the nearest name when there is none."""
     if name.endswith((".yaml", ".yml")) or "/" in name:
         path = Path(name)
         try:
             if path.stat().st_size > MAX_BYTES:
-                raise FaceletError(f"{path} is larger than a recipe can be ({MAX_BYTES:,} bytes)")
+                raise FaceletError(f"{path} exceeds the maximum size of a recipe ({MAX_BYTES:,} bytes)")
             return path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise FaceletError(f"cannot read recipe {path}: {getattr(error, 'strerror', None) or error}") from None
@@ -38,20 +39,20 @@ def text_of(name: str) -> str:
 
 
 def table(width: int = WIDE) -> Table:
-    """One row per recipe: name, title, models it makes, and where ``width`` columns have room for it the paper.
+    """Returns a table with a row per recipe: name, title, resulting models and, with at least WIDE columns, paper.
 
-    Names are what a user types, so their columns are never narrower than the longest.
+    Columns of names are never narrower than the longest name, because users copy them.
     """
-    found = {name: yaml.safe_load(text_of(name)) for name in names()}
-    made = {name: [str(step["as"]) for step in recipe["steps"]] for name, recipe in found.items()}
+    recipes = {name: yaml.safe_load(text_of(name)) for name in names()}
+    models = {name: [str(step["as"]) for step in recipe["steps"]] for name, recipe in recipes.items()}
     rows = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-    rows.add_column("recipe", min_width=max(map(len, found)), overflow="fold")
+    rows.add_column("recipe", min_width=max(map(len, recipes)), overflow="fold")
     rows.add_column("title", overflow="fold")
-    longest = max(len(step) for steps in made.values() for step in steps)
+    longest = max(len(step) for steps in models.values() for step in steps)
     rows.add_column("makes", min_width=longest + 1, overflow="fold")
     if width >= WIDE:
         rows.add_column("paper", overflow="fold")
-    for name, recipe in found.items():
+    for name, recipe in recipes.items():
         paper = [str(recipe.get("paper", ""))] * (width >= WIDE)
-        rows.add_row(name, recipe["title"], ", ".join(made[name]), *paper)
+        rows.add_row(name, recipe["title"], ", ".join(models[name]), *paper)
     return rows

@@ -68,7 +68,7 @@ def test_large_logits_are_held_to_a_share(path):
 
 
 def test_other_shapes_and_no_faces_are_refused(path):
-    with pytest.raises(FaceletError, match=r"with \(1, 3\), its net with \(1, 2\)"):
+    with pytest.raises(FaceletError, match=r"shape \(1, 3\) for 1 faces, its net \(1, 2\)"):
         check(lambda faces: reference(faces)[:, :2], path, FACES)
     with pytest.raises(FaceletError, match="no faces"):
         check(reference, path, FACES[:0])

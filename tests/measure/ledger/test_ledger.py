@@ -325,4 +325,4 @@ def test_a_long_name_is_whole_beside_its_verdict():
     out = io.StringIO()
     show(Ledger([row(name, verdict=long), row("b", verdict=long)]), Console(file=out, width=80))
     lines = out.getvalue().splitlines()
-    assert sum(line.startswith(f"{name} ") for line in lines) == 3  # table, verdict, headline
+    assert sum(line.startswith((f"{name} ", f"{name}:")) for line in lines) == 3  # table, verdict, headline

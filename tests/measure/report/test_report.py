@@ -134,7 +134,7 @@ def page(tmp_path_factory):
 def test_everything_is_in_one_page(page):
     said = " ".join(" ".join(Reader(page).text).split())
     for part in (
-        "T-SNet", "After Zhao et al.", "student-int8 answers", "Choice: T = 4.",
+        "T-SNet", "After Zhao et al.", "student-int8: accuracy", "Choice: T = 4.",
         "Ledger", "Accuracy against latency and size", "Learning curves",
         "Recall by class",
         "Confusion matrix", "Calibration", "Most confident errors", "contempt",
