@@ -76,7 +76,7 @@ def test_light_self_distilled(tmp_path):
         info = model_file.read(tmp_path / "run" / f"{light}-early.onnx")
         assert len(info.exits.macs) == exits + 1 if light == "light-vgg" else 1 < len(info.exits.macs) <= exits + 1
         assert rows[f"{light}-early"]["mean_ms"] > 0
-    assert "Stopping early" in (tmp_path / "run" / "report.html").read_text()
+    assert "Early exit" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_rescaps(tmp_path):

@@ -287,7 +287,7 @@ def test_a_full_disk_says_how_to_go_on(finished, tmp_path, monkeypatch):
 
     monkeypatch.setattr(shutil, "copytree", full)
     with pytest.raises(
-        FaceletError, match=f"No space left on device; `facelet run --resume {tmp_path / 'new'}` goes on"
+        FaceletError, match=f"No space left on device; continue with `facelet run --resume {tmp_path / 'new'}`"
     ):
         run(reuse=finished, out=tmp_path / "new", console=QUIET)
 
