@@ -35,10 +35,10 @@ def finish(work: RunContext, done: list[MeasuredStep], console: Console) -> Ledg
     folder, recipe, faces = work.folder, work.recipe, work.faces
     where = machine()  # before it adds its own load
     with console.status("timing the models side by side"):
-        times = bench([_file(one) for one in done], faces=faces.split("val").images[:TIMED])
+        times = bench([_file(measured) for measured in done], faces=faces.split("val").images[:TIMED])
     pairs = sorted(zip(done, times, strict=True), key=lambda pair: pair[0].control)
-    ledger = Ledger(_row(one, latency, where, recipe) for one, latency in pairs)
-    tests = {(one.step.name, one.seed): one.test for one in done}
+    ledger = Ledger(_row(measured, latency, where, recipe) for measured, latency in pairs)
+    tests = {(measured.step.name, measured.seed): measured.test for measured in done}
     for row in list(ledger.rows):
         # A model with fewer seeds is compared by its last seed.
         other = next((key for seed in range(row.seed, -1, -1) if (key := (row.against, seed)) in tests), None)
@@ -54,7 +54,7 @@ def finish(work: RunContext, done: list[MeasuredStep], console: Console) -> Ledg
     made = _made_faces(folder, recipe)
     trained = sum(row.seconds for row in ledger.rows) + sum(result.spent["seconds"] for result, _ in made.values())
     notes += [f"{label}: {note}" for label, (result, _) in made.items() for note in result.notes]
-    on_pairs = any(isinstance(one.test, PairScores) for one in done)
+    on_pairs = any(isinstance(measured.test, PairScores) for measured in done)
     if on_pairs:
         notes += [f"pairs: {work.pairs['test'].protocol}", *work.pairs["test"].notes]
         notes += [str(overlap(faces, work.pairs["test"]))] if recipe.pairs else []
@@ -79,12 +79,12 @@ def finish(work: RunContext, done: list[MeasuredStep], console: Console) -> Ledg
         ledger=ledger,
         machine=str(where),
         protocol=faces.protocol,
-        evaluations={one.label: one.test for one in done if one.seed == 0},
-        curves={one.label: read_curves(one.folder / "curves.csv") for one in done},
+        evaluations={measured.label: measured.test for measured in done if measured.seed == 0},
+        curves={measured.label: read_curves(measured.folder / "curves.csv") for measured in done},
         stopping={
-            one.label: files.read_json(one.folder / one.step.artifacts["stopping"])
-            for one in done
-            if "stopping" in one.step.artifacts
+            measured.label: files.read_json(measured.folder / measured.step.artifacts["stopping"])
+            for measured in done
+            if "stopping" in measured.step.artifacts
         },
         trained=trained,
         made={label: rows for label, (_, rows) in made.items()},
@@ -131,19 +131,19 @@ def _file(measured: MeasuredStep) -> Path:
     return measured.made.onnx
 
 
-def _row(one: MeasuredStep, latency: Latency, where: Machine, recipe: Recipe) -> Row:
-    cost = file_cost(_file(one))
+def _row(measured: MeasuredStep, latency: Latency, where: Machine, recipe: Recipe) -> Row:
+    cost = file_cost(_file(measured))
     return Row(
-        name=one.step.name,
-        parent=next(iter(one.step.needs()), ""),
-        needs=one.step.needs(),
-        compare=compared_with(one.step, one.control, recipe),
-        step=one.step.do,
-        kind=one.step.kind,
-        seed=one.seed,
-        control=one.control,
+        name=measured.step.name,
+        parent=next(iter(measured.step.needs()), ""),
+        needs=measured.step.needs(),
+        compare=compared_with(measured.step, measured.control, recipe),
+        step=measured.step.do,
+        kind=measured.step.kind,
+        seed=measured.seed,
+        control=measured.control,
         precision=latency.precision,
-        val_accuracy=one.val.accuracy,
+        val_accuracy=measured.val.accuracy,
         params=latency.params or cost.params,
         macs=cost.macs,
         bytes=cost.bytes,
@@ -151,13 +151,13 @@ def _row(one: MeasuredStep, latency: Latency, where: Machine, recipe: Recipe) ->
         p95_ms=latency.p95_ms,
         mean_ms=latency.mean_ms,
         machine=str(where),
-        allowance=one.step.allowed(),
-        seconds=one.made.spent.get("seconds", 0.0),
-        steps=round(one.made.spent.get("steps", 0)),
-        timed=one.step.timed(),
-        starts_from=one.step.starts_from() or "",
-        notes=list(one.made.notes),
-        **figures(one.test),
+        allowance=measured.step.allowed(),
+        seconds=measured.made.spent.get("seconds", 0.0),
+        steps=round(measured.made.spent.get("steps", 0)),
+        timed=measured.step.timed(),
+        starts_from=measured.step.starts_from() or "",
+        notes=list(measured.made.notes),
+        **figures(measured.test),
     )
 
 

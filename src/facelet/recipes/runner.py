@@ -109,7 +109,7 @@ def run(
                 require_same_faces(work, folder)
                 earlier = unfinished(folder)
             choices = choose(work, earlier) if earlier else []
-            show_plan(chosen, work.faces, folder, console, [one.step.name for one in choices if not one.why])
+            show_plan(chosen, work.faces, folder, console, [choice.step.name for choice in choices if not choice.why])
             for choice in choices:
                 console.print(escape(str(choice)), soft_wrap=True)
             _require_pairs(work)
