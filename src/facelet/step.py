@@ -1,11 +1,11 @@
-"""A step: one act on models, written as a line of a recipe. The contract between recipes and what they are composed of.
+"""Interface of recipe steps: base class, registry, and the data that a step receives and returns.
 
-A step is a pydantic model (its fields are its YAML keys) registered under its verb:
+A step is a pydantic model, whose fields are the keys in YAML, registered under its verb:
 
 >>> @STEPS.register("train")
 ... class Train(Step):
 ...     net: str
-...     def run(self, job: Job) -> StepResult: ...
+...     def run(self, job: StepContext) -> StepResult: ...
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ Section = Literal["stopping", "synthetic"]
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step leaves behind, all paths inside its job's folder.
+    """Result of a step; all paths are inside its folder.
 
     Attributes:
-        onnx: model file to measure, or None when ``net`` is to be exported by the runner.
-        net: checkpoint (spec + safetensors), or None when the step works on model files only.
-        faces: a pack of synthetic training faces, of a step that makes faces and no model.
-        notes: lines for the ledger and the report: what was chosen, what was left in float, which teacher.
-        spent: what it cost, for the ledger: {"epochs": 20, "steps": 3900, "seconds": 812.0}.
+        onnx: model file to measure; None if the runner exports ``net``.
+        net: checkpoint (spec + safetensors); None if the step works on model files only.
+        faces: pack of synthetic training faces, for steps that make faces instead of a model.
+        notes: lines for the ledger and the report, such as choices, float layers, teachers.
+        spent: resources used, for the ledger: {"epochs": 20, "steps": 3900, "seconds": 812.0}.
     """
 
     onnx: Path | None = None
@@ -47,14 +47,14 @@ class StepResult:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a step is about to do, shown before it starts.
+    """Description of what a step will do, shown before the run starts.
 
     Attributes:
-        text: one line, reads as English: "resnet18, 20 epochs of 25,060 faces".
-        params, macs: of the net it will make, 0 when not known before it runs.
-        seconds: expected time on this machine, None when not known.
-        spec: NetSpec of the net it will make, None where it leaves a model file or faces.
-        per_step: expected seconds of one optimizer step, 0 where it takes none.
+        text: one line: "resnet18, 20 epochs of 25,060 faces".
+        params, macs: of the resulting net; 0 if unknown before the run.
+        seconds: expected time on this machine; None if unknown.
+        spec: NetSpec of the resulting net; None if the result is a model file or faces.
+        per_step: expected seconds of an optimizer step; 0 for steps that do not train.
     """
 
     text: str
@@ -67,10 +67,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class TrainingLength:
-    """Length of a control's training where a clock set that of the model it is compared with.
+    """Number of training steps of a control, if the model it is compared with was trained for a given time.
 
     Attributes:
-        of: that model, or the models that its weights were trained as: "student", "original and pruned".
+        of: the model or models whose steps are matched: "student", "original and pruned".
         steps: optimizer steps.
     """
 
@@ -80,18 +80,18 @@ class TrainingLength:
 
 @dataclass
 class StepContext:
-    """Where and on what a step works.
+    """Inputs of a running step.
 
     Attributes:
-        name: of the model it makes ("student").
-        folder: its own folder, kept between a kill and a resume.
-        faces: all splits; a step reads train and val, never test.
-        models: what finished steps left, by name.
+        name: name of the resulting model ("student").
+        folder: folder of the step, kept when a run is killed and resumed.
+        faces: all splits; a step uses train and val, never test.
+        models: results of finished steps, by name.
         seed, device ("cpu", "cuda", "auto"), devices, nodes, precision ("auto", "fp32", "bf16").
-        say: prints one line to the user (above a progress bar, when one runs).
-        recipe: its title, for metadata.
-        leads: whether this process writes in the folder; under torchrun or SLURM only the first one does.
-        match: number of steps of a control whose ``minutes`` it replaces, or None.
+        say: prints a line to the user (above a progress bar, if there is one).
+        recipe: title of the recipe, for metadata.
+        leads: whether this process writes files; under torchrun or SLURM only the first process does.
+        match: number of steps that replaces the ``minutes`` of a control, or None.
     """
 
     name: str
@@ -109,32 +109,32 @@ class StepContext:
     match: TrainingLength | None = None
 
     def net_of(self, name: str) -> Path:
-        """Checkpoint of an earlier model. Raises FaceletError when it has none."""
-        made = self.models[name]
-        if made.net is None:
+        """Returns the checkpoint of an earlier model. Raises FaceletError when it has none."""
+        result = self.models[name]
+        if result.net is None:
             raise FaceletError(
                 f"{self.name!r} needs the weights of {name!r}, but that is a model file without a checkpoint"
             )
-        return made.net
+        return result.net
 
     def faces_of(self, name: str) -> Path:
-        """Pack of the faces that an earlier step made."""
+        """Returns the pack of faces that an earlier step made."""
         faces = self.models[name].faces
         assert faces is not None, name
         return faces
 
 
 class Step(BaseModel):
-    """One line of a recipe. Subclasses add their own fields; unknown keys are refused with the nearest one named.
+    """One line of a recipe. Subclasses add fields; errors for unknown keys suggest the nearest valid key.
 
-    The runner, the ledger and the report know no step by name. What they need to know, a step declares:
+    The runner, the ledger and the report do not depend on particular steps. A step declares what they need:
 
-    - ``makes``: what it leaves; a step that makes faces has no row in the ledger.
-    - ``kind``: what its verdict is about: "shrinking" for size and speed against the accuracy lost, "stopping" for mean time, ""
+    - ``makes``: type of the result; a step that makes faces has no row in the ledger.
+    - ``kind``: subject of its verdict: "shrinking" for size and speed against lost accuracy, "stopping" for mean time, ""
       for accuracy alone.
     - ``trains``: whether it takes optimizer steps, in all processes of a distributed run.
-    - ``artifacts``: files in its folder that the report shows: name of a section of the report -> file name.
-    - ``without_effect``: its keys that do not change the result.
+    - ``artifacts``: files in its folder that the report shows: section of the report -> file name.
+    - ``without_effect``: keys that do not change the result.
     """
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
@@ -160,60 +160,63 @@ class Step(BaseModel):
     @classmethod
     def _check_name(cls, value: str) -> str:
         if re.search(r"-s\d+$", value):
-            raise ValueError("names that end in -s and a number are those of further seeds")
+            raise ValueError("names that end in -s and a number are reserved for further seeds")
         return value
 
     def needs(self) -> list[str]:
-        """Names of earlier models that this step reads; the first is its parent in the ledger."""
+        """Returns the names of earlier models that this step reads; the first is its parent in the ledger."""
         return []
 
     def about_people(self) -> bool:
-        """Whether its model tells people apart, and is measured on pairs of faces."""
+        """Returns whether the model is for face verification, measured on pairs of faces."""
         return False
 
     def needs_faces(self) -> list[str]:
-        """Names of earlier steps whose made faces this one trains on."""
+        """Returns the names of earlier steps whose synthetic faces this step trains on."""
         return []
 
     def starts_from(self) -> str | None:
-        """Name of the earlier model whose weights this one starts from, or None for fresh weights or those of a file."""
+        """Returns the earlier model whose weights are the initial ones; None for random weights or those of a file."""
         return None
 
     def shape_of(self) -> str | None:
-        """Name of the earlier model whose shape alone this one has."""
+        """Returns the earlier model whose layer widths this step uses, without its weights; or None."""
         return None
 
     def design(self) -> tuple[Any, ...]:
-        """What decides which net it makes. A control is compared with the last step of the same design; () has no equal."""
+        """Returns the settings that determine the resulting net; () if it cannot equal another step's.
+
+        A control is compared with the last step of the same design.
+        """
         return ()
 
     def allowed(self) -> float | None:
-        """Accuracy, as a share, that it may cost; None where nothing is said."""
+        """Returns the loss of accuracy, as a share, that the step allows; None without a limit."""
         return None
 
     def timed(self) -> bool:
-        """Whether a clock sets how long it trains."""
+        """Returns whether the length of the training is given as a time."""
         return False
 
     def as_long_as(self, models: str) -> Self:
-        """This step as its plan shows it when its minutes are replaced by as many steps as ``models`` took."""
+        """Returns a copy for the plan, with the minutes replaced by as many steps as ``models`` took."""
         return self
 
     def plan(self, faces: FaceSet, specs: Mapping[str, Any]) -> Plan:
-        """What ``run`` will do. ``specs``: NetSpec of each earlier model that will have a net.
+        """Returns a description of what ``run`` will do. ``specs``: NetSpec of each earlier model with a net.
 
-        Raises FaceletError when it cannot be done (unknown net, nothing to train on), before anything has been spent.
+        Raises FaceletError for problems that can be found before the run (unknown net, no training faces).
         """
         raise NotImplementedError
 
     def run(self, job: StepContext) -> StepResult:
-        """Does it. May be called again in the same folder after a kill, and then continues to the same result."""
+        """Runs the step. When called again in the same folder after a kill, it continues to the same result."""
         raise NotImplementedError
 
     def check_kept(self, job: StepContext) -> bool:
-        """Whether the fingerprints in ``job.folder`` say that what lies there is the result of ``run(job)``.
+        """Returns whether fingerprints in ``job.folder`` prove that it contains the result of ``run(job)``.
 
-        False for a step that keeps no fingerprint. Raises FaceletError when they are of other settings, faces, parents or files.
+        False for steps without fingerprints. Raises FaceletError for other settings, faces, parents or files.
         """
         return False
 
@@ -223,7 +226,7 @@ STEPS: Registry[type[Step]] = Registry("step")
 
 @dataclass(frozen=True)
 class Hardware:
-    """Where training happens: device "auto", "cpu" or "cuda"; devices and nodes for DDP; precision "auto", "fp32", "bf16"."""
+    """Training hardware: device "auto", "cpu" or "cuda"; devices and nodes for DDP; precision "auto", "fp32", "bf16"."""
 
     device: str = "auto"
     devices: int = 1
@@ -231,9 +234,9 @@ class Hardware:
     precision: str = "auto"
 
     def __post_init__(self) -> None:
-        """Raises FaceletError for what no machine has."""
+        """Raises FaceletError for invalid values."""
         for name, known in (("device", ("auto", "cpu", "cuda")), ("precision", ("auto", "fp32", "bf16"))):
             if (value := getattr(self, name)) not in known:
                 raise unknown(name, value, known)
         if self.devices < 1 or self.nodes < 1:
-            raise FaceletError(f"--devices {self.devices} --nodes {self.nodes}: there is at least one of each")
+            raise FaceletError(f"--devices {self.devices} --nodes {self.nodes}: both must be at least 1")

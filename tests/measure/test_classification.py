@@ -176,7 +176,7 @@ def test_save_and_load_keep_everything(tmp_path, answers):
     assert Classification.load(tmp_path / "plain.npz").to_json() == plain.to_json()
     (tmp_path / "torn.npz").write_bytes((tmp_path / "test.npz").read_bytes()[:100])
     for bad in ("torn.npz", "missing.npz"):
-        with pytest.raises(FaceletError, match="cannot read the answers"):
+        with pytest.raises(FaceletError, match="cannot read the predictions"):
             Classification.load(tmp_path / bad)
 
 
@@ -193,7 +193,7 @@ def test_only_the_same_faces_are_compared(answers):
     [
         (faces_of([-1, -1]), np.eye(3)[[0, 1]], CLASSES, "no labelled test faces"),
         (faces_of([]), np.eye(3), CLASSES, "no labelled test faces"),
-        (faces_of([0, 1]), np.eye(3)[[0, 1]], ("cat", "dog", "cow"), "share no name"),
+        (faces_of([0, 1]), np.eye(3)[[0, 1]], ("cat", "dog", "cow"), "have no name in common"),
         (faces_of([0, 1]), np.eye(2)[[0, 1]], CLASSES, r"shape \(2, 2\) for 2 faces and 3 labels"),
         (faces_of([0, 1]), 3 * np.eye(3)[[0, 1]], CLASSES, "not probabilities"),
         (faces_of([0, 1]), np.full((2, 3), np.nan), CLASSES, "not probabilities"),
@@ -215,5 +215,5 @@ def test_several_splits_are_refused():
 def test_no_face_of_a_shared_class_is_refused():
     result = evaluate(looking_up(np.eye(3)[[0, 1]]), faces_of([2, 2]), ("neutral", "happiness", "sadness"))
     assert result.all.accuracy == 0
-    with pytest.raises(FaceletError, match="no test face is of a class that the model knows"):
+    with pytest.raises(FaceletError, match="no test face has a class among the model's labels"):
         _ = result.shared

@@ -52,8 +52,8 @@ def test_a_row_counts_pairs(ledger, results, pairs):
     assert row.balanced_accuracy is row.ece is None
     assert row.tar_1e2 == results["student"].at_far(0.01).tar
     assert row.tar_1e3 is None  # 1,000 pairs of two people say nothing of it
-    assert "pairs correctly" in headline(ledger)
-    assert f"of {len(pairs):,} pairs, nothing to compare with" in ledger.find("teacher").verdict
+    assert f"(n = {len(pairs):,} test pairs)" in headline(ledger)
+    assert f"(n = {len(pairs):,} pairs), no earlier model to compare with" in ledger.find("teacher").verdict
 
 
 def test_columns_of_classes_give_way_to_those_of_pairs(ledger):
@@ -61,7 +61,7 @@ def test_columns_of_classes_give_way_to_those_of_pairs(ledger):
     header = next(line for line in text.splitlines() if line.startswith("| model"))
     assert "TAR at 1 %" in header
     assert not {"TAR at 0.1 %", "balanced", "ECE"} & {cell.strip() for cell in header.split("|")}
-    assert "pairs of one person" in legend(ledger)
+    assert "same-person pairs" in legend(ledger)
     console = Console(width=150, record=True, quiet=False, file=open("/dev/null", "w"))  # noqa: SIM115
     show(ledger, console)
     assert "TAR at 1 %" in console.export_text()
@@ -77,16 +77,16 @@ def test_the_report_shows_who_is_taken_for_whom(ledger, results, pairs, tmp_path
         faces=pairs,
     )
     text = (tmp_path / "report.html").read_text()
-    assert "Who is taken for whom" in text
-    assert "The pairs it gets most wrong" in text
+    assert "ROC curve" in text
+    assert "Most confident errors" in text
     assert text.count('class="two-faces"') == 12
     assert "at 1 % FAR" in text
-    assert "Class by class" not in text
-    assert "Does it know when it is unsure" not in text
+    assert "Recall by class" not in text
+    assert "<h2>Calibration" not in text
 
 
 def test_scores_of_other_pairs_are_refused(ledger, results, pairs, tmp_path):
-    with pytest.raises(FaceletError, match="not of the"):
+    with pytest.raises(FaceletError, match="not on the"):
         write_report(
             tmp_path / "report.html",
             title="People",

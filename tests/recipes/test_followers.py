@@ -55,7 +55,7 @@ def test_torchrun_makes_the_run_of_one_command(tmp_path):
     assert figures(tmp_path / "led") == figures(tmp_path / "alone")
     again = facelet(path, "--out", tmp_path / "led", "--devices", 2, started_by=(*TORCHRUN, "29517"))
     assert again.returncode != 0
-    assert "holds a run already" in again.stderr
+    assert "already holds a run" in again.stderr
 
 
 def test_devices_that_the_launcher_did_not_start_are_refused(tmp_path):

@@ -76,7 +76,7 @@ def test_light_self_distilled(tmp_path):
         info = model_file.read(tmp_path / "run" / f"{light}-early.onnx")
         assert len(info.exits.macs) == exits + 1 if light == "light-vgg" else 1 < len(info.exits.macs) <= exits + 1
         assert rows[f"{light}-early"]["mean_ms"] > 0
-    assert "Stopping early" in (tmp_path / "run" / "report.html").read_text()
+    assert "Early exit" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_rescaps(tmp_path):
@@ -113,7 +113,7 @@ def test_mobileface(tmp_path):
     assert (info.task, info.labels, info.crop.align, info.precision) == ("identity", (), "five-points", "int8")
     assert -1 < info.threshold < 1
     assert info.figures["test_pairs"] == rows["student-int8"]["n"]
-    assert "Who is taken for whom" in (tmp_path / "run" / "report.html").read_text()
+    assert "ROC curve" in (tmp_path / "run" / "report.html").read_text()
     assert "losses cosface 1, cosine 10" in (tmp_path / "run" / "ledger.md").read_text()
 
 

@@ -154,8 +154,8 @@ def test_a_control_whose_steps_are_those_of_a_changed_step_is_made_anew(tmp_path
 @pytest.mark.parametrize(
     ("setting", "reason"),
     [
-        ("faces.faces=160", "the faces are others"),
-        ("faces.size=40", "the faces are others"),
+        ("faces.faces=160", "the faces differ"),
+        ("faces.size=40", "the faces differ"),
         ("faces.licence=mine", "options of the faces differ: .*'licence': 'mine'"),
         ("crop.margin=0.2", "crop differs: .*margin=0.2 here"),
     ],
@@ -174,14 +174,17 @@ def test_what_all_steps_share_decides_about_all(finished, tmp_path, monkeypatch,
 def test_what_changes_no_result_keeps_all(finished, tmp_path, setting):
     why = reasons(finished, tmp_path, [setting])
     assert [why.pop(name) for name in ("teacher", "student", "student-int8", "alone")] == [""] * 4
-    assert why in ({}, {"teacher-s1": "it was not begun there", "student-s1": AGAIN, "student-int8-s1": AGAIN_STUDENT})
+    assert why in (
+        {},
+        {"teacher-s1": "it was not started there", "student-s1": AGAIN, "student-int8-s1": AGAIN_STUDENT},
+    )
 
 
 def test_results_of_another_training_version_or_damaged_are_not_taken(copied, tmp_path):
     plan = copied / "steps/teacher/plan.json"
     text = plan.read_text()
     plan.write_text(text.replace(json.loads(text)["training"], "0" * 16))
-    assert reasons(copied, tmp_path)["teacher"] == "what lies there is of another training"
+    assert reasons(copied, tmp_path)["teacher"] == "the files there are from another training"
     plan.write_text(text)
     (copied / "student.onnx").write_bytes(b"torn")
     (copied / "steps/alone/done.json").unlink()
@@ -190,7 +193,7 @@ def test_results_of_another_training_version_or_damaged_are_not_taken(copied, tm
     assert why["alone"] == "it is not finished there"
     assert why["teacher"] == ""
     (copied / "student.onnx").unlink()
-    assert reasons(copied, tmp_path)["student"] == "student.onnx is no longer there"
+    assert reasons(copied, tmp_path)["student"] == "student.onnx is missing there"
     noted = json.loads((copied / "run.json").read_text())
     (copied / "run.json").write_text(json.dumps({**noted, "facelet": "0.0.1"}))
     assert "was made by Facelet 0.0.1, and this is" in reasons(copied, tmp_path)["teacher"]
@@ -257,7 +260,7 @@ def test_what_was_copied_before_a_stop_stays_when_the_earlier_run_is_deleted(cop
     assert reuse.unfinished(folder) == copied
     why = reasons(copied, folder, [LR], folder / "recipe.yaml")
     assert why["teacher"] == ""
-    assert {why[name] for name in ("student", "student-int8", "alone")} == {f"{copied} is no longer there"}
+    assert {why[name] for name in ("student", "student-int8", "alone")} == {f"{copied} does not exist any more"}
 
 
 def test_takes_what_is_finished_of_a_run_that_goes_on(copied, tmp_path, monkeypatch):
@@ -275,7 +278,7 @@ def test_takes_what_is_finished_of_a_run_that_goes_on(copied, tmp_path, monkeypa
             run(reuse=copied, out=tmp_path / "new", console=QUIET)
         assert _contents(copied) == before
     noted = json.loads((tmp_path / "new/run.json").read_text())["from"]
-    assert noted["made_anew"] == {"alone": "it was not begun there"}
+    assert noted["made_anew"] == {"alone": "it was not started there"}
 
 
 def test_a_full_disk_says_how_to_go_on(finished, tmp_path, monkeypatch):
@@ -284,14 +287,14 @@ def test_a_full_disk_says_how_to_go_on(finished, tmp_path, monkeypatch):
 
     monkeypatch.setattr(shutil, "copytree", full)
     with pytest.raises(
-        FaceletError, match=f"No space left on device; `facelet run --resume {tmp_path / 'new'}` goes on"
+        FaceletError, match=f"No space left on device; continue with `facelet run --resume {tmp_path / 'new'}`"
     ):
         run(reuse=finished, out=tmp_path / "new", console=QUIET)
 
 
 @pytest.mark.parametrize(
     ("out", "message"),
-    [("", "would write into the run of --from"), ("steps/x", "stays as it is; leave --out out for .*run-2")],
+    [("", "would write into the run of --from"), ("steps/x", "omit --out to use .*run-2")],
 )
 def test_the_earlier_run_is_never_written_into(finished, out, message):
     with pytest.raises(FaceletError, match=message):

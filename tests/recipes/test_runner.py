@@ -115,7 +115,7 @@ def test_how_to_continue_names_the_folder(recipe, tmp_path, monkeypatch, error):
 
 
 def test_a_finished_run_is_not_begun_again_by_accident(recipe, finished):
-    with pytest.raises(FaceletError, match="holds a run already"):
+    with pytest.raises(FaceletError, match="already holds a run"):
         run(str(recipe), out=finished, console=Console(quiet=True))
 
 

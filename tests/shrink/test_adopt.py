@@ -83,14 +83,14 @@ def test_it_answers_many_faces_as_it_answered_one(tmp_path, faces, reshape):
     )
     assert info.params == 4 * 16 + 64 * 8
     assert info.macs == 16 * 4 * 16 + 64 * 8
-    assert "as its makers left it" in made.notes[0]
+    assert "weights unchanged" in made.notes[0]
 
 
 def test_it_is_in_the_plan(tmp_path, faces):
     written(tmp_path / "theirs.onnx")
     specs = {}
     plan = adopted(tmp_path, faces)[0].plan(faces, specs)
-    assert plan.text == "theirs.onnx as it is"
+    assert plan.text == "theirs.onnx, unchanged"
     assert plan.macs == 16 * 4 * 16 + 64 * 8
     assert specs == {}
 
@@ -98,10 +98,10 @@ def test_it_is_in_the_plan(tmp_path, faces):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"size": 20}, r"takes data \[1, 1, 16, 16\]; one input \(N, 1, 20, 20\)"),
+        ({"size": 20}, r"has the inputs data \[1, 1, 16, 16\]; expected one input \(N, 1, 20, 20\)"),
         ({"file": "gone.onnx"}, "no model file"),
         ({"file": "torn"}, "is not a whole ONNX file"),
-        ({"file": "outside"}, "keeps weights in other files"),
+        ({"file": "outside"}, "stores weights in other files"),
     ],
 )
 def test_what_is_no_such_model_is_refused_before_anything_is_spent(tmp_path, faces, change, said):
@@ -118,8 +118,8 @@ def test_what_is_no_such_model_is_refused_before_anything_is_spent(tmp_path, fac
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"labels": ["a"]}, "labels belong to expression"),
-        ({"task": "expression"}, "expression needs them"),
+        ({"labels": ["a"]}, "labels are required for expression"),
+        ({"task": "expression"}, "labels are required for expression"),
         ({"mean": [0.0, 0.0]}, "2 means"),
         ({"std": [0.0]}, "greater than or equal"),
     ],

@@ -212,7 +212,7 @@ def test_a_threshold_outside_0_to_1_is_refused(threshold):
 
 def test_a_model_without_exits_is_refused_and_has_one_speed(light, faces):
     before, _ = light
-    with pytest.raises(FaceletError, match="'light' has no exits; make it with self-distill and keep: true"):
+    with pytest.raises(FaceletError, match="'light' has no exits; train it with self-distill and keep: true"):
         step().plan(faces, {"light": nets.resolve("resnet18", classes=8, size=32)})
     with pytest.raises(FaceletError, match="has one speed"):
         Model.load(before.onnx, speed=0.5)

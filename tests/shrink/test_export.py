@@ -56,7 +56,7 @@ def test_the_gate_refuses_a_net_that_depends_on_chance_and_leaves_no_file(tmp_pa
                 return super().forward(images)
             return super().forward(images) + 1e-2
 
-    with pytest.raises(FaceletError, match=r"moody\.onnx does not answer as its net does"):
+    with pytest.raises(FaceletError, match=r"moody\.onnx does not match its net"):
         export(Moody().eval(), tiny.SPEC, tmp_path / "moody.onnx", INFO, tiny.faces().images[:2])
     assert not list(tmp_path.iterdir())
 
@@ -139,7 +139,7 @@ def test_the_gate_holds_a_fused_net_against_the_one_that_learned(tmp_path, monke
     spec = checkpoints.resolve("repvgg", classes=3, size=48, width=0.125, blocks=[1, 1, 1])
     whole = RepVGGBlock.fused
     monkeypatch.setattr(RepVGGBlock, "fused", lambda block: nn.Sequential(whole(block), nn.Threshold(0.1, 0.1)))
-    with pytest.raises(FaceletError, match=r"wrong\.onnx does not answer as its net does"):
+    with pytest.raises(FaceletError, match=r"wrong\.onnx does not match its net"):
         export(spec.build(), spec, tmp_path / "wrong.onnx", INFO, tiny.faces().images[:2])
 
 

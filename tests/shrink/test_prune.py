@@ -96,7 +96,7 @@ def test_plan_and_run_agree_on_the_final_net(faces, large, job):
         "round 2 of 2",
     ]
     assert "(1 − (1 − p)² would be" in made.notes[2]
-    assert "taught by it unpruned" in made.notes[0]
+    assert "distilled from the unpruned net with weight" in made.notes[0]
     with (work.folder / "curves.csv").open() as lines:
         rows = list(csv.DictReader(lines))
     assert made.spent["steps"] == float(rows[-1]["step"])
@@ -144,13 +144,13 @@ def test_a_latency_is_found_by_timing_once(faces, large, job, monkeypatch):
     plan = asked.plan(faces, specs)
     assert not timed
     assert plan.params == 0
-    assert "found by timing when it runs" in plan.text
+    assert "found by timing at run time" in plan.text
     assert specs["small"].widths
     work = job()
     made = asked.run(work)
     count = len(timed)
     assert 0.45 * whole < params(made.net) / 1e5 <= 0.5 * whole
-    assert f"asked {0.5 * whole:.2f} ms, reached" in made.notes[1]
+    assert f"budget {0.5 * whole:.2f} ms, reached" in made.notes[1]
     asked.run(work)
     assert len(timed) == count
 
@@ -184,15 +184,15 @@ def test_what_makes_no_sense_is_refused_when_it_is_read(fields, message):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"params": 0.001}, r"small: 0.1 % of its parameters is at most 176 parameters; the smallest that cap 0.9 and"),
+        ({"params": 0.001}, r"small: 0.1 % of its parameters is at most 176 parameters; the minimum with cap 0.9 and"),
         ({"ratio": 0.95}, "5 % of its channels is at most .* channels; the smallest"),
         (
             {"params": 10_000_000},
-            "small: the net costs 176 k parameters, and 10.0 M parameters are allowed; there is nothing to cut",
+            "small: the net costs 176 k parameters, within the budget of 10.0 M parameters; there is nothing to prune",
         ),
         (
             {"ratio": 0.5, "round_to": 64},
-            "small: no layer of resnet18 gets narrower with cap 0.9 and round_to 64; its widest has 64 channels",
+            "small: no layer of resnet18 can be narrowed with cap 0.9 and round_to 64; its widest layer has 64 channels",
         ),
     ],
 )
@@ -204,7 +204,7 @@ def test_a_budget_that_cannot_be_met_is_refused_by_the_plan(faces, large, fields
 def test_nets_that_cannot_be_cut_are_refused_by_the_plan(faces, large, monkeypatch):
     specs = {"large": large.spec}
     step(params=0.5).plan(faces, specs)
-    with pytest.raises(FaceletError, match="twice: 'small' is pruned already; prune the model it is made from"):
+    with pytest.raises(FaceletError, match="twice: 'small' is already pruned; prune the original model"):
         step(ratio=0.5, of="small", **{"as": "twice"}).plan(faces, specs)
     with pytest.raises(FaceletError, match="'int8', and that step makes only a model file"):
         step(ratio=0.5, of="int8").plan(faces, specs)

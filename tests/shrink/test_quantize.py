@@ -101,7 +101,7 @@ def test_faces_with_other_labels_are_refused(fp32, tmp_path):
     faces = tiny.faces()
     faces.classes = ("a", "b", "c")
     work, _ = job(fp32, tmp_path, faces)
-    with pytest.raises(FaceletError, match="dark, bright, striped; the faces are of a, b, c"):
+    with pytest.raises(FaceletError, match="dark, bright, striped; the faces have the classes a, b, c"):
         step().run(work)
 
 
@@ -259,7 +259,9 @@ def test_a_target_that_cannot_be_measured_here_is_refused_before_anything_is_spe
 
 
 def test_the_key_that_targets_replace_is_told():
-    with pytest.raises(ValidationError, match="reduce_range is gone: files are portable, or say target: vnni"):
+    with pytest.raises(
+        ValidationError, match="reduce_range was removed: files are portable by default; use target: vnni"
+    ):
         step(reduce_range=True)
 
 
@@ -292,7 +294,7 @@ def test_products_of_two_signed_maps_cannot_be_portable(tmp_path):
     calibrated = Calibrated(tmp_path / "two.onnx", inputs)
     assert not saturation.risks(calibrated.quantized(QuantizationConfig("u8s8")).SerializeToString())
     assert saturation.risks(calibrated.quantized(QuantizationConfig("s8s8", portable=False)).SerializeToString())
-    with pytest.raises(FaceletError, match=r"s8s8 cannot be made portable: MatMul second .*; take types: u8s8"):
+    with pytest.raises(FaceletError, match=r"s8s8 cannot be made portable: MatMul second .*; use types: u8s8"):
         calibrated.quantized(QuantizationConfig("s8s8"))
 
 

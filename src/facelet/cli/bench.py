@@ -55,7 +55,7 @@ def bench_table(rows: Sequence[Latency], where: Machine) -> Table:
     threads = sorted({row.threads for row in rows})
     table = Table(
         title=f"{', '.join(map(str, threads))} thread{'s' if threads != [1] else ''}, {sum(row.n for row in rows):,} runs",
-        caption=f"{where}; others keep {where.load:.1f} cores busy"
+        caption=f"{where}; load of other processes: {where.load:.1f} cores"
         + (f"\nwarning: {where.warning}" if where.warning else ""),
         title_justify="left",
         caption_justify="left",

@@ -1,4 +1,4 @@
-"""How we know: accuracy with intervals, cost, latency, parity, and the ledger and report that keep them together."""
+"""Evaluation: accuracy with confidence intervals, cost, latency and parity, and the ledger, report and card that show them."""
 
 from facelet.measure.classification import Classification, evaluate
 from facelet.measure.ledger.ledger import Ledger, Row, verdict

@@ -1,4 +1,4 @@
-"""Classification, measured: a model's answers on one split, kept face by face, and the figures that follow.
+"""Evaluation of a classifier: its predictions on one split, stored per face, and the metrics computed from them.
 
     >>> import numpy as np
     >>> from facelet.faces import FaceSet
@@ -12,7 +12,7 @@
     >>> result.all.accuracy, result.all.n, [row.recall for row in result.all.per_class]
     (1.0, 4, [1.0, 1.0])
 
-One split tells how a model does on faces like those; it does not tell how it does on others.
+The metrics of a split hold for faces from the same distribution only.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ Predict = Callable[[NDArray[np.uint8]], NDArray[Any]]
 
 @dataclass(frozen=True, eq=False)
 class Classification:
-    """A model's answers on one split, and what follows from them.
+    """Predictions of a classifier on one split, and their metrics.
 
     Attributes:
         probabilities: float32 (N, len(labels)). truth: int64 (N,), index into ``classes``.
-        index: int64 (N,), position of each face in the FaceSet that was evaluated (faces without a label are left out).
-        classes: of the faces. labels: of the model.
-        protocol: hash of the faces' protocol. split: its name.
-        identical: bool (N,), faces that are also in training, or None when not looked for.
+        index: int64 (N,), position of each face in the evaluated FaceSet (faces without a label are left out).
+        classes: classes of the faces. labels: labels of the model.
+        protocol: hash of the faces' protocol. split: name of the split.
+        identical: bool (N,), faces that are also in the training split; None when not checked.
         annotator: share of faces on which one annotator agrees with the label, or None.
     """
 
@@ -70,35 +70,35 @@ class Classification:
             raise FaceletError(f"there are no labelled {self.split} faces to evaluate")
         if self.probabilities.shape != (n, width):
             raise FaceletError(
-                f"the model gave answers of shape {self.probabilities.shape} for {n} faces and {width} labels; "
-                f"({n}, {width}) was expected"
+                f"the model returned shape {self.probabilities.shape} for {n} faces and {width} labels; "
+                f"expected ({n}, {width})"
             )
         totals = self.probabilities.sum(1)
         if not (np.isfinite(totals).all() and self.probabilities.min() >= 0 and np.abs(totals - 1).max() < 1e-3):
             raise FaceletError(
-                "the model's answers are not probabilities: they must be finite, not negative, and sum to 1 per face"
+                "the model's outputs are not probabilities: they must be finite, not negative, and sum to 1 per face"
             )
         if len(self.index) != n or (self.identical is not None and len(self.identical) != n):
             raise FaceletError(f"{len(self.index)} positions and {n} labels: every face needs both")
         if not (self.columns >= 0).any():
             raise FaceletError(
                 f"the model's labels ({', '.join(self.labels)}) and the faces' classes ({', '.join(self.classes)}) "
-                "share no name"
+                "have no name in common"
             )
 
     @cached_property
     def columns(self) -> NDArray[np.int64]:
-        """int64 (len(classes),): the model's label of each class, -1 where it has none."""
+        """Index of the model's label for each class, int64 (len(classes),); -1 if the model has no such label."""
         return match_labels(self.classes, self.labels)
 
     @cached_property
     def predicted(self) -> NDArray[np.int64]:
-        """int64 (N,): index into ``labels``."""
+        """Predicted label of each face, int64 (N,), index into ``labels``."""
         return self.probabilities.argmax(1)
 
     @cached_property
     def correct(self) -> NDArray[np.bool_]:
-        """bool (N,): a face whose class the model lacks is wrong."""
+        """Whether each face is classified correctly, bool (N,); False for classes that the model does not have."""
         return self.predicted == self.columns[self.truth]
 
     @property
@@ -107,16 +107,16 @@ class Classification:
 
     @cached_property
     def all(self) -> Scores:
-        """Over all labelled faces."""
+        """Scores over all labelled faces."""
         return score(self.probabilities, self.truth, self.classes, self.labels)
 
     @cached_property
     def shared(self) -> Scores:
-        """Over faces of classes that the model knows, its answers restricted to the shared labels."""
+        """Scores over faces whose class is a label of the model, with predictions restricted to the shared labels."""
         known = np.flatnonzero(self.columns >= 0)
         kept = (self.columns >= 0)[self.truth]
         if not kept.any():
-            raise FaceletError(f"no {self.split} face is of a class that the model knows ({', '.join(self.labels)})")
+            raise FaceletError(f"no {self.split} face has a class among the model's labels ({', '.join(self.labels)})")
         restricted = self.probabilities[kept][:, self.columns[known]].astype(np.float64)
         restricted = (restricted + 1e-12) / (restricted + 1e-12).sum(1, keepdims=True)
         names = tuple(self.classes[k] for k in known)
@@ -124,7 +124,7 @@ class Classification:
 
     @cached_property
     def fresh(self) -> Scores | None:
-        """Over the faces that are not identical to a training face; None when not looked for or when there are none."""
+        """Scores over faces that are not identical to a training face; None when not checked or when there are none."""
         if self.identical is None or self.identical.all():
             return None
         kept = ~self.identical
@@ -132,11 +132,11 @@ class Classification:
 
     @property
     def accuracy(self) -> float:
-        """Over all labelled faces."""
+        """Accuracy over all labelled faces."""
         return self.all.accuracy
 
     def against(self, other: Classification) -> Difference:
-        """Accuracy of this minus ``other`` on the same faces. Raises FaceletError when they are not the same."""
+        """Returns this accuracy minus that of ``other``, paired by face. Raises FaceletError for different faces."""
         if (self.protocol, self.split) != (other.protocol, other.split) or not np.array_equal(self.index, other.index):
             raise FaceletError(
                 f"results on different faces cannot be compared: {self.split} of [{self.protocol}] "
@@ -145,11 +145,11 @@ class Classification:
         return paired_difference(self.correct, other.correct)
 
     def cooled(self, factor: float) -> Classification:
-        """The same answers with their logits divided by ``factor``; itself for 1."""
+        """Returns a copy with all logits divided by ``factor``; ``self`` for 1."""
         return self if factor == 1 else replace(self, probabilities=cooled(self.probabilities, factor))
 
     def worst(self, count: int = 24) -> NDArray[np.int64]:
-        """Rows (into ``truth``) of the wrong answers, surest first, at most ``count``."""
+        """Returns the rows of the misclassified faces, most confident first, at most ``count``."""
         wrong = np.flatnonzero(~self.correct)
         return wrong[np.argsort(-self.probabilities[wrong].max(1), kind="stable")][:count]
 
@@ -166,7 +166,7 @@ class Classification:
         }
 
     def save(self, path: str | Path) -> None:
-        """Every answer in one ``.npz``, so that a later row can be compared on the same faces."""
+        """Saves the predictions as ``.npz``, so that later models can be compared on the same faces."""
         names = ("probabilities", "truth", "index", "classes", "labels", "protocol", "split", "identical", "annotator")
         kept: dict[str, Any] = {n: np.array(getattr(self, n)) for n in names if getattr(self, n) is not None}
         with writing(path) as beside, beside.open("wb") as file:
@@ -174,7 +174,7 @@ class Classification:
 
     @classmethod
     def load(cls, path: str | Path) -> Classification:
-        """Raises FaceletError when the file is missing or is not one that ``save`` wrote."""
+        """Loads a file that ``save`` wrote. Raises FaceletError when it is missing or of another format."""
         try:
             with np.load(path, allow_pickle=False) as kept:
                 return cls(
@@ -189,7 +189,7 @@ class Classification:
                     float(kept["annotator"]) if "annotator" in kept else None,
                 )
         except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile, zlib.error) as error:
-            raise FaceletError(f"cannot read the answers in {path}: {error}") from None
+            raise FaceletError(f"cannot read the predictions in {path}: {error}") from None
 
 
 def evaluate(
@@ -201,16 +201,18 @@ def evaluate(
     annotator: float | None = None,
     protocol: str | None = None,
 ) -> Classification:
-    """Asks ``predict`` about every labelled face of one split.
+    """Evaluates ``predict`` on all labelled faces of one split.
 
     Args:
+        predict: function from uint8 images (N, H, W, C) to probabilities (N, K).
         faces: one split (``faces.split("test")``).
-        model_labels: names of the answers' columns; matched with the faces' classes by name.
-        identical: bool (len(faces),), True where the face is also in training (``faces.leaks.identical_to_train``).
+        model_labels: names of the K columns; matched with the faces' classes by name.
+        identical: bool (len(faces),), True where the face is also in the training split
+            (``faces.inspect.leaks.identical_to_train``).
         annotator: see Classification.
-        protocol: hash of the whole set's protocol; of ``faces`` alone when not given.
+        protocol: hash of the whole set's protocol; default: that of ``faces``.
 
-    Raises FaceletError for no labelled faces, several splits, no shared label, or answers that are not probabilities.
+    Raises FaceletError for no labelled faces, several splits, no shared label, or outputs that are not probabilities.
     """
     splits = np.unique(faces.splits)
     if len(splits) > 1:
@@ -220,11 +222,11 @@ def evaluate(
     if not len(index):
         raise FaceletError(f"{faces.source} has no labelled {split} faces to evaluate")
     match_labels(faces.classes, tuple(model_labels))
-    answers = [
+    probabilities = [
         np.asarray(predict(faces.images[index[at : at + CHUNK]]), np.float32) for at in range(0, len(index), CHUNK)
     ]
     return Classification(
-        np.concatenate(answers),
+        np.concatenate(probabilities),
         faces.labels[index],
         index,
         faces.classes,

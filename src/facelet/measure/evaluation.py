@@ -15,7 +15,7 @@ from facelet.runtime.model import Model
 
 
 def evaluate_model(model: Model, faces: FaceSet, split: str = "test") -> Classification:
-    """A model's answers on one split of ``faces``, with what the whole set tells of it (leaks, annotators, protocol)."""
+    """Evaluates a model on one split of ``faces``; checks for training faces in it and records annotators and protocol."""
     some = faces.split(split)
     return evaluate(
         model.probabilities,
@@ -30,7 +30,10 @@ def evaluate_model(model: Model, faces: FaceSet, split: str = "test") -> Classif
 def evaluate_file(
     path: str, source: str, split: str = "test", threads: int = 0, speed: float | None = None
 ) -> Classification:
-    """``evaluate_model`` of a file on a written source. Raises FaceletError for what cannot be read or does not fit."""
+    """Evaluates a model file on a source of faces.
+
+    Raises FaceletError for files and sources that cannot be read or do not fit each other.
+    """
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
     model = Model.load(path, threads=threads, speed=speed, fall_back=False)

@@ -14,20 +14,20 @@ from facelet.runtime.model import Model
 
 
 def evaluate_pairs_model(model: Model, pairs: PairSet, mirror: bool = False) -> PairScores:
-    """A model file's scores of ``pairs``, see ``evaluate_pairs``. Raises FaceletError unless it is a model for identity."""
+    """Evaluates a model on ``pairs``, see ``evaluate_pairs``. Raises FaceletError unless it is an identity model."""
     require_identity(model)
     return evaluate_pairs(model.logits, framed(pairs, model.info), mirror=mirror)
 
 
 def framed(pairs: PairSet, info: ModelInfo) -> PairSet:
-    """``pairs`` at the size, in the colours and, where faces are aligned by five points, as closely cut as the model wants them."""
+    """Returns ``pairs`` at the model's input size and channels and, for five-point alignment, with the model's crop margin."""
     return pairs.fitted(
         info.input.cut_size, info.input.channels, info.crop.margin if info.crop.align == "five-points" else None
     )
 
 
 def require_identity(model: Model) -> None:
-    """Raises FaceletError for a model of another task, before any face is read."""
+    """Raises FaceletError unless ``model`` is an identity model."""
     if model.info.task != "identity":
         raise FaceletError(
             f"{model.path} is a model for {model.info.task}; pairs of faces are for identity models: "

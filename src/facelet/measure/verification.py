@@ -1,19 +1,19 @@
-"""Verification, measured: are these two faces one person? LFW's protocol (Huang & Learned-Miller 2014,
-http://vis-www.cs.umass.edu/lfw/lfw_update.pdf), and what the scores say at a chosen rate of false accepts.
+"""Evaluation of face verification: LFW's protocol, ROC, and the true accept rate at a chosen false accept rate.
 
     >>> import numpy as np
     >>> from facelet.faces import PairSet
     >>> images = np.array([0, 1, 200, 201], np.uint8).reshape(4, 1, 1, 1)
     >>> pairs, same = np.array([[0, 1], [0, 2], [2, 3], [1, 3]]), np.array([1, 0, 1, 0], bool)
     >>> faces = PairSet(images, np.array(list("abcd")), pairs, same, np.array([0, 0, 1, 1]), "mine")
-    >>> def embed(images):  # bright and dark point elsewhere
+    >>> def embed(images):  # bright and dark faces are orthogonal
     ...     bright = images.mean((1, 2, 3)) > 100
     ...     return np.stack([bright, ~bright], 1).astype(float)
     >>> result = evaluate_pairs(embed, faces)
     >>> result.accuracy, result.standard_error, result.thresholds
     (1.0, 0.0, (0.5, 0.5))
 
-The standard error is of these folds, which share their people's photos; it says nothing of people unlike LFW's.
+Protocol: Huang & Learned-Miller 2014, http://vis-www.cs.umass.edu/lfw/lfw_update.pdf. The standard error is over the folds. It
+does not cover people unlike those of the pairs.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ Embed = Callable[[NDArray[np.uint8]], NDArray[Any]]
 
 @dataclass(frozen=True, eq=False)
 class PairScores:
-    """A model's scores of P pairs, and what follows from them.
+    """Similarity scores of P pairs, and their metrics.
 
     Attributes:
         scores: float64 (P,), cosines, -1 to 1. same: bool (P,). folds: int64 (P,), 0 to F - 1.
         protocol: hash of the pairs' protocol.
-        mirrored_scores: float64 (P,), of embeddings to which those of the mirrored faces were added, or None.
+        mirrored_scores: float64 (P,), from the sums of the embeddings of each face and its mirror image, or None.
     """
 
     scores: NDArray[np.float64]
@@ -71,19 +71,19 @@ class PairScores:
 
     @cached_property
     def thresholds(self) -> tuple[float, ...]:
-        """(F,): the one of each fold, best on all other folds."""
+        """Threshold of each fold (F,), chosen on the other folds."""
         count = int(self.folds.max()) + 1
         others = [self.folds != fold for fold in range(count)]
         return tuple(best_threshold(self.scores[rows], self.same[rows]) for rows in others)
 
     @cached_property
     def correct(self) -> NDArray[np.bool_]:
-        """bool (P,): whether each pair is answered rightly at its fold's threshold."""
+        """Whether each pair is classified correctly at its fold's threshold, bool (P,)."""
         return (self.scores >= np.array(self.thresholds)[self.folds]) == self.same
 
     @cached_property
     def accuracies(self) -> tuple[float, ...]:
-        """(F,): of each fold, at the threshold of the others."""
+        """Accuracy of each fold (F,), at the threshold chosen on the other folds."""
         return tuple(float(self.correct[self.folds == fold].mean()) for fold in range(len(self.thresholds)))
 
     @property
@@ -93,12 +93,12 @@ class PairScores:
 
     @property
     def standard_error(self) -> float:
-        """Of that mean: the folds' sample standard deviation over the root of their number."""
+        """Standard error of that mean: sample standard deviation of the folds divided by the square root of F."""
         return stdev(self.accuracies) / math.sqrt(len(self.accuracies))
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval of the share of all pairs that are answered rightly."""
+        """Wilson's 95 % interval of the accuracy over all pairs."""
         return wilson(int(self.correct.sum()), len(self.correct))
 
     @cached_property
@@ -115,31 +115,34 @@ class PairScores:
 
     @property
     def smallest_far(self) -> float:
-        """The least FAR that the pairs of two people say something about."""
+        """The smallest FAR that can be measured with these pairs."""
         return smallest_far(int((~self.same).sum()))
 
     def at_far(self, far: float) -> OperatingPoint:
-        """The lowest threshold within ``far``. Raises FaceletError for one that the pairs do not support."""
+        """Returns the operating point of the lowest threshold with at most ``far``.
+
+        Raises FaceletError when ``far`` is below ``smallest_far``.
+        """
         return operating_point(self.scores, self.same, threshold_at(self.scores, self.same, far))
 
     def at_threshold(self, threshold: float) -> OperatingPoint:
-        """What a threshold, such as a model file's, accepts of these pairs."""
+        """Returns the operating point at a given threshold, such as that of a model file."""
         return operating_point(self.scores, self.same, threshold)
 
     @property
     def supported(self) -> list[float]:
-        """Those of FARS that the pairs say something about."""
+        """The values of FARS that can be measured with these pairs."""
         return [far for far in FARS if far >= self.smallest_far]
 
     @cached_property
     def mirrored(self) -> PairScores | None:
-        """The same of sums with mirror images, when they were asked for: two passes a face, so never the headline."""
+        """Results with mirror images, or None; they need two passes per face, so they are never the main result."""
         if self.mirrored_scores is None:
             return None
         return replace(self, scores=self.mirrored_scores, mirrored_scores=None)
 
     def against(self, other: PairScores) -> Difference:
-        """Accuracy of this minus ``other`` on the same pairs. Raises FaceletError when they are not the same."""
+        """Returns this accuracy minus that of ``other``, paired. Raises FaceletError for different pairs."""
         if self.protocol != other.protocol or not np.array_equal(self.same, other.same):
             raise FaceletError(
                 f"results on different pairs cannot be compared: [{self.protocol}] and [{other.protocol}]"
@@ -167,7 +170,7 @@ class PairScores:
         }
 
     def save(self, path: str | Path) -> None:
-        """Every score in one ``.npz``, so that a later model can be compared on the same pairs."""
+        """Saves the scores as ``.npz``, so that later models can be compared on the same pairs."""
         names = ("scores", "same", "folds", "protocol", "mirrored_scores")
         kept: dict[str, Any] = {n: np.array(getattr(self, n)) for n in names if getattr(self, n) is not None}
         with writing(path) as beside, beside.open("wb") as file:
@@ -175,7 +178,7 @@ class PairScores:
 
     @classmethod
     def load(cls, path: str | Path) -> PairScores:
-        """Raises FaceletError when the file is missing or is not one that ``save`` wrote."""
+        """Loads a file that ``save`` wrote. Raises FaceletError when it is missing or of another format."""
         try:
             with np.load(path, allow_pickle=False) as kept:
                 arrays = (kept["scores"], kept["same"], kept["folds"])
@@ -185,9 +188,9 @@ class PairScores:
 
 
 def evaluate_pairs(embed: Embed, pairs: PairSet, *, mirror: bool = False) -> PairScores:
-    """Asks ``embed`` about every face of ``pairs`` once; ``mirror``: also about its mirror image, reported apart.
+    """Evaluates ``embed`` on all faces of ``pairs``; ``mirror``: additionally with mirror images, reported separately.
 
-    Raises FaceletError for embeddings that are not one row of finite numbers a face, or of length 0.
+    Raises FaceletError for embeddings of another shape, with NaN or infinite numbers, or of length 0.
     """
     embeddings = embedded(embed, pairs.images)
     mirrored = None
@@ -198,19 +201,21 @@ def evaluate_pairs(embed: Embed, pairs: PairSet, *, mirror: bool = False) -> Pai
 
 
 def verified(embeddings: NDArray[Any], pairs: PairSet) -> PairScores:
-    """What embeddings (N, D) of the faces of ``pairs`` say."""
+    """Returns the scores of ``pairs`` from the embeddings (N, D) of their faces."""
     scores = cosines(embeddings, pairs.pairs)
     return PairScores(scores, pairs.same, pairs.folds, pairs.protocol.hash)
 
 
 def embedded(embed: Embed, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Embeddings (N, D) of ``images``, asked for CHUNK at a time. Raises FaceletError as ``evaluate_pairs``."""
+    """Returns the embeddings (N, D) of ``images``, computed CHUNK at a time. Raises FaceletError as ``evaluate_pairs``."""
     parts: list[NDArray[np.float32]] = []
     for start in range(0, len(images), CHUNK):
-        some = np.ascontiguousarray(images[start : start + CHUNK])
-        part = np.asarray(embed(some), np.float32)
-        if part.ndim != 2 or len(part) != len(some) or (parts and part.shape[1] != parts[0].shape[1]):
-            raise FaceletError(f"the model answered {len(some)} faces with {part.shape}; ({len(some)}, D) was expected")
+        chunk = np.ascontiguousarray(images[start : start + CHUNK])
+        part = np.asarray(embed(chunk), np.float32)
+        if part.ndim != 2 or len(part) != len(chunk) or (parts and part.shape[1] != parts[0].shape[1]):
+            raise FaceletError(
+                f"the model returned shape {part.shape} for {len(chunk)} faces; expected ({len(chunk)}, D)"
+            )
         parts.append(part)
     embeddings = np.concatenate(parts)
     lengths = np.linalg.norm(embeddings, axis=1)
@@ -221,11 +226,11 @@ def embedded(embed: Embed, images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def cosines(embeddings: NDArray[Any], pairs: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Cosine (P,) of the two embeddings of each of ``pairs`` (P, 2), in [-1, 1]."""
+    """Returns the cosine similarities (P,), in [-1, 1], of ``pairs`` (P, 2) of row numbers of ``embeddings``."""
     unit = _unit(embeddings)
     products = [
-        np.einsum("pd,pd->p", unit[some[:, 0]], unit[some[:, 1]])
-        for some in np.array_split(pairs, max(1, len(pairs) // CHUNK))
+        np.einsum("pd,pd->p", unit[chunk[:, 0]], unit[chunk[:, 1]])
+        for chunk in np.array_split(pairs, max(1, len(pairs) // CHUNK))
     ]
     return np.clip(np.concatenate(products), -1, 1)
 

@@ -1,4 +1,4 @@
-"""What all steps of one run share: recipe, faces, hardware, folder; and the job that each of them is given.
+"""Data shared by all steps of a run: recipe, faces, hardware, folder; and the StepContext of each step.
 
 >>> work = RunContext(recipe, read_faces(recipe.faces), folder, Hardware(), console.print)
 >>> job = work.job(step, seed=0, models={})
@@ -25,7 +25,7 @@ from facelet.step import Hardware, Step, StepContext, StepResult, TrainingLength
 
 @dataclass(frozen=True)
 class RunContext:
-    """The constants of one run. ``say`` prints one line; ``leads``: whether this process writes in the folder."""
+    """Constants of a run. ``say``: prints a line; ``leads``: whether this process writes in the folder."""
 
     recipe: Recipe
     faces: FaceSet
@@ -35,18 +35,18 @@ class RunContext:
     leads: bool = True
 
     def label(self, step: Step, seed: int) -> str:
-        """Of the model: the step's name, with the seed behind it from the second seed on."""
+        """Returns the model's label: the step's name, with the seed as suffix for seeds other than 0."""
         return step.name if seed == 0 else f"{step.name}-s{seed}"
 
     def place(self, step: Step, seed: int) -> Path:
-        """The step's own folder."""
+        """Returns the folder of the step."""
         return self.folder / "steps" / self.label(step, seed)
 
     @cached_property
     def pairs(self) -> dict[str, PairSet]:
-        """What embeddings are measured on: of val faces for choices; the recipe's own, or of test faces, for figures.
+        """Pairs to evaluate embeddings on: "val" drawn from validation faces, "test" from the recipe's pairs or test faces.
 
-        The recipe's own have the size of their source, from which each model fits them to its own.
+        The recipe's pairs have the image size of their source; they are resized for each model.
         """
         drawn = {split: draw_pairs(self.faces.split(split)) for split in ("val", "test") if self.faces.has(split)}
         if self.recipe.pairs:
@@ -55,9 +55,9 @@ class RunContext:
 
     @property
     def crop(self) -> CropInfo:
-        """How models cut faces from photos."""
-        asked = self.recipe.crop
-        return CropInfo(align=asked.align, margin=self.faces.margin if asked.margin is None else asked.margin)
+        """How models crop faces from photos."""
+        crop = self.recipe.crop
+        return CropInfo(align=crop.align, margin=self.faces.margin if crop.margin is None else crop.margin)
 
     def job(self, step: Step, seed: int, models: dict[str, StepResult]) -> StepContext:
         return StepContext(
@@ -77,21 +77,21 @@ class RunContext:
         )
 
     def _match(self, step: Step, seed: int) -> TrainingLength | None:
-        """Steps of a control in place of its minutes, by what the run's folder says of those that are done."""
-        whose = counted(step, self.recipe)
-        if whose is None:
+        """Returns the number of steps that replaces a control's minutes, from the finished steps in the run's folder."""
+        trainings = counted(step, self.recipe)
+        if trainings is None:
             return None
-        more, less = (sum(self._steps(one, seed) for one in some) for some in (whose.more, whose.less))
-        return TrainingLength(whose.names, more - less) if more > less else None
+        more, less = (sum(self._steps(each, seed) for each in steps) for steps in (trainings.more, trainings.less))
+        return TrainingLength(trainings.names, more - less) if more > less else None
 
     def _steps(self, step: Step, seed: int) -> int:
-        """Of a finished training of this seed, or of the last one where it was trained with fewer."""
+        """Returns the optimizer steps of a finished training with this seed, or with its last seed if it has fewer."""
         seed = min(seed, self.recipe.seeds_of(step) - 1)
         return round(files.read_json(self.place(step, seed) / "done.json")["spent"]["steps"])
 
 
 def read_faces(choice: FacesChoice, pairs: str = "") -> FaceSet:
-    """The faces a recipe names, with train and val and, to be honest about anything, test faces or ``pairs`` in their place."""
+    """Loads a recipe's faces. Raises FaceletError without train, val and, unless there are ``pairs``, test faces."""
     place = f"{choice.source}:{choice.path}" if choice.path else choice.source
     faces = load_faces(place, size=choice.size, channels=choice.channels, **choice.options)
     framing = {"margin": faces.margin} if "margin" in choice.options else {}
@@ -104,10 +104,10 @@ def read_faces(choice: FacesChoice, pairs: str = "") -> FaceSet:
     for split in ("train", "val") if pairs else ("train", "val", "test"):
         if not faces.has(split):
             people = split == "test" and faces.identities is not None
-            instead = (
+            hint = (
                 "give pairs to measure on: --pairs lfw:PATH"
                 if people
-                else f"most sources make them of train when asked: {place}?{split}=0.15"
+                else f"most sources can split them off from train: {place}?{split}=0.15"
             )
-            raise FaceletError(f"a recipe needs train, val and test faces, and {place} has no {split} faces; {instead}")
+            raise FaceletError(f"a recipe needs train, val and test faces, and {place} has no {split} faces; {hint}")
     return faces

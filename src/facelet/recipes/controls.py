@@ -1,14 +1,14 @@
-"""Controls: which model each is compared with, and how many steps it trains where a clock sets the length.
+"""Controls: the model each is compared with, and its number of training steps if lengths are given in minutes.
 
 >>> compared_with(recipe.controls[0], True, recipe)
 'student'
 >>> counted(recipe.controls[0], recipe)    # its minutes are replaced by the steps of these
 Counted(more=(Distill(name='student', ...),), less=())
 
-A fast and a slow hour of one machine must not decide which of two models is better. So the weights of a control with ``minutes``
-get as many optimizer steps as those of the model it is compared with: the steps of all trainings that made them since fresh
-weights, without those that both share. A net that was trained, pruned and tuned further has all three counted; a teacher's steps
-made other weights and do not count.
+The speed of the machine at the time of a training must not decide which of two models is better. A control with ``minutes``
+therefore takes as many optimizer steps as the model it is compared with: the steps of all trainings of its weights since random
+initialization, without those that both share. For a net that was trained, pruned and fine-tuned, all three count; the steps of a
+teacher do not, because they trained other weights.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from facelet.step import Step
 
 @dataclass(frozen=True)
 class Counted:
-    """Trainings whose steps make up the length of a control: those of ``more``, oldest first, without those of ``less``.
+    """Trainings that determine the length of a control: the steps of ``more``, oldest first, minus those of ``less``.
 
-    ``less``: earlier trainings of the control's own weights that are not of the other model's.
+    ``less``: earlier trainings of the control's weights that the other model does not share.
     """
 
     more: tuple[Step, ...]
@@ -31,13 +31,14 @@ class Counted:
 
     @property
     def names(self) -> str:
-        """ "student", "original and pruned"."""
+        """The names of ``more``, such as "student" or "original and pruned"."""
         return " and ".join(step.name for step in self.more)
 
 
 def compared_with(step: Step, control: bool, recipe: Recipe) -> str:
-    """The model that the step names; for a control that whose shape it has, or that of the last step that makes the same net, or
-    shrinks the same model in the same way. "" where it is compared with its parent.
+    """Returns the model that a step is compared with; "" for its parent.
+
+    This is ``against`` if given; for a control, the model whose widths it uses, or the last step with the same design.
     """
     if step.against or not control:
         return step.against or ""
@@ -48,30 +49,30 @@ def compared_with(step: Step, control: bool, recipe: Recipe) -> str:
 
 
 def counted(step: Step, recipe: Recipe) -> Counted | None:
-    """Whose steps replace the ``minutes`` of a control, or None where the clock sets its length.
+    """Returns the trainings whose steps replace the ``minutes`` of a control; None if its minutes apply.
 
-    It does where the other model is trained later or was trained elsewhere, and where the control trains the other one further:
-    its number of steps cannot be equal then, and the ledger gives no verdict (measure.effort).
+    They apply if the other model is trained later or outside of the run, or if the control continues the other's training: then
+    the numbers of steps cannot be equal, and the ledger gives no verdict (measure.ledger.effort).
     """
-    if not (step.trains and step.timed() and any(step.name == one.name for one in recipe.controls)):
+    if not (step.trains and step.timed() and any(step.name == control.name for control in recipe.controls)):
         return None
     before: dict[str, Step] = {}
-    for one, _ in recipe.all_steps():
-        if one.name == step.name:
+    for earlier, _ in recipe.all_steps():
+        if earlier.name == step.name:
             break
-        before[one.name] = one
+        before[earlier.name] = earlier
     other = before.get(compared_with(step, True, recipe) or next(iter(step.needs()), ""))
-    mine, theirs = _weights(before.get(step.starts_from() or ""), before), _weights(other, before)
-    more = tuple(theirs[name] for name in reversed(theirs) if name not in mine)
-    less = tuple(mine[name] for name in mine if name not in theirs)
+    own, others = _weights(before.get(step.starts_from() or ""), before), _weights(other, before)
+    more = tuple(others[name] for name in reversed(others) if name not in own)
+    less = tuple(own[name] for name in own if name not in others)
     return Counted(more, less) if more else None
 
 
 def _weights(step: Step | None, steps: dict[str, Step]) -> dict[str, Step]:
-    """The trainings that made the weights of ``step``, by name, newest first."""
-    found: dict[str, Step] = {}
+    """Returns the trainings of the weights of ``step``, by name, newest first."""
+    trainings: dict[str, Step] = {}
     while step is not None:
         if step.trains:
-            found[step.name] = step
+            trainings[step.name] = step
         step = steps.get(step.starts_from() or "")
-    return found
+    return trainings

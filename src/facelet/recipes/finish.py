@@ -1,4 +1,4 @@
-"""The end of a run: all its models timed side by side, then ledger and report, on screen and in files."""
+"""End of a run: times all models side by side, then writes and prints ledger and report."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ from facelet.text import duration
 
 
 def finish(work: RunContext, done: list[MeasuredStep], console: Console) -> Ledger:
-    """Writes ledger and report of a run whose steps are all done, and prints the ledger."""
+    """Writes ledger and report of a run with all steps finished, and prints the ledger."""
     folder, recipe, faces = work.folder, work.recipe, work.faces
     where = machine()  # before it adds its own load
     with console.status("timing the models side by side"):
-        times = bench([_file(one) for one in done], faces=faces.split("val").images[:TIMED])
+        times = bench([_file(measured) for measured in done], faces=faces.split("val").images[:TIMED])
     pairs = sorted(zip(done, times, strict=True), key=lambda pair: pair[0].control)
-    ledger = Ledger(_row(one, latency, where, recipe) for one, latency in pairs)
-    tests = {(one.step.name, one.seed): one.test for one in done}
+    ledger = Ledger(_row(measured, latency, where, recipe) for measured, latency in pairs)
+    tests = {(measured.step.name, measured.seed): measured.test for measured in done}
     for row in list(ledger.rows):
-        # A model of fewer seeds stands beside all seeds of the other with its last.
+        # A model with fewer seeds is compared by its last seed.
         other = next((key for seed in range(row.seed, -1, -1) if (key := (row.against, seed)) in tests), None)
         if other:
             beside = ledger.find(*other)
@@ -52,9 +52,9 @@ def finish(work: RunContext, done: list[MeasuredStep], console: Console) -> Ledg
     ledger.paired = _paired(ledger, tests)
     notes = [f"latency: {where.warning}"] if where.warning else []
     made = _made_faces(folder, recipe)
-    trained = sum(row.seconds for row in ledger.rows) + sum(told.spent["seconds"] for told, _ in made.values())
-    notes += [f"{label}: {note}" for label, (told, _) in made.items() for note in told.notes]
-    on_pairs = any(isinstance(one.test, PairScores) for one in done)
+    trained = sum(row.seconds for row in ledger.rows) + sum(result.spent["seconds"] for result, _ in made.values())
+    notes += [f"{label}: {note}" for label, (result, _) in made.items() for note in result.notes]
+    on_pairs = any(isinstance(measured.test, PairScores) for measured in done)
     if on_pairs:
         notes += [f"pairs: {work.pairs['test'].protocol}", *work.pairs["test"].notes]
         notes += [str(overlap(faces, work.pairs["test"]))] if recipe.pairs else []
@@ -65,7 +65,7 @@ def finish(work: RunContext, done: list[MeasuredStep], console: Console) -> Ledg
             title=recipe.title,
             protocol=str(faces.protocol),
             machine=str(where),
-            budget=f"{duration(trained)} of training in all",
+            budget=f"{duration(trained)} of training in total",
             notes=notes,
         ),
     )
@@ -79,12 +79,12 @@ def finish(work: RunContext, done: list[MeasuredStep], console: Console) -> Ledg
         ledger=ledger,
         machine=str(where),
         protocol=faces.protocol,
-        evaluations={one.label: one.test for one in done if one.seed == 0},
-        curves={one.label: read_curves(one.folder / "curves.csv") for one in done},
+        evaluations={measured.label: measured.test for measured in done if measured.seed == 0},
+        curves={measured.label: read_curves(measured.folder / "curves.csv") for measured in done},
         stopping={
-            one.label: files.read_json(one.folder / one.step.artifacts["stopping"])
-            for one in done
-            if "stopping" in one.step.artifacts
+            measured.label: files.read_json(measured.folder / measured.step.artifacts["stopping"])
+            for measured in done
+            if "stopping" in measured.step.artifacts
         },
         trained=trained,
         made={label: rows for label, (_, rows) in made.items()},
@@ -104,8 +104,8 @@ def finish(work: RunContext, done: list[MeasuredStep], console: Console) -> Ledg
 
 
 def _made_faces(folder: Path, recipe: Recipe) -> dict[str, tuple[StepResult, list[dict[str, Any]]]]:
-    """Of each step that made faces, by its label, what it left, and what they are worth, class by class, with a picture."""
-    found = {}
+    """Returns for each step that made faces, by label, its result and the quality per class with the path of a picture."""
+    made = {}
     for seed, steps in enumerate(recipe.rounds()):
         for step in (step for step, _ in steps if step.makes == "faces"):
             label = step.name if seed == 0 else f"{step.name}-s{seed}"
@@ -114,36 +114,36 @@ def _made_faces(folder: Path, recipe: Recipe) -> dict[str, tuple[StepResult, lis
                 {**row, "picture": place / row["picture"]}
                 for row in files.read_json(place / step.artifacts["synthetic"])
             ]
-            found[label] = (read_done(place)[2], rows)
-    return found
+            made[label] = (read_done(place)[2], rows)
+    return made
 
 
 def read_curves(path: Path) -> list[dict[str, float]]:
-    """Rows of a ``curves.csv``; none when a step does not train."""
+    """Returns the rows of a ``curves.csv``; an empty list for steps that do not train."""
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as lines:
         return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(lines)]
 
 
-def _file(one: MeasuredStep) -> Path:
-    assert one.made.onnx is not None
-    return one.made.onnx
+def _file(measured: MeasuredStep) -> Path:
+    assert measured.made.onnx is not None
+    return measured.made.onnx
 
 
-def _row(one: MeasuredStep, latency: Latency, where: Machine, recipe: Recipe) -> Row:
-    cost = file_cost(_file(one))
+def _row(measured: MeasuredStep, latency: Latency, where: Machine, recipe: Recipe) -> Row:
+    cost = file_cost(_file(measured))
     return Row(
-        name=one.step.name,
-        parent=next(iter(one.step.needs()), ""),
-        needs=one.step.needs(),
-        compare=compared_with(one.step, one.control, recipe),
-        step=one.step.do,
-        kind=one.step.kind,
-        seed=one.seed,
-        control=one.control,
+        name=measured.step.name,
+        parent=next(iter(measured.step.needs()), ""),
+        needs=measured.step.needs(),
+        compare=compared_with(measured.step, measured.control, recipe),
+        step=measured.step.do,
+        kind=measured.step.kind,
+        seed=measured.seed,
+        control=measured.control,
         precision=latency.precision,
-        val_accuracy=one.val.accuracy,
+        val_accuracy=measured.val.accuracy,
         params=latency.params or cost.params,
         macs=cost.macs,
         bytes=cost.bytes,
@@ -151,18 +151,18 @@ def _row(one: MeasuredStep, latency: Latency, where: Machine, recipe: Recipe) ->
         p95_ms=latency.p95_ms,
         mean_ms=latency.mean_ms,
         machine=str(where),
-        allowance=one.step.allowed(),
-        seconds=one.made.spent.get("seconds", 0.0),
-        steps=round(one.made.spent.get("steps", 0)),
-        timed=one.step.timed(),
-        starts_from=one.step.starts_from() or "",
-        notes=list(one.made.notes),
-        **figures(one.test),
+        allowance=measured.step.allowed(),
+        seconds=measured.made.spent.get("seconds", 0.0),
+        steps=round(measured.made.spent.get("steps", 0)),
+        timed=measured.step.timed(),
+        starts_from=measured.step.starts_from() or "",
+        notes=list(measured.made.notes),
+        **figures(measured.test),
     )
 
 
 def _paired(ledger: Ledger, tests: dict[tuple[str, int], Result]) -> Difference | None:
-    """The smallest model's accuracy minus the first's, face by face, over all seeds."""
+    """Returns the accuracy of the smallest model minus that of the first, paired by face, over all seeds."""
     ends = ledger.ends()
     if ends is None:
         return None

@@ -1,10 +1,10 @@
-"""Several processes of torchrun or srun, one run: the first leads and runs the recipe; the others train with it, silently.
+"""Runs with several processes (torchrun, srun): the first process runs the recipe, the others join its trainings.
 
->>> with leading(folder, started) as begin: ...  # the first; begin() once folder and plan stand
+>>> with leading(folder, started) as begin: ...  # first process; begin() once folder and plan exist
 >>> follow(folder, hardware, started)            # each of the others
 
-They meet in the trainings, by Lightning's rendezvous; between them the followers wait for what the leader leaves in the
-run's folder, which has to be on a disk that all machines share.
+During a training they synchronize through Lightning; between trainings the followers wait for the leader's files in the run's
+folder, which must be on a disk shared by all machines.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from facelet.recipes.result import read_done
 from facelet.step import Hardware, StepResult
 
 MARKER = ".launch.json"
-"""In the run's folder: the launch that the leader belongs to, and the error that ended it."""
+"""File in the run's folder with the leader's launch and the error that ended it."""
 POLL, PATIENCE = 0.5, 15.0
-"""Seconds between looks, and for the leader to say why a training that all were in has ended."""
+"""Seconds between checks, and seconds to wait for the leader's error after a failed training."""
 
 
 @contextmanager
 def leading(folder: Path, started: Launch | None) -> Iterator[Callable[[], None]]:
-    """Yields what tells the followers to begin; an error ends them too. Does nothing in a process on its own."""
+    """Yields a function that starts the followers; an error in the block ends them. No effect in a single process."""
 
     def tell(error: str = "") -> None:
         if started:
@@ -44,7 +44,7 @@ def leading(folder: Path, started: Launch | None) -> Iterator[Callable[[], None]
 
 
 def follow(folder: Path, hardware: Hardware, started: Launch) -> None:
-    """Takes part in every training of the run in ``folder``. Raises FaceletError when the leader has ended with an error."""
+    """Joins every training of the run in ``folder``. Raises FaceletError when the leader ended with an error."""
     _wait(lambda: _begun(folder, started), folder, started)
     recipe = schema.load(str(folder / "recipe.yaml"))
     work = RunContext(
@@ -70,7 +70,7 @@ def _begun(folder: Path, started: Launch) -> bool:
 
 
 def _wait(ready: Callable[[], bool], folder: Path, started: Launch, seconds: float = float("inf")) -> None:
-    """Until ``ready``. Raises FaceletError when the leader of this launch has left an error."""
+    """Waits until ``ready``. Raises FaceletError when the leader of this launch ended with an error."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if _begun(folder, started) and (error := files.read_json(folder / MARKER)["error"]):

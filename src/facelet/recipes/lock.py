@@ -1,6 +1,6 @@
-"""One run, one process: a second `facelet run` on the same folder is refused while the first one lives.
+"""Lock of a run's folder: a second `facelet run` on the same folder is refused while the first is running.
 
-The lock is the operating system's, so it vanishes with its process, however that ends.
+It is a lock of the operating system, which is released when its process ends in any way.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ NAME = ".lock"
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Holds ``folder`` for this process. Raises FaceletError when another one holds it.
+    """Locks ``folder`` for this process. Raises FaceletError when another process has locked it.
 
-    At the end the lock's file is removed, and so are folders that were made for it and hold nothing else.
+    At the end removes the lock file, and folders that were created for it if they are empty.
     """
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     handle = _held(folder)
@@ -31,16 +31,16 @@ def locked(folder: Path) -> Iterator[None]:
     finally:
         path = folder / NAME
         with contextlib.suppress(OSError):
-            path.unlink()  # while it is held: the next process must not find a file that is about to go
+            path.unlink()  # while locked, so that the next process does not open a file that is about to be removed
         handle.close()
         with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)  # Windows removes no open file
+            path.unlink(missing_ok=True)  # Windows cannot remove open files
             for place in missing:
                 place.rmdir()
 
 
 def _held(folder: Path) -> TextIO:
-    """The lock's file, open and locked."""
+    """Returns the lock file, open and locked."""
     path = folder / NAME
     while True:
         try:
@@ -62,7 +62,7 @@ def _held(folder: Path) -> TextIO:
             handle.write(str(os.getpid()))
             handle.flush()
             return handle
-        handle.close()  # its holder removed it in between: lock the one that is there now
+        handle.close()  # its holder removed it in the meantime: lock the current file
 
 
 def _is(handle: TextIO, path: Path) -> bool:

@@ -1,9 +1,9 @@
-"""Recipes as text: YAML to a mapping, and dotted settings laid over it.
+"""Recipe text: parsing of YAML to a mapping, and ``--set`` overrides with dotted keys.
 
 >>> raw = mapping(text, "mine.yaml")
 >>> override(raw, "steps.student.epochs", 10, keys=("title", "faces", "steps"))
 
-Tags and aliases are refused: a recipe is data, and small.
+YAML tags and aliases are not allowed.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ INSTEAD = {
     "from": ("answers",),
     "checkpoint": ("net", "net_options"),
 }
-"""Keys of a step that a set key replaces."""
+"""Keys of a step that are removed when a key is set, because they exclude each other."""
 
 
 class Loader(yaml.SafeLoader):
-    """YAML's safe loader, which takes the last of two equal keys in silence; this one refuses them."""
+    """Safe loader that rejects duplicate keys."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         for key in keys:
             if keys.count(key) > 1:
-                raise yaml.YAMLError(f"the key {key!r} stands twice in one mapping (line {node.start_mark.line + 1})")
+                raise yaml.YAMLError(f"duplicate key {key!r} in a mapping (line {node.start_mark.line + 1})")
         return super().construct_mapping(node, deep)
 
 
 def override(raw: dict[str, Any], key: str, value: Any, keys: Collection[str]) -> None:
     """Sets a dotted key: ``faces.size``, ``steps.teacher.epochs`` (steps and controls by their ``as``), ``seeds``.
 
-    ``epochs`` or ``steps`` and ``minutes`` replace each other, since a step takes one of them; so do ``from`` and ``answers``.
-    ``keys``: those that a recipe has.
+    ``epochs`` or ``steps`` and ``minutes`` replace each other, since a step accepts only one of them; so do ``from`` and
+    ``answers``. ``keys``: valid keys of a recipe.
     """
     place: Any = raw
     parts = key.split(".")
@@ -56,20 +56,20 @@ def override(raw: dict[str, Any], key: str, value: Any, keys: Collection[str]) -
                 raise unknown(f"key in --set {key}", part, keys)
             place = place.setdefault(part, {})
         else:
-            raise FaceletError(f"--set {key}: {'.'.join(parts[:depth])} has no parts")
+            raise FaceletError(f"--set {key}: {'.'.join(parts[:depth])} has no keys")
     if not isinstance(place, dict):
-        raise FaceletError(f"--set {key}: name a step and one of its keys, such as steps.teacher.epochs=10")
+        raise FaceletError(f"--set {key}: give a step and one of its keys, such as steps.teacher.epochs=10")
     for other in INSTEAD.get(parts[-1], ()):
         place.pop(other, None)
     place[parts[-1]] = value
 
 
 def mapping(text: str, name: str) -> dict[str, Any]:
-    """What the YAML ``text`` of the recipe ``name`` says. Raises FaceletError when it is no YAML, no mapping, or has aliases."""
+    """Parses the YAML ``text`` of the recipe ``name``. Raises FaceletError for invalid YAML, aliases, or no mapping."""
     try:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
             raise FaceletError(
-                f"recipe {name!r} uses YAML aliases (*name), which recipes do not need: write the value out"
+                f"recipe {name!r} uses YAML aliases (*name), which are not supported: write the value out"
             )
         raw = yaml.load(text, Loader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: 2024-13-01
@@ -80,7 +80,7 @@ def mapping(text: str, name: str) -> dict[str, Any]:
 
 
 def scalar(text: str) -> Any:
-    """The value of a setting, as YAML reads it. Raises FaceletError when it does not."""
+    """Parses the value of a setting as YAML. Raises FaceletError for invalid YAML."""
     try:
         return yaml.load(text, Loader)
     except (yaml.YAMLError, RecursionError, ValueError):

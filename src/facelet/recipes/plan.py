@@ -1,4 +1,4 @@
-"""The plan of a run, printed before anything is spent: faces, steps, sizes, expected time."""
+"""The plan of a run, printed before it starts: faces, steps, sizes, expected time."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from facelet.text import amount, duration
 
 
 def _plan(step: Step, recipe: Recipe, faces: FaceSet, specs: Mapping[str, Any], plans: Mapping[str, Plan]) -> Plan:
-    """The step's plan; a control's minutes are replaced where its steps are counted. ``plans``: of earlier steps."""
-    whose = counted(step, recipe)
-    if whose is None:
+    """Returns the step's plan, with a control's minutes replaced by steps where needed. ``plans``: of earlier steps."""
+    trainings = counted(step, recipe)
+    if trainings is None:
         return step.plan(faces, specs)
-    plan = step.as_long_as(whose.names).plan(faces, specs)
-    seconds = _equal(plan, [plans[one.name] for one in whose.more]) - _equal(
-        plan, [plans[one.name] for one in whose.less]
+    plan = step.as_long_as(trainings.names).plan(faces, specs)
+    seconds = _equal(plan, [plans[each.name] for each in trainings.more]) - _equal(
+        plan, [plans[each.name] for each in trainings.less]
     )
     return replace(plan, seconds=max(0.0, seconds))
 
 
 def _equal(plan: Plan, others: Sequence[Plan]) -> float:
-    """Expected seconds of as many optimizer steps as ``others`` take in theirs."""
+    """Returns the expected seconds of ``plan`` for as many optimizer steps as ``others`` take."""
     return sum((other.seconds or 0.0) * plan.per_step / other.per_step for other in others)
 
 
 def show_plan(recipe: Recipe, faces: FaceSet, folder: Path, console: Console, taken: Sequence[str] = ()) -> None:
-    """Prints the plan. Raises FaceletError, before anything is spent, when a step finds that it cannot be done.
+    """Prints the plan. Raises FaceletError when a step cannot run.
 
-    ``taken``: names of steps that are taken over from an earlier run, once for each seed.
+    ``taken``: names of steps that are reused from an earlier run, once per seed.
     """
     specs: dict[str, Any] = {}
     plans: dict[str, Plan] = {}
@@ -71,4 +71,4 @@ def show_plan(recipe: Recipe, faces: FaceSet, folder: Path, console: Console, ta
     console.print(f"into   {folder}" + (f", {recipe.seeds} seeds" if recipe.seeds > 1 else ""), soft_wrap=True)
     console.print(table)
     more = ", quantizing" if unknown_times else ""
-    console.print(f"about {duration(total)} of training; exporting{more} and measuring come on top\n")
+    console.print(f"about {duration(total)} of training, plus exporting{more} and measuring\n")

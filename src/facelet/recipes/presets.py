@@ -1,4 +1,4 @@
-"""The recipes that come with Facelet, as `facelet recipes` shows them; needs no training side."""
+"""The recipes that come with Facelet, and the table of `facelet recipes`; works without the training packages."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ MAX_BYTES = 1_000_000
 
 
 def names() -> list[str]:
+    """Returns the names of the recipes that come with Facelet."""
     folder = resources.files("facelet.recipes")
     return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 
 def text_of(name: str) -> str:
-    """The YAML of a recipe, by name or by path. Raises FaceletError, with the nearest name, when there is none."""
+    """Returns the YAML of a recipe, by name or path. Raises FaceletError with the nearest name when there is none."""
     if name.endswith((".yaml", ".yml")) or "/" in name:
         path = Path(name)
         try:
             if path.stat().st_size > MAX_BYTES:
-                raise FaceletError(f"{path} is larger than a recipe can be ({MAX_BYTES:,} bytes)")
+                raise FaceletError(f"{path} exceeds the maximum size of a recipe ({MAX_BYTES:,} bytes)")
             return path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise FaceletError(f"cannot read recipe {path}: {getattr(error, 'strerror', None) or error}") from None

@@ -1,7 +1,7 @@
-"""One finished step: its model's answers on validation and test faces, and the marker that says it is finished.
+"""A finished step: predictions on validation and test faces, and the marker file ``done.json``.
 
-``answers-val.npz`` and ``answers-test.npz`` hold every answer, of an identity model ``scores-val.npz`` and ``scores-test.npz`` the
-score of every pair; ``done.json`` is written last. A resumed run reads them back.
+``answers-val.npz`` and ``answers-test.npz`` contain all predictions; for identity models ``scores-val.npz`` and
+``scores-test.npz`` contain the scores of all pairs. ``done.json`` is written last. A resumed run reads these files.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class MeasuredStep:
     """A finished step of one seed.
 
     Attributes:
-        label: of the model: its name, with the seed behind it from the second seed on.
-        made: what the step left; ``made.onnx`` is always set.
-        val, test: its answers.
+        label: name of the model, with the seed as suffix for seeds other than 0.
+        made: result of the step; ``made.onnx`` is always set.
+        val, test: metrics on validation and test faces, or pairs.
     """
 
     label: str
@@ -49,31 +49,31 @@ class MeasuredStep:
     test: Result
 
     def line(self) -> str:
-        """One line for the terminal, when the step ends."""
-        told = figures(self.test)
-        interval = f"{percent(told['accuracy_low'])} to {percent(told['accuracy_high'])}"
+        """Returns a line for the terminal at the end of the step."""
+        row = figures(self.test)
+        interval = f"{percent(row['accuracy_low'])} to {percent(row['accuracy_high'])}"
         return (
             f"{self.label}: validation {percent(self.val.accuracy)}, "
-            f"test {percent(self.test.accuracy)} ({interval} of {told['n']:,}{_unit(self.test)}; "
-            f"baseline {percent(told['baseline'])})"
+            f"test {percent(self.test.accuracy)} ({interval}, n = {row['n']:,}{_unit(self.test)}; "
+            f"baseline {percent(row['baseline'])})"
         )
 
     @classmethod
     def read(cls, folder: Path, step: Step, control: bool) -> MeasuredStep:
-        """A step that was finished before. Raises FaceletError when its files are damaged."""
+        """Reads a step that was finished before. Raises FaceletError when its files are damaged."""
         label, seed, made = read_done(folder)
         kind = "scores" if (folder / "scores-test.npz").exists() else "answers"
         val, test = (FILES[kind].load(folder / f"{kind}-{split}.npz") for split in ("val", "test"))
         return cls(label, step, control, seed, folder, made, val, test)
 
 
-def difference(mine: Result, other: Result) -> Difference:
-    """Accuracy of ``mine`` minus ``other`` on the same faces, or pairs. Raises FaceletError when they are not the same."""
-    if isinstance(mine, Classification) and isinstance(other, Classification):
-        return mine.against(other)
-    if isinstance(mine, PairScores) and isinstance(other, PairScores):
-        return mine.against(other)
-    raise FaceletError("a model of classes and one of identity cannot be compared; give each a recipe of its own")
+def difference(result: Result, other: Result) -> Difference:
+    """Returns the accuracy of ``result`` minus ``other`` on the same faces or pairs. Raises FaceletError for different ones."""
+    if isinstance(result, Classification) and isinstance(other, Classification):
+        return result.against(other)
+    if isinstance(result, PairScores) and isinstance(other, PairScores):
+        return result.against(other)
+    raise FaceletError("an expression model and an identity model cannot be compared; use separate recipes")
 
 
 def _unit(result: Result) -> str:
@@ -81,7 +81,7 @@ def _unit(result: Result) -> str:
 
 
 def write_done(folder: Path, label: str, seed: int, made: StepResult) -> None:
-    """The marker that says that a step is finished, written when all else is."""
+    """Writes the marker file of a finished step, after all other files."""
     run = folder.parent.parent
     paths = {name: getattr(made, name) for name in ("onnx", "net", "faces")}
     written = {name: path.relative_to(run).as_posix() if path else "" for name, path in paths.items()}
@@ -92,7 +92,7 @@ def write_done(folder: Path, label: str, seed: int, made: StepResult) -> None:
 
 
 def read_done(folder: Path) -> tuple[str, int, StepResult]:
-    """Label and seed of a finished step, and what it left."""
+    """Returns label, seed and result of a finished step."""
     done, run = files.read_json(folder / "done.json"), folder.parent.parent
     paths = {name: run / done[name] if done[name] else None for name in ("onnx", "net", "faces")}
     return done["label"], done["seed"], StepResult(**paths, notes=tuple(done["notes"]), spent=done["spent"])
@@ -101,10 +101,10 @@ def read_done(folder: Path) -> tuple[str, int, StepResult]:
 def measure(
     work: RunContext, step: Step, control: bool, made: StepResult, folder: Path, described: dict[str, Any]
 ) -> MeasuredStep:
-    """Asks a step's model file about validation and test faces, or pairs, writes into it what is chosen by the first and its
-    figures, and marks the step done.
+    """Measures a step's model file on validation and test faces, or pairs, and marks the step as done.
 
-    ``described``: fields of ModelInfo that say what the model is; its name and seed are the row's.
+    Writes temperature or threshold, chosen on validation faces, and the figures into the file. ``described``: further fields of
+    ModelInfo, including the name and seed of the row.
     """
     path = made.onnx
     assert path is not None
@@ -113,12 +113,12 @@ def measure(
     if model.info.task == "identity":
         results |= {split: evaluate_pairs_model(model, work.pairs[split]) for split in ("val", "test")}
     else:
-        answers = {split: evaluate_model(model, work.faces, split) for split in ("val", "test")}
-        factor = _temperature(answers["val"], info)
+        plain = {split: evaluate_model(model, work.faces, split) for split in ("val", "test")}
+        factor = _temperature(plain["val"], info)
         info = info.model_copy(update={"temperature": info.temperature * factor})
-        results |= {split: answer.cooled(factor) for split, answer in answers.items()}
+        results |= {split: result.cooled(factor) for split, result in plain.items()}
         if factor != 1:
-            made = replace(made, notes=(*made.notes, _calibration(info, answers["val"], factor)))
+            made = replace(made, notes=(*made.notes, _calibration(info, plain["val"], factor)))
     for split, result in results.items():
         kind = "scores" if isinstance(result, PairScores) else "answers"
         result.save(folder / f"{kind}-{split}.npz")
@@ -129,29 +129,31 @@ def measure(
 
 
 def _temperature(val: Classification, info: model_file.ModelInfo) -> float:
-    """By validation faces. A file that stops early keeps the temperature by which it decides when to stop."""
+    """Returns the temperature for validation faces; 1 for early-exit files, whose threshold depends on their temperature."""
     return 1.0 if info.exits else temperature(val.probabilities, val.columns[val.truth])
 
 
 def _calibration(info: model_file.ModelInfo, val: Classification, factor: float) -> str:
-    before, after = (percent(one.all.ece) for one in (val, val.cooled(factor)))
-    return f"temperature {info.temperature:.2f}: calibration error of validation faces {before} → {after}"
+    before, after = (percent(result.all.ece) for result in (val, val.cooled(factor)))
+    return f"temperature {info.temperature:.2f}: calibration error on validation faces {before} → {after}"
 
 
 def write_figures(path: Path, info: model_file.ModelInfo, results: dict[str, Result], far: float) -> None:
-    """A model file tells its own figures, so it is written once more when they are known; and an identity model its threshold:
-    the lowest that accepts ``far`` of the validation pairs of two people, or as few as they can tell of.
+    """Writes the figures into a model file's metadata and, for an identity model, its threshold.
+
+    The threshold is the lowest with at most ``far`` on the validation pairs, or with the smallest FAR that can be measured.
     """
     import onnx
 
     val, test = results["val"], results["test"]
-    told = {f"test_{name}": value for name, value in figures(test).items() if isinstance(value, float)}
+    tested = {f"test_{name}": value for name, value in figures(test).items() if isinstance(value, float)}
     number = {"test_pairs" if isinstance(test, PairScores) else "test_faces": figures(test)["n"]}
-    rounded = {name: round(float(value), 6) for name, value in {"val_accuracy": val.accuracy, **told, **number}.items()}
-    update: dict[str, Any] = {"figures": rounded, "card": ""}  # a parent's card is not this model's
+    values = {"val_accuracy": val.accuracy, **tested, **number}
+    rounded = {name: round(float(value), 6) for name, value in values.items()}
+    update: dict[str, Any] = {"figures": rounded, "card": ""}  # drops the card of the parent
     if isinstance(val, PairScores) and isinstance(test, PairScores):
         chosen = val.at_far(max(far, val.smallest_far))
-        found = test.at_threshold(chosen.threshold)
-        rounded |= {"val_far": chosen.far, "test_far": found.far, "test_tar": found.tar}
+        point = test.at_threshold(chosen.threshold)
+        rounded |= {"val_far": chosen.far, "test_far": point.far, "test_tar": point.tar}
         update["threshold"] = chosen.threshold
     model_file.write(onnx.load(str(path)), info.model_copy(update=update), path)

@@ -1,4 +1,4 @@
-"""A new run that takes over what an earlier one finished: `facelet run --from RUN --set steps.student.epochs=40`.
+"""Reuses finished steps of an earlier run: `facelet run --from RUN --set steps.student.epochs=40`.
 
 >>> choices = choose(work, Path("runs/tsnet"))
 >>> for choice in choices: print(choice)
@@ -6,8 +6,8 @@ teacher: taken over from runs/tsnet
 student: made anew; its settings differ: epochs 20 there, 40 here
 >>> take_over(work, choices, Path("runs/tsnet"))
 
-A step is taken over where its settings, seed, faces and parents are those of the earlier run. Trainings say so themselves, by the
-fingerprints that a resumed run holds them to. Files are copied, so that either run may be deleted.
+A step is reused if its settings, seed, faces and parents equal those of the earlier run. Trainings are checked by the same
+fingerprints as in a resumed run. Files are copied, so either run can be deleted.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from facelet.recipes.result import MeasuredStep, read_done
 from facelet.step import Step, StepResult
 
 PART = ".part"
-"""End of the name of a step's folder while it is copied."""
+"""Suffix of a step's folder while it is copied."""
 TAKEN = "taken over from the run"
-"""How the ledger's note about a step that was taken over begins."""
+"""Start of the ledger's note about a reused step."""
 SHOWN = 40
-"""Characters of a setting's value in a reason."""
+"""Maximum number of characters of a setting's value in a reason."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What becomes of one step of one seed. ``why`` it is made anew; "" when it is taken over from ``run``."""
+    """Decision about a step and seed. ``why``: reason to run it again; "" if it is reused from ``run``."""
 
     label: str
     step: Step
@@ -52,14 +52,14 @@ class Choice:
 
 
 def recipe_of(run: Path) -> Path:
-    """The recipe of the run in the folder ``run``. Raises FaceletError when there is no run."""
+    """Returns the recipe's path of the run in the folder ``run``. Raises FaceletError when there is no run."""
     if not (run / "run.json").exists():
         raise FaceletError(f"--from {run}: there is no run (no run.json); give the folder that `facelet run` filled")
     return (run / "recipe.yaml").absolute()
 
 
 def free_folder(run: Path) -> Path:
-    """ "runs/tsnet-2" for "runs/tsnet": the first of these names that is free."""
+    """Returns the first unused name like "runs/tsnet-2" for "runs/tsnet"."""
     run = run if run.name not in ("", "..") else run.resolve()
     return next(
         place for number in range(2, 1_000_000) if not (place := run.with_name(f"{run.name}-{number}")).exists()
@@ -67,35 +67,35 @@ def free_folder(run: Path) -> Path:
 
 
 def require_apart(run: Path, out: Path) -> None:
-    """Raises FaceletError for a new run that would write into the earlier one."""
+    """Raises FaceletError when a new run would write into the earlier one."""
     if run.resolve() in (out.resolve(), *out.resolve().parents):
         raise FaceletError(
-            f"--out {out} would write into the run of --from {run}, which stays as it is; leave --out out for {free_folder(run)}"
+            f"--out {out} would write into the run of --from {run}; omit --out to use {free_folder(run)}"
         )
 
 
 def require_same_faces(work: RunContext, run: Path) -> None:
-    """Holds ``work`` to the faces that the run in the folder ``run`` began with."""
+    """Raises FaceletError unless ``work`` has the same faces as the run in the folder ``run``."""
     before = files.read_json(run / "run.json")
     Protocol.from_json(before["protocol"]).require_same(work.faces.protocol)
     if before["pixels"] != work.faces.pixels_hash:
         raise FaceletError(
-            f"the faces' pixels changed since {run} was begun, under the same names and labels; "
+            f"the pixels of the faces changed since {run} was started, under the same names and labels; "
             "choose another --out for a new run"
         )
 
 
 def choose(work: RunContext, run: Path) -> list[Choice]:
-    """What becomes of each step of ``work``, by what the earlier ``run`` finished; nothing is written."""
+    """Decides for each step of ``work`` whether it can be reused from ``run``; writes nothing."""
     general, before = _difference(work, run)
-    theirs = {step.name: step for step, _ in before.all_steps()} if before else {}
+    earlier = {step.name: step for step, _ in before.all_steps()} if before else {}
     old, choices = replace(work, folder=run), list[Choice]()
     for seed, steps in enumerate(work.recipe.rounds()):
         models: dict[str, StepResult] = {}
         for step, control in steps:
             copied, why = (work.place(step, seed) / "done.json").exists(), ""
-            if not copied:  # by an earlier start of this run, that was killed
-                why = general or _changed(step, theirs.get(step.name)) or _remade(step, models, work.recipe)
+            if not copied:  # by an earlier start of this run that was killed
+                why = general or _changed(step, earlier.get(step.name)) or _remade(step, models, work.recipe)
                 why = why or _unfit(old, step, control, seed, models)
             if not why:
                 models[step.name] = read_done((work if copied else old).place(step, seed))[2]
@@ -104,7 +104,7 @@ def choose(work: RunContext, run: Path) -> list[Choice]:
 
 
 def take_over(work: RunContext, choices: Sequence[Choice], run: Path) -> None:
-    """Copies what is taken over into the new run's folder; a step's folder appears there whole, and last."""
+    """Copies reused steps into the new run's folder; a step's folder is renamed into place last, when it is complete."""
     steps, path = work.folder / "steps", work.folder / "run.json"
     steps.mkdir(exist_ok=True)
     try:
@@ -116,60 +116,60 @@ def take_over(work: RunContext, choices: Sequence[Choice], run: Path) -> None:
     except OSError as error:
         raise FaceletError(
             f"cannot copy {error.filename or run} into {work.folder}: {error.strerror or error}; "
-            "`facelet run --resume RUN` goes on there"
+            "continue with `facelet run --resume RUN`"
         ) from None
-    noted = files.read_json(path)
-    noted["from"] |= {
+    record = files.read_json(path)
+    record["from"] |= {
         "taken_over": [choice.label for choice in choices if not choice.why],
         "made_anew": {choice.label: choice.why for choice in choices if choice.why},
     }
-    files.write_json(path, noted)
+    files.write_json(path, record)
 
 
 def unfinished(folder: Path) -> Path | None:
-    """The earlier run, where the run in ``folder`` was killed before it had taken over all that it can from it."""
+    """Returns the earlier run if the run in ``folder`` was killed before all reusable steps were copied; else None."""
     begun = files.read_json(folder / "run.json").get("from")
     return Path(begun["run"]) if begun and "taken_over" not in begun else None
 
 
 def _difference(work: RunContext, run: Path) -> tuple[str, schema.Recipe | None]:
-    """Why nothing of the run can be taken over, "" where something may be; and its recipe."""
+    """Returns the reason why nothing of the run can be reused ("" if steps may be), and the run's recipe."""
     if not (run / "run.json").exists():
-        return f"{run} is no longer there", None
+        return f"{run} does not exist any more", None
     version = files.read_json(run / "run.json").get("facelet")
     if version != facelet.__version__:
         return f"{run} was made by Facelet {version}, and this is {facelet.__version__}", None
     before = schema.load(str(recipe_of(run)))
     people = any(step.about_people() for step, _ in work.recipe.all_steps())
     for key in ("crop", *(("far", "pairs") if people else ())):
-        mine, theirs = getattr(work.recipe, key), getattr(before, key)
-        if mine != theirs:
-            return f"{key} differs: {_short(theirs)} there, {_short(mine)} here", before
+        new, old = getattr(work.recipe, key), getattr(before, key)
+        if new != old:
+            return f"{key} differs: {_short(old)} there, {_short(new)} here", before
     try:
         require_same_faces(work, run)
     except FaceletError:
-        return "the faces are others", before
-    mine, theirs = (_options(recipe) for recipe in (work.recipe, before))
-    return "" if mine == theirs else f"options of the faces differ: {_short(theirs)} there, {_short(mine)} here", before
+        return "the faces differ", before
+    new, old = (_options(recipe) for recipe in (work.recipe, before))
+    return "" if new == old else f"options of the faces differ: {_short(old)} there, {_short(new)} here", before
 
 
 def _options(recipe: schema.Recipe) -> dict[str, str]:
-    """What may say more about faces than their names, labels and pixels, such as a licence or votes."""
+    """Returns the options of the faces that may affect more than names, labels and pixels, such as licence or votes."""
     more = {"also": recipe.faces.also} if recipe.faces.also else {}
     return {key: str(value) for key, value in (recipe.faces.options | more).items()}
 
 
 def _changed(step: Step, before: Step | None) -> str:
-    """The settings that keep the same result from following."""
+    """Returns the differing settings that change the result, or "" if there are none."""
     if before is None:
-        return "no step of that name was there"
-    mine, theirs = (
-        one.model_dump(mode="json", by_alias=True, exclude=set(one.without_effect)) for one in (step, before)
+        return "there is no step of that name there"
+    new, old = (
+        each.model_dump(mode="json", by_alias=True, exclude=set(each.without_effect)) for each in (step, before)
     )
     different = [
-        f"{key} {_short(theirs.get(key))} there, {_short(mine.get(key))} here"
-        for key in {**mine, **theirs}
-        if mine.get(key) != theirs.get(key)
+        f"{key} {_short(old.get(key))} there, {_short(new.get(key))} here"
+        for key in {**new, **old}
+        if new.get(key) != old.get(key)
     ]
     return f"its settings differ: {'; '.join(different)}" if different else ""
 
@@ -178,21 +178,21 @@ def _remade(step: Step, taken: dict[str, StepResult], recipe: schema.Recipe) -> 
     again = [name for name in (*step.needs(), *step.needs_faces()) if name not in taken]
     if again:
         return f"{again[0]}, which it needs, is made anew"
-    whose = counted(step, recipe)
-    again = [one.name for one in (*whose.more, *whose.less) if one.name not in taken] if whose else []
+    trainings = counted(step, recipe)
+    again = [each.name for each in (*trainings.more, *trainings.less) if each.name not in taken] if trainings else []
     return f"{again[0]}, whose number of steps it takes, is made anew" if again else ""
 
 
 def _unfit(old: RunContext, step: Step, control: bool, seed: int, models: dict[str, StepResult]) -> str:
-    """What keeps the earlier run's result of a step with the same settings and parents from being taken."""
+    """Returns why the earlier result of a step with the same settings and parents cannot be reused, or ""."""
     place = old.place(step, seed)
     if not (place / "done.json").exists():
-        return "it is not finished there" if place.exists() else "it was not begun there"
+        return "it is not finished there" if place.exists() else "it was not started there"
     try:
-        made = read_done(place)[2]
-        missing = [path.name for path in (made.onnx, made.net, made.faces) if path and not path.exists()]
+        result = read_done(place)[2]
+        missing = [path.name for path in (result.onnx, result.net, result.faces) if path and not path.exists()]
         if missing:
-            return f"{missing[0]} is no longer there"
+            return f"{missing[0]} is missing there"
         if step.makes == "model":
             MeasuredStep.read(place, step, control)
             model_file.read(old.folder / f"{place.name}.onnx")
@@ -203,12 +203,14 @@ def _unfit(old: RunContext, step: Step, control: bool, seed: int, models: dict[s
         if step.check_kept(old.job(step, seed, models)) or not reads:
             return ""
     except FaceletError:
-        return f"another file was read there ({reads})" if reads else "what lies there is of another training"
+        return f"another file was read there ({reads})" if reads else "the files there are from another training"
     return f"it reads a file ({reads}), which may have changed"
 
 
 def _is_path(value: object) -> bool:
-    return isinstance(value, Path) or (isinstance(value, list | tuple) and any(isinstance(one, Path) for one in value))
+    return isinstance(value, Path) or (
+        isinstance(value, list | tuple) and any(isinstance(each, Path) for each in value)
+    )
 
 
 def _short(value: object) -> str:
@@ -217,7 +219,7 @@ def _short(value: object) -> str:
 
 
 def _copy(run: Path, folder: Path, choice: Choice) -> None:
-    """Copies a step's model, the answers that students ask for, and its folder, which says that the step is done."""
+    """Copies a step's model, its predictions for students, and its folder with the marker file."""
     label, steps = choice.label, run / "steps"
     for path in (run / f"{label}.onnx", *steps.glob(f"answers-{choice.step.name}-*.npz")):
         if path.exists():
@@ -226,7 +228,7 @@ def _copy(run: Path, folder: Path, choice: Choice) -> None:
     part = folder / "steps" / f".{label}{PART}"
     shutil.copytree(steps / label, part, ignore=shutil.ignore_patterns(".*"), copy_function=_copy_file)
     done = files.read_json(part / "done.json")
-    if not any(line.startswith(TAKEN) for line in done["notes"]):  # it may have been taken over there, too
+    if not any(line.startswith(TAKEN) for line in done["notes"]):  # may have been reused there, too
         there, here = (files.read_json(place / "run.json").get("machine", "") for place in (run, folder))
         done["notes"].append(f"{TAKEN} {run.resolve().name}" + (f" ({there})" if there and there != here else ""))
     files.write_json(part / "done.json", done)
@@ -234,7 +236,7 @@ def _copy(run: Path, folder: Path, choice: Choice) -> None:
 
 
 def _copy_file(source: str, target: str) -> None:
-    """Onto the disk, since the folder is renamed next; the file's times are the copy's."""
+    """Copies a file and syncs it to disk, because the folder is renamed next; timestamps are not copied."""
     shutil.copyfile(source, target)
     with open(target, "rb+") as copied:
         os.fsync(copied.fileno())

@@ -1,9 +1,9 @@
-"""Runs a recipe: prints the plan, takes the steps, measures every model, ends with ledger and report. Killed, it resumes.
+"""Runs a recipe: prints the plan, runs the steps, measures every model, writes ledger and report. A killed run can resume.
 
 >>> folder = run("tsnet", faces="toy?faces=600", out="runs/try")
 
-A finished step leaves ``done.json`` in its folder, written last; a run that is resumed takes up the first step without one.
-Under torchrun or srun every process calls this; see recipes/followers.py.
+A finished step has ``done.json`` in its folder, written last; a resumed run continues with the first step without it.
+Under torchrun or srun every process calls ``run``; see recipes/followers.py.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from facelet.shrink.export import export_checkpoint
 from facelet.step import Hardware, Step, StepResult
 
 CONTINUE = "facelet run --resume RUN"
-"""How a step says how to go on with its run."""
+"""Placeholder in the errors of steps for the command that continues the run."""
 
 __all__ = ["Hardware", "run", "written"]
 
@@ -68,14 +68,23 @@ def run(
     hardware: Hardware | None = None,
     console: Console | None = None,
 ) -> Path:
-    """Runs ``recipe`` (a name or a YAML path; tsnet) on ``faces`` (a written source) into ``out``; returns the run's folder.
+    """Runs a recipe and returns the run's folder.
 
-    ``also``: further sources of faces; ``pairs``: the source of pairs that models of identity are measured on; ``only``: steps that
-    are taken alone, with those that they need.
-    ``resume`` names a run's folder to continue instead; nothing else of a run may change then, except its hardware.
-    ``reuse`` names an earlier run whose finished steps are taken over where they would come out the same; without a recipe that of
-    the earlier run is taken, and without ``out`` a free name beside its folder.
-    Raises FaceletError for the user's mistakes, all found before anything is spent where that is possible.
+    Args:
+        recipe: name of a recipe, or path of a YAML file; default: tsnet, or the recipe of ``reuse``.
+        faces: source of faces, as "ferplus:PATH"; default: that of the recipe.
+        also: further sources of faces.
+        pairs: source of pairs on which identity models are measured.
+        only: names of steps; runs only these and their dependencies.
+        out: folder of the run; default: "runs/RECIPE", or an unused name next to ``reuse``.
+        settings: overrides as KEY=VALUE.
+        profile: profile of the recipe to apply.
+        resume: folder of a run to continue; only the hardware may change.
+        reuse: folder of an earlier run whose finished steps are reused if their results would be the same.
+        hardware: device, precision and number of processes.
+        console: for output.
+
+    Raises FaceletError for mistakes of the user, before the run starts where possible.
     """
     console, hardware = console or Console(), hardware or Hardware()
     started, earlier = launch(), Path(reuse) if reuse else None
@@ -100,7 +109,7 @@ def run(
                 require_same_faces(work, folder)
                 earlier = unfinished(folder)
             choices = choose(work, earlier) if earlier else []
-            show_plan(chosen, work.faces, folder, console, [one.step.name for one in choices if not one.why])
+            show_plan(chosen, work.faces, folder, console, [choice.step.name for choice in choices if not choice.why])
             for choice in choices:
                 console.print(escape(str(choice)), soft_wrap=True)
             _require_pairs(work)
@@ -115,7 +124,7 @@ def run(
 
 
 def _steps(work: RunContext, console: Console) -> list[MeasuredStep]:
-    """Takes all steps of all seeds."""
+    """Runs all steps of all seeds."""
     done: list[MeasuredStep] = []
     for seed, steps in enumerate(work.recipe.rounds()):
         models: dict[str, StepResult] = {}
@@ -131,7 +140,7 @@ def _steps(work: RunContext, console: Console) -> list[MeasuredStep]:
 
 @contextmanager
 def _saying_how_to_continue(folder: Path) -> Iterator[None]:
-    """A step does not know the run's folder and calls it RUN; who stops a run is told what to type, too."""
+    """Context that puts the run's folder into errors in place of RUN, and adds the command to an interrupt."""
     command = f"facelet run --resume {shlex.quote(str(folder))}"
     try:
         yield
@@ -144,13 +153,13 @@ def _saying_how_to_continue(folder: Path) -> Iterator[None]:
 
 
 def _begun_from(run: Path, recipe: str, out: str | Path, alone: bool) -> tuple[str, str | Path]:
-    """Recipe and folder of a new run that takes steps from ``run``. Raises FaceletError when it cannot."""
-    theirs = recipe_of(run)
+    """Returns recipe and folder of a new run that reuses steps of ``run``. Raises FaceletError when this is not possible."""
+    previous = recipe_of(run)
     if not (out or alone):
         raise FaceletError("--from needs --out here, a new folder that all processes share")
     if out:
         require_apart(run, Path(out))
-    return recipe or str(theirs), out or free_folder(run)
+    return recipe or str(previous), out or free_folder(run)
 
 
 def _resumed(folder: Path) -> schema.Recipe:
@@ -166,14 +175,14 @@ def _fresh(folder: Path, recipe: str, faces: str, profile: str, settings: Sequen
     chosen = _choose(recipe, faces, profile, list(settings))
     if (folder / "run.json").exists():
         raise FaceletError(
-            f"{folder} holds a run already; continue it with: "
+            f"{folder} already holds a run; continue it with: "
             f"facelet run --resume {shlex.quote(str(folder))}, or choose another --out"
         )
     return chosen
 
 
 def _choose(recipe: str, faces: str, profile: str, settings: list[str]) -> schema.Recipe:
-    """The recipe with profile, faces and settings laid over it; toy faces bring the toy profile unless another is asked."""
+    """Returns the recipe with profile, faces and settings applied; toy faces select the toy profile by default."""
     plain = schema.load(recipe, settings=settings)
     source = parse_source(faces)[0] if faces else plain.faces.source
     if not profile and source == "toy" and "toy" in plain.profiles:
@@ -185,41 +194,41 @@ def _choose(recipe: str, faces: str, profile: str, settings: list[str]) -> schem
 
 
 def _with_more(recipe: schema.Recipe, also: Sequence[str], pairs: str) -> schema.Recipe:
-    """The recipe with further sources. Not by way of YAML, in which a path may be no text."""
+    """Returns the recipe with further sources. Avoids YAML, which cannot represent every path."""
     if also:
         recipe = recipe.model_copy(update={"faces": recipe.faces.model_copy(update={"also": list(also)})})
     return recipe.model_copy(update={"pairs": pairs}) if pairs else recipe
 
 
 def written(faces: str, before: schema.FacesChoice, settings: Sequence[str] = ()) -> schema.FacesChoice:
-    """``faces`` as written instead of the recipe's: size and channels stay, and so do options if they are of one source.
+    """Returns the recipe's faces replaced by the source ``faces``; keeps size, channels and, for the same source, options.
 
-    Not by way of YAML, in which a path may be no text. What ``--set`` says of faces goes before what is written.
+    Avoids YAML, which cannot represent every path. ``settings`` for faces take precedence over ``faces``.
     """
     source, path, options = parse_source(faces)
-    said = [setting.partition("=")[0].removeprefix("faces.") for setting in settings if setting.startswith("faces.")]
+    fixed = [setting.partition("=")[0].removeprefix("faces.") for setting in settings if setting.startswith("faces.")]
     kept = before.model_dump()
     others = {} if source == before.source else dict.fromkeys(before.options)
     value = {key: kept[key] for key in kept if key not in others} | {"source": source, "path": path} | options
     try:
-        return schema.FacesChoice.model_validate(value | {key: kept[key] for key in said if key in kept})
+        return schema.FacesChoice.model_validate(value | {key: kept[key] for key in fixed if key in kept})
     except ValidationError as error:
         first = error.errors()[0]
         raise FaceletError(f"--faces {faces}: {first['loc'][0]}: {first['msg']} (got {first['input']!r})") from None
 
 
 def _require_pairs(work: RunContext) -> None:
-    """Raises FaceletError, before anything is spent, when people are to be told apart and there are no pairs to measure it by."""
+    """Raises FaceletError when a recipe with identity models has no pairs, or one without has pairs."""
     if any(step.about_people() for step, _ in work.recipe.all_steps()):
         _ = work.pairs
     elif work.recipe.pairs:
         raise FaceletError(
-            f"pairs ({work.recipe.pairs}) are for models of identity, and no step of this recipe makes one; leave them out"
+            f"pairs ({work.recipe.pairs}) are for identity models, and no step of this recipe makes one; omit them"
         )
 
 
 def _begin(work: RunContext, name: str, earlier: Path | None) -> None:
-    """Writes what makes the folder a run's, once the plan has shown that it can be done."""
+    """Writes ``recipe.yaml`` and ``run.json``, after the plan was checked."""
     folder, faces = work.folder, work.faces
     files.write_text(folder / "recipe.yaml", schema.dump(work.recipe))
     files.write_json(
@@ -237,7 +246,7 @@ def _begin(work: RunContext, name: str, earlier: Path | None) -> None:
 
 
 def _machine(hardware: Hardware) -> str:
-    """Where the run was begun, and what trains there."""
+    """Returns a description of the machine and the training device."""
     count, device = hardware.devices * hardware.nodes, precision.device_name(precision.pick_device(hardware.device))
     return f"{machine(watched=0)}; trained on {f'{count} x ' if count > 1 else ''}{device}"
 
@@ -245,7 +254,10 @@ def _machine(hardware: Hardware) -> str:
 def _take(
     work: RunContext, step: Step, control: bool, seed: int, models: dict[str, StepResult], console: Console
 ) -> MeasuredStep | StepResult:
-    """One step of one seed: done already, or run, exported, measured and marked as done. Made faces are not measured."""
+    """Runs, exports and measures a step of one seed and marks it as done, or reads its earlier result.
+
+    Synthetic faces are not measured.
+    """
     label, place, recipe = work.label(step, seed), work.place(step, seed), work.recipe
     if (place / "done.json").exists():
         console.print(f"[dim]{label}: done before[/dim]")

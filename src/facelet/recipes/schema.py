@@ -1,4 +1,4 @@
-"""A recipe as data: faces, steps in order, controls. Read from YAML, every mistake named at once with the nearest valid key.
+"""Schema of recipes: faces, steps, controls. Validation reports all mistakes at once, with the nearest valid key.
 
 >>> recipe = load("tsnet", settings=["steps.teacher.epochs=10"])
 >>> [step.name for step in recipe.steps]
@@ -27,7 +27,7 @@ class _Keys(BaseModel):
 
 
 class FacesChoice(BaseModel):
-    """Which faces, and also which. Keys beyond these are options of the source, checked when it is read."""
+    """Source of the faces. Further keys are options of the source, validated when it is read."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -43,7 +43,7 @@ class FacesChoice(BaseModel):
 
 
 class CropChoice(_Keys):
-    """How the models cut faces from photos; without a margin as wide as the faces that they learned from are framed."""
+    """How models crop faces from photos; default margin: that of the training faces."""
 
     align: Align = Field(
         "box", description="how faces are aligned: by the detector's box, by the eyes, or by five landmarks"
@@ -57,7 +57,7 @@ class CropChoice(_Keys):
 
 
 class Recipe(_Keys):
-    """What is in a recipe file, after profiles and ``--set``."""
+    """Content of a recipe file, after profiles and ``--set`` were applied."""
 
     title: str = Field(description="title of the recipe, shown in reports")
     paper: str = Field("", description="paper that the recipe follows")
@@ -81,22 +81,22 @@ class Recipe(_Keys):
     )
 
     def all_steps(self) -> list[tuple[Step, bool]]:
-        """Steps, then controls, each with whether it is a control."""
+        """Returns steps, then controls, each with a flag whether it is a control."""
         return [(step, False) for step in self.steps] + [(step, True) for step in self.controls]
 
     def seeds_of(self, step: Step) -> int:
-        """How many seeds ``step`` is taken with: its own number, or else the recipe's."""
+        """Returns the number of seeds of ``step``: its own, or the recipe's by default."""
         return step.seeds or self.seeds
 
     def rounds(self) -> list[list[tuple[Step, bool]]]:
-        """``all_steps`` of every seed, those left out that are taken with fewer seeds."""
+        """Returns ``all_steps`` for every seed, without steps that have fewer seeds."""
         steps = self.all_steps()
         count = max(self.seeds_of(step) for step, _ in steps)
         return [[(step, control) for step, control in steps if seed < self.seeds_of(step)] for seed in range(count)]
 
 
 def load(name: str, *, profile: str = "", settings: list[str] | tuple[str, ...] = ()) -> Recipe:
-    """The recipe ``name``, with a profile's and then ``KEY=VALUE`` settings laid over it, and every step checked."""
+    """Loads the recipe ``name``, applies a profile and then ``KEY=VALUE`` settings, and validates every step."""
     raw = mapping(text_of(name), name)
     if profile:
         profiles = check(raw, name).profiles
@@ -117,7 +117,7 @@ def load(name: str, *, profile: str = "", settings: list[str] | tuple[str, ...] 
 
 
 def check(raw: dict[str, Any], name: str = "recipe") -> Recipe:
-    """A Recipe from its mapping. Raises one FaceletError that names every mistake."""
+    """Validates a mapping and returns the Recipe. Raises one FaceletError that lists all mistakes."""
     problems: list[str] = []
     recipe = None
     try:
@@ -127,16 +127,16 @@ def check(raw: dict[str, Any], name: str = "recipe") -> Recipe:
     seen: dict[str, str] = {}
     made: dict[str, str] = {}
     parsed: dict[str, list[Step]] = {"steps": [], "controls": []}
-    for room, found in parsed.items():
-        values = raw.get(room)
+    for section, valid in parsed.items():
+        values = raw.get(section)
         for number, value in enumerate(values if isinstance(values, list) else []):
-            where = f"{room}.{value['as']}" if isinstance(value, dict) and "as" in value else f"{room}[{number}]"
+            where = f"{section}.{value['as']}" if isinstance(value, dict) and "as" in value else f"{section}[{number}]"
             step = _step(value, where, problems)
-            if step is None:  # its name is known all the same: one mistake, one message
+            if step is None:  # its name counts as defined, so that one mistake gives one message
                 if isinstance(value, dict):
                     seen.setdefault(str(value.get("as")), where)
                 continue
-            found.append(step)
+            valid.append(step)
             for kind, needed in (("model", step.needs()), ("faces", step.needs_faces())):
                 what = "model" if kind == "model" else "step that makes faces,"
                 before = [name for name in seen if made.get(name, kind) == kind]
@@ -147,7 +147,7 @@ def check(raw: dict[str, Any], name: str = "recipe") -> Recipe:
                     if need not in before
                 ]
             if step.name in seen:
-                problems.append(f"{where}: {seen[step.name]} makes a model of that name already")
+                problems.append(f"{where}: {seen[step.name]} already makes a model of that name")
             seen[step.name], made[step.name] = where, step.makes
     for step in (*parsed["steps"], *parsed["controls"]):
         if step.against and step.makes == "faces":
@@ -169,7 +169,7 @@ def check(raw: dict[str, Any], name: str = "recipe") -> Recipe:
 
 
 def _require_seeds(recipe: Recipe, name: str) -> None:
-    """Raises FaceletError for a step that is taken with more seeds than a model that it needs."""
+    """Raises FaceletError for a step with more seeds than a model that it needs."""
     counts = {step.name: recipe.seeds_of(step) for step, _ in recipe.all_steps()}
     for step, _ in recipe.all_steps():
         for need in (*step.needs(), *step.needs_faces()):
@@ -181,9 +181,9 @@ def _require_seeds(recipe: Recipe, name: str) -> None:
 
 
 def only(recipe: Recipe, names: Sequence[str]) -> Recipe:
-    """The recipe with the steps ``names`` alone, and those that they need or are compared with.
+    """Returns the recipe with only the steps ``names``, their dependencies and the models they are compared with.
 
-    Raises FaceletError for unknown ones, and when only controls are left.
+    Raises FaceletError for unknown names, and when only controls remain.
     """
     steps = {step.name: step for step, _ in recipe.all_steps()}
     waiting, wanted = list(names), set[str]()
@@ -193,26 +193,28 @@ def only(recipe: Recipe, names: Sequence[str]) -> Recipe:
             raise unknown("step in --only", name, steps)
         if name not in wanted:
             wanted.add(name)
-            one = steps[name]
-            waiting += [*one.needs(), *one.needs_faces(), *([one.against] if one.against else [])]
-    kept = {room: [one for one in getattr(recipe, room) if one.name in wanted] for room in ("steps", "controls")}
+            step = steps[name]
+            waiting += [*step.needs(), *step.needs_faces(), *([step.against] if step.against else [])]
+    kept = {
+        section: [step for step in getattr(recipe, section) if step.name in wanted] for section in ("steps", "controls")
+    }
     if not kept["steps"]:
-        raise FaceletError(f"--only {','.join(names)}: these are controls, name a step that they control for, too")
+        raise FaceletError(f"--only {','.join(names)}: these are controls; also give a step that they control for")
     return recipe.model_copy(update=kept)
 
 
 def dump(recipe: Recipe) -> str:
-    """The recipe as YAML, resolved, with every setting: reading it back gives the same recipe without its profiles."""
+    """Returns the resolved recipe as YAML with every setting; loading it gives the same recipe without profiles."""
     value = recipe.model_dump(mode="json", exclude={"steps", "controls", "profiles"}, exclude_none=True)
-    for room in ("steps", "controls"):
-        steps = getattr(recipe, room)
-        value[room] = [step.model_dump(mode="json", by_alias=True, exclude_none=True) for step in steps]
+    for section in ("steps", "controls"):
+        steps = getattr(recipe, section)
+        value[section] = [step.model_dump(mode="json", by_alias=True, exclude_none=True) for step in steps]
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120)
 
 
 def _step(value: Any, where: str, problems: list[str]) -> Step | None:
     if not isinstance(value, dict) or "do" not in value or "as" not in value:
-        problems.append(f"{where}: a step needs `do:` (what) and `as:` (the name of the model it makes)")
+        problems.append(f"{where}: a step needs `do:` (the kind of step) and `as:` (the name of the resulting model)")
         return None
     name = value["as"]
     if (
@@ -220,7 +222,7 @@ def _step(value: Any, where: str, problems: list[str]) -> Step | None:
         or not name.replace("-", "").replace("_", "").replace(".", "").isalnum()
         or name[0] in ".-"
     ):
-        problems.append(f"{where}: {name!r} cannot name a model; use letters, digits, '-', '_' and '.'")
+        problems.append(f"{where}: {name!r} is not a valid model name; use letters, digits, '-', '_' and '.'")
         return None
     try:
         kind = STEPS[str(value["do"])]
@@ -235,19 +237,19 @@ def _step(value: Any, where: str, problems: list[str]) -> Step | None:
 
 
 def _explain(error: ValidationError, model: type[BaseModel], where: str) -> list[str]:
-    """Pydantic's findings in our words, with the nearest key for an unknown one."""
+    """Returns pydantic's errors as messages, with the nearest valid key for an unknown one."""
     lines = []
-    for found in error.errors():
-        place = where + ".".join(map(str, found["loc"]))
-        if found["type"] == "extra_forbidden":
+    for problem in error.errors():
+        place = where + ".".join(map(str, problem["loc"]))
+        if problem["type"] == "extra_forbidden":
             keys = [field.alias or name for name, field in model.model_fields.items()]
-            lines.append(f"{place}: {unknown('key', str(found['loc'][-1]), keys)}")
-        elif found["type"] == "missing":
-            lines.append(f"{place}: is needed and missing")
+            lines.append(f"{place}: {unknown('key', str(problem['loc'][-1]), keys)}")
+        elif problem["type"] == "missing":
+            lines.append(f"{place}: required key is missing")
         else:
-            got = repr(found["input"])
+            got = repr(problem["input"])
             lines.append(
-                f"{place.rstrip('.')}: {found['msg'].removeprefix('Value error, ')}"
+                f"{place.rstrip('.')}: {problem['msg'].removeprefix('Value error, ')}"
                 + (f" (got {got})" if len(got) < 60 else "")
             )
     return lines

@@ -1,4 +1,4 @@
-"""How a net gets small. Importing it registers its steps."""
+"""Model compression: pruning, quantization, early exits, export. Importing this package registers its steps."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""The step ``adopt``: somebody else's ONNX file as a model of this run, measured and timed beside the others.
+"""The step ``adopt``: uses a third-party ONNX file as a model of this run, to evaluate and time it with the others.
 
 In a recipe: ``{do: adopt, as: theirs, file: theirs.onnx, labels: [sad, happy], size: 64, channels: 1, mean: [0.5], std: [0.5]}``.
-Its weights and its arithmetic stay as they are; only its batch is made free, and what it needs to be fed is written into the file.
+Weights and operators stay unchanged; the batch size becomes dynamic, and the preprocessing is written into the file's metadata.
 
-How it was trained is not known: on the faces it is measured with, perhaps.
+Its training data are unknown and may include the test faces.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from facelet.shrink.export import golden, reference_outputs, self_tested
 from facelet.step import STEPS, Plan, Step, StepContext, StepResult
 
 TOLERANCE = 1e-3
-"""Share of its largest number by which an answer may change when faces come several at once."""
+"""Largest relative difference between outputs for a batch and for single faces."""
 
 
 @STEPS.register("adopt")
 class Adopt(Step):
-    """``file``: an ONNX file with one image input, (1 or N, channels, size, size) float32. See the fields for the rest."""
+    """Adopts an ONNX file with one image input, (1 or N, channels, size, size) float32."""
 
     file: Path = Field(
         description="ONNX file made elsewhere, with one image input; it is measured and timed, not trained nor shrunk"
@@ -57,7 +57,7 @@ class Adopt(Step):
     def _check_input(self) -> Adopt:
         self.input_info("images")
         if (self.task == "identity") == bool(self.labels):
-            raise ValueError("labels belong to expression, and expression needs them")
+            raise ValueError("labels are required for expression and not allowed for identity")
         return self
 
     def input_info(self, name: str) -> InputInfo:
@@ -69,10 +69,10 @@ class Adopt(Step):
     def plan(self, faces: FaceSet, specs: Mapping[str, Any]) -> Plan:
         model = _loaded(self.file)
         _cleaned(model, self)
-        return Plan(f"{self.file.name} as it is", 0, graph_macs(model), 0.0)
+        return Plan(f"{self.file.name}, unchanged", 0, graph_macs(model), 0.0)
 
     def run(self, job: StepContext) -> StepResult:
-        """Raises FaceletError when the file is no such model, or answers several faces other than one by one."""
+        """Writes the adopted file. Raises FaceletError for unsuitable files, and if batches and single faces give other outputs."""
         model, path = _loaded(self.file), job.folder / f"{job.name}.onnx"
         name = _cleaned(model, self)
         original = model.SerializeToString()
@@ -91,10 +91,10 @@ class Adopt(Step):
         model_file.write(model, info, path)
         info = info.model_copy(update={"params": file_cost(path).params})
         risks = saturation.risks(original)
-        if not (risks and saturation.kernels_saturate()):  # what this machine answers is no reference for others then
+        if not (risks and saturation.kernels_saturate()):  # otherwise this machine's outputs are no reference
             info = self_tested(model, info, *reference_outputs(path, info))
         model_file.write(model, info, path)
-        notes = [f"{self.file.name} ({digest(self.file)}) as its makers left it"]
+        notes = [f"{self.file.name} ({digest(self.file)}), weights unchanged"]
         if risks:
             notes.append(
                 f"{len(risks)} layers can saturate on x86 without VNNI, {risks[0]} first: accuracy may be lower there"
@@ -104,7 +104,7 @@ class Adopt(Step):
         return StepResult(onnx=path, notes=tuple(notes))
 
     def _require_same(self, path: Path, data: bytes, faces: NDArray[np.uint8]) -> None:
-        """Holds the file, asked about several faces, to the one that it came from, ``data``, asked about each."""
+        """Compares the adopted file on a batch with the original file ``data`` on single faces."""
         adopted = Model.load(path)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
@@ -115,7 +115,7 @@ class Adopt(Step):
         apart = float(np.abs(adopted.logits(faces) - alone).max() / max(1e-30, float(np.abs(alone).max())))
         if not apart <= TOLERANCE:
             raise FaceletError(
-                f"{self.name}: {self.file} answers several faces otherwise than one by one ({apart:.2g} apart)"
+                f"{self.name}: {self.file} gives other outputs for a batch than for single faces (difference {apart:.2g})"
             )
 
 
@@ -123,7 +123,7 @@ def _loaded(path: Path) -> onnx.ModelProto:
     data = read_bytes(existing(path, "model file"), model_file.MAX_BYTES)
     try:
         if has_external_data(data):
-            raise FaceletError(f"{path} keeps weights in other files; a model file is whole in itself")
+            raise FaceletError(f"{path} stores weights in other files; a model file must be self-contained")
         return onnx.load_from_string(data)
     except FaceletError:
         raise
@@ -132,19 +132,19 @@ def _loaded(path: Path) -> onnx.ModelProto:
 
 
 def _cleaned(model: onnx.ModelProto, step: Adopt) -> str:
-    """Drops inputs that are weights, or that no node reads, and all outputs but the first; returns the input that is left.
+    """Removes inputs that are weights or unused, and all outputs but the first; returns the name of the remaining input.
 
-    Older exporters list weights as inputs, and tools that pack them leave the list as it was.
+    Older exporters list weights as inputs.
     """
     graph = model.graph
     read = {name for node in graph.node for name in node.input} - {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name in read]
     shapes = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in inputs}
     if len(inputs) != 1 or shapes[inputs[0].name][1:] != [step.channels, step.size, step.size]:
-        told = ", ".join(f"{name} {shape}" for name, shape in list(shapes.items())[:3]) or "nothing"
+        listed = ", ".join(f"{name} {shape}" for name, shape in list(shapes.items())[:3]) or "none"
         raise FaceletError(
-            f"{step.name}: {step.file} takes {told}{', ...' if len(shapes) > 3 else ''}; "
-            f"one input (N, {step.channels}, {step.size}, {step.size}) was expected"
+            f"{step.name}: {step.file} has the inputs {listed}{', ...' if len(shapes) > 3 else ''}; "
+            f"expected one input (N, {step.channels}, {step.size}, {step.size})"
         )
     del graph.input[:]
     graph.input.extend(inputs)
@@ -154,7 +154,7 @@ def _cleaned(model: onnx.ModelProto, step: Adopt) -> str:
 
 
 def _free(graph: onnx.GraphProto) -> None:
-    """Makes the batch free, in place."""
+    """Makes the batch size dynamic, in place."""
     weights = {tensor.name: tensor for tensor in graph.initializer}
     for value in (graph.input[0], graph.output[0]):
         if value.type.tensor_type.shape.dim:
@@ -165,7 +165,7 @@ def _free(graph: onnx.GraphProto) -> None:
 
 
 def _free_reshape(shape: onnx.TensorProto) -> None:
-    """A shape that begins with a batch of 1: whatever the batch is, unless another side is open already."""
+    """Replaces a leading batch size of 1 in a Reshape's shape: by -1, or by 0 (copy) if another axis is -1."""
     sides = onnx.numpy_helper.to_array(shape).copy()
     if len(sides) and sides[0] == 1:
         sides[0] = 0 if -1 in sides else -1

@@ -1,13 +1,13 @@
-"""Joins and cuts of channels (Concat, Split, Slice) drawn as the shortest routes from who makes them to who reads them.
+"""Simplifies chains of Concat, Split and Slice along the channels of an ONNX graph.
 
-A shuffle net joins and cuts its maps again and again before anybody computes with them; at small sizes each of these copies
-costs half as much as a depthwise convolution. Here every map is followed as a list of (source, first, end) channels, and each
-reader gets one Split at its sources and one Concat. Exact: no number changes.
+A shuffle net splits and concatenates its maps repeatedly between computations; at small sizes each of these copies costs half as
+much as a depthwise convolution. Every map is represented as a list of (source, first, end) channels, and each consumer gets one
+Split per source and one Concat. The outputs do not change.
 
 >>> shorten(model)  # 35 Concat, 13 Split and 38 Slice become 16 Concat and 19 Split in a ShuffleNetV2
 (86, 35)
 
-Only channel routes (axis 1) are followed; a graph without them is left as it is.
+Only axis 1 is handled; other graphs stay unchanged.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ Route = tuple[ChannelRange, ...]
 
 
 def shorten(model: onnx.ModelProto) -> tuple[int, int]:
-    """Redraws the routes of ``model`` in place, unless that would take more nodes. Returns nodes before and after."""
+    """Simplifies ``model`` in place, unless that needs more nodes. Returns the number of routing nodes before and after."""
     graph = model.graph
     shapes = shapes_at_one(model)
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer if len(tensor.dims) == 1}
     routes: dict[str, Route] = {}
     routing = set()
     for number, node in enumerate(graph.node):
-        found = _followed(node, routes, shapes, constants)
-        if found:
-            routes.update(found)
+        traced = _followed(node, routes, shapes, constants)
+        if traced:
+            routes.update(traced)
             routing.add(number)
     outputs = {value.name for value in graph.output}
     others = [node for number, node in enumerate(graph.node) if number not in routing]
@@ -77,7 +77,7 @@ def shorten(model: onnx.ModelProto) -> tuple[int, int]:
 def _followed(
     node: onnx.NodeProto, routes: dict[str, Route], shapes: Shapes, constants: Mapping[str, Any]
 ) -> dict[str, Route]:
-    """Routes of the outputs of a node that only joins or cuts channels; empty for any other node."""
+    """Returns the routes of the outputs of a Concat, Split or Slice along channels; empty for any other node."""
     names = [*node.input[:1], *node.output] if node.op_type != "Concat" else [*node.input, *node.output]
     if node.op_type not in ROUTING or any(len(shapes.get(name, ())) != 4 for name in names):
         return {}
@@ -100,16 +100,16 @@ def _followed(
             return {}
     if axis not in (1, -3):
         return {}
-    found = {}
+    outputs = {}
     for name in node.output:
         end = first + shapes[name][1]
-        found[name] = _cut(route(node.input[0]), first, end)
+        outputs[name] = _cut(route(node.input[0]), first, end)
         first = end
-    return found
+    return outputs
 
 
 def _cut(route: Route, first: int, end: int) -> Route:
-    """Channels first..end of what ``route`` joins."""
+    """Returns channels first..end of a route."""
     parts, at = [], 0
     for part in route:
         width = part.end - part.first
@@ -121,7 +121,7 @@ def _cut(route: Route, first: int, end: int) -> Route:
 
 
 def _merged(parts: list[ChannelRange]) -> Route:
-    """Neighbours that lie together in their source as one part."""
+    """Merges neighbouring parts that are contiguous in their source."""
     merged = parts[:1]
     for part in parts[1:]:
         last = merged[-1]
@@ -133,7 +133,7 @@ def _merged(parts: list[ChannelRange]) -> Route:
 
 
 class _Drawing:
-    """The Splits and Concats that ``wanted`` routes take, each made once, when it is first reached."""
+    """Creates the Split and Concat nodes of the ``wanted`` routes, each once, on first use."""
 
     def __init__(self, wanted: dict[str, Route], shapes: Shapes) -> None:
         self.sizes: list[onnx.TensorProto] = []
@@ -161,7 +161,7 @@ class _Drawing:
         return [helper.make_node("Split", [source, sizes.name], pieces, f"{source}/split", axis=1)]
 
     def read(self, route: Route, nodes: list[onnx.NodeProto]) -> str:
-        """Name of the map that ``route`` is, its Concat appended to ``nodes`` when it needs one."""
+        """Returns the name of the map for ``route``; appends its Concat to ``nodes`` if needed."""
         pieces: list[str] = []
         for part in route:
             if (part.first, part.end) == (0, self._widths[part.source]):

@@ -1,10 +1,10 @@
-"""The step ``early-exit``: one model file with several exits, which stops at the first that is sure enough.
+"""The step ``early-exit``: a model file with several exits, which stops at the first exit with sufficient confidence.
 
-In a recipe: ``{do: early-exit, as: light-early, of: light}``, where ``light`` was made by ``self-distill`` with ``keep: true``.
-Which exits to keep, and the confidence that is enough, are chosen on validation faces: the least work that costs no more than
-the allowance. Teerapittayanon et al., BranchyNet, https://arxiv.org/abs/1709.01686
+In a recipe: ``{do: early-exit, as: light-early, of: light}``, where ``light`` was trained by ``self-distill`` with ``keep: true``.
+Exits and confidence threshold are chosen on validation faces: the fewest MACs within the accuracy allowance. Teerapittayanon et
+al., BranchyNet, https://arxiv.org/abs/1709.01686
 
-Confidence means what it meant on faces like those of training; on others the file may stop too early, or never.
+On faces unlike the training faces the confidence may be wrong, so the model may exit too early or never.
 """
 
 from __future__ import annotations
@@ -53,15 +53,15 @@ from facelet.step import STEPS, Kind, Plan, Section, Step, StepContext, StepResu
 from facelet.text import amount, percent
 
 CURVE = "early-exit.json"
-"""In the step's folder: its curve with measured times, for the report."""
+"""File in the step's folder with the curve and measured times, for the report."""
 SETTINGS = 8
-"""Thresholds that are timed, besides the chosen one."""
+"""Number of thresholds that are timed, besides the chosen one."""
 BATCH = 64
 
 
 @STEPS.register("early-exit")
 class EarlyExit(Step):
-    """``of``: a model that keeps its exits. See the fields for the rest."""
+    """Creates an early-exit model file from a model that keeps its exits."""
 
     kind: ClassVar[Kind] = "stopping"
     artifacts: ClassVar[dict[Section, str]] = {"stopping": CURVE}
@@ -134,9 +134,9 @@ class EarlyExit(Step):
             }
         )
 
-        def reference(stop: float, some: NDArray[np.uint8]) -> NDArray[np.float32]:
-            answers = torch_answers(net, spec, some)[[*kept, -1]]
-            return answers[stopping(confidence(answers[:-1], info.temperature), stop), np.arange(len(some))]
+        def reference(stop: float, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+            outputs = torch_answers(net, spec, images)[[*kept, -1]]
+            return outputs[stopping(confidence(outputs[:-1], info.temperature), stop), np.arange(len(images))]
 
         path = job.folder / f"{job.name}.onnx"
         with files.writing(path) as beside:
@@ -146,22 +146,22 @@ class EarlyExit(Step):
                 parity.check(partial(reference, stop), beside, golden(job.faces), speed=speed)
         timed = _timed(path, points, chosen, val.images[:TIMED])
         files.write_json(job.folder / CURVE, [point.to_json() for point in timed])
-        told = self._told(timed[1], timed[0], macs, kept)
-        for line in told:
+        notes = self._summary(timed[1], timed[0], macs, kept)
+        for line in notes:
             job.say(f"  {line}")
-        return StepResult(onnx=path, notes=told, spent={"seconds": time.perf_counter() - start})
+        return StepResult(onnx=path, notes=notes, spent={"seconds": time.perf_counter() - start})
 
     def _kept(
         self, logits: NDArray[np.float32], labels: NDArray[np.int64], work: ExitMacs, temperature: float
     ) -> Sequence[int]:
-        """Exits, 0 the shallowest: those asked for, or all at a given confidence, or the best choice."""
+        """Returns the exits to keep, 0 the shallowest: as given; all for a given threshold; otherwise the best choice."""
         if self.exits is not None:
             return [at - 1 for at in self.exits]
         if self.threshold is not None:
             return range(len(work.heads))
         return choose_exits(logits, labels, work, self.allowance / 100, temperature)
 
-    def _told(
+    def _summary(
         self, chosen: ThresholdPoint, deepest: ThresholdPoint, macs: Sequence[int], kept: Sequence[int]
     ) -> tuple[str, ...]:
         places = [*(f"exit {k + 1}" for k in kept), "the deepest"]
@@ -176,24 +176,24 @@ class EarlyExit(Step):
 
 
 def run_parts(parts: Sequence[onnx.ModelProto], images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Logits of all exits, (parts, N, K), of prepared faces, by ONNX Runtime."""
+    """Returns the logits of all exits, (parts, N, K), for preprocessed faces, computed by ONNX Runtime."""
     sessions = [
         onnxruntime.InferenceSession(part.SerializeToString(), providers=["CPUExecutionProvider"], enable_fallback=0)
         for part in parts
     ]
     rows = []
     for start in range(0, len(images), BATCH):
-        maps, answers = images[start : start + BATCH], []
+        maps, logits = images[start : start + BATCH], []
         for session in sessions:
-            answer, *deeper = session.run(None, {session.get_inputs()[0].name: maps})
-            answers.append(answer)
+            exit_logits, *deeper = session.run(None, {session.get_inputs()[0].name: maps})
+            logits.append(exit_logits)
             maps = deeper[0] if deeper else maps
-        rows.append(np.stack(answers))
+        rows.append(np.stack(logits))
     return np.concatenate(rows, 1)
 
 
 def torch_answers(net: ExitNet, spec: NetSpec, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Logits of all exits, (exits, N, K), by torch."""
+    """Returns the logits of all exits, (exits, N, K), computed by torch."""
     return np.stack([torch_logits(_Answer(net, k), spec, faces) for k in range(len(net.stage_widths))])
 
 
@@ -209,9 +209,10 @@ class _Answer(nn.Module):
 def _timed(
     path: Path, points: Sequence[ThresholdPoint], chosen: ThresholdPoint, faces: NDArray[np.uint8]
 ) -> list[ThresholdPoint]:
-    """Never stopping, the chosen point, and a few between that and stopping at once, with measured mean times."""
+    """Returns points with measured mean times: the first (no early exit), the chosen one, and up to SETTINGS others."""
     macs = np.array([point.macs for point in points])
     wanted = np.linspace(macs[0], macs[-1], SETTINGS)[1:]
-    some = [points[0], chosen, *(points[row] for row in np.unique([np.abs(macs - each).argmin() for each in wanted]))]
-    times = mean_times(path, [point.threshold for point in some], faces)
-    return [replace(point, mean_ms=mean) for point, mean in zip(some, times, strict=True)]
+    rows = np.unique([np.abs(macs - each).argmin() for each in wanted])
+    selected = [points[0], chosen, *(points[row] for row in rows)]
+    times = mean_times(path, [point.threshold for point in selected], faces)
+    return [replace(point, mean_ms=mean) for point, mean in zip(selected, times, strict=True)]

@@ -1,7 +1,7 @@
-"""The step ``exit``: a model that answers at one exit of another, and holds nothing beyond it.
+"""The step ``exit``: a model file that ends at one exit of another model.
 
-In a recipe: ``{do: exit, as: light-exit1, of: light, at: 1}``, where ``light`` was made by ``self-distill`` with ``keep: true``. It
-gives every exit a row of its own in the ledger: what stopping there always would cost and save.
+In a recipe: ``{do: exit, as: light-exit1, of: light, at: 1}``, where ``light`` was trained by ``self-distill`` with ``keep: true``.
+Its row in the ledger shows accuracy and cost of always stopping at this exit.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from facelet.step import STEPS, Plan, Step, StepContext, StepResult
 
 
 class ExitLogits(nn.Module):
-    """Images to the logits (N, K) of exit ``at``, 1 the shallowest. What lies deeper runs too, but no export keeps it."""
+    """Returns the logits (N, K) of exit ``at``, 1 the shallowest. Deeper stages run too, but an export drops them."""
 
     def __init__(self, net: ExitNet, at: int) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class ExitLogits(nn.Module):
 
 @STEPS.register("exit")
 class Exit(Step):
-    """``of``: a model with exits. ``at``: which of them, 1 the shallowest."""
+    """Exports a single exit of a model that keeps its exits."""
 
     of: str = Field(description="model that keeps its exits")
     at: int = Field(ge=1, description="number of the exit that answers, 1 for the shallowest")
@@ -55,7 +55,7 @@ class Exit(Step):
         count = len(net.stage_widths) - 1
         if self.at > count:
             raise FaceletError(
-                f"{self.name}: {self.of!r} has exits 1 to {count}, not {self.at}; the next is its own answer"
+                f"{self.name}: {self.of!r} has exits 1 to {count}, not {self.at}; after them comes its final output"
             )
         return Plan(f"{self.of} up to exit {self.at} of {count}", seconds=0.0)
 
@@ -63,14 +63,14 @@ class Exit(Step):
         net, spec = nets.load(job.net_of(self.of))
         path, deepest = job.folder / f"{job.name}.onnx", job.models[self.of].onnx
         assert deepest is not None
-        told = model_file.read(deepest).model_dump(include={"labels", "protocol", "licence", "crop"})
-        export(ExitLogits(cast(ExitNet, net), self.at), spec, path, told, golden(job.faces))
-        return StepResult(onnx=path, notes=(f"answers at exit {self.at} of {self.of}",))
+        described = model_file.read(deepest).model_dump(include={"labels", "protocol", "licence", "crop"})
+        export(ExitLogits(cast(ExitNet, net), self.at), spec, path, described, golden(job.faces))
+        return StepResult(onnx=path, notes=(f"ends at exit {self.at} of {self.of}",))
 
 
 def with_exits(name: str, of: str, specs: Mapping[str, Any]) -> NetSpec:
-    """The spec of a model with exits. Raises FaceletError, saying how to make one, for any other."""
+    """Returns the spec of the model ``of``. Raises FaceletError when it has no exits."""
     spec = specs.get(of)
     if spec is None or spec.exits is None:
-        raise FaceletError(f"{name}: {of!r} has no exits; make it with self-distill and keep: true")
+        raise FaceletError(f"{name}: {of!r} has no exits; train it with self-distill and keep: true")
     return spec

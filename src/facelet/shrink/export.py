@@ -1,13 +1,13 @@
-"""A checkpoint becomes a model file: torch's exporter, a dynamic batch, complete metadata, and the parity gate.
+"""Exports a checkpoint to a model file: ONNX with a dynamic batch and complete metadata, verified by the parity check.
 
 >>> info = export_checkpoint("steps/student/net.safetensors", "student.onnx", faces)
 >>> info.input.size, info.params
 (48, 1261372)
 
-Fusable layers are replaced (nets.layers.fusable), batch norms are folded into their convolutions by the exporter, joins and cuts of
-channels are drawn shorter (``routes``); the parity gate holds the file against the net as it learned.
-The same weights give the same bytes, without the paths and traces that the exporter would write along. A net whose shape
-depends on its input's values cannot be exported.
+Fusable layers are replaced (nets.layers.fusable), the exporter folds batch norms into convolutions, and chains of Concat and Split
+are simplified (``channel_routes``); the parity check compares the file with the net as trained.
+The same weights give the same bytes: paths and traces that torch's exporter adds are removed. A net whose shapes depend on the
+values of its input cannot be exported.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from facelet.nets.spec import NetSpec
 from facelet.shrink.channel_routes import shorten
 
 OPSET = 18
-"""The exporter's own, so nothing is converted; ONNX Runtime quantizes and fuses all of it."""
+"""The exporter's native opset, which needs no conversion; ONNX Runtime supports all of it in quantization and fusion."""
 GOLDEN = 16
 
 
@@ -59,10 +59,10 @@ def export_checkpoint(
     crop: CropInfo | None = None,
     described: Mapping[str, Any] | None = None,
 ) -> ModelInfo:
-    """``export`` of a checkpoint trained on ``faces``, which give labels, protocol, licence and the golden faces.
+    """Exports a checkpoint; labels, protocol, licence and the faces for the parity check come from its training ``faces``.
 
-    A net that keeps its exits is exported without them. ``crop``: how faces are cut from photos, when None as wide as ``faces``
-    are framed. ``described``: further fields of ModelInfo (name, parent, recipe, step, seed, temperature, ...).
+    Early exits are dropped. ``crop``: how faces are cropped from photos; default: with the margin of ``faces``. ``described``:
+    further fields of ModelInfo (name, parent, recipe, step, seed, temperature, ...).
     """
     net, spec = checkpoints.load(checkpoint)
     info = {
@@ -77,7 +77,7 @@ def export_checkpoint(
 
 
 def golden(faces: FaceSet) -> NDArray[np.uint8]:
-    """Some faces to hold a file against its net with."""
+    """Returns faces for the parity check."""
     return faces.split("val" if faces.has("val") else "train").images[:GOLDEN]
 
 
@@ -87,16 +87,19 @@ def export(
     """Writes ``net`` as a model file and returns its metadata.
 
     Args:
+        net: module from images to logits or embeddings.
+        spec: its input size, channels and normalisation.
+        path: file to write.
         info: fields of ModelInfo; at least ``labels``, and ``task="identity"`` for a net without classes. Input, net, params,
             macs, precision and made_with are filled in here.
-        faces: uint8 (N, H, W, C) golden faces for the parity gate, N >= 1, of the size that the net learned from.
+        faces: uint8 (N, H, W, C) faces for the parity check, N >= 1, at the size of the training faces.
 
-    Raises FaceletError, leaving no file, when the net cannot be exported or the file does not answer as the net does.
+    Raises FaceletError, leaving no file, when the net cannot be exported or the file's outputs differ from the net's.
     """
     if not len(faces):
-        raise FaceletError(f"no faces to check {path} with: the parity gate needs at least one")
-    ours = copy.deepcopy(net).cpu().float().eval()
-    model = to_onnx(ours, spec)
+        raise FaceletError(f"no faces to check {path} with: the parity check needs at least one")
+    reference = copy.deepcopy(net).cpu().float().eval()
+    model = to_onnx(reference, spec)
     cut = 0 if faces.shape[1] == spec.size else faces.shape[1]
     complete = ModelInfo.model_validate(
         {
@@ -104,26 +107,26 @@ def export(
             "input": InputInfo(size=spec.size, cut=cut, channels=spec.channels, mean=spec.mean, std=spec.std),  # type: ignore[arg-type]
             "precision": "fp32",
             "net": spec.name,
-            "params": _params_read(fused(ours), spec),
+            "params": _params_read(fused(reference), spec),
             "macs": graph_macs(model),
             "made_with": versions("facelet", "torch", "onnx", "onnxruntime"),
         }
     )
     drawn = golden_faces(spec.channels)
-    complete = self_tested(model, complete, drawn, torch_logits(ours, spec, self_test.enlarged(drawn, spec.size)))
+    complete = self_tested(model, complete, drawn, torch_logits(reference, spec, self_test.enlarged(drawn, spec.size)))
     with writing(path) as beside:
         model_file.write(model, complete, beside)
         try:
-            parity.check(lambda some: torch_logits(ours, spec, some), beside, faces)
+            parity.check(lambda images: torch_logits(reference, spec, images), beside, faces)
         except FaceletError as error:
             raise FaceletError(str(error).replace(str(beside), str(path))) from None
     return complete
 
 
 def to_onnx(net: nn.Module, spec: NetSpec) -> onnx.ModelProto:
-    """The graph of a net on the CPU in eval mode: "images" (batch, C, H, W) float to "logits" (batch, K).
+    """Returns the graph of a net on the CPU in eval mode: "images" (batch, C, H, W) float to "logits" (batch, K).
 
-    Of a net without classes, to "embedding" (batch, D), which is not of unit length.
+    A net without classes has the output "embedding" (batch, D), not normalized to unit length.
     """
     model = graph_of(net, spec, ["logits" if spec.classes else "embedding"])
     shorten(model)
@@ -131,7 +134,7 @@ def to_onnx(net: nn.Module, spec: NetSpec) -> onnx.ModelProto:
 
 
 def graph_of(net: nn.Module, spec: NetSpec, outputs: Sequence[str]) -> onnx.ModelProto:
-    """``to_onnx`` of a module with any number of outputs, named so, and its routes as the net draws them."""
+    """Returns the graph of a module with the given output names, like ``to_onnx`` but without simplified routes."""
     faces = torch.zeros(2, spec.channels, spec.size, spec.size)
     batch = torch.export.Dim("batch", min=1)
     try:
@@ -154,40 +157,43 @@ def graph_of(net: nn.Module, spec: NetSpec, outputs: Sequence[str]) -> onnx.Mode
         reason = next(iter(str(cause).strip().splitlines()), type(cause).__name__)
         raise FaceletError(f"{spec.name} cannot be exported to ONNX: {reason[:300]}") from error
     if program is None:
-        raise FaceletError(f"{spec.name} cannot be exported to ONNX: the exporter gave nothing back")
+        raise FaceletError(f"{spec.name} cannot be exported to ONNX: the exporter returned nothing")
     return _bare(program.model_proto)
 
 
 def _params_read(net: nn.Module, spec: NetSpec) -> int:
-    """Parameters that the answer depends on: a net cut at an exit still holds its deeper stages."""
+    """Returns the number of parameters that the output depends on; ``ExitLogits`` also holds unused deeper stages."""
     parameters = [parameter.requires_grad_() for parameter in net.parameters()]
-    answer = net(torch.zeros(1, spec.channels, spec.size, spec.size)).sum()
-    read = torch.autograd.grad(answer, parameters, allow_unused=True)
-    return sum(one.numel() for one, gradient in zip(parameters, read, strict=True) if gradient is not None)
+    output = net(torch.zeros(1, spec.channels, spec.size, spec.size)).sum()
+    gradients = torch.autograd.grad(output, parameters, allow_unused=True)
+    return sum(weight.numel() for weight, gradient in zip(parameters, gradients, strict=True) if gradient is not None)
 
 
 def self_tested(
     model: onnx.ModelProto, info: ModelInfo, faces: NDArray[np.uint8], outputs: NDArray[np.float32]
 ) -> ModelInfo:
-    """``info`` with a self-test, whose tolerance comes from how far ``model`` is from the reference on this machine.
+    """Returns ``info`` with a self-test; its tolerance follows from the deviation of ``model`` from the reference here.
 
     Args:
-        faces: uint8 (N, SIDE, SIDE, channels). outputs: (N, K), the reference's on them, enlarged to the input's size.
+        model: graph to test.
+        info: its metadata.
+        faces: uint8 (N, SIDE, SIDE, channels).
+        outputs: (N, K), the reference outputs for these faces, enlarged to the input's size.
     """
-    measured = self_test.deviation(_answers(model.SerializeToString(), faces, info), outputs)
+    measured = self_test.deviation(_outputs(model.SerializeToString(), faces, info), outputs)
     return info.model_copy(update={"selftest": self_test.make(faces, outputs, measured, info.precision)})
 
 
 def reference_outputs(parent: Path, info: ModelInfo) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Golden faces, and what an fp32 model file answers to them: by its self-test, or asked now when it has none."""
+    """Returns golden faces and an fp32 model file's outputs for them, from its self-test or, without one, computed now."""
     if info.selftest:
         faces = self_test.golden_faces(info.selftest, info.input.channels)
         return faces, np.array(info.selftest.outputs, np.float32)
     faces = golden_faces(info.input.channels)
-    return faces, _answers(parent.read_bytes(), faces, info)
+    return faces, _outputs(parent.read_bytes(), faces, info)
 
 
-def _answers(model: bytes, faces: NDArray[np.uint8], info: ModelInfo) -> NDArray[np.float32]:
+def _outputs(model: bytes, faces: NDArray[np.uint8], info: ModelInfo) -> NDArray[np.float32]:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=0)
@@ -195,7 +201,7 @@ def _answers(model: bytes, faces: NDArray[np.uint8], info: ModelInfo) -> NDArray
 
 
 def torch_logits(net: nn.Module, spec: NetSpec, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Logits (N, K) of uint8 (N, H, W, C) faces by torch, with its own normalisation: the reference of the parity gate."""
+    """Returns torch's logits (N, K) for uint8 faces (N, H, W, C), with separate normalisation code: the parity reference."""
     fitted = np.stack([pixels.resize(pixels.to_channels(face, spec.channels), spec.size) for face in faces])
     images = torch.from_numpy(fitted).permute(0, 3, 1, 2).float() / 255
     mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (spec.mean, spec.std))
@@ -204,27 +210,27 @@ def torch_logits(net: nn.Module, spec: NetSpec, faces: NDArray[np.uint8]) -> NDA
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Versions of Python and of the named packages, for metadata."""
-    found = {"python": platform.python_version()}
+    """Returns the versions of Python and of the given packages, for metadata."""
+    installed = {"python": platform.python_version()}
     for package in packages:
         with contextlib.suppress(metadata.PackageNotFoundError):
-            found[package] = metadata.version(package)
-    return found
+            installed[package] = metadata.version(package)
+    return installed
 
 
 def _bare(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Without traces, docs and notes: a tenth of a small file, and paths of the machine that made it."""
+    """Removes traces and doc strings, which contain local paths and take a tenth of a small file."""
     graph = model.graph
-    for thing in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
-        del thing.metadata_props[:]
-        thing.doc_string = ""
+    for message in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del message.metadata_props[:]
+        message.doc_string = ""
     del graph.value_info[:]
     return model
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Without the progress of torch's and ONNX Runtime's tools, and their warnings about their own insides."""
+    """Context that suppresses progress messages and warnings of torch's and ONNX Runtime's tools."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:

@@ -1,10 +1,11 @@
-"""The step ``prune``: channels are cut from a trained net, in rounds with fine-tuning between, until it meets a budget.
+"""The step ``prune``: structured pruning of a trained net to a budget, in rounds with fine-tuning.
 
-In a recipe: ``{do: prune, as: small, of: large, params: 0.2, epochs: 6}``. The least important channels go first (``score``); how
-many of each layer follows from the budget: with ``scope: layer`` the same share of all, known before anything is spent; with
-``global`` all layers' channels compete. Li et al., https://arxiv.org/abs/1608.08710; Fang et al., https://arxiv.org/abs/2301.12900
+In a recipe: ``{do: prune, as: small, of: large, params: 0.2, epochs: 6}``. The least important channels are removed first
+(``score``). The number per layer follows from the budget: with ``scope: layer`` the same share of every layer, known before
+training; with ``global`` the channels of all layers compete. Li et al., https://arxiv.org/abs/1608.08710; Fang et al.,
+https://arxiv.org/abs/2301.12900
 
-What it gained is shown by its controls: ``score: random``, and the small net from fresh weights (``train`` with ``widths_of``).
+Controls show the gain: ``score: random``, and the small net trained from random weights (``train`` with ``widths_of``).
 """
 
 from __future__ import annotations
@@ -44,15 +45,15 @@ from facelet.step import STEPS, Plan, StepContext, StepResult
 from facelet.text import amount
 
 GENTLE = 0.25
-"""Factor of a fresh training's default lr: the net knows its faces, and has only been hurt."""
+"""Factor on the default learning rate for fine-tuning a pruned net."""
 TEMPERATURE = 4.0
 GUESS = 0.5
-"""Share of the channels that a plan takes to go where it is found only when it runs."""
+"""Share of removed channels that a plan assumes for a latency budget, which is measured only at run time."""
 
 
 @STEPS.register("prune")
 class Prune(Budgeted):
-    """Fields of Budgeted; those of TrainingStep are for the fine-tuning of all rounds together."""
+    """Prunes a trained net; the training fields apply to the fine-tuning of all rounds together."""
 
     score: importance.Kind = Field(
         "l2",
@@ -82,7 +83,7 @@ class Prune(Budgeted):
     @model_validator(mode="after")
     def _check_of(self) -> Prune:
         if not self.of:
-            raise ValueError("prune needs `of`, the earlier model that is cut")
+            raise ValueError("prune needs `of`, the model to prune")
         return self
 
     def optimization(self) -> Optimization:
@@ -108,9 +109,9 @@ class Prune(Budgeted):
         whole, left = trial.cost(trial.whole), trial.cost(widths)
         how = f"{self.score}, {self.rounds} round{'s' * (self.rounds > 1)}, {self.length(len(train))}"
         if not known:
-            result = f"{amount(whole.params)} parameters; what is left is found by timing when it runs"
+            result = f"{amount(whole.params)} parameters; the target size is found by timing at run time"
         elif self.scope == "global":
-            result = f"{change(whole, left)} or thereabouts; all layers are ranked together when it runs"
+            result = f"about {change(whole, left)}; all layers are ranked together at run time"
         else:
             result = f"{change(whole, left)}, channels −{100 * trial.share(widths):.0f} %"
         seconds = self._seconds(len(train) + len(val) / 3, spec, cut)
@@ -138,14 +139,14 @@ class Prune(Budgeted):
             with files.writing(job.folder / "net.safetensors") as beside:
                 beside.write_bytes((rounds[-1].folder / "net.safetensors").read_bytes())
         spent = {key: float(sum(result[key] for result in results)) for key in ("epochs", "steps", "seconds")}
-        notes = (*self._told(job, trial, net), *self.length_notes(spent, job))
+        notes = (*self._summary(job, trial, net), *self.length_notes(spent, job))
         return StepResult(net=job.folder / "net.safetensors", notes=notes, spent=spent)
 
     def _round(
         self, each: Round, job: StepContext, trial: WidthSearch, net: FaceNet, spec: NetSpec, faces: FaceSet
     ) -> dict[str, float]:
-        """Cuts and fine-tunes, or what is left to do of it. Returns the training's ``result.json``."""
-        from facelet.learn.engine.fit import train  # Lightning takes seconds to import: not before it is needed
+        """Prunes and fine-tunes, or resumes a killed round. Returns the content of the training's ``result.json``."""
+        from facelet.learn.engine.fit import train  # Lightning takes seconds to import
 
         part, own = self._part(each, job)
         fingerprint = part.fingerprint(own, spec)
@@ -169,7 +170,7 @@ class Prune(Budgeted):
         return [Round(number, self.rounds, job.folder) for number in range(1, self.rounds + 1)]
 
     def _part(self, each: Round, job: StepContext) -> tuple[Prune, StepContext]:
-        """The step and the job of one round's fine-tuning."""
+        """Returns the step and the context of one round's fine-tuning."""
         length = {key: value * each.share for key in ("epochs", "minutes") if (value := getattr(self, key))}
         match = replace(job.match, steps=each.part(job.match.steps)) if job.match else None
         own = replace(job, folder=each.folder, seed=seed_of(job.seed, each.number), match=match)
@@ -208,13 +209,13 @@ class Prune(Budgeted):
         scores: Mapping[str, Tensor],
         spec: NetSpec,
     ) -> Widths:
-        """The widths to end with: with ``scope: layer`` found once and kept, with ``global`` by what the channels are worth now."""
+        """Returns the final widths: found once and stored for ``scope: layer``, from the current scores for ``global``."""
         path, fingerprint = job.folder / "widths.json", self.fingerprint(job, spec)
         kept = files.read_json(path) if path.exists() else {}
         if self.scope == "layer" and kept.get("pruning") == fingerprint:
             return kept["widths"]
         if self.budget.kind == "latency_ms":
-            job.say("  times nets of several widths")
+            job.say("  timing nets of several widths")
         with self.named():
             widths = trial.find(trial.ranked(now, scores) if self.scope == "global" else trial.uniform)
         figure = trial.figure(widths)
@@ -227,10 +228,10 @@ class Prune(Budgeted):
         return widths
 
     def _trial(self, spec: NetSpec) -> WidthSearch:
-        """Raises FaceletError for a net that is cut already, or cannot be."""
+        """Returns the width search. Raises FaceletError for a net that is already pruned or cannot be pruned."""
         if spec.widths:
             raise FaceletError(
-                f"{self.name}: {self.of!r} is pruned already; prune the model it is made from, to the smaller budget"
+                f"{self.name}: {self.of!r} is already pruned; prune the original model, to the smaller budget"
             )
         trial = self.trial(spec)
         if self.score == "bn" and not any(isinstance(module, _BatchNorm) for module in trial.skeleton.modules()):
@@ -238,24 +239,24 @@ class Prune(Budgeted):
         return trial
 
     def _seconds(self, shown: float, before: NetSpec, after: NetSpec) -> float:
-        """Of the fine-tuning, at a width between the two; a teacher's answers are a third of its steps."""
+        """Returns the expected seconds of fine-tuning between both sizes; a teacher's forward pass is a third of a step."""
         if self.minutes:
             return self.minutes * 60
         assert self.epochs is not None
         whole = seconds_per_face(before, self.precision)
-        asked = (2.0 if self.cache else self.epochs) if self.kd else 0.0
-        return shown * (self.epochs * (whole + seconds_per_face(after, self.precision)) / 2 + asked * whole / 3)
+        passes = (2.0 if self.cache else self.epochs) if self.kd else 0.0
+        return shown * (self.epochs * (whole + seconds_per_face(after, self.precision)) / 2 + passes * whole / 3)
 
-    def _told(self, job: StepContext, trial: WidthSearch, net: FaceNet) -> tuple[str, ...]:
+    def _summary(self, job: StepContext, trial: WidthSearch, net: FaceNet) -> tuple[str, ...]:
         widths = Channels(net, trial.original).widths
         whole, left, share = trial.cost(trial.whole), trial.cost(widths), trial.share(widths)
         lost = 1 - left.params / whole.params
-        asked = self.budget.figure(trial.limit)
+        limit = self.budget.figure(trial.limit)
         reached = self.budget.figure(files.read_json(job.folder / "widths.json")["figure"])
-        taught = f", {self.kd:g} of the loss taught by it unpruned" if self.kd else ""
+        taught = f", distilled from the unpruned net with weight {self.kd:g}" if self.kd else ""
         return (
             f"{self.of} pruned to {self.budget} by {self.score}, scope {self.scope}, in {self.rounds} rounds{taught}",
-            f"asked {asked}, reached {reached}; {change(whole, left)}, MACs {amount(whole.macs)} → {amount(left.macs)}",
+            f"budget {limit}, reached {reached}; {change(whole, left)}, MACs {amount(whole.macs)} → {amount(left.macs)}",
             f"{100 * share:.0f} % of the channels are {100 * lost:.0f} % of the parameters (1 − (1 − p)² "
             f"would be {100 * (1 - (1 - share) ** 2):.0f} %)",
         )

@@ -1,13 +1,13 @@
-"""The step ``prune-at-init``: a net is cut before it is trained, so that training is cheaper, too.
+"""The step ``prune-at-init``: pruning before training, which also makes the training cheaper.
 
-In a recipe: ``{do: prune-at-init, as: slim, net: rescaps, macs: 0.5, epochs: 60}``. Squeeze-and-excitation gates are hung beside
-all layers that can be cut, trained with the net for a few hundred steps (``probe``), and score its channels by how far they open;
-the least are cut, the gates are left behind, and the rest is trained from the values it had before the probe. Liu, master's
-thesis, 2024, says that attention guides pruning at initialisation; the rest is our reading.
+In a recipe: ``{do: prune-at-init, as: slim, net: rescaps, macs: 0.5, epochs: 60}``. Squeeze-and-excitation gates are attached to
+all prunable layers and trained with the net for a few hundred steps (``probe``); their mean activations score the channels. The
+channels with the lowest scores and the gates are removed, and the remaining net is trained from its weights before the probe. Liu,
+master's thesis, 2024, states that attention guides pruning at initialisation; the details are our interpretation.
 
-Whether the score matters is shown by its controls: ``score: random``; ``uniform``, the same share of every layer; and ``shuffled``,
-which gives each layer's scores to its channels by chance (Su et al., https://arxiv.org/abs/2009.11094). Where ``weights`` are fresh
-all that a score decides is how wide each layer is: shuffling cannot hurt then.
+Controls show whether the score matters: ``score: random``; ``uniform``, the same share of every layer; and ``shuffled``, which
+permutes the scores within each layer (Su et al., https://arxiv.org/abs/2009.11094). With fresh ``weights`` a score only decides
+the width of each layer, so shuffling has no effect.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from facelet.step import STEPS, Plan, StepContext, StepResult
 from facelet.text import amount
 
 Scores = dict[str, Tensor]
-TOLD = "probe.json"
+NOTES = "probe.json"
 
 
 @STEPS.register("prune-at-init")
 class PruneAtInit(Budgeted):
-    """Fields of Budgeted, for a fresh net, and these."""
+    """Prunes an untrained net to a budget, then trains it."""
 
     score: Literal["se", "shuffled", "random", "uniform"] = Field(
         "se",
@@ -63,16 +63,16 @@ class PruneAtInit(Budgeted):
     @model_validator(mode="after")
     def _check_fresh(self) -> PruneAtInit:
         if not self.net:
-            raise ValueError("prune-at-init needs `net`, a fresh one; prune cuts a trained one")
+            raise ValueError("prune-at-init needs `net`, an untrained net; use prune for a trained one")
         if self.scope == "layer" and self.weights == "fresh" and self.score != "uniform":
             raise ValueError(
-                "with scope: layer and weights: fresh no score makes a difference; use scope: global or weights: rewound"
+                "with scope: layer and weights: fresh the score has no effect; use scope: global or weights: rewound"
             )
         return self
 
     @property
     def scored(self) -> bool:
-        """Whether channels are chosen by gates."""
+        """Whether gates score the channels."""
         return self.score in ("se", "shuffled")
 
     def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: StepContext) -> TrainingTask:
@@ -86,24 +86,25 @@ class PruneAtInit(Budgeted):
             widths = trial.find(trial.uniform)
         cut = trial.spec(widths)
         whole, left = trial.cost(trial.whole), trial.cost(widths)
-        looks = f"{self.probe} steps with gates, then " if self.scored else ""
-        exactly = "" if self._uniform else " or thereabouts; all layers are ranked together when it runs"
-        what = f"{spec.name} to {self.budget} ({self.score}), {looks}{self.length(len(train))}"
+        gates = f"{self.probe} steps with gates, then " if self.scored else ""
+        about, later = ("", "") if self._uniform else ("about ", "; all layers are ranked together at run time")
+        what = f"{spec.name} to {self.budget} ({self.score}), {gates}{self.length(len(train))}"
         shown = (self.epochs or 0) * (len(train) + len(val) / 3)
         each = seconds_per_face(cut, self.precision)
         seconds = self.minutes * 60 if self.minutes else shown * each
         if self.scored:
             seconds += self.probe * self.batch * seconds_per_face(spec, self.precision)
-        return Plan(f"{what}: {change(whole, left)}{exactly}", left.params, left.macs, seconds, cut, self.batch * each)
+        text = f"{what}: {about}{change(whole, left)}{later}"
+        return Plan(text, left.params, left.macs, seconds, cut, self.batch * each)
 
     def notes(self, job: StepContext) -> tuple[str, ...]:
-        return tuple(files.read_json(job.folder / TOLD))
+        return tuple(files.read_json(job.folder / NOTES))
 
     def run(self, job: StepContext) -> StepResult:
-        made = super().run(job)
+        result = super().run(job)
         for path in job.folder.glob("cut-*.safetensors") if job.leads else ():
             path.unlink(missing_ok=True)
-        return made
+        return result
 
     def start(
         self, job: StepContext, spec: NetSpec, before: tuple[FaceNet, NetSpec] | None, faces: FaceSet
@@ -122,9 +123,9 @@ class PruneAtInit(Budgeted):
         if self.weights == "fresh":
             net = cut.build()
         job.say(f"  channels −{100 * trial.share(widths):.0f} %: {steps(trial.whole, widths, trial.skeleton)}")
-        told = self._told(job, trial, widths, scores, spec, cut)
-        files.write_json(job.folder / TOLD, told)
-        for line in told:
+        notes = self._summary(job, trial, widths, scores, spec, cut)
+        files.write_json(job.folder / NOTES, notes)
+        for line in notes:
             job.say(f"  {line}")
         return net, cut
 
@@ -134,7 +135,7 @@ class PruneAtInit(Budgeted):
         return self.scope == "layer" or self.score == "uniform"
 
     def _scores(self, job: StepContext, net: FaceNet, spec: NetSpec, faces: FaceSet) -> Scores:
-        """Of every layer's channels; ``net`` is trained on the way."""
+        """Returns the scores of every layer's channels; trains ``net`` in place."""
         channels, seed = Channels(net, spec), seed_of(job.seed, 3)
         if not self.scored:
             return channels.scores(importance.ChannelImportance("random", seed))
@@ -158,10 +159,10 @@ class PruneAtInit(Budgeted):
             scores = {name: each[torch.randperm(len(each), generator=generator)] for name, each in scores.items()}
         return scores
 
-    def _told(
+    def _summary(
         self, job: StepContext, trial: WidthSearch, widths: Widths, scores: Scores, spec: NetSpec, cut: NetSpec
     ) -> tuple[str, ...]:
-        """Lines for the ledger: what was cut by what, and the time of an epoch before and after, measured in turn."""
+        """Returns lines for the ledger: what was removed, and the measured time of an epoch before and after."""
         whole, left = trial.cost(trial.whole), trial.cost(widths)
         device = precisions.pick_device(job.device)
         slow, fast = steps_in_turn([spec, cut], self.batch, self.wish(job), device.type)
@@ -170,8 +171,8 @@ class PruneAtInit(Budgeted):
         scope = "layer" if self._uniform else "global"
         by = f"; gates vary by {100 * sum(shares) / len(shares):.1f} % within a layer" if self.scored else ""
         return (
-            f"cut before training to {self.budget} by {self.score}, scope {scope}, weights {self.weights}{by}",
+            f"pruned before training to {self.budget} by {self.score}, scope {scope}, weights {self.weights}{by}",
             f"{change(whole, left)}, MACs {amount(whole.macs)} → {amount(left.macs)}",
             f"an epoch of training {slow * per_epoch:.1f} → {fast * per_epoch:.1f} s (−{100 * (1 - fast / slow):.0f} %, steps of "
-            f"{self.batch} faces, measured in turn)",
+            f"{self.batch} faces, measured alternately)",
         )

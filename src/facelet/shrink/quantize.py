@@ -1,12 +1,12 @@
-"""The step ``quantize``: an int8 model file from an fp32 one, within an accuracy allowance.
+"""The step ``quantize``: post-training static quantization to int8, within an accuracy allowance.
 
-In a recipe: ``{do: quantize, as: student-int8, of: student}``. Ranges come from training faces. The last layer stays in float, and
-where accuracy on validation faces falls by more than the allowance, the most sensitive others do too, until it does not. Static
-quantization through ONNX Runtime; Jacob et al., https://arxiv.org/abs/1712.05877
+In a recipe: ``{do: quantize, as: student-int8, of: student}``. Activation ranges are calibrated on training faces. The last layer
+stays in float; if accuracy on validation faces falls by more than the allowance, so do the most sensitive layers, as few as
+possible. Static quantization with ONNX Runtime; Jacob et al., https://arxiv.org/abs/1712.05877
 
-Nothing in the file depends on the machine that makes it. By default no sum in it can saturate on any processor
-(``facelet.models.saturation``); the targets vnni and arm64 take all 8 bits of the weights, and their files are refused where they
-would be wrong. Speed in int8 belongs to the CPU it was measured on.
+The file does not depend on the machine that creates it. By default no sum can saturate on any processor
+(``facelet.models.saturation``); the targets vnni and arm64 use all 8 bits of the weights, and their files are refused on machines
+where they would be wrong. Int8 speed holds for the measured CPU only.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ RANKING_FACES = 128
 
 @STEPS.register("quantize")
 class Quantize(Step):
-    """``of``: the fp32 model. See the fields for the rest."""
+    """Quantizes an fp32 model to int8."""
 
     kind: ClassVar[Kind] = "shrinking"
 
@@ -65,7 +65,9 @@ class Quantize(Step):
     @classmethod
     def _require_target(cls, fields: Any) -> Any:
         if isinstance(fields, dict) and "reduce_range" in fields:
-            raise ValueError("reduce_range is gone: files are portable, or say target: vnni for 8-bit weights")
+            raise ValueError(
+                "reduce_range was removed: files are portable by default; use target: vnni for 8-bit weights"
+            )
         return fields
 
     def needs(self) -> list[str]:
@@ -83,17 +85,17 @@ class Quantize(Step):
     def plan(self, faces: FaceSet, specs: Mapping[str, Any]) -> Plan:
         _require_faces(faces)
         self._require_measurable()
-        if self.of not in specs:  # what this step makes has no spec either: a model file, without a net in torch
+        if self.of not in specs:  # the result of this step has no spec either: it is a model file without a torch net
             raise FaceletError(
-                f"{self.name}: {self.of!r} is a model file without a net, quantized already or cut; "
-                "quantize the model it is made from"
+                f"{self.name}: {self.of!r} is a model file without a net (quantized, or cut at an exit); "
+                "quantize the model it was made from"
             )
-        taken = min(self.faces, int((faces.splits == 0).sum()))
-        text = f"{self.of} to int8: ranges from {taken:,} training faces, at most {self.allowance:g} points lost"
+        count = min(self.faces, int((faces.splits == 0).sum()))
+        text = f"{self.of} to int8: calibrated on {count:,} training faces, at most {self.allowance:g} points lost"
         return Plan(text, seconds=None)
 
     def run(self, job: StepContext) -> StepResult:
-        """Writes ``<name>.onnx`` into the job's folder. Raises FaceletError when there is no fp32 file or no val faces."""
+        """Writes ``<name>.onnx`` into the step's folder. Raises FaceletError without an fp32 file or validation faces."""
         start = time.perf_counter()
         parent = job.models[self.of].onnx
         if parent is None:
@@ -109,20 +111,20 @@ class Quantize(Step):
         work = _Work(job, parent, info, graph, job.folder / f"{job.name}.onnx", guard, self.target, reference)
         self._require_measurable()
         choice = self._choice(graph)
-        job.say(f"plan: {graph.plan(choice)}; ranges from {len(inputs):,} training faces")
+        job.say(f"plan: {graph.plan(choice)}; calibrated on {len(inputs):,} training faces")
         before = work.score(parent)
         if 100 / before.n > self.allowance:
             job.say(
-                f"  one of {before.n} validation {before.unit} is {100 / before.n:.1f} points: not one more may be wrong"
+                f"  one of {before.n} validation {before.unit} is {100 / before.n:.1f} points: no additional error is allowed"
             )
-        after = work.made(choice)
+        after = work.evaluated(choice)
         if not self._holds(after, before):
             job.say(
-                f"{before} → {after} on {before.n:,} validation {before.unit}: more than is allowed "
+                f"{before} → {after} on {before.n:,} validation {before.unit}: more than the allowance "
                 f"({self._allowed(before)}); ranking layers"
             )
             choice = self._with_floats(work, choice, inputs, before)
-            after = work.made(choice)
+            after = work.evaluated(choice)
             job.say(f"plan: {graph.plan(choice)}")
         notes = (
             f"target {self.target}: {model_file.TARGETS[self.target]}",
@@ -147,11 +149,11 @@ class Quantize(Step):
 
     def _calibration(self, job: StepContext) -> NDArray[np.uint8]:
         train = np.flatnonzero(job.faces.splits == 0)
-        some = np.random.default_rng(job.seed).permutation(train)[: self.faces]
-        return job.faces.images[np.sort(some)]
+        rows = np.random.default_rng(job.seed).permutation(train)[: self.faces]
+        return job.faces.images[np.sort(rows)]
 
     def _choice(self, graph: Calibrated) -> QuantizationConfig:
-        """The last layer stays in float: it is small, and 8 bits of its outputs are most of int8's error."""
+        """Returns the first configuration, with the last layer in float: it is small and causes most of the int8 error."""
         auto: Types = "s8s8" if self.target == "arm64" else "u8s8"
         last = graph.computing[-1:] if len(graph.computing) > 1 else ()
         return QuantizationConfig(
@@ -168,7 +170,7 @@ class Quantize(Step):
     def _with_floats(
         self, work: _Work, choice: QuantizationConfig, inputs: NDArray[np.float32], before: ValidationScore
     ) -> QuantizationConfig:
-        """The choice with the fewest layers in float that keeps the allowance, or with all of them."""
+        """Returns the configuration with the fewest float layers within the allowance; with all layers if there is none."""
         order = rank(work.graph, choice, inputs[:RANKING_FACES])
         ranking = [name for name in order if name not in choice.floats]
 
@@ -176,7 +178,7 @@ class Quantize(Step):
             return replace(choice, floats=(*choice.floats, *floats))
 
         def holds(floats: tuple[str, ...]) -> bool:
-            after = work.made(with_(floats))
+            after = work.evaluated(with_(floats))
             work.job.say(f"{len(with_(floats).floats)} of {len(order)} layers in float: {before} → {after}")
             return self._holds(after, before)
 
@@ -186,7 +188,7 @@ class Quantize(Step):
 
 @dataclass(frozen=True)
 class _Work:
-    """What stays the same while one file is quantized this way and that."""
+    """The inputs that all quantization attempts of one file share."""
 
     job: StepContext
     parent: Path
@@ -215,8 +217,8 @@ class _Work:
     def floats_only(self, choice: QuantizationConfig) -> bool:
         return len(choice.floats) == len(self.graph.computing)
 
-    def made(self, choice: QuantizationConfig) -> ValidationScore:
-        """Writes the file and scores it."""
+    def evaluated(self, choice: QuantizationConfig) -> ValidationScore:
+        """Writes the file and returns its validation score."""
         self.write(choice, self.path)
         return self.score(self.path)
 
@@ -225,6 +227,6 @@ class _Work:
 
 
 def _require_faces(faces: FaceSet) -> None:
-    for split, use in (("train", "take ranges from"), ("val", "hold the allowance against")):
+    for split, use in (("train", "calibrate ranges"), ("val", "check the allowance")):
         if not faces.has(split):
             raise FaceletError(f"quantize needs {split} faces to {use}, and {faces.source} has none")

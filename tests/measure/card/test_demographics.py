@@ -48,7 +48,7 @@ def test_rows_are_those_of_the_names_and_empty_groups_are_left_out():
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("names", "says"), [([], "none of 0 names"), (MALFORMED, "as '39_1_20170116174525125.jpg'")])
+@pytest.mark.parametrize(("names", "says"), [([], "none of 0 names"), (MALFORMED, "got '39_1_20170116174525125.jpg'")])
 def test_names_that_say_nothing_are_refused(names, says):
     with pytest.raises(FaceletError, match=r"--people faces:utkface\.zip") as caught:
         grouped(names)

@@ -20,7 +20,7 @@ def test_faces_in_the_dark_are_all_dark(expression, shades):
     told = []
     trials = on_faces(model, faces, plain, told.append)
     assert [(trial.condition, trial.strength) for trial in trials] == [
-        ("as they are", ""),
+        ("original", ""),
         *((level.condition, level.strength) for level in levels(32)),
     ]
     assert (trials[0].accuracy, trials[0].low, trials[0].change) == (plain.accuracy, plain.all.accuracy_low, None)

@@ -119,7 +119,7 @@ def test_the_machine_is_described_and_warned_about():
     assert here.cpu
     assert here.onnxruntime in str(here)
     assert not replace(here, load=0.0).warning
-    assert "busy" in replace(here, load=here.cores * 2.0).warning
+    assert "other processes use" in replace(here, load=here.cores * 2.0).warning
 
 
 def test_a_machines_name_does_not_change_with_its_load():

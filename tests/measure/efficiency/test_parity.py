@@ -57,7 +57,7 @@ def test_every_batch_is_tried_and_faces_repeat_where_they_are_too_few(path):
     ],
 )
 def test_a_difference_is_refused(path, wrong):
-    with pytest.raises(FaceletError, match=r"m.onnx does not answer as its net does: logits differ by .* on \d+ faces"):
+    with pytest.raises(FaceletError, match=r"m.onnx does not match its net: logits differ by .* on \d+ faces"):
         check(wrong, path, FACES)
 
 
@@ -68,7 +68,7 @@ def test_large_logits_are_held_to_a_share(path):
 
 
 def test_other_shapes_and_no_faces_are_refused(path):
-    with pytest.raises(FaceletError, match=r"with \(1, 3\), its net with \(1, 2\)"):
+    with pytest.raises(FaceletError, match=r"shape \(1, 3\) for 1 faces, its net \(1, 2\)"):
         check(lambda faces: reference(faces)[:, :2], path, FACES)
     with pytest.raises(FaceletError, match="no faces"):
         check(reference, path, FACES[:0])
@@ -87,5 +87,5 @@ def test_small_embeddings_are_held_to_their_own_size(path):
     assert check(nearly, path, FACES, tolerance=1e-3) > 0
     model_file.write(model, info.model_copy(update={"task": "identity", "labels": ()}), path)
     assert check(lambda faces: reference(faces) * 1e-3, path, FACES) < 1e-5
-    with pytest.raises(FaceletError, match="does not answer as its net does"):
+    with pytest.raises(FaceletError, match="does not match its net"):
         check(nearly, path, FACES, tolerance=1e-3)

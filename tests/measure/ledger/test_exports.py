@@ -30,7 +30,8 @@ def test_latex():
     text = as_latex(ledger(), caption="50 % & more", protocol="toy [ab12cd34]")
     lines = text.splitlines()
     assert (
-        r"\caption{50 \% \& more. Protocol: toy [ab12cd34]. Baseline: always answering 'sad\_face' (25.0 \%).}" in lines
+        r"\caption{50 \% \& more. Protocol: toy [ab12cd34]. Baseline: always predicting 'sad\_face' (25.0 \%).}"
+        in lines
     )
     (row,) = (line for line in lines if line.startswith("a\\_b"))
     assert r"50.0 $\pm$ 0.0 \% (n = 2)" in row

@@ -49,8 +49,13 @@ INT8 = {
 @pytest.mark.parametrize(
     ("others", "parent", "difference", "said"),
     [
-        ({}, None, None, "the first: 86.0 % of 3,153 faces, nothing to compare with"),
-        ({"control": True}, None, None, "control: 86.0 % of 3,153 faces, no model with its net to compare with"),
+        ({}, None, None, "first model: accuracy 86.0 % (n = 3,153 faces), no earlier model to compare with"),
+        (
+            {"control": True},
+            None,
+            None,
+            "control: accuracy 86.0 % (n = 3,153 faces), no model with the same net to compare with",
+        ),
         ({}, FP32, by(0.004, 0.006), "+0.4 points, inside the interval: no measurable gain"),
         ({}, FP32, by(-0.004, 0.006), "−0.4 points, inside the interval: no measurable loss"),
         ({}, FP32, by(0.014, 0.006), "+1.4 points (+0.8 to +2.0): a measurable gain"),
@@ -105,13 +110,13 @@ INT8 = {
             {"control": True},
             FP32,
             by(0.012, 0.005),
-            "control: better than student by 1.2 points (+0.7 to +1.7): what was added to student costs",
+            "control: better than student by 1.2 points (+0.7 to +1.7): the additions to student cost accuracy",
         ),
         (
             {"control": True},
             FP32,
             Difference(0.0004, 0.0001, 0.0007, 3153),
-            "control: better than student by 0.0 points (0.0 to +0.1): what was added to student costs",
+            "control: better than student by 0.0 points (0.0 to +0.1): the additions to student cost accuracy",
         ),
     ],
 )
@@ -211,16 +216,16 @@ def full():
 
 def test_headline_is_about_the_smallest_model_that_is_no_control():
     assert headline(full()) == (
-        "student-int8 answers 85.9 % of 3,153 test faces correctly in 1.40 MB and 0.80 ms a face: "
-        "32× smaller, 11.2× faster, −2.1 points (−3.8 to −0.5) beside teacher."
+        "student-int8: accuracy 85.9 % (n = 3,153 test faces), 1.40 MB, 0.80 ms per face. "
+        "Compared with teacher: 32× smaller, 11.2× faster, −2.1 points (−3.8 to −0.5)."
     )
     ledger = full()
     ledger.paired = by(-0.021, 0.006)
-    assert "−2.1 points (−2.7 to −1.5) beside teacher" in headline(ledger)
+    assert headline(ledger).endswith("Compared with teacher: 32× smaller, 11.2× faster, −2.1 points (−2.7 to −1.5).")
     near = Ledger([row("teacher", 0.865, bytes=44_800_000), row("student", 0.86)])
-    assert headline(near).endswith("8.8× smaller, −0.5 points (inside the interval) beside teacher.")
+    assert headline(near).endswith("Compared with teacher: 8.8× smaller, −0.5 points (inside the interval).")
     assert headline(Ledger()) == "Nothing has been measured yet."
-    assert headline(Ledger([row()])).endswith("5.10 MB and 1.50 ms a face.")
+    assert headline(Ledger([row()])).endswith("5.10 MB, 1.50 ms per face.")
 
 
 def test_markdown_says_under_what_the_numbers_were_made():
@@ -229,7 +234,7 @@ def test_markdown_says_under_what_the_numbers_were_made():
     assert lines[0] == "# Ledger: T-SNet"
     assert "- **Protocol**: ferplus [ab12cd34]" in lines
     assert "- **Machine**: 2 cores" in lines
-    assert "- **Budget**: 83 min of training in all" in lines
+    assert "- **Budget**: 83 min of training in total" in lines
     table = [line for line in lines if line.startswith("|")]
     assert len(table) == 6
     assert len({line.count("|") for line in table}) == 1
@@ -283,7 +288,7 @@ def test_figures_as_text():
 def test_no_better_than_always_answering_the_largest_class():
     """A model whose interval reaches down to the baseline gets no praise, whatever it gained."""
     known = {"baseline": 0.404, "baseline_answer": "neutral"}
-    always = "always answering 'neutral' (40.4 %)"
+    always = "always predicting 'neutral' (40.4 %)"
     first = compared(row("teacher", 0.41, step="train", bytes=44_800_000, **known), None)
     student = compared(row(accuracy=0.414, parent="teacher", **known), first, by(0.004, 0.001))
     control = compared(row("alone", 0.40, control=True, compare="student", **known), student, by(-0.01, 0.02))
@@ -292,11 +297,11 @@ def test_no_better_than_always_answering_the_largest_class():
     assert control.verdict.endswith(f"; it is no better than {always}")
     ledger = Ledger([first, student, control])
     assert headline(ledger).startswith(
-        f"student is no better than {always}: it answers 41.4 % of 3,153 test faces correctly in 5.10 MB"
+        f"student: accuracy 41.4 % (n = 3,153 test faces), no better than {always}, 5.10 MB"
     )
     assert f"- **Baseline**: {always}" in markdown(ledger, title="x", protocol="y")
     good = Ledger([row(accuracy=0.86, **known)])
-    assert "test faces correctly, where always answering 'neutral' gives 40.4 %, in 5.10 MB" in headline(good)
+    assert "(n = 3,153 test faces), baseline 40.4 % (always predicting 'neutral'), 5.10 MB" in headline(good)
     assert "no better" not in verdict(good.rows[0], None)
     out = io.StringIO()
     show(good, Console(file=out, width=104))
@@ -310,7 +315,7 @@ def test_the_baseline_of_pairs():
     told = figures(result)
     assert told["baseline"] == 0.6
     assert verdict(row(**{**told, "balanced_accuracy": None}), None).startswith(
-        "no better than answering all pairs alike (60.0 %); the first: "
+        "no better than predicting the same for all pairs (60.0 %); first model: "
     )
 
 
@@ -320,4 +325,4 @@ def test_a_long_name_is_whole_beside_its_verdict():
     out = io.StringIO()
     show(Ledger([row(name, verdict=long), row("b", verdict=long)]), Console(file=out, width=80))
     lines = out.getvalue().splitlines()
-    assert sum(line.startswith(f"{name} ") for line in lines) == 3  # table, verdict, headline
+    assert sum(line.startswith((f"{name} ", f"{name}:")) for line in lines) == 3  # table, verdict, headline

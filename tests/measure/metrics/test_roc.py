@@ -71,7 +71,7 @@ def test_equal_error_rate_lies_between_the_nearest_points():
 def test_no_threshold_is_better(pairs):
     scores, same = np.array([a for a, _ in pairs], float), np.array([b for _, b in pairs])
     if same.all() or not same.any():
-        with pytest.raises(FaceletError, match="all are of one kind"):
+        with pytest.raises(FaceletError, match="pairs are of one kind"):
             best_threshold(scores, same)
         return
     tried = [-99, *(t / 2 for t in range(-12, 13)), 99]
@@ -103,7 +103,7 @@ def test_pairs_too_few_for_a_far_are_refused():
     assert smallest_far(3000) == 1e-3
     scores, same = np.arange(200.0), np.arange(200) >= 100
     with pytest.raises(
-        FaceletError, match=r"a FAR of 0\.001 cannot be known from 100 pairs of two people; 0\.03 to 1 can"
+        FaceletError, match=r"a FAR of 0\.001 cannot be measured with 100 pairs of different people; choose 0\.03 to 1"
     ):
         threshold_at(scores, same, 1e-3)
     assert threshold_at(scores, same, 0.03) == pytest.approx(96.5)

@@ -134,13 +134,13 @@ def page(tmp_path_factory):
 def test_everything_is_in_one_page(page):
     said = " ".join(" ".join(Reader(page).text).split())
     for part in (
-        "T-SNet", "After Zhao et al.", "student-int8 answers", "Choice: T = 4.",
-        "Ledger", "What accuracy costs", "Learning",
-        "Class by class",
-        "What is taken for what", "Does it know when it is unsure?", "The faces it gets most wrong", "contempt",
+        "T-SNet", "After Zhao et al.", "student-int8: accuracy", "Choice: T = 4.",
+        "Ledger", "Accuracy against latency and size", "Learning curves",
+        "Recall by class",
+        "Confusion matrix", "Calibration", "Most confident errors", "contempt",
         "Teacher pre-training: none.", "facelet run tsnet", "resnet18-finegrained", "AMD EPYC", "votes:",
         "one annotator",
-        "those not identical to a training face", "control",
+        "without faces identical to a training face", "control",
     ):  # fmt: skip
         assert part in said, part
 
@@ -222,7 +222,7 @@ def test_the_difference_beside_the_first_model_has_its_interval_and_leaks_are_sa
     seen = {name: replace(result, identical=np.ones(120, bool)) for name, result in results.items()}
     text = written(tmp_path / "r.html", faces=faces, ledger=ledger, evaluations=seen, protocol=faces.protocol)
     assert f"{signed(ledger.paired.low)} to {signed(ledger.paired.high)}" in text
-    assert "none: all 120 are" in text
+    assert "none: all 120 are identical" in text
 
 
 def test_one_model_colour_faces_other_labels_and_several_seeds(tmp_path):
@@ -251,7 +251,7 @@ def test_one_model_colour_faces_other_labels_and_several_seeds(tmp_path):
 
 def test_answers_on_other_faces_are_refused(tmp_path):
     faces, *_ = plausible(n=60)
-    with pytest.raises(FaceletError, match="the answers of 'teacher' are not of the 60 faces"):
+    with pytest.raises(FaceletError, match="the predictions of 'teacher' are not on the 60 faces"):
         written(tmp_path / "r.html", faces=faces)
     assert not list(tmp_path.iterdir())
 

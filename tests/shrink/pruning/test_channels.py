@@ -168,9 +168,9 @@ def test_a_cut_net_becomes_a_model_file(name, tmp_path):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("timm/vit_tiny_patch16_224", "its weight 'model.cls_token' is outside of the layers"),
+        ("timm/vit_tiny_patch16_224", "its weight 'model.cls_token' is outside of the prunable layers"),
         ("timm/convnext_atto", r"its weight 'model.stages.0.blocks.0.gamma'"),
-        ("resnet18-light", "all of its layers meet in splits or shuffles"),
+        ("resnet18-light", "all of its layers lead into splits or shuffles"),
     ],
 )
 def test_a_net_that_cannot_be_cut_is_refused_with_the_reason(name, reason):

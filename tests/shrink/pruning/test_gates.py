@@ -105,5 +105,5 @@ def test_a_probe_trains_both_and_repeats_itself(spec):
 def test_a_probe_that_diverges_is_said(spec):
     net = spec.build()
     gates = probed(net, spec, lr=1e30)
-    with pytest.raises(FaceletError, match=r"the gates' training diverged.* try a lower lr"):
+    with pytest.raises(FaceletError, match=r"the training of the gates diverged.* try a lower lr"):
         GateScore(gates)

@@ -1,10 +1,11 @@
-"""The model card: what a model file is, how well it does and where it does not, measured. ``card_text`` writes it down.
+"""Model card: measures a model file's accuracy, robustness, confidence by demographic group, latency and provenance.
 
 >>> card = measured("student-int8.onnx", faces=["ferplus:ferplus.zip"], people="faces:utkface.zip", run="runs/tsnet")
 >>> card.sources[0].result.accuracy, card.trials[1].condition, card.people.rows[0].confidence
 (0.82, 'blur', 0.71)
 
-After Mitchell et al. 2019 (https://arxiv.org/abs/1810.03993). A card speaks of the faces it was made with, and of no others.
+``markdown`` renders the card. After Mitchell et al. 2019 (https://arxiv.org/abs/1810.03993). The figures hold for the measured
+faces only.
 """
 
 from __future__ import annotations
@@ -36,10 +37,14 @@ from facelet.runtime.model import Model, require_task
 
 @dataclass(frozen=True)
 class SourceResult:
-    """A model on one source.
+    """Results of a model on one source.
 
-    ``result``: of classes on one split, or of pairs. ``own``: whether the model was made under this very protocol; where it was
-    not, it may have seen these faces all the same, and None is of pairs.
+    Attributes:
+        protocol: protocol of the source.
+        licence: licence of its faces.
+        result: results on one split, or on pairs.
+        own: whether the model was trained under the same protocol; None for pairs. False does not exclude that the model was
+            trained on some of these faces.
     """
 
     protocol: Protocol
@@ -50,7 +55,7 @@ class SourceResult:
 
 @dataclass(frozen=True)
 class DemographicResult:
-    """A model on faces of which age, gender and race are told. ``skipped``: names that do not tell them."""
+    """Results on faces with known age, gender and race. ``skipped``: number of faces whose names lack these labels."""
 
     source: str
     faces: int
@@ -60,17 +65,17 @@ class DemographicResult:
 
 @dataclass(frozen=True)
 class Card:
-    """All that a card says.
+    """Content of a model card.
 
     Attributes:
-        file: its name. bytes: its size without a card. width: how many numbers it answers with.
-        macs: for one face. latency, machine: one face on one thread, here.
-        sources: the first is the one that ``trials`` are of.
-        threshold: cosine that pairs were tried at; None for expressions.
-        people, origin: None where they were not given.
-        command: what was typed to make the card.
-        runs_on: processors on which the file computes the same.
-        earlier_origin: Markdown, how the model was made by the card that its file has, where ``origin`` is None.
+        file: name of the model file. bytes: its size without a card. width: number of classes or embedding dimensions.
+        macs: for one face. latency, machine: of one face on one thread, on this machine.
+        sources: results by source; ``trials`` use the faces of the first.
+        threshold: cosine similarity at which pairs are accepted; None for expressions.
+        people, origin: None when not given.
+        command: command line that created the card.
+        runs_on: processors on which the file computes the same outputs.
+        earlier_origin: Markdown, the provenance section of the card stored in the file; used when ``origin`` is None.
     """
 
     file: str
@@ -91,20 +96,20 @@ class Card:
 
 
 ORIGIN = "How it was made"
-"""Heading of the section that a later card keeps where the run is gone."""
+"""Heading of the provenance section, which a later card copies when the run's folder is missing."""
 EARLIER = "The run's folder was not at hand; this is what an earlier card of the model says."
 NO_RUN = "The folder of its run was not at hand"
-"""How that section begins where nothing is known."""
+"""Start of that section when nothing is known."""
 
 
 def earlier_origin(card: str) -> str:
-    """The section on how the model was made of an earlier card, without what that card says of itself; "" where it has none."""
-    found = re.search(
+    """Returns the provenance section of an earlier card, without the lines about that card itself; "" if it has none."""
+    section = re.search(
         rf"^## {ORIGIN}\n\n(.*?)\n\n(The file itself: |Made with |This card is printed by:|## )",
         card,
         re.DOTALL | re.MULTILINE,
     )
-    return "" if found is None or found[1].startswith(NO_RUN) else found[1].removeprefix(EARLIER).lstrip()
+    return "" if section is None or section[1].startswith(NO_RUN) else section[1].removeprefix(EARLIER).lstrip()
 
 
 def measured(
@@ -122,14 +127,17 @@ def measured(
     """Measures a model file for its card.
 
     Args:
-        faces: written sources with classes, for an expression model. pairs: one with pairs, for an identity model.
-        people: a source whose names are as UTKFace's.
-        run: the folder of the run that made the file.
-        split: of ``faces``.
-        command: what was typed, for the card to say.
-        say: is told what is being done.
+        path: model file, or the name of a bundled model.
+        faces: sources of faces with classes (``ferplus:PATH``), for an expression model.
+        people: source of faces with UTKFace's file names.
+        pairs: source of pairs (``lfw:PATH``), for an identity model.
+        run: folder of the run that made the file.
+        split: split of ``faces`` to measure on.
+        threads: of ONNX Runtime; 0 for its default.
+        command: command line to print in the card.
+        say: callback for progress messages.
 
-    Raises FaceletError for what does not fit the model, before anything is measured.
+    Raises FaceletError for sources that do not fit the model, before measuring anything.
     """
     path, where = Path(path), machine()
     model = Model.load(path, threads=threads, fall_back=False)
@@ -147,12 +155,12 @@ def measured(
         sources, trials, threshold, width = _on_pairs(model, fitted, say)
         shown = fitted.images
     else:
-        sets = [load(source, size=size, channels=channels) for source in faces]
-        for one in sets:
-            _require_shared(model, one.labelled(split))
+        sets = [load(written, size=size, channels=channels) for written in faces]
+        for source in sets:
+            _require_shared(model, source.labelled(split))
         sources, trials = _on_faces(model, sets, split, say)
         shown, width = sets[0].split(split).images, len(model.labels)
-    told = None
+    demographics = None
     if portraits:
         say("measuring: people by age, gender and race")
         rows: list[GroupConfidence] | list[FalseMatches]
@@ -160,7 +168,7 @@ def measured(
             rows = sureness(model.probabilities(portraits.images), groups)
         else:
             rows = strangers(embedded(model.logits, portraits.images), groups, threshold)
-        told = DemographicResult(people, len(portraits), skipped, rows)
+        demographics = DemographicResult(people, len(portraits), skipped, rows)
     say("measuring: latency")
     return Card(
         file=path.name,
@@ -173,7 +181,7 @@ def measured(
         sources=tuple(sources),
         trials=tuple(trials),
         threshold=threshold,
-        people=told,
+        people=demographics,
         origin=origin,
         command=command,
         runs_on=runs_on(model.info, model_file.content(path)),
@@ -182,7 +190,7 @@ def measured(
 
 
 def _require_fitting(model: Model, faces: Sequence[str], pairs: str, split: str) -> None:
-    """Raises FaceletError unless the sources are of what the model answers about."""
+    """Raises FaceletError unless the sources fit the model's task."""
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
     if pairs and faces:
@@ -192,13 +200,13 @@ def _require_fitting(model: Model, faces: Sequence[str], pairs: str, split: str)
         if split != "test":
             raise FaceletError(f"split {split!r}: pairs have no splits; they are all for testing, so leave --split out")
         if model.info.threshold is None:
-            raise FaceletError(f"{model.path} has no threshold, and a card says what it accepts; a run chooses one")
+            raise FaceletError(f"{model.path} has no threshold, which a card needs; `facelet run` chooses one")
     elif model.info.task == "identity":
         raise FaceletError(
-            f"{model.path} is a model for identity, which is measured on pairs of faces, not on classes: --pairs lfw:PATH"
+            f"{model.path} is an identity model, which is measured on pairs of faces, not on classes: --pairs lfw:PATH"
         )
     elif not faces:
-        raise FaceletError(f"{model.path} is a model for expression; say what to measure it on: --faces SOURCE")
+        raise FaceletError(f"{model.path} is an expression model; give the faces to measure it on: --faces SOURCE")
     else:
         require_task(model, "expression")
 
@@ -208,26 +216,26 @@ def _require_shared(model: Model, faces: FaceSet) -> None:
     if (match_labels(faces.classes, model.labels) < 0).all():
         raise FaceletError(
             f"the labels of {model.path} ({', '.join(model.labels)}) and the classes of {faces.source} "
-            f"({', '.join(faces.classes)}) share no name"
+            f"({', '.join(faces.classes)}) have no name in common"
         )
 
 
 def _on_faces(
     model: Model, sets: Sequence[FaceSet], split: str, say: Say
 ) -> tuple[list[SourceResult], list[CorruptionResult]]:
-    """An expression model on one split of each set, and under the conditions on that of the first."""
-    sources, told = [], model.info.protocol
-    for one in sets:
-        say(f"measuring: {one.source}")
-        own = Protocol.from_json(told).hash == one.protocol.hash if told else False
-        sources.append(SourceResult(one.protocol, one.licence, evaluate_model(model, one, split), own))
+    """Measures an expression model on one split of each set, and on corrupted faces of the first set."""
+    sources, trained = [], model.info.protocol
+    for faces in sets:
+        say(f"measuring: {faces.source}")
+        own = Protocol.from_json(trained).hash == faces.protocol.hash if trained else False
+        sources.append(SourceResult(faces.protocol, faces.licence, evaluate_model(model, faces, split), own))
     plain = sources[0].result
     assert isinstance(plain, Classification)
     return sources, robustness.on_faces(model, sets[0], plain, say)
 
 
 def _on_pairs(model: Model, pairs: PairSet, say: Say) -> tuple[list[SourceResult], list[CorruptionResult], float, int]:
-    """An identity model on pairs, under the conditions, at which threshold, and the length of its embeddings."""
+    """Measures an identity model on pairs; returns the results, those on corrupted faces, the threshold and the dimension."""
     say(f"measuring: {pairs.source}")
     embeddings = embedded(model.logits, pairs.images)
     result = verified(embeddings, pairs)
@@ -238,5 +246,5 @@ def _on_pairs(model: Model, pairs: PairSet, say: Say) -> tuple[list[SourceResult
 
 
 def _card_bytes(info: ModelInfo) -> int:
-    """What a card adds to a file."""
+    """Returns the number of bytes that the card adds to the file."""
     return len(info.model_dump_json().encode()) - len(info.model_copy(update={"card": ""}).model_dump_json().encode())

@@ -1,11 +1,11 @@
-"""Conditions: what makes a finished crop of a face hard to read, each at a few strengths, from mild to severe.
+"""Image corruptions of face crops, each at several strengths from mild to severe.
 
 >>> [str(level) for level in levels(side=48)][:2]
 ['blur, 1 % of the side', 'blur, 2 % of the side']
 >>> worse = levels(side=48)[0].change(images)  # uint8 (N, H, W, C) to the same shape
 
-Every change gives the same pixels each time, and a face's does not depend on how many follow it. A crop made worse is kinder than
-a photo taken in such conditions: the detector has found and framed the face already, and no two troubles come together.
+Every corruption is deterministic, and the result for a face does not depend on the faces after it. A corrupted crop is easier than
+a photo taken under such conditions: the face is already detected and framed, and corruptions are not combined.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from facelet.io.pixels import cv2
 Images = NDArray[np.uint8]
 
 BLURS = (0.01, 0.02, 0.04)
-"""Standard deviation of a Gaussian, as a share of the side."""
+"""Standard deviation of the Gaussian, as a share of the image's side."""
 STOPS = (2, 4, 6)
-"""Halvings of the light."""
+"""Exposure stops: each halves the light."""
 GAMMA = 2.2
 NOISE = 0.005
-"""A sensor's own noise, as a share of white in linear light; it stays when the light goes."""
+"""Standard deviation of the sensor noise, as a share of white in linear light; independent of the exposure."""
 TURNS = (10, 20, 30)
-"""Degrees."""
+"""Rotation angles in degrees."""
 COVERS = {"eyes": (0.28, 0.5), "mouth and chin": (0.6, 1.0)}
-"""Top and bottom of a grey band over the whole width, as shares of the side: where dark glasses or a mask would be."""
+"""Top and bottom of a grey band over the whole width, as shares of the side: the place of dark glasses or a mask."""
 GREY = 128
 SIDES = (32, 24, 16)
-"""Pixels that the photo has of the face."""
+"""Sides of the face in the photo, in pixels."""
 QUALITIES = (50, 20, 10)
-"""Of JPEG."""
+"""JPEG qualities."""
 
 
 @dataclass(frozen=True)
 class Level:
-    """A condition at one strength.
+    """A corruption at one strength.
 
     Attributes:
-        condition, strength: as they are told, "blur" and "2 % of the side".
-        change: uint8 (N, H, W, C) to what it makes of them, of the same shape.
+        condition, strength: for display, such as "blur" and "2 % of the side".
+        change: function from uint8 (N, H, W, C) to corrupted images of the same shape.
     """
 
     condition: str
@@ -58,7 +58,7 @@ class Level:
 
 
 def levels(side: int) -> tuple[Level, ...]:
-    """All conditions, each from mild to severe, for a model that sees faces of ``side`` pixels: of smallness what is less."""
+    """Returns all corruptions, mild to severe, for faces of ``side`` pixels; small faces only where smaller than ``side``."""
     return (
         *(Level("blur", f"{100 * share:g} % of the side", partial(blurred, share=share)) for share in BLURS),
         *(Level("little light", f"{stops} stops less", partial(darkened, stops=stops)) for stops in STOPS),
@@ -70,49 +70,49 @@ def levels(side: int) -> tuple[Level, ...]:
 
 
 def blurred(images: Images, share: float) -> Images:
-    """By a Gaussian with a standard deviation of ``share`` of the side; the edge is repeated."""
+    """Blurs with a Gaussian whose standard deviation is ``share`` of the side; the border is replicated."""
     sigma = share * images.shape[1]
     return _each(images, lambda image: cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE))
 
 
 def darkened(images: Images, stops: float, seed: int = 0) -> Images:
-    """With 2^-``stops`` of the light, taken by a sensor with noise of its own, and not brightened up again."""
+    """Reduces the light to 2^-``stops`` and adds sensor noise, without brightening the image again."""
     generator = np.random.default_rng(seed)
     light = ((np.arange(256) / 255) ** GAMMA * 2.0**-stops).astype(np.float32)
 
-    def taken(image: Images) -> Images:
-        seen = light[image] + NOISE * generator.standard_normal(image.shape, np.float32)
-        return np.rint(255 * np.clip(seen, 0, 1) ** (1 / GAMMA)).astype(np.uint8)
+    def exposed(image: Images) -> Images:
+        noisy = light[image] + NOISE * generator.standard_normal(image.shape, np.float32)
+        return np.rint(255 * np.clip(noisy, 0, 1) ** (1 / GAMMA)).astype(np.uint8)
 
-    return _each(images, taken)
+    return _each(images, exposed)
 
 
 def turned(images: Images, degrees: float) -> Images:
-    """About the middle, every other face to the left and the others to the right; the edge is repeated."""
+    """Rotates about the centre, alternately to the left and to the right; the border is replicated."""
     side = images.shape[1]
     middle = ((side - 1) / 2, (side - 1) / 2)
     ways = [cv2.getRotationMatrix2D(middle, way * degrees, 1.0) for way in (1, -1)]
-    made = np.empty_like(images)
+    rotated = np.empty_like(images)
     for number, image in enumerate(images):
         turn = cv2.warpAffine(image, ways[number % 2], (side, side), borderMode=cv2.BORDER_REPLICATE)
-        made[number] = turn.reshape(image.shape)
-    return made
+        rotated[number] = turn.reshape(image.shape)
+    return rotated
 
 
 def covered(images: Images, top: float, bottom: float) -> Images:
-    """With a grey band from ``top`` to ``bottom``, shares of the side."""
-    side, made = images.shape[1], images.copy()
-    made[:, round(top * side) : round(bottom * side)] = GREY
-    return made
+    """Covers the face with a grey band from ``top`` to ``bottom``, given as shares of the side."""
+    side, occluded = images.shape[1], images.copy()
+    occluded[:, round(top * side) : round(bottom * side)] = GREY
+    return occluded
 
 
 def shrunk(images: Images, side: int) -> Images:
-    """As faces of ``side`` pixels, grown to the size that they had: what becomes of a small face in a photo."""
+    """Resizes to ``side`` pixels and back, as for a small face in a photo."""
     return _each(images, lambda image: pixels.resize(pixels.resize(image, side), image.shape[0]))
 
 
 def compressed(images: Images, quality: int) -> Images:
-    """Through a JPEG file of that quality, at the crop's own size."""
+    """Compresses as JPEG of the given quality, at the crop's own size."""
 
     def through(image: Images) -> Images:
         data = cv2.imencode(".jpg", image[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, quality))[1]
@@ -123,8 +123,8 @@ def compressed(images: Images, quality: int) -> Images:
 
 
 def _each(images: Images, change: Callable[[Images], Images]) -> Images:
-    """``change`` of every face: OpenCV leaves out a single channel, which is put back."""
-    made = np.empty_like(images)
+    """Applies ``change`` to every image and restores the channel axis, which OpenCV drops for grey images."""
+    changed = np.empty_like(images)
     for number, image in enumerate(images):
-        made[number] = change(image).reshape(image.shape)
-    return made
+        changed[number] = change(image).reshape(image.shape)
+    return changed

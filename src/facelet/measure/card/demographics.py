@@ -1,14 +1,14 @@
-"""Groups of people by UTKFace's file names: how sure a model is of each, where nobody knows what it should have answered.
+"""Confidence and false matches by demographic group, from UTKFace's file names.
 
-UTKFace (Zhang et al. 2017, https://susanqq.github.io/UTKFace/) names its faces ``<age>_<gender>_<race>_<time>.jpg``. Those
-labels are guesses of a net, looked through by people, and wrong at times.
+UTKFace (Zhang et al. 2017, https://susanqq.github.io/UTKFace/) names its faces ``<age>_<gender>_<race>_<time>.jpg``. These
+labels were estimated by a net and checked by people; they are sometimes wrong.
 
 >>> groups, skipped = grouped(["27_1_2_20170116.jpg", "me.jpg"])
 >>> [str(group) for group in groups], skipped
 (['all', 'age 20 to 39', 'female', 'Asian'], 1)
 
-There are no labels of expression, so there is no accuracy: a model that is less sure of a group may be wrong about it more
-often, or that group's photos may be harder. Nor is it known who is who: two photos are taken for two people, wrongly now and then.
+There are no expression labels, so no accuracy: lower confidence on a group may mean more errors or harder photos. Identities are
+unknown too: two photos are assumed to show two people, which is sometimes wrong.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ AGES = {"age 0 to 12": 12, "age 13 to 19": 19, "age 20 to 39": 39, "age 40 to 59
 GENDERS = ("male", "female")
 RACES = ("White", "Black", "Asian", "Indian", "other")
 UNSURE = 0.5
-"""A highest probability below this is one on which it might be better not to answer."""
+"""Highest probability below which a prediction counts as unsure."""
 PAIRS = 100_000
-"""Most pairs of a group that strangers are drawn as."""
+"""Maximum number of pairs drawn from a group."""
 
 
 @dataclass(frozen=True, eq=False)
 class DemographicGroup:
-    """Faces that have one label in common. ``kind``: "age", "gender", "race", or "" for all. ``rows``: int64, their positions."""
+    """Faces with a common label. ``kind``: "age", "gender", "race", or "" for all. ``rows``: int64, positions of the faces."""
 
     kind: str
     name: str
@@ -49,12 +49,12 @@ class DemographicGroup:
 
 @dataclass(frozen=True)
 class GroupConfidence:
-    """How an expression model answers ``n`` faces of a group.
+    """Confidence of an expression model on ``n`` faces of a group.
 
     Attributes:
         confidence: mean of the highest probability.
-        unsure: share of faces on which it is below UNSURE, with its 95 % interval.
-        shares: of the faces that each label was answered for, in the order of the labels.
+        unsure: share of faces with a highest probability below UNSURE; low, high: its 95 % interval.
+        shares: share of faces predicted as each label, in the order of the labels.
     """
 
     kind: str
@@ -69,7 +69,7 @@ class GroupConfidence:
 
 @dataclass(frozen=True)
 class FalseMatches:
-    """How an identity model takes two photos of a group for one person: ``share`` of ``n`` pairs, with its interval."""
+    """False matches of an identity model within a group: ``share`` of ``n`` pairs accepted, with its 95 % interval."""
 
     kind: str
     name: str
@@ -80,42 +80,42 @@ class FalseMatches:
 
 
 def grouped(names: Sequence[str]) -> tuple[list[DemographicGroup], int]:
-    """Groups of the faces whose ``names`` (paths or file names) are as UTKFace's, and how many are not; empty ones are left out.
+    """Groups faces by UTKFace's ``names`` (paths or file names).
 
-    Raises FaceletError when none is.
+    Returns the groups that have faces, and the number of names of another form. Raises FaceletError when no name fits.
     """
-    found = [NAME.match(name.rsplit("/", 1)[-1]) for name in names]
-    known = np.array([row for row, match in enumerate(found) if match], np.int64)
+    matches = [NAME.match(name.rsplit("/", 1)[-1]) for name in names]
+    known = np.array([row for row, match in enumerate(matches) if match], np.int64)
     if not len(known):
-        example = f", as {names[0]!r} is not" if len(names) else ""
+        example = f" (got {names[0]!r})" if len(names) else ""
         raise FaceletError(
-            f"none of {len(names):,} names says age, gender and race{example}; --people takes UTKFace, whose files are called "
+            f"none of {len(names):,} names contains age, gender and race{example}; --people expects UTKFace, with file names "
             "<age>_<gender>_<race>_<time>.jpg: --people faces:utkface.zip"
         )
-    labels = np.array([[int(part) for part in match.groups()] for match in found if match])
+    labels = np.array([[int(part) for part in match.groups()] for match in matches if match])
     ages = np.searchsorted(list(AGES.values()), labels[:, 0])
     groups = [DemographicGroup("", "all", known)]
-    for kind, said, numbers in (
+    for kind, group_names, numbers in (
         ("age", tuple(AGES), ages),
         ("gender", GENDERS, labels[:, 1]),
         ("race", RACES, labels[:, 2]),
     ):
         groups += [
             DemographicGroup(kind, name, known[numbers == number])
-            for number, name in enumerate(said)
+            for number, name in enumerate(group_names)
             if (numbers == number).any()
         ]
     return groups, len(names) - len(known)
 
 
 def sureness(probabilities: NDArray[np.float32], groups: Sequence[DemographicGroup]) -> list[GroupConfidence]:
-    """What the answers (N, K) of an expression model are like in each group."""
-    confidence, answers = probabilities.max(1), probabilities.argmax(1)
-    found = []
+    """Returns the confidence in each group, from the ``probabilities`` (N, K) of an expression model."""
+    confidence, predicted = probabilities.max(1), probabilities.argmax(1)
+    results = []
     for group in groups:
         n, unsure = len(group.rows), int((confidence[group.rows] < UNSURE).sum())
-        counts = np.bincount(answers[group.rows], minlength=probabilities.shape[1])
-        found.append(
+        counts = np.bincount(predicted[group.rows], minlength=probabilities.shape[1])
+        results.append(
             GroupConfidence(
                 group.kind,
                 group.name,
@@ -126,17 +126,17 @@ def sureness(probabilities: NDArray[np.float32], groups: Sequence[DemographicGro
                 tuple((counts / n).tolist()),
             )
         )
-    return found
+    return results
 
 
 def strangers(
     embeddings: NDArray[np.float32], groups: Sequence[DemographicGroup], threshold: float, seed: int = 0
 ) -> list[FalseMatches]:
-    """What ``threshold`` accepts of the pairs of two photos of each group, or of PAIRS of them drawn by chance.
+    """Returns the share of pairs within each group that ``threshold`` accepts; at most PAIRS random pairs per group.
 
-    One face is in many pairs, so the interval is narrower than it should be. A group of one is left out.
+    A face is in many pairs, so the intervals are too narrow. Groups of a single face are left out.
     """
-    found = []
+    results = []
     for group in groups:
         faces = len(group.rows)
         if faces < 2:
@@ -149,5 +149,5 @@ def strangers(
             other = (first + generator.integers(1, faces, PAIRS)) % faces
         scores = cosines(embeddings, group.rows[np.stack([first, other], 1)])
         n, accepted = len(scores), int((scores >= threshold).sum())
-        found.append(FalseMatches(group.kind, group.name, n, accepted / n, *wilson(accepted, n)))
-    return found
+        results.append(FalseMatches(group.kind, group.name, n, accepted / n, *wilson(accepted, n)))
+    return results

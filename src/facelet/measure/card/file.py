@@ -4,7 +4,7 @@
 >>> stored("student-int8.onnx") == facelet.load("student-int8.onnx").info.card
 True
 
-A card in the file travels with it. It is as true as the day it was measured: nothing holds it to weights put in later.
+The card is not checked against the weights: it becomes wrong when the weights of the file are replaced later.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from facelet.models import bundled, model_file
 
 
 def stored(model: str | Path) -> str:
-    """The card in a model file. Raises FaceletError when it has none."""
+    """Returns the card stored in a model file. Raises FaceletError when it has none."""
     info = model_file.read(model)
     if not info.card:
         wanted = "--pairs lfw:PATH" if info.task == "identity" else "--faces SOURCE"
@@ -26,9 +26,9 @@ def stored(model: str | Path) -> str:
 
 
 def put_into(model: str | Path, text: str) -> None:
-    """Writes a card into a model file, in place of one it has. It changes the file's SHA-256, and nothing of its answers.
+    """Writes a card into a model file and replaces an existing one. Changes the file's SHA-256, but not its outputs.
 
-    Raises FaceletError for a card beyond ``model_file.MAX_CARD``.
+    Raises FaceletError for a card longer than ``model_file.MAX_CARD``.
     """
     import onnx
 

@@ -1,8 +1,8 @@
-"""The model card as Markdown: ``card.md.j2`` filled with what was measured.
+"""The model card as Markdown: renders the template ``card.md.j2`` with a measured ``Card``.
 
 >>> files.write_text("student-int8.md", markdown(measured("student-int8.onnx", faces=["ferplus:ferplus.zip"])))
 
-Words about limits and uses are the template's; everything that comes from users or files is written as text, not as Markdown.
+The text about limits and uses is part of the template. Text from users or files is escaped, so that it cannot act as Markdown.
 """
 
 from __future__ import annotations
@@ -27,20 +27,21 @@ from facelet.models.model_file import ModelInfo
 from facelet.text import amount, as_text, duration, megabytes, milliseconds, percent, signed
 
 FEW = 100
-"""Faces of a class below which its recall is hardly known: an interval of ten points to either side."""
+"""Classes with fewer faces are listed as uncertain: the interval of their recall reaches ten points to either side."""
 RANGES = (0.0, 0.5, 0.7, 0.9, 1.0)
-"""Of the highest probability."""
+"""Edges of the confidence ranges (highest probability)."""
 MISTAKES = 6
+"""Number of listed errors at most."""
 CROPS = {
-    "box": "a square around the middle of the detector's box, its side the box's longer one",
-    "eyes": "turned until the eyes are level, and scaled by their distance",
-    "five-points": "five landmarks laid on ArcFace's template",
+    "box": "a square centred on the detector's box, with the box's longer side",
+    "eyes": "rotated until the eyes are level, and scaled by their distance",
+    "five-points": "five landmarks aligned to ArcFace's template",
 }
 
 
 @dataclass(frozen=True)
 class Range:
-    """Answers of one range of confidence: ``n`` of them, how sure on average, and how often right, with its interval."""
+    """Predictions in one range of confidence: number, mean confidence, and accuracy with its 95 % interval."""
 
     name: str
     n: int
@@ -52,17 +53,17 @@ class Range:
 
 @dataclass(frozen=True)
 class Mistake:
-    """``count`` of ``n`` faces of class ``truth`` are taken for ``answer``."""
+    """``count`` of ``n`` faces of class ``truth`` are classified as ``predicted``."""
 
     truth: str
-    answer: str
+    predicted: str
     count: int
     n: int
 
 
 def markdown(card: Card) -> str:
-    """The whole card."""
-    environment = Environment(  # Markdown, so nothing is escaped for HTML: ``as_text`` does what is needed
+    """Returns the whole card as Markdown."""
+    environment = Environment(  # no HTML escaping in Markdown; the ``as_text`` filter escapes foreign text
         autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     environment.filters |= {
@@ -108,59 +109,64 @@ def markdown(card: Card) -> str:
 
 
 def lead(card: Card) -> str:
-    """What the model is, in one or two sentences."""
+    """Returns one or two sentences: the task, the accuracy on the first source and the cost."""
     result, source = card.sources[0].result, card.sources[0].protocol.source
-    cost = f"{megabytes(card.bytes)} ({card.info.precision}) and {milliseconds(card.latency.p50_ms)} a face"
+    cost = f"{megabytes(card.bytes)} ({card.info.precision}), {milliseconds(card.latency.p50_ms)} per face"
     if isinstance(result, PairScores):
-        told = f"{100 * result.accuracy:.2f} ± {100 * result.standard_error:.2f} % of {len(result.same):,} pairs"
-        what = f"turns a face into {card.width} numbers that are near those of the same person's other photos"
-        return f"It {what}. It answers {told} of {source} rightly, in {cost}."
+        accuracy = f"{100 * result.accuracy:.2f} ± {100 * result.standard_error:.2f} %"
+        return (
+            f"Face embedding model with {card.width} dimensions, for face verification. "
+            f"Accuracy on {source}: {accuracy} (n = {len(result.same):,} pairs). Cost: {cost}."
+        )
     scores = result.all
-    told = f"{share(scores.accuracy, scores.accuracy_low, scores.accuracy_high)} of {scores.n:,} {result.split} faces"
-    always = f"always answering {scores.largest.name} gives {percent(scores.baseline)}"
-    beside = f"; {always}" if scores.beats_baseline else f". That is no better than a guess: {always}"
-    return f"It says which of {card.width} expressions a face shows. It answers {told} of {source} rightly, in {cost}{beside}."
+    interval = f"95 % CI {100 * scores.accuracy_low:.1f}–{100 * scores.accuracy_high:.1f}, n = {scores.n:,}"
+    baseline = f"always predicting {scores.largest.name} reaches {percent(scores.baseline)}"
+    return (
+        f"Facial expression classifier with {card.width} classes. "
+        f"Accuracy on {source} {result.split}: {percent(scores.accuracy)} ({interval}); "
+        f"{'' if scores.beats_baseline else 'no better than the baseline: '}{baseline}. Cost: {cost}."
+    )
 
 
-def about(one: SourceResult) -> str:
-    """What an expression model has had to do with these faces before; "" of pairs."""
-    if one.own is None or isinstance(one.result, PairScores):
+def about(source: SourceResult) -> str:
+    """Returns how the faces of a source relate to the training of an expression model; "" for pairs."""
+    if source.own is None or isinstance(source.result, PairScores):
         return ""
-    if not one.own:
-        whole = " These are no test faces, which flatters if it has." if one.result.split != "test" else ""
-        return f" The model was made under another protocol; whether it has seen these faces is not known.{whole}"
+    if not source.own:
+        caution = " This is not a test split: the figures may be too good." if source.result.split != "test" else ""
+        return f" The model was made under another protocol and may have been trained on these faces.{caution}"
     return {
         "train": " **The model was trained on these faces.**",
-        "val": " **Choices were made by these faces, which flatters.**",
+        "val": " **These faces were used for model selection, so the figures are too good.**",
         "test": " The model was trained on the training faces of this source.",
-    }[one.result.split]
+    }[source.result.split]
 
 
 def share(value: float, low: float, high: float, digits: int = 1) -> str:
-    """ "82.4 % (81.1–83.7)"."""
+    """Returns a share with its interval: "82.4 % (81.1–83.7)"."""
     return f"{percent(value, digits)} ({100 * low:.{digits}f}–{100 * high:.{digits}f})"
 
 
 def difference(change: Difference) -> str:
-    """ "−0.4 (−0.9 to +0.1)", in points."""
+    """Returns a difference in percentage points with its interval: "−0.4 (−0.9 to +0.1)"."""
     return f"{signed(change.value)} ({signed(change.low)} to {signed(change.high)})"
 
 
 def balanced(scores: Scores) -> str:
-    """Balanced accuracy with its interval."""
+    """Returns the balanced accuracy with its 95 % interval."""
     rows = [row for row in scores.per_class if row.n]
     low, high = mean_of_shares([round(row.recall * row.n) for row in rows], [row.n for row in rows])
     return share(scores.balanced_accuracy, low, high)
 
 
 def precision(scores: Scores, number: int) -> str:
-    """Of class ``number`` with its interval, "" when it was never answered."""
-    right, answered = int(scores.confusion[number, number]), int(scores.confusion[:, number].sum())
-    return share(right / answered, *wilson(right, answered)) if answered else ""
+    """Returns the precision of class ``number`` with its 95 % interval; "" when it was never predicted."""
+    correct, predicted = int(scores.confusion[number, number]), int(scores.confusion[:, number].sum())
+    return share(correct / predicted, *wilson(correct, predicted)) if predicted else ""
 
 
 def taken(scores: Scores, number: int) -> str:
-    """What class ``number`` is most often taken for, and how often; "" when never for another."""
+    """Returns the class that class ``number`` is most often confused with, and how often; "" without errors."""
     others = scores.confusion[number].copy()
     others[number] = 0
     n = scores.per_class[number].n
@@ -168,44 +174,46 @@ def taken(scores: Scores, number: int) -> str:
 
 
 def mistakes(scores: Scores) -> list[Mistake]:
-    """The most frequent ones, at most MISTAKES."""
+    """Returns the most frequent errors, at most MISTAKES."""
     counts = scores.confusion.copy()
     np.fill_diagonal(counts, 0)
     order = np.argsort(-counts, axis=None, kind="stable")[:MISTAKES]
     places = [(int(place) // counts.shape[1], int(place) % counts.shape[1]) for place in order]
     return [
-        Mistake(scores.classes[truth], scores.labels[answer], int(counts[truth, answer]), scores.per_class[truth].n)
-        for truth, answer in places
-        if counts[truth, answer]
+        Mistake(
+            scores.classes[truth], scores.labels[predicted], int(counts[truth, predicted]), scores.per_class[truth].n
+        )
+        for truth, predicted in places
+        if counts[truth, predicted]
     ]
 
 
 def ranges(result: Classification) -> list[Range]:
-    """How often the answers of each range of confidence are right; ranges without answers are left out."""
-    sure, found = result.probabilities.max(1).astype(np.float64), []
+    """Returns the accuracy in each range of confidence; ranges without faces are left out."""
+    confidence, ranges = result.probabilities.max(1).astype(np.float64), []
     for low, high in pairwise(RANGES):
-        rows = (sure >= low) & ((sure < high) | (high == RANGES[-1]))
-        n, right = int(rows.sum()), int(result.correct[rows].sum())
+        rows = (confidence >= low) & ((confidence < high) | (high == RANGES[-1]))
+        n, correct = int(rows.sum()), int(result.correct[rows].sum())
         if n:
             name = f"below {100 * high:.0f} %" if low == 0 else f"{100 * low:.0f} to {100 * high:.0f} %"
-            found.append(Range(name, n, float(sure[rows].mean()), right / n, *wilson(right, n)))
-    return found
+            ranges.append(Range(name, n, float(confidence[rows].mean()), correct / n, *wilson(correct, n)))
+    return ranges
 
 
 def crop(info: ModelInfo) -> str:
-    """How a face is cut from a photo, in words."""
-    margin = f", with {100 * info.crop.margin:g} % of it added on each side" if info.crop.margin else ""
-    way = f", at {info.input.cut} px, and brought to {info.input.size} px from there" if info.input.cut else ""
-    return CROPS[info.crop.align] + margin + way
+    """Returns a description of how faces are cropped from photos."""
+    margin = f", plus a margin of {100 * info.crop.margin:g} % on each side" if info.crop.margin else ""
+    resizing = f", cropped at {info.input.cut} px and resized to {info.input.size} px" if info.input.cut else ""
+    return CROPS[info.crop.align] + margin + resizing
 
 
 def in_code(text: str) -> str:
-    """Text between backticks."""
+    """Escapes text for use between backticks."""
     return as_text(text).replace("\\`", "")
 
 
 def fenced(text: str, language: str = "") -> str:
-    """A block of code whose fence is longer than any in it."""
+    """Returns a fenced code block; the fence is longer than any inside ``text``."""
     fence = "```"
     while fence in text:
         fence += "`"

@@ -1,10 +1,10 @@
-"""Provenance: how a model file was made, as the folder of its run tells it.
+"""Provenance of a model file: command, recipe, time and ancestors, read from the folder of its run.
 
 >>> origin = read_origin("runs/tsnet", "student-int8.onnx")
 >>> origin.command, [row.name for row in origin.lineage]
 ('facelet run tsnet --faces ferplus:ferplus.zip', ['teacher', 'student', 'student-int8'])
 
-The file is found among the run's models by its graph, weights and all: it may have another name by now, and a card of its own.
+The file is matched with the run's models by a hash of graph and weights, so it may have been renamed or contain a card.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class Provenance:
     """How a model was made.
 
     Attributes:
-        command: what was typed. recipe: the whole recipe as it was run, YAML; both without folders of the machine.
-        facelet: the version.
-        machine: what it was trained on, "" where the run does not say.
-        lineage: rows of the model and of those that it comes from, the model's own last.
-        controls: rows of the controls of any of these.
+        command: command line of the run. recipe: the resolved recipe as YAML; both without folders of the machine.
+        facelet: version of Facelet.
+        machine: machine it was trained on; "" if unknown.
+        lineage: ledger rows of the model's ancestors and, last, of the model itself.
+        controls: ledger rows of controls for any of these.
         spread: accuracy over the seeds of the model.
     """
 
@@ -45,12 +45,15 @@ class Provenance:
 
     @property
     def seconds(self) -> float:
-        """Of all steps of the lineage."""
+        """Total time of all steps of the lineage."""
         return sum(row.seconds for row in self.lineage)
 
 
 def read_origin(folder: str | Path, model: str | Path) -> Provenance:
-    """Raises FaceletError when ``folder`` holds no finished run, or none of its models is the file ``model``."""
+    """Reads the provenance of the file ``model`` from the folder of its run.
+
+    Raises FaceletError when ``folder`` holds no finished run, or the model is not part of it.
+    """
     place = existing(folder, "folder of a run")
     for name, hint in (
         ("run.json", "give the folder that `facelet run` filled"),
@@ -58,15 +61,15 @@ def read_origin(folder: str | Path, model: str | Path) -> Provenance:
     ):
         if not (place / name).exists():
             raise FaceletError(f"{folder} holds no {name}; {hint}")
-    told, ledger = files.read_json(place / "run.json"), Ledger.load(place / "ledger.json")
+    record, ledger = files.read_json(place / "run.json"), Ledger.load(place / "ledger.json")
     own = _row_of(place, ledger, Path(model))
     lineage = (*_ancestors(ledger, own), own)
     names = {row.name for row in lineage}
     return Provenance(
-        command=shareable_command(str(told.get("command", ""))),
+        command=shareable_command(str(record.get("command", ""))),
         recipe=shareable_recipe((place / "recipe.yaml").read_text("utf-8")) if (place / "recipe.yaml").exists() else "",
-        facelet=str(told.get("facelet", "")),
-        machine=str(told.get("machine", "")),
+        facelet=str(record.get("facelet", "")),
+        machine=str(record.get("machine", "")),
         lineage=lineage,
         controls=tuple(row for row in ledger.rows if row.control and row.seed == own.seed and row.against in names),
         spread=over_seeds([row.accuracy for row in ledger.rows if row.name == own.name]),
@@ -74,11 +77,11 @@ def read_origin(folder: str | Path, model: str | Path) -> Provenance:
 
 
 def _row_of(folder: Path, ledger: Ledger, model: Path) -> Row:
-    """The ledger's row of the model file that has the graph of ``model``."""
+    """Returns the ledger row whose model file has the same graph as ``model``."""
     wanted = graph_hash(model)
     for row in ledger.rows:
-        made = folder / f"{row.label}.onnx"
-        if made.exists() and graph_hash(made) == wanted:
+        candidate = folder / f"{row.label}.onnx"
+        if candidate.exists() and graph_hash(candidate) == wanted:
             return row
     raise FaceletError(
         f"{model} is none of the {len(ledger.rows)} models of {folder} ({', '.join(row.label for row in ledger.rows)}): "
@@ -87,20 +90,24 @@ def _row_of(folder: Path, ledger: Ledger, model: Path) -> Row:
 
 
 def _ancestors(ledger: Ledger, row: Row) -> list[Row]:
-    """All that ``row`` is made of or taught by, and what they are, in the ledger's order; one of fewer seeds with its last."""
+    """Returns the rows of all models that ``row`` derives from or was taught by, directly or not, in the ledger's order.
+
+    A model with fewer seeds than ``row`` is represented by its last seed.
+    """
     children, known = [row], dict[str, Row]()
     while children:
         child = children.pop()
         for name in child.needs or [child.parent]:
-            same = [one for one in ledger.rows if one.name == name and one.seed <= row.seed]
-            if same and name not in known:
-                known[name] = max(same, key=lambda one: one.seed)
+            seeds = [candidate for candidate in ledger.rows if candidate.name == name and candidate.seed <= row.seed]
+            if seeds and name not in known:
+                known[name] = max(seeds, key=lambda candidate: candidate.seed)
                 children.append(known[name])
-    return [one for one in ledger.rows if one is not row and any(one is other for other in known.values())]
+    ancestors = {id(ancestor) for ancestor in known.values()}
+    return [candidate for candidate in ledger.rows if candidate is not row and id(candidate) in ancestors]
 
 
 def graph_hash(path: str | Path) -> str:
-    """SHA-256 of an ONNX file without its metadata. Raises FaceletError for what is no ONNX file."""
+    """Returns the SHA-256 of an ONNX file without its metadata. Raises FaceletError for other or damaged files."""
     import onnx
 
     try:

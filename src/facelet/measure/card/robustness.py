@@ -1,11 +1,11 @@
-"""Robustness: what a model still answers rightly when faces are blurred, dark, turned, covered, small or compressed.
+"""Robustness: accuracy on faces that are blurred, dark, rotated, covered, small or compressed.
 
 >>> trials = on_faces(model, faces, evaluate_model(model, faces))
 >>> trials[0].condition, trials[1].condition, trials[1].strength, trials[1].change.measurable
-('as they are', 'blur', '1 % of the side', False)
+('original', 'blur', '1 % of the side', False)
 
-Of a pair only the second picture is made worse: a clear photo was enrolled, a poor one is compared with it. The threshold stays
-what it is with clear ones. How the conditions are made is in ``conditions``; real ones come mixed, and with faces not found at all.
+Only the second image of a pair is corrupted: a clear photo was enrolled, and a poor photo is compared with it. The threshold
+stays the same. The corruptions are in ``corruptions``; real conditions are mixed, and the detector may miss the face.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ from facelet.measure.metrics.roc import operating_point
 from facelet.measure.verification import cosines, embedded
 from facelet.runtime.model import Model
 
-PLAIN = "as they are"
+PLAIN = "original"
 Say = Callable[[str], object]
 
 
 @dataclass(frozen=True)
 class CorruptionResult:
-    """A model under one condition.
+    """Result of a model under one corruption.
 
     Attributes:
-        n: faces or pairs. accuracy: share that is answered rightly, with its 95 % interval.
-        change: of accuracy against the faces as they are, the same ones; None for those.
+        condition, strength: see ``corruptions.Level``; PLAIN and "" for the original faces.
+        n: number of faces or pairs. accuracy: with its 95 % interval (low, high).
+        change: difference of accuracy to the original faces; None for the original faces themselves.
         confidence: mean of the highest probability; None for pairs.
-        tar, far: share of the pairs of one person, and of two, that is accepted; None for faces.
+        tar, far: true and false accept rate; None for faces.
     """
 
     condition: str
@@ -52,20 +53,20 @@ class CorruptionResult:
 
 
 def on_faces(model: Model, faces: FaceSet, plain: Classification, say: Say | None = None) -> list[CorruptionResult]:
-    """An expression model on the split of ``faces`` that ``plain``, its answers about them as they are, is of.
+    """Measures an expression model on corrupted faces, on the same split of ``faces`` as ``plain``.
 
-    The first trial is of ``plain`` itself. ``say`` is told each condition before it is tried.
+    ``plain``: results on the original faces; they are the first item of the list. ``say``: callback for progress messages.
     """
-    some = faces.split(plain.split)
-    found = [_trial(PLAIN, "", plain.correct, None, confidence=_confidence(plain))]
+    subset = faces.split(plain.split)
+    results = [_trial(PLAIN, "", plain.correct, None, confidence=_confidence(plain))]
     for level in levels(model.info.input.cut_size):
-        _told(say, level)
+        _report(say, level)
 
         def predict(images: NDArray[np.uint8], level: Level = level) -> NDArray[np.float32]:
             return model.probabilities(level.change(images))
 
-        result = evaluate(predict, some, model.info.labels, protocol=plain.protocol)
-        found.append(
+        result = evaluate(predict, subset, model.info.labels, protocol=plain.protocol)
+        results.append(
             _trial(
                 level.condition,
                 level.strength,
@@ -74,40 +75,40 @@ def on_faces(model: Model, faces: FaceSet, plain: Classification, say: Say | Non
                 confidence=_confidence(result),
             )
         )
-    return found
+    return results
 
 
 def on_pairs(
     model: Model, pairs: PairSet, embeddings: NDArray[np.float32], threshold: float, say: Say | None = None
 ) -> list[CorruptionResult]:
-    """An identity model on ``pairs`` (of its size) at a ``threshold``, their second pictures made worse.
+    """Measures an identity model on ``pairs`` (at its input size) whose second images are corrupted, at a ``threshold``.
 
-    ``embeddings`` (N, D): of all faces of ``pairs`` as they are, of which the first trial is. A pair is right when it is accepted
-    and of one person, or neither.
+    ``embeddings`` (N, D): of all original faces of ``pairs``; their result is the first item of the list. ``say``: callback for
+    progress messages. A pair counts as correct when it is accepted and shows the same person, or neither.
     """
     second, place = np.unique(pairs.pairs[:, 1], return_inverse=True)
     places = np.stack([pairs.pairs[:, 0], len(embeddings) + place], 1)
     scores = cosines(embeddings, pairs.pairs)
     plain, point = (scores >= threshold) == pairs.same, operating_point(scores, pairs.same, threshold)
-    found = [_trial(PLAIN, "", plain, None, tar=point.tar, far=point.far)]
+    results = [_trial(PLAIN, "", plain, None, tar=point.tar, far=point.far)]
     for level in levels(model.info.input.cut_size):
-        _told(say, level)
+        _report(say, level)
 
         def embed(images: NDArray[np.uint8], level: Level = level) -> NDArray[np.float32]:
             return model.logits(level.change(images))
 
         worse = embedded(embed, pairs.images[second])
         scores = cosines(np.concatenate([embeddings, worse]), places)
-        right, point = (scores >= threshold) == pairs.same, operating_point(scores, pairs.same, threshold)
-        change = paired_difference(right, plain)
-        found.append(_trial(level.condition, level.strength, right, change, tar=point.tar, far=point.far))
-    return found
+        correct, point = (scores >= threshold) == pairs.same, operating_point(scores, pairs.same, threshold)
+        change = paired_difference(correct, plain)
+        results.append(_trial(level.condition, level.strength, correct, change, tar=point.tar, far=point.far))
+    return results
 
 
 def _trial(
-    condition: str, strength: str, right: NDArray[np.bool_], change: Difference | None, **more: float
+    condition: str, strength: str, correct: NDArray[np.bool_], change: Difference | None, **more: float
 ) -> CorruptionResult:
-    n, count = len(right), int(right.sum())
+    n, count = len(correct), int(correct.sum())
     return CorruptionResult(condition, strength, n, count / n, *wilson(count, n), change, **more)
 
 
@@ -115,6 +116,6 @@ def _confidence(result: Classification) -> float:
     return float(result.probabilities.max(1).mean(dtype=np.float64))
 
 
-def _told(say: Say | None, level: Level) -> None:
+def _report(say: Say | None, level: Level) -> None:
     if say:
         say(f"measuring: {level}")

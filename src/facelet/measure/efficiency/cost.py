@@ -1,14 +1,14 @@
-"""What a model costs: parameters, multiply-accumulates (MACs) for one face, bytes. Counted in torch and in the file.
+"""Cost of a net or model file: parameters, multiply-accumulates (MACs) for one face, bytes.
 
 >>> net_cost(net, spec)
 Cost(params=1261372, macs=25067288, bytes=0)
 >>> file_cost("student.onnx")
 Cost(params=1253282, macs=25067288, bytes=5039993)
 
-MACs count convolutions and matrix products, at batch 1; the rest (activations, pooling, joins) is not counted though it takes
-time: latency is measured, not derived from this. A net is counted as its file will have it where its layers are Fusable
-(nets.layers.fusable); a file still has fewer parameters because each batch norm's scale and shift have been folded into the
-convolution before it."""
+MACs count convolutions and matrix products at batch size 1. Other operators (activations, pooling, concatenation) take time but
+are not counted, so latency is measured and not derived from MACs. Fusable layers (nets.layers.fusable) count in fused form. A file
+has slightly fewer parameters than its net, because batch norms are folded into the preceding convolutions.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Shapes = dict[str, tuple[int, ...]]
 
-# operator -> (positions of its inputs that only describe a quantization)
+# operator -> positions of the inputs that are scales and zero points
 _SCALES = {
     "QuantizeLinear": (1, 2),
     "DequantizeLinear": (1, 2),
@@ -39,7 +39,7 @@ _SCALES = {
 
 @dataclass(frozen=True)
 class Cost:
-    """Parameters, multiply-accumulates for one face, and bytes on disk (0 for what is not a file)."""
+    """Parameters, multiply-accumulates for one face, and file size in bytes (0 for a net)."""
 
     params: int
     macs: int
@@ -47,7 +47,7 @@ class Cost:
 
 
 def net_cost(net: nn.Module, spec: NetSpec) -> Cost:
-    """Of a net in torch, on any device; a skeleton on the meta device costs nothing to count."""
+    """Returns the cost of a torch net on any device, including the meta device."""
     import torch
 
     from facelet.nets.layers.fusable import fused
@@ -58,7 +58,7 @@ def net_cost(net: nn.Module, spec: NetSpec) -> Cost:
 
 
 def module_cost(module: nn.Module, *inputs: Any) -> Cost:
-    """Of any module, given the inputs of one face."""
+    """Returns the cost of a module; ``inputs``: for one face."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -73,7 +73,7 @@ def module_cost(module: nn.Module, *inputs: Any) -> Cost:
 
 
 def file_cost(path: str | Path) -> Cost:
-    """Of an ONNX file, fp32 or quantized (QDQ or QLinear operators). Raises FaceletError when it cannot be read."""
+    """Returns the cost of an ONNX file, fp32 or quantized (QDQ or QLinear). Raises FaceletError when it cannot be read."""
     import onnx
 
     try:
@@ -87,13 +87,13 @@ def file_cost(path: str | Path) -> Cost:
 
 
 def graph_macs(model: Any) -> int:
-    """Multiply-accumulates of an ``onnx.ModelProto`` for one face that takes every branch to its end."""
+    """Returns the multiply-accumulates of an ``onnx.ModelProto`` for one face, with all branches executed."""
     shapes = shapes_at_one(model)
     return sum(_node_macs(node, shapes) for graph in _graphs(model.graph) for node in graph.node)
 
 
 def shapes_at_one(model: Any) -> Shapes:
-    """Shape of every tensor whose shape is known, for a batch of one face."""
+    """Returns the inferred tensor shapes for a batch of one face; tensors with unknown shapes are left out."""
     import onnx
 
     single = onnx.ModelProto()
@@ -111,12 +111,12 @@ def shapes_at_one(model: Any) -> Shapes:
             if all(dim.HasField("dim_value") for dim in dims):
                 shapes[value.name] = tuple(dim.dim_value for dim in dims)
             elif graph is not inferred.graph and all(dim.HasField("dim_value") for dim in dims[1:]):
-                shapes[value.name] = (1, *(dim.dim_value for dim in dims[1:]))  # of the faces that took the branch
+                shapes[value.name] = (1, *(dim.dim_value for dim in dims[1:]))  # batch of the faces in this branch
     return shapes
 
 
 def _graphs(graph: Any) -> Iterator[Any]:
-    """The graph and those of its branches."""
+    """Yields the graph and the subgraphs of its branches."""
     yield graph
     for node in graph.node:
         for attribute in node.attribute:
@@ -125,7 +125,7 @@ def _graphs(graph: Any) -> Iterator[Any]:
 
 
 def _params(graph: Any) -> int:
-    """Elements of the constant tensors that are weights: not shapes, axes (int64), scales, zero points or scalars."""
+    """Returns the number of weights: elements of constants, without shapes, axes, scales, zero points and scalars."""
     from onnx import TensorProto
 
     weights = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT8, TensorProto.UINT8, TensorProto.INT32)
@@ -150,11 +150,11 @@ def _node_macs(node: Any, shapes: Shapes) -> int:
     output = node.output[0]
     for name in (left, right, output):
         if name not in shapes:
-            raise FaceletError(f"the shape of {name!r} is not known before it runs")
-    if kind == "Conv":  # weight: (out, in / groups, kh, kw), once at each place of the output
+            raise FaceletError(f"the shape of {name!r} cannot be inferred")
+    if kind == "Conv":  # weight (out, in / groups, kh, kw), applied at each position of the output
         return prod(shapes[output]) * prod(shapes[right][1:])
-    if kind == "ConvTranspose":  # weight: (in, out / groups, kh, kw), once at each place of the input
+    if kind == "ConvTranspose":  # weight (in, out / groups, kh, kw), applied at each position of the input
         return prod(shapes[left]) * prod(shapes[right][1:])
-    turned = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
-    inner = shapes[left][-2 if kind == "Gemm" and turned else -1]
+    transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
+    inner = shapes[left][-2 if kind == "Gemm" and transposed else -1]
     return prod(shapes[output]) * inner

@@ -1,11 +1,11 @@
-"""How long a model takes on this machine: p50 and p95 of a session run, models interleaved, the machine described.
+"""Latency of model files on this machine: p50 and p95 of a session run, with interleaved models.
 
 >>> where, rows = machine(), bench(["student.onnx", "student-int8.onnx"])
 >>> print(rows[0].p50_ms, rows[0].faces_per_second)
 
-A time is that of ONNX Runtime on a prepared input: decoding, detection and cropping come on top. Models take turns in
-short bursts, so what slows the machine slows all of them; the first run of a burst, which finds its weights out of the
-caches, is not counted. Times of two separate calls of ``bench`` should not be compared.
+Times are of ONNX Runtime on preprocessed input, without decoding, detection and cropping. Models take turns in short bursts, so
+that a slow phase of the machine affects all of them; the first run of a burst only warms the caches and is not counted. Do not
+compare times from separate calls of ``bench``.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from facelet.runtime.model import prepared
 
 BURST = 8
 TIMED = 256
-"""Faces that models are timed with; only one that stops early minds which."""
+"""Number of faces for timing; only the latency of early-exit models depends on the faces."""
 
 
 @dataclass(frozen=True)
 class Latency:
-    """One model at one batch size.
+    """Latency of a model at one batch size.
 
     Attributes:
-        p50_ms, p95_ms, mean_ms: of one run with ``batch`` faces, in milliseconds.
-        n: runs that were timed.
-        params, macs: as the model file says, for one face; 0 where it does not.
-        bytes: of the file.
+        p50_ms, p95_ms, mean_ms: milliseconds for one run with ``batch`` faces.
+        n: number of timed runs.
+        params, macs: from the file's metadata, for one face; 0 if missing.
+        bytes: size of the file.
     """
 
     name: str
@@ -66,10 +66,10 @@ def bench(
     rounds: int | None = None,
     faces: NDArray[np.uint8] | None = None,
 ) -> list[Latency]:
-    """Times every model at every batch size, ``seconds`` each, or ``rounds`` bursts of ``BURST`` runs each.
+    """Times every model at every batch size, for ``seconds`` each or ``rounds`` bursts of ``BURST`` runs each.
 
-    ``faces``: uint8 (N, H, W, C) to time with, each model with the same; noise when None. Only a model that stops early minds.
-    Returns rows by batch, then in the order of ``paths``. Raises FaceletError for what is not a model file.
+    ``faces``: uint8 (N, H, W, C), used for all models; default: noise. Only early-exit models depend on them.
+    Returns rows by batch size, then in the order of ``paths``. Raises FaceletError for other files than models.
     """
     if not paths:
         raise FaceletError("nothing to time: give at least one model file")
@@ -83,8 +83,8 @@ def bench(
     for batch in batches:
         feeds = [_feeds(info, batch, faces) for info in infos]
         times = _interleaved(sessions, feeds, seconds * len(paths), rounds)
-        for path, info, taken in zip(paths, infos, times, strict=True):
-            p50, p95 = np.percentile(np.array(taken) * 1000, (50, 95))
+        for path, info, durations in zip(paths, infos, times, strict=True):
+            p50, p95 = np.percentile(np.array(durations) * 1000, (50, 95))
             rows.append(
                 Latency(
                     info.name or Path(path).stem,
@@ -94,8 +94,8 @@ def bench(
                     threads,
                     float(p50),
                     float(p95),
-                    float(np.mean(taken) * 1000),
-                    len(taken),
+                    float(np.mean(durations) * 1000),
+                    len(durations),
                     info.params,
                     info.macs,
                     Path(path).stat().st_size,
@@ -105,28 +105,28 @@ def bench(
 
 
 def timing_faces(source: str) -> NDArray[np.uint8]:
-    """The first TIMED faces of a written source, of its validation split where it has one."""
+    """Returns the first TIMED faces of a source, from its validation split if it has one."""
     from facelet.faces import load
 
-    found = load(source)
-    return (found.split("val") if found.has("val") else found).images[:TIMED]
+    faces = load(source)
+    return (faces.split("val") if faces.has("val") else faces).images[:TIMED]
 
 
 def mean_times(
     path: str | Path, thresholds: Sequence[float], faces: NDArray[np.uint8], seconds: float = 0.5
 ) -> list[float]:
-    """Mean milliseconds of a face of a model that stops early, at each threshold, on one thread; ``seconds`` for each."""
+    """Returns the mean milliseconds per face of an early-exit model at each threshold; one thread, ``seconds`` for each."""
     session, info = model_session.open_session(path, 1), model_file.read(path)
     feeds = [
         [{**feed, "threshold": np.array(threshold, np.float32)} for feed in _feeds(info, 1, faces)]
         for threshold in thresholds
     ]
     times = _interleaved([session] * len(feeds), feeds, seconds * len(feeds), None)
-    return [float(np.mean(taken) * 1000) for taken in times]
+    return [float(np.mean(durations) * 1000) for durations in times]
 
 
 def _feeds(info: model_file.ModelInfo, batch: int, faces: NDArray[np.uint8] | None) -> list[dict[str, np.ndarray]]:
-    """What the runs of a model are given in turn: batches of the faces, or one of noise."""
+    """Returns the inputs of the timed runs: batches of the faces, or a single batch of noise."""
     if faces is None:
         shape = (batch, info.input.channels, info.input.size, info.input.size)
         return [{info.input.name: np.random.default_rng(0).standard_normal(shape, np.float32)}]
@@ -141,20 +141,23 @@ def _interleaved(
     seconds: float,
     rounds: int | None,
 ) -> list[list[float]]:
-    """Seconds of every timed run of every session, at least one of each feed. Who begins a round changes from round to round."""
-    for session, some in zip(sessions, feeds, strict=True):
+    """Returns the seconds of every timed run of every session.
+
+    Every feed runs at least once. Each round starts with another session.
+    """
+    for session, batches in zip(sessions, feeds, strict=True):
         for _ in range(3):
-            session.run(None, some[0])
+            session.run(None, batches[0])
     times: list[list[float]] = [[] for _ in sessions]
     end, turn = time.perf_counter() + seconds, 0
-    least = max(3, max(-(-len(some) // BURST) for some in feeds))
+    least = max(3, max(-(-len(batches) // BURST) for batches in feeds))
     while turn < rounds if rounds is not None else (time.perf_counter() < end or turn < least):
         for place in range(len(sessions)):
             number = (place + turn) % len(sessions)
-            session, some = sessions[number], feeds[number]
-            session.run(None, some[turn * BURST % len(some)])
+            session, batches = sessions[number], feeds[number]
+            session.run(None, batches[turn * BURST % len(batches)])
             for run in range(turn * BURST, (turn + 1) * BURST):
-                feed = some[run % len(some)]
+                feed = batches[run % len(batches)]
                 start = time.perf_counter()
                 session.run(None, feed)
                 times[number].append(time.perf_counter() - start)

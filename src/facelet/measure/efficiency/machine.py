@@ -1,4 +1,4 @@
-"""The machine that a latency belongs to: processor, instruction sets, library versions, load."""
+"""Description of this machine for latency results: processor, instruction sets, library versions, load."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from facelet import cpu
 
 @dataclass(frozen=True)
 class Machine:
-    """Where times were taken; as text without what changes by the minute.
+    """The machine on which times were measured; its text omits the load.
 
-    ``load``: how many cores other processes keep busy, watched while this one rests.
+    ``load``: number of cores kept busy by other processes, measured while this process sleeps.
     """
 
     cpu: str
@@ -38,14 +38,14 @@ class Machine:
 
     @property
     def warning(self) -> str:
-        """What speaks against times taken now, or ""."""
+        """A warning about the load of the machine; "" if it is idle."""
         if self.load > 0.25:
-            return f"other processes keep {self.load:.1f} of {self.cores} cores busy: times are too long and scatter"
+            return f"other processes use {self.load:.1f} of {self.cores} cores: measured times are too long and noisy"
         return ""
 
 
 def machine(watched: float = 0.3) -> Machine:
-    """This machine, now, its load over ``watched`` seconds. What the system does not tell is "unknown"."""
+    """Describes this machine; ``watched``: seconds over which the load is measured. Unavailable values are "unknown"."""
     return Machine(
         cpu=cpu.name(),
         cores=_cores(),
@@ -59,7 +59,7 @@ def machine(watched: float = 0.3) -> Machine:
 
 
 def _load(watched: float) -> float:
-    """Cores at work while this process sleeps; the mean of the last minute where the system does not count them."""
+    """Returns the number of busy cores while this process sleeps; the load average on systems without /proc/stat."""
     before = _busy_seconds()
     if before is None:
         return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
@@ -70,7 +70,7 @@ def _load(watched: float) -> float:
 
 
 def _busy_seconds() -> float | None:
-    """Processor time of all processes since the start of the system."""
+    """Returns the CPU time of all processes since boot; None when not available."""
     fields = _text("/proc/stat").partition("\n")[0].split()
     if len(fields) < 9 or fields[0] != "cpu":
         return None

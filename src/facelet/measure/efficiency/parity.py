@@ -1,9 +1,9 @@
-"""The parity gate: a model file must answer as the net it was made from, preprocessing included.
+"""Parity check: a model file must compute the same outputs as its net, including preprocessing.
 
 >>> check(lambda faces: torch_logits(net, spec, faces), "student.onnx", faces.images[:16])
 1.2e-06
 
-It holds two ways of computing against each other on the given faces. It does not say that either is right.
+The check compares two implementations on the given faces. It does not show that either is correct.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from facelet.errors import FaceletError
 from facelet.runtime.model import Model
 
 BATCHES = (1, 3, 16)
-"""Alone, an odd few, many: an export that has frozen its batch fails one of them."""
+"""Batch sizes to check: an export with a fixed batch size fails at least one of them."""
 
 
 def check(
@@ -29,31 +29,35 @@ def check(
     batches: tuple[int, ...] = BATCHES,
     speed: float | None = None,
 ) -> float:
-    """The largest difference between two ways to logits, as a share of the largest logit where that is above 1; to embeddings
-    of an identity model, whose length means nothing, as a share of the largest number in any case.
+    """Returns the largest difference between the model file's outputs and a reference implementation.
+
+    The difference is relative to the largest logit if that is above 1; for embeddings, whose scale has no meaning, it is always
+    relative to the largest value.
 
     Args:
-        reference: uint8 (N, H, W, C) faces to logits (N, K), by other code than the runtime's.
+        reference: function from uint8 faces (N, H, W, C) to logits (N, K), independent of the runtime.
         path: model file, run by ``facelet.runtime``.
-        faces: uint8 (N, H, W, C), repeated where a batch is larger than N.
-        speed: of a model that stops early, see ``Model.load``.
+        faces: uint8 (N, H, W, C), repeated for batches larger than N.
+        tolerance: largest accepted difference.
+        batches: batch sizes to check.
+        speed: for early-exit models, see ``Model.load``.
 
-    Raises FaceletError when a difference is above ``tolerance``, shapes differ or an answer is not a number.
+    Raises FaceletError when the difference exceeds ``tolerance``, shapes differ or an output is NaN.
     """
     if not len(faces):
         raise FaceletError(f"no faces to check {path} with")
     model = Model.load(path, threads=1, speed=speed)
     worst, least = 0.0, 1.0 if model.info.task == "expression" else 1e-30
     for batch in batches:
-        some = faces[np.arange(batch) % len(faces)]
-        ours, theirs = np.asarray(model.logits(some), np.float64), np.asarray(reference(some), np.float64)
-        if ours.shape != theirs.shape:
-            raise FaceletError(f"{path} answers {batch} faces with {ours.shape}, its net with {theirs.shape}")
-        difference = np.abs(ours - theirs).max() / max(least, float(np.abs(theirs).max()))
-        if not difference <= tolerance:  # so written, NaN fails too
+        images = faces[np.arange(batch) % len(faces)]
+        actual, expected = np.asarray(model.logits(images), np.float64), np.asarray(reference(images), np.float64)
+        if actual.shape != expected.shape:
+            raise FaceletError(f"{path} returns shape {actual.shape} for {batch} faces, its net {expected.shape}")
+        difference = np.abs(actual - expected).max() / max(least, float(np.abs(expected).max()))
+        if not difference <= tolerance:  # written this way, NaN fails too
             raise FaceletError(
-                f"{path} does not answer as its net does: logits differ by {difference:.2g} on {batch} faces, "
-                f"allowed is {tolerance:.2g}"
+                f"{path} does not match its net: logits differ by {difference:.2g} on {batch} faces, "
+                f"the tolerance is {tolerance:.2g}"
             )
         worst = max(worst, float(difference))
     return worst

@@ -1,4 +1,4 @@
-"""The ledger for other programs: ``ledger.csv``, a line per model and seed, and ``ledger.tex``, a table for a paper.
+"""Exports of the ledger: ``ledger.csv`` with a line per model and seed, and ``ledger.tex``, a table for a paper.
 
 >>> files.write_text("ledger.csv", as_csv(ledger))
 >>> files.write_text("ledger.tex", as_latex(ledger, caption="T-SNet", protocol=str(faces.protocol)))
@@ -11,10 +11,10 @@ import io
 
 from facelet.measure.ledger.ledger import Ledger
 from facelet.measure.ledger.row import Row
-from facelet.measure.ledger.table import COLUMNS, baseline, cells, said
+from facelet.measure.ledger.table import COLUMNS, baseline, cells, filled_columns
 
 LISTS = ("needs", "notes")
-"""Fields of a Row that no single cell holds; ``ledger.json`` has them."""
+"""Fields of a Row that do not fit in a cell; see ``ledger.json``."""
 SPECIAL = {
     **{letter: f"\\{letter}" for letter in "&%$#_{}"},
     "\\": r"\textbackslash{}",
@@ -29,7 +29,7 @@ SPECIAL = {
 
 
 def as_csv(ledger: Ledger) -> str:
-    """Every figure as a plain number, under the names of Row; what is not known is empty."""
+    """Returns CSV with the field names of Row as header and plain numbers; unknown values are empty."""
     fields = [name for name in Row.model_fields if name not in LISTS]
     lines = io.StringIO()
     table = csv.DictWriter(lines, fields, extrasaction="ignore", lineterminator="\n")
@@ -39,9 +39,9 @@ def as_csv(ledger: Ledger) -> str:
 
 
 def as_latex(ledger: Ledger, *, caption: str, protocol: str) -> str:
-    """The table of ``ledger.md`` for LaTeX with the package booktabs, its protocol in the caption."""
+    """Returns the table of ``ledger.md`` as LaTeX (package booktabs), with the protocol in the caption."""
     summaries = ledger.summaries()
-    kept = said(summaries)
+    kept = filled_columns(summaries)
     parts = [caption, f"Protocol: {protocol}"]
     if always := baseline(ledger):
         parts.append(f"Baseline: {always}")
@@ -63,5 +63,5 @@ def as_latex(ledger: Ledger, *, caption: str, protocol: str) -> str:
 
 
 def tex(text: str) -> str:
-    """Text that LaTeX prints as it is, on one line."""
+    """Escapes text for LaTeX, on one line."""
     return "".join(SPECIAL.get(letter, letter) for letter in " ".join(text.split()) if letter.isprintable())

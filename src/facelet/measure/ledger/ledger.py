@@ -1,11 +1,11 @@
-"""The ledger: one row per model in a run, and what each row is allowed to claim.
+"""The ledger of a run: one row per model and seed, with its metrics and verdict.
 
 >>> ledger = Ledger()
 >>> ledger.add(compared(row, parent_row, result.against(parent_result)))
 >>> ledger.save("runs/tsnet/ledger.json")
 
-``ledger.json`` is a list of rows, one per model and seed; ``ledger.md`` and the terminal show one line per model, with
-mean ± standard deviation when there are several seeds.
+``ledger.json`` is a list of rows; ``ledger.md`` and the terminal show one line per model, with mean ± standard deviation
+for several seeds.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Summary:
     """One model over its seeds.
 
     Attributes:
-        row: its row, or for several seeds the mean of its rows, with the verdict on the mean.
+        row: row of the model; for several seeds, the mean of its rows with the verdict on the mean.
         accuracy: mean, standard deviation and number of seeds.
     """
 
@@ -62,9 +62,9 @@ class Summary:
 
 
 class Ledger:
-    """Rows in the order in which they were added.
+    """Rows in the order of insertion.
 
-    ``paired``: the smallest model's accuracy minus the first's on the same faces, where single answers were at hand.
+    ``paired``: accuracy of the smallest model minus that of the first, paired by face; None without stored predictions.
     """
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
@@ -74,7 +74,7 @@ class Ledger:
             self.add(row)
 
     def add(self, row: Row) -> None:
-        """Appends ``row``, or puts it in the place of the row of the same name and seed."""
+        """Appends ``row``, or replaces the row with the same name and seed."""
         for place, old in enumerate(self.rows):
             if (old.name, old.seed) == (row.name, row.seed):
                 self.rows[place] = row
@@ -82,14 +82,14 @@ class Ledger:
         self.rows.append(row)
 
     def find(self, name: str, seed: int = 0) -> Row:
-        """Raises FaceletError, with the nearest name, when there is none."""
+        """Returns the row with this name and seed. Raises FaceletError with the nearest name when there is none."""
         for row in self.rows:
             if (row.name, row.seed) == (name, seed):
                 return row
         raise unknown("model in the ledger", name, {row.name for row in self.rows if row.seed == seed})
 
     def summaries(self) -> list[Summary]:
-        """One per name, in the order of first rows."""
+        """Returns one summary per model, in the order of their first rows."""
         names = dict.fromkeys(row.name for row in self.rows)
         seeds = {name: [row for row in self.rows if row.name == name] for name in names}
         means = {name: _mean(rows) for name, rows in seeds.items()}
@@ -99,12 +99,13 @@ class Ledger:
         ]
 
     def ends(self) -> tuple[Summary, Summary] | None:
-        """The first model and the smallest, controls aside; None when nothing has been measured."""
+        """Returns the first and the smallest model, ignoring controls; None for an empty ledger."""
         models = [summary for summary in self.summaries() if not summary.row.control]
-        return (models[0], min(models, key=lambda one: (one.row.bytes, one.row.p50_ms))) if models else None
+        smallest = min(models, key=lambda summary: (summary.row.bytes, summary.row.p50_ms), default=None)
+        return (models[0], smallest) if smallest else None
 
     def lead(self) -> Difference | None:
-        """Accuracy of the smallest model minus the first's; None when they are one, or of different faces."""
+        """Returns the accuracy of the smallest model minus that of the first; None for a single model or different faces."""
         ends = self.ends()
         if ends is None:
             return None
@@ -114,19 +115,19 @@ class Ledger:
         return self.paired or from_rows(small, first)
 
     def notes(self) -> list[str]:
-        """ "student: taught by teacher": what the steps said, each thing once."""
+        """Returns the notes of the steps without duplicates, such as "student: taught by teacher"."""
         return list(dict.fromkeys(f"{row.label}: {note}" for row in self.rows for note in row.notes))
 
     def save(self, path: str | Path) -> None:
-        """Writes ``ledger.json``, beside and renamed."""
+        """Writes ``ledger.json`` atomically."""
         files.write_json(path, [row.model_dump() for row in self.rows])
 
     @classmethod
     def load(cls, path: str | Path) -> Ledger:
-        """Raises FaceletError when the file is missing or is not a list of rows."""
+        """Reads ``ledger.json``. Raises FaceletError when the file is missing or is not a list of rows."""
         rows = files.read_json(path)
         if not isinstance(rows, list):
-            raise FaceletError(f"{path} is not a ledger: a list of rows was expected, not {type(rows).__name__}")
+            raise FaceletError(f"{path} is not a ledger: expected a list of rows, got {type(rows).__name__}")
         try:
             return cls(Row.model_validate(row) for row in rows)
         except ValidationError as error:
@@ -136,7 +137,7 @@ class Ledger:
 
 
 def _mean(rows: list[Row]) -> Row:
-    """The first row with the mean figures of all seeds."""
+    """Returns the first row with the mean values over all seeds."""
     update: dict[str, object] = {}
     for name in AVERAGED:
         values = [getattr(row, name) for row in rows if getattr(row, name) is not None]
@@ -148,7 +149,7 @@ def _mean(rows: list[Row]) -> Row:
 
 
 def _judged(mean: Row, rows: list[Row], means: dict[str, Row]) -> Row:
-    """``mean`` of one model's ``rows`` with its change and verdict over all their seeds."""
+    """Returns ``mean`` of a model's ``rows`` with the change and verdict over all seeds."""
     differences = [
         Difference(row.change, row.change_low, row.change_high, row.n)
         for row in rows

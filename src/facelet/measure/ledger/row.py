@@ -1,9 +1,9 @@
-"""Row: one model, measured, as it stands in a ledger; and how its figures are written.
+"""Row: the metrics of one model in a ledger.
 
 >>> percent(0.8812), points(-0.0043), amount(1_260_779), megabytes(1_362_944)
 ('88.1 %', '−0.4 points', '1.26 M', '1.36 MB')
 
-A megabyte is 1,000,000 bytes. Latency is of the machine that the row names and of no other.
+A megabyte is 1,000,000 bytes. Latency holds for the machine named in the row only.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from facelet.text import percent
 
 
 class Row(BaseModel):
-    """One model, measured. Accuracies are shares in 0..1, times milliseconds, sizes bytes.
+    """Metrics of one model and seed. Accuracies are shares in 0..1, times milliseconds, sizes bytes.
 
-    Of a model of identity ``n`` counts pairs, and what is about classes is None.
+    For identity models ``n`` counts pairs, and fields about classes are None.
 
-    ``change`` is this accuracy minus that of ``compare`` (its parent, or the model a control controls for), on the same
-    faces, with the ends of its interval. ``machine`` names where p50 and p95 were taken, without what changes by the
-    minute (its load): only speeds of rows that name the same machine are compared.
+    ``change`` is this accuracy minus that of ``compare`` (default: the parent; for a control: the model it controls for) on the
+    same faces, with its interval. ``machine`` describes where p50 and p95 were measured, without its load; speeds are compared
+    only between rows with the same machine.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     name: str
     parent: str = ""
-    needs: list[str] = Field([], description="all earlier models it is made of or taught by; its parent is the first")
-    compare: str = Field("", description="model it is measured against; its parent when empty")
+    needs: list[str] = Field([], description="all earlier models it derives from or was taught by, the parent first")
+    compare: str = Field("", description="model it is compared with; default: its parent")
     step: str
-    kind: str = Field("", description="what its verdict is about: shrinking, stopping, or accuracy alone")
+    kind: str = Field("", description='subject of the verdict: "shrinking", "stopping" or, when empty, accuracy')
     seed: int = 0
     control: bool = False
     precision: str = "fp32"
@@ -45,33 +45,31 @@ class Row(BaseModel):
     accuracy_low: float = Field(ge=0, le=1)
     accuracy_high: float = Field(ge=0, le=1)
     baseline: float | None = Field(
-        None, ge=0, le=1, description="accuracy of always answering the largest class, or the same of every pair"
+        None, ge=0, le=1, description="accuracy of always predicting the largest class, or the same for all pairs"
     )
-    baseline_answer: str = Field("", description="that class; empty of pairs")
+    baseline_answer: str = Field("", description="that class; empty for pairs")
     balanced_accuracy: float | None = Field(None, ge=0, le=1)
     recall_spread: float | None = Field(None, ge=0, le=1, description="standard deviation of recall over the classes")
     ece: float | None = None
-    tar_1e2: float | None = Field(None, ge=0, le=1, description="pairs of one person accepted at a FAR of 1 %")
-    tar_1e3: float | None = Field(None, ge=0, le=1, description="the same at 0.1 %")
-    fresh_accuracy: float | None = Field(None, description="without the faces identical to a training face")
+    tar_1e2: float | None = Field(None, ge=0, le=1, description="true accept rate at a FAR of 1 %")
+    tar_1e3: float | None = Field(None, ge=0, le=1, description="true accept rate at a FAR of 0.1 %")
+    fresh_accuracy: float | None = Field(None, description="accuracy without faces identical to a training face")
     val_accuracy: float | None = None
     params: int = Field(ge=0)
     macs: int = Field(ge=0)
     bytes: int = Field(ge=0)
     p50_ms: float = Field(ge=0)
     p95_ms: float = Field(ge=0)
-    mean_ms: float = Field(0.0, ge=0, description="over validation faces: what a model that stops early is about")
+    mean_ms: float = Field(0.0, ge=0, description="mean latency over validation faces, for early-exit models")
     machine: str = ""
-    allowance: float | None = Field(None, description="accuracy the step was allowed to cost, as a share")
+    allowance: float | None = Field(None, description="loss of accuracy that the step allows, as a share")
     seconds: float = 0.0
-    steps: int = Field(
-        0, ge=0, description="optimizer steps of its own training, 0 where it has none or they are not known"
-    )
-    timed: bool = Field(False, description="whether minutes, and not a number, were asked of that training")
+    steps: int = Field(0, ge=0, description="optimizer steps of its own training; 0 for no training or if unknown")
+    timed: bool = Field(False, description="whether the length of that training was given in minutes")
     starts_from: str = Field(
-        "", description="model whose weights it starts from; empty for fresh ones or those of a file"
+        "", description="model whose weights it starts from; empty for random weights or those of a file"
     )
-    unequal_steps: str = Field("", description="both numbers of steps, where they differ too much for a verdict")
+    unequal_steps: str = Field("", description="both numbers of steps if they differ too much for a verdict")
     change: float | None = None
     change_low: float | None = None
     change_high: float | None = None
@@ -80,12 +78,12 @@ class Row(BaseModel):
 
     @property
     def label(self) -> str:
-        """Its name, with the seed behind it from the second seed on."""
+        """The name; with the seed as suffix for seeds other than 0."""
         return self.name if self.seed == 0 else f"{self.name}-s{self.seed}"
 
     @property
     def against(self) -> str:
-        """Name of the model it is measured against, "" for the first."""
+        """Name of the model it is compared with; "" for the first model."""
         return self.compare or self.parent
 
     @property
@@ -95,20 +93,26 @@ class Row(BaseModel):
 
     @property
     def baseline_words(self) -> str:
-        """ "always answering 'neutral' (40.4 %)", "" where the baseline is not known."""
+        """The baseline in words, such as "always predicting 'neutral' (40.4 %)"; "" if unknown."""
         if self.baseline is None:
             return ""
-        always = f"always answering {self.baseline_answer!r}" if self.baseline_answer else "answering all pairs alike"
-        return f"{always} ({percent(self.baseline)})"
+        return f"{self.baseline_rule} ({percent(self.baseline)})"
+
+    @property
+    def baseline_rule(self) -> str:
+        """The constant prediction that the baseline is the accuracy of."""
+        if self.baseline_answer:
+            return f"always predicting {self.baseline_answer!r}"
+        return "predicting the same for all pairs"
 
     @property
     def unit(self) -> str:
-        """What ``n`` counts."""
+        """What ``n`` counts: "faces" or "pairs"."""
         return "faces" if self.balanced_accuracy is not None else "pairs"
 
 
 def figures(result: Classification | PairScores) -> dict[str, Any]:
-    """The fields of a Row that follow from a model's answers."""
+    """Returns the fields of a Row that are computed from a model's predictions."""
     if isinstance(result, PairScores):
         low, high = result.interval
         supported = result.supported

@@ -1,9 +1,9 @@
-"""Commands and recipes as they may be passed on in cards and reports: without the folders of the machine they were typed on.
+"""Removes the machine's folders from commands and recipes, for cards and reports that are shared.
 
 >>> shareable_command("facelet run tsnet --faces folder:/home/ada/clinic/faces.zip?size=48")
 'facelet run tsnet --faces folder:faces.zip?size=48'
 
-Only absolute paths are shortened, to their last part; the files of the run keep them, because it is resumed by them.
+Absolute paths are shortened to their last part. The files of the run keep full paths, which are needed to resume it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PATH = re.compile(
 
 
 def shareable_command(command: str) -> str:
-    """A shell command with absolute paths shortened; "" for what a shell would not take."""
+    """Returns a shell command with absolute paths shortened; "" for an invalid command."""
     try:
         return shlex.join(_shortened(word) for word in shlex.split(command))
     except ValueError:
@@ -31,7 +31,7 @@ def shareable_command(command: str) -> str:
 
 
 def shareable_recipe(text: str) -> str:
-    """A recipe's YAML with absolute paths shortened."""
+    """Returns a recipe's YAML with absolute paths shortened."""
     return yaml.safe_dump(_walked(yaml.safe_load(text)), sort_keys=False, allow_unicode=True, width=120) if text else ""
 
 
@@ -44,7 +44,9 @@ def _walked(value: Any) -> Any:
 
 
 def _shortened(text: str) -> str:
-    """A word or value, and each option of a source behind its ``?``, with its path shortened if it is an absolute one."""
+    """Shortens an absolute path in a word or value, and in each option of a source (after ``?`` and ``&``)."""
     parts = re.split(r"([?&])", text)
-    found = [_PATH.fullmatch(part) for part in parts]
-    return "".join(match["before"] + match["name"] if match else part for match, part in zip(found, parts, strict=True))
+    matches = [_PATH.fullmatch(part) for part in parts]
+    return "".join(
+        match["before"] + match["name"] if match else part for match, part in zip(matches, parts, strict=True)
+    )

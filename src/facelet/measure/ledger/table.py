@@ -1,4 +1,4 @@
-"""The ledger as people read it: a table for the terminal, Markdown for a repository, and one sentence that sums it up.
+"""Display of the ledger: a table for the terminal, Markdown, and a headline.
 
 >>> show(ledger, Console())
 >>> files.write_text("ledger.md", markdown(ledger, title="T-SNet", protocol=str(faces.protocol)))
@@ -28,11 +28,11 @@ FITTING = (
     (104, ("spread", "ECE", "MACs", "p95")),
     (0, ("balanced", "spread", "ECE", *TARS, "parameters", "MACs", "p95")),
 )
-"""Columns that a terminal of at least so many characters leaves out; ``ledger.md`` has all that say something."""
+"""Minimum terminal width in characters, and the columns left out at that width; ``ledger.md`` shows all that have values."""
 
 
 def cells(summary: Summary) -> tuple[str, ...]:
-    """The texts of one model's line, as COLUMNS names them."""
+    """Returns the texts of one model's line, in the order of COLUMNS."""
     row = summary.row
     return (
         row.name + (" (control)" if row.control else ""),
@@ -51,7 +51,7 @@ def cells(summary: Summary) -> tuple[str, ...]:
 
 
 def accuracy(summary: Summary) -> str:
-    """ "85.9 % (84.6–87.1)", or over seeds "85.9 ± 0.3 % (n = 3)"."""
+    """Returns the accuracy as "85.9 % (84.6–87.1)" or, over several seeds, "85.9 ± 0.3 % (n = 3)"."""
     row = summary.row
     if summary.seeds > 1:
         return f"{100 * row.accuracy:.1f} ± {100 * summary.accuracy.sd:.1f} % (n = {summary.seeds})"
@@ -59,7 +59,7 @@ def accuracy(summary: Summary) -> str:
 
 
 def change(row: Row) -> str:
-    """ "−0.4 (−0.9 to 0.1)" in points, "" for the first model, "no verdict" where that is the verdict."""
+    """Returns the change in percentage points as "−0.4 (−0.9 to 0.1)"; "" for the first model, or "no verdict"."""
     if row.unequal_steps:
         return "no verdict"
     if row.change is None or row.change_low is None or row.change_high is None:
@@ -68,32 +68,31 @@ def change(row: Row) -> str:
 
 
 def headline(ledger: Ledger) -> str:
-    """What the run made, in one or two sentences: its smallest model against the model that it began with."""
+    """Returns one or two sentences about the smallest model and how it compares with the first model."""
     ends = ledger.ends()
     if ends is None:
         return "Nothing has been measured yet."
     first, small = (end.row for end in ends)
-    answers = f"answers {percent(small.accuracy)} of {small.n:,} {small.split} {small.unit} correctly"
-    said = f"{small.name} {answers}"
+    text = f"{small.name}: accuracy {percent(small.accuracy)} (n = {small.n:,} {small.split} {small.unit}), "
     if not small.beats_baseline:
-        said = f"{small.name} is no better than {small.baseline_words}: it {answers}"
-    elif small.baseline_words:
-        said += f", where {small.baseline_words.replace(' (', ' gives ').rstrip(')')},"
-    said += f" in {megabytes(small.bytes)}"
+        text += f"no better than {small.baseline_words}, "
+    elif small.baseline is not None:
+        text += f"baseline {percent(small.baseline)} ({small.baseline_rule}), "
+    text += megabytes(small.bytes)
     if small.p50_ms:
-        said += f" and {milliseconds(small.p50_ms)} a face"
+        text += f", {milliseconds(small.p50_ms)} per face"
     difference = ledger.lead()
     if difference is None:
-        return f"{said}."
+        return f"{text}."
     parts = [*compared_sizes(small, first), worded(difference)]
-    return f"{said}: {', '.join(parts)} beside {first.name}."
+    return f"{text}. Compared with {first.name}: {', '.join(parts)}."
 
 
 def show(ledger: Ledger, console: Console) -> None:
-    """Prints the table, each model's verdict, and the sentence that sums it up."""
+    """Prints the table, each model's verdict and the headline."""
     table = Table(box=None, header_style="dim", padding=(0, 2 if console.width >= 104 else 1, 0, 0))
     dropped = next(columns for width, columns in FITTING if console.width >= width)
-    kept = [number for number in said(ledger.summaries()) if COLUMNS[number] not in dropped]
+    kept = [number for number in filled_columns(ledger.summaries()) if COLUMNS[number] not in dropped]
     for number in kept:
         table.add_column(COLUMNS[number], justify="left" if number == 0 else "right", no_wrap=True)
     verdicts = Table.grid(padding=(0, 2))
@@ -102,12 +101,12 @@ def show(ledger: Ledger, console: Console) -> None:
     verdicts.add_column(overflow="fold")
     for summary in ledger.summaries():
         style = "dim" if summary.row.control else ""
-        texts = [summary.row.name, *cells(summary)[1:]]  # a control is dim, and its verdict says what it is
+        texts = [summary.row.name, *cells(summary)[1:]]  # controls are dim and named in their verdict
         table.add_row(*(escape(texts[number]) for number in kept), style=style)
         verdicts.add_row(escape(summary.row.name), escape(summary.row.verdict), style=style)
     console.print(table)
-    if told := baseline(ledger):
-        console.print(f"baseline: {told}", style="dim", markup=False)
+    if words := baseline(ledger):
+        console.print(f"baseline: {words}", style="dim", markup=False)
     console.print()
     console.print(verdicts)
     console.print()
@@ -123,17 +122,16 @@ def markdown(
     budget: str = "",
     notes: Sequence[str] = (),
 ) -> str:
-    """``ledger.md``: the sentence, what the numbers mean, the table, the verdicts.
+    """Returns the content of ``ledger.md``: headline, facts, table, verdicts and notes.
 
-    ``protocol``: its written form; ``machine``: where latency was taken; ``budget``: what training was given, the
-    measured time when empty.
+    ``protocol``: as text; ``machine``: where latency was measured; ``budget``: training budget; default: the measured time.
     """
     summaries = ledger.summaries()
-    budget = budget or f"{duration(sum(row.seconds for row in ledger.rows))} of training in all"
+    budget = budget or f"{duration(sum(row.seconds for row in ledger.rows))} of training in total"
     facts = {"Protocol": protocol, "Baseline": baseline(ledger), "Machine": machine, "Budget": budget}
     lines = [f"# Ledger: {as_text(title)}", "", as_text(headline(ledger)), ""]
     lines += [f"- **{name}**: {as_text(value)}" for name, value in facts.items() if value]
-    kept = said(summaries)
+    kept = filled_columns(summaries)
     lines += ["", "| " + " | ".join(COLUMNS[number] for number in kept) + " |", "|:--" + "|--:" * (len(kept) - 1) + "|"]
     lines += ["| " + " | ".join(as_text(cells(summary)[number]) for number in kept) + " |" for summary in summaries]
     lines += ["", "## Verdicts", ""]
@@ -148,38 +146,40 @@ def markdown(
 
 
 def baseline(ledger: Ledger) -> str:
-    """What a model reaches that has learned nothing, "" where no row knows it."""
+    """Returns the baseline in words; "" when no row has it."""
     return next((row.baseline_words for row in ledger.rows if row.baseline_words), "")
 
 
 def about_pairs(ledger: Ledger) -> bool:
-    """Whether its models are of identity."""
+    """Returns whether the ledger is about identity models."""
     return any(row.unit == "pairs" for row in ledger.rows)
 
 
 def legend(ledger: Ledger) -> str:
-    """What the columns mean."""
+    """Returns an explanation of the columns."""
     return LEGEND.format(PAIRS if about_pairs(ledger) else CLASSES)
 
 
 LEGEND = (
-    "Accuracy is of a split that is read once, at the end of each step; selection uses validation only. With it stands "
-    "Wilson's 95 % interval, or over several seeds the standard deviation. Change is in points against the parent (for "
-    "a control: against the model it controls for), with the 95 % interval of the difference on the same faces. {} MACs "
-    "are multiply-accumulates for one face; latency is for one face on the machine named here."
+    "Accuracy is measured on the test split once, at the end of each step; model selection uses the validation split only. "
+    "In brackets: Wilson's 95 % interval or, for several seeds, the standard deviation. Change: difference in percentage "
+    "points to the parent (for a control: to the model it controls for), with its 95 % interval on the same faces. {} MACs: "
+    "multiply-accumulates for one face. Latency: one face on the machine named here."
 )
-CLASSES = "Balanced is the mean recall of the classes, spread its standard deviation over them."
+CLASSES = (
+    "Balanced: mean recall over the classes; spread: its standard deviation over the classes. ECE: calibration error."
+)
 PAIRS = (
-    "Accuracy is of pairs of faces, those of a fold at the threshold that is best on the other folds; TAR is the share of pairs of "
-    "one person that are accepted where that share of the pairs of two people is."
+    "Accuracy on pairs is the mean over the folds, each at the best threshold of the other folds. TAR: share of same-person pairs "
+    "that are accepted at the given false accept rate (FAR, the accepted share of different-person pairs)."
 )
 
 
-def said(summaries: Sequence[Summary]) -> list[int]:
-    """Columns in which some model has something."""
+def filled_columns(summaries: Sequence[Summary]) -> list[int]:
+    """Returns the columns in which at least one model has a value."""
     lines = [cells(summary) for summary in summaries]
     return [number for number in range(len(COLUMNS)) if any(line[number] for line in lines) or number < 3]
 
 
 def _beside(row: Row) -> str:
-    return f" (beside {as_text(row.against)})" if row.against else ""
+    return f" (compared with {as_text(row.against)})" if row.against else ""

@@ -1,9 +1,9 @@
-"""Verdict: the sentence a row is allowed to say about itself, beside the model it is measured against.
+"""Verdict: a sentence about a model's gain or loss in size, speed and accuracy against the model it is compared with.
 
 >>> verdict(student_int8, student, paired_difference(correct_int8, correct_student))
 '3.6× smaller, 1.9× faster, −0.1 points (inside the interval)'
 
-A difference inside its interval is not called a gain or a loss. That it could not be measured does not show it is zero.
+A difference whose interval contains zero is not called a gain or a loss. This does not prove that the difference is zero.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from facelet.text import percent, points, signed, times
 
 
 def verdict(row: Row, parent: Row | None, difference: Difference | None = None) -> str:
-    """What ``row`` gained and lost against ``parent`` (for a control: the model that it controls for).
+    """Returns the gain and loss of ``row`` against ``parent`` (for a control: the model it controls for).
 
-    ``difference`` is ``row``'s accuracy minus ``parent``'s on the same faces; without it the rows' own intervals are
-    joined, which is wider. There is no verdict on models whose numbers of training steps a clock made unequal
-    (``row.unequal_steps``, see measure.effort). An accuracy that is no better than always answering the largest class is called so.
+    ``difference`` is the accuracy of ``row`` minus that of ``parent`` on the same faces; default: computed from the rows'
+    intervals, which is wider. There is no verdict when time limits led to unequal numbers of training steps
+    (``row.unequal_steps``, see ledger.effort). An accuracy that is no better than the baseline is reported as such.
     Raises FaceletError for rows of different protocols, splits or numbers of faces.
     """
-    said = _beside(row, parent, difference)
+    text = _comparison(row, parent, difference)
     if row.beats_baseline:
-        return said
+        return text
     worthless = f"no better than {row.baseline_words}"
-    return f"{said}; it is {worthless}" if row.control else f"{worthless}; {said}"
+    return f"{text}; it is {worthless}" if row.control else f"{worthless}; {text}"
 
 
-def _beside(row: Row, parent: Row | None, difference: Difference | None) -> str:
-    """What ``row`` may say of itself beside ``parent``."""
+def _comparison(row: Row, parent: Row | None, difference: Difference | None) -> str:
+    """Returns the verdict without the check against the baseline."""
     if parent is None:
-        kind, what = ("control", "no model with its net") if row.control else ("the first", "nothing")
-        return f"{kind}: {percent(row.accuracy)} of {row.n:,} {row.unit}, {what} to compare with"
+        kind, missing = ("control", "model with the same net") if row.control else ("first model", "earlier model")
+        return f"{kind}: accuracy {percent(row.accuracy)} (n = {row.n:,} {row.unit}), no {missing} to compare with"
     require_comparable(row, parent)
     difference = difference or from_rows(row, parent)
     if row.unequal_steps:
@@ -51,7 +51,7 @@ def _beside(row: Row, parent: Row | None, difference: Difference | None) -> str:
 
 
 def compared(row: Row, parent: Row | None, difference: Difference | None = None) -> Row:
-    """``row`` with its change and verdict filled in. Raises what ``verdict`` raises."""
+    """Returns ``row`` with its change and verdict filled in. Raises FaceletError as ``verdict``."""
     if parent is None:
         return row.model_copy(update={"verdict": verdict(row, None)})
     require_comparable(row, parent)
@@ -67,33 +67,34 @@ def compared(row: Row, parent: Row | None, difference: Difference | None = None)
 
 
 def require_comparable(row: Row, parent: Row) -> None:
-    """Raises FaceletError unless both rows speak of the same faces under the same protocol."""
+    """Raises FaceletError unless both rows have the same protocol, split and number of faces."""
     for name in ("protocol", "split", "n"):
-        mine, theirs = getattr(row, name), getattr(parent, name)
-        if mine != theirs:
+        own, other = getattr(row, name), getattr(parent, name)
+        if own != other:
             raise FaceletError(
-                f"{row.name!r} and {parent.name!r} cannot be compared: their {name} differs ({mine} and {theirs})"
+                f"{row.name!r} and {parent.name!r} cannot be compared: their {name} differs ({own} and {other})"
             )
 
 
 def compared_sizes(row: Row, parent: Row) -> list[str]:
-    """ "8.9× smaller", "3.1× faster": what differs by a tenth or more. Speeds of different machines are left out."""
-    said = []
+    """Returns ratios of 1.1 or more, as "8.9× smaller" and "3.1× faster". Speeds of different machines are left out."""
+    parts = []
     if row.bytes and parent.bytes:
-        said.append(_ratio(parent.bytes / row.bytes, "smaller", "larger"))
+        parts.append(_ratio(parent.bytes / row.bytes, "smaller", "larger"))
     if speeds_compare(row, parent):
-        said.append(_ratio(parent.p50_ms / row.p50_ms, "faster", "slower"))
-    return [part for part in said if part]
+        parts.append(_ratio(parent.p50_ms / row.p50_ms, "faster", "slower"))
+    return [part for part in parts if part]
 
 
 def speeds_compare(row: Row, parent: Row) -> bool:
+    """Returns whether both rows have a latency, measured on the same machine."""
     return row.p50_ms > 0 and parent.p50_ms > 0 and row.machine == parent.machine
 
 
 def from_rows(row: Row, parent: Row) -> Difference:
-    """The difference of two rows from their accuracies and intervals alone: unpaired, so wider than it need be."""
-    mine, theirs = (row.accuracy_low, row.accuracy_high), (parent.accuracy_low, parent.accuracy_high)
-    return unpaired_difference(row.accuracy, mine, parent.accuracy, theirs, row.n)
+    """Returns the unpaired difference of two rows, from their accuracies and intervals; wider than the paired one."""
+    own, other = (row.accuracy_low, row.accuracy_high), (parent.accuracy_low, parent.accuracy_high)
+    return unpaired_difference(row.accuracy, own, parent.accuracy, other, row.n)
 
 
 def _ratio(ratio: float, more: str, less: str) -> str:
@@ -107,7 +108,7 @@ def _interval(difference: Difference) -> str:
 
 
 def worded(difference: Difference) -> str:
-    """ "−2.1 points (−3.0 to −1.2)", or "−0.1 points (inside the interval)"."""
+    """Returns the difference as "−2.1 points (−3.0 to −1.2)" or "−0.1 points (inside the interval)"."""
     place = _interval(difference) if difference.measurable else "inside the interval"
     return f"{points(difference.value)} ({place})"
 
@@ -137,32 +138,32 @@ def _of_shrinking(row: Row, parent: Row, difference: Difference, allowance: floa
 
 
 def _cost(difference: Difference, allowance: float | None) -> tuple[bool, str]:
-    """Whether the accuracy lost is beyond the allowance, and the words for it."""
+    """Returns whether the loss of accuracy exceeds the allowance, and a description of the difference."""
     if allowance is None or difference.value >= -allowance:
         return False, worded(difference)
     return True, f"{worded(difference)}, more than the {100 * allowance:.1f} points allowed"
 
 
 def _of_stopping(row: Row, parent: Row, difference: Difference, allowance: float | None) -> str:
-    """About mean times: a median would be that of one exit."""
+    """Returns the verdict on an early-exit model; it uses mean times, because the median is the time of a single exit."""
     costly, accuracy = _cost(difference, allowance)
     if not (speeds_compare(row, parent) and row.mean_ms and parent.mean_ms):
         return accuracy
-    times_ = f"mean time {row.mean_ms / parent.mean_ms:.2f} of {parent.name}'s"
+    ratio = f"{row.mean_ms / parent.mean_ms:.2f}× the mean time of {parent.name}"
     if row.mean_ms >= parent.mean_ms:
-        return f"no gain: {times_}, {accuracy}"
-    return f"{times_}, {'but ' * costly}{accuracy}"
+        return f"no gain: {ratio}, {accuracy}"
+    return f"{ratio}, {'but ' * costly}{accuracy}"
 
 
 def _of_control(row: Row, parent: Row, difference: Difference) -> str:
-    """``difference`` is control minus model; the sentence is about the model, where both are of one size."""
+    """Returns the verdict on a control; ``difference`` is the control's accuracy minus the model's."""
     lead, name = difference.reversed, parent.name
     sizes = [] if (row.params, row.precision) == (parent.params, parent.precision) else compared_sizes(row, parent)
     if sizes:
-        return f"control: beside {name} {', '.join([*sizes, worded(difference)])}"
+        return f"control: compared with {name} {', '.join([*sizes, worded(difference)])}"
     if not lead.measurable:
         return f"control: no measurable difference from {name} ({points(difference.value)}, inside the interval)"
     if lead.value > 0:
         return f"control: {name} is better by {points(lead.value).lstrip('+−')} ({_interval(lead)})"
     better = f"{points(difference.value).lstrip('+−')} ({_interval(difference)})"
-    return f"control: better than {name} by {better}: what was added to {name} costs"
+    return f"control: better than {name} by {better}: the additions to {name} cost accuracy"

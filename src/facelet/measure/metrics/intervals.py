@@ -1,9 +1,9 @@
-"""Intervals: what a share of correct faces, or a difference between two models, is allowed to claim.
+"""Confidence intervals of an accuracy and of a difference between two accuracies.
 
-Wilson's score interval for one share (Wilson 1927, doi 10.1080/01621459.1927.10502953) and, joined by squares, for a mean of
+Wilson's score interval for one share (Wilson 1927, doi 10.1080/01621459.1927.10502953) and, combined by squares, for a mean of
 shares (Zou & Donner 2008, doi 10.1002/sim.3095); Newcombe's hybrid score intervals for a difference, paired on the same faces
-(Newcombe 1998, Statistics in Medicine 17, 2635-2650, method 10) or unpaired. They speak about other faces drawn like these;
-they do not speak about another training run, which is what several seeds are for.
+(Newcombe 1998, Statistics in Medicine 17, 2635-2650, method 10) or unpaired. They cover the sampling of faces from the same
+distribution. They do not cover the variance between training runs; use several seeds for that.
 
 >>> low, high = wilson(2800, 3153)
 >>> round(low, 4), round(high, 4)
@@ -25,7 +25,7 @@ CONFIDENCE = 0.95
 
 
 def wilson(correct: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Wilson interval of ``correct`` of ``n``, in [0, 1]; (0, 1) when n is 0. Raises ValueError if correct > n."""
+    """Returns Wilson's interval of ``correct`` of ``n``, in [0, 1]; (0, 1) when n is 0. Raises ValueError if correct > n."""
     if not 0 <= correct <= n:
         raise ValueError(f"{correct} correct of {n}")
     if n == 0:
@@ -38,9 +38,9 @@ def wilson(correct: int, n: int, confidence: float = CONFIDENCE) -> tuple[float,
 
 
 def mean_of_shares(correct: Sequence[int], n: Sequence[int], confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Interval of the mean of the shares ``correct`` of ``n``, of groups drawn apart: of a balanced accuracy, class by class.
+    """Returns the interval of the mean of the shares ``correct`` / ``n`` of independent groups, as for a balanced accuracy.
 
-    Raises ValueError when there are none, one of them is of nothing, or has more correct than n.
+    Raises ValueError for no groups, an empty group, or more correct than n.
     """
     if not len(n) or len(n) != len(correct) or min(n) < 1:
         raise ValueError(f"{list(correct)} correct of {list(n)}")
@@ -57,8 +57,8 @@ class Difference:
 
     Attributes:
         value, low, high: in [-1, 1].
-        n: faces it was measured on.
-        paired: whether both models saw the same faces and that was used.
+        n: number of faces.
+        paired: whether the interval uses the pairing of both models on the same faces.
     """
 
     value: float
@@ -69,7 +69,7 @@ class Difference:
 
     @property
     def measurable(self) -> bool:
-        """Whether the interval leaves zero out."""
+        """Whether the interval excludes zero."""
         return self.low > 0 or self.high < 0
 
     @property
@@ -79,15 +79,15 @@ class Difference:
 
 
 def paired_difference(first: NDArray[Any], second: NDArray[Any], confidence: float = CONFIDENCE) -> Difference:
-    """Accuracy of ``first`` minus ``second``, bool (N,) "was this face correct", the same faces in the same order.
+    """Returns the accuracy of ``first`` minus that of ``second``, bool (N,) whether each face is classified correctly.
 
-    Newcombe's method 10: Wilson intervals of both shares, joined through the correlation of the paired answers.
-    Raises ValueError when the lengths differ or are 0.
+    Both must list the same faces in the same order. Newcombe's method 10: Wilson intervals of both shares, combined with the
+    correlation of the paired results. Raises ValueError when the lengths differ or are 0.
     """
     first, second = np.asarray(first, bool), np.asarray(second, bool)
     n = len(first)
     if first.shape != second.shape or first.ndim != 1 or n == 0:
-        raise ValueError(f"paired answers must be two equally long lists, not {first.shape} and {second.shape}")
+        raise ValueError(f"paired results must be two equally long lists, not {first.shape} and {second.shape}")
     both, only_first = int((first & second).sum()), int((first & ~second).sum())
     only_second, neither = int((~first & second).sum()), int((~first & ~second).sum())
     margins = (both + only_first) * (only_second + neither) * (both + only_second) * (only_first + neither)
@@ -104,7 +104,7 @@ def paired_difference(first: NDArray[Any], second: NDArray[Any], confidence: flo
 def unpaired_difference(
     first: float, first_interval: tuple[float, float], second: float, second_interval: tuple[float, float], n: int
 ) -> Difference:
-    """The same from two accuracies and their intervals alone: wider, for when single answers are not at hand."""
+    """Returns the difference from two accuracies and their intervals; wider than the paired interval."""
     return _joined(first, first_interval, second, second_interval, 0.0, n, False)
 
 
@@ -127,7 +127,7 @@ def _joined(
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean, sample standard deviation (0 for one value) and number of seeds."""
+    """Mean, sample standard deviation (0 for a single value) and number of seeds."""
 
     mean: float
     sd: float
@@ -135,17 +135,17 @@ class Spread:
 
 
 def over_seeds(values: Sequence[float]) -> Spread:
-    """Spread of one figure over seeds. Raises ValueError when there are none."""
+    """Returns the spread of a figure over seeds. Raises ValueError for an empty list."""
     if not values:
         raise ValueError("no seeds")
     return Spread(fmean(values), stdev(values) if len(values) > 1 else 0.0, len(values))
 
 
 def difference_over_seeds(differences: Sequence[Difference]) -> Difference:
-    """Mean of one difference per seed, with the wider of two intervals at each end.
+    """Returns the mean difference over seeds, with the wider of two intervals at each end.
 
-    One is Student's t over seeds (another training run, the same faces), the other the mean of the seeds' own intervals
-    (the same runs, other faces). With two or three seeds t is very wide, and should be. Raises ValueError for no seeds.
+    The first is Student's t over seeds (variance between training runs), the second the mean of the seeds' intervals (sampling
+    of faces). With two or three seeds the t interval is very wide. Raises ValueError for no seeds.
     """
     spread = over_seeds([difference.value for difference in differences])
     low, high = fmean(d.low for d in differences), fmean(d.high for d in differences)

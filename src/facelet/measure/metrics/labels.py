@@ -1,9 +1,9 @@
-"""Label names: two lists of them matched by meaning, so that a model and faces with different label sets can meet.
+"""Matching of label names, to evaluate a model on faces with another label set.
 
 >>> match_labels(("anger", "happiness", "contempt"), ("Happy", "Angry")).tolist()
 [1, 0, -1]
 
-Only names are compared: whether two sets mean the same by "disgust" is for their readers to judge.
+Only names are compared. Two data sets may define a label such as "disgust" differently.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ _CANONICAL = {alias: name for name, aliases in ALIASES.items() for alias in (nam
 
 
 def match_labels(classes: Sequence[str], labels: Sequence[str]) -> NDArray[np.int64]:
-    """int64 (len(classes),): for each class the label of the same name, letter case and common aliases aside, or -1.
+    """Returns for each class the index of the label with the same name, int64 (len(classes),), or -1.
 
-    Raises FaceletError when two labels, or two classes, mean the same.
+    Ignores letter case and accepts common aliases. Raises FaceletError when two labels, or two classes, mean the same.
     """
     where: dict[str, int] = {}
     for number, label in enumerate(labels):
         if (first := where.setdefault(_canonical(label), number)) != number:
             raise FaceletError(f"the model's labels {labels[first]!r} and {label!r} mean the same")
-    found = np.array([where.get(_canonical(name), -1) for name in classes], np.int64)
-    known = found[found >= 0]
+    columns = np.array([where.get(_canonical(name), -1) for name in classes], np.int64)
+    known = columns[columns >= 0]
     if len(np.unique(known)) < len(known):
         raise FaceletError(f"two of the faces' classes mean the same: {', '.join(classes)}")
-    return found
+    return columns
 
 
 def _canonical(name: str) -> str:

@@ -1,7 +1,7 @@
-"""Scores of pairs against thresholds: false and true accepts, the area, the equal error rate, and what a FAR costs.
+"""ROC curve of pair scores, its area, the equal error rate, and thresholds for a given false accept rate.
 
-FAR is the share of pairs of two people that are accepted as one, TAR that of pairs of one person. A pair is accepted when
-its score reaches the threshold.
+FAR (false accept rate) is the share of different-person pairs that are accepted, TAR (true accept rate) that of same-person pairs.
+A pair is accepted when its score reaches the threshold.
 
 >>> import numpy as np
 >>> scores, same = np.array([0.9, 0.8, 0.3, 0.6, 0.2, 0.1]), np.array([1, 1, 1, 0, 0, 0], bool)
@@ -9,8 +9,8 @@ its score reaches the threshold.
 >>> round(area(curve), 3), round(equal_error_rate(curve), 3), best_threshold(scores, same)
 (0.889, 0.333, 0.7)
 
-A rate measured on few pairs is known coarsely, and a FAR below 3 / (pairs of two people) not at all: had none been accepted,
-the true rate could still be that high (the rule of three: Hanley & Lippman-Hand 1983, doi 10.1001/jama.1983.03330370053031).
+A FAR below 3 / (number of different-person pairs) cannot be measured: even if no pair is accepted, the true rate may be that high
+(rule of three: Hanley & Lippman-Hand 1983, doi 10.1001/jama.1983.03330370053031).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from facelet.measure.metrics.intervals import wilson
 
 @dataclass(frozen=True, eq=False)
 class Roc:
-    """``far`` and ``tar`` (M,) rise from (0, 0) to (1, 1), a point for each different score; ``thresholds`` fall from infinity."""
+    """ROC curve with a point per distinct score: ``far`` and ``tar`` (M,) from (0, 0) to (1, 1); ``thresholds`` descending."""
 
     far: NDArray[np.float64]
     tar: NDArray[np.float64]
@@ -37,11 +37,11 @@ class Roc:
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """One threshold on P pairs.
+    """Error rates at a threshold.
 
     Attributes:
-        far, tar: shares accepted, of ``different`` and of ``same`` pairs; low and high are Wilson's 95 % interval.
-        accepted: how many of ``different`` were.
+        far, tar: accepted shares of the ``different`` and of the ``same`` pairs, with Wilson's 95 % intervals (low, high).
+        accepted: number of ``different`` pairs that were accepted.
     """
 
     threshold: float
@@ -60,7 +60,7 @@ class OperatingPoint:
 
 
 def roc(scores: NDArray[Any], same: NDArray[np.bool_]) -> Roc:
-    """Of ``scores`` (P,) and whether each pair is one person. Raises FaceletError unless there are pairs of both kinds."""
+    """Returns the curve of ``scores`` (P,); ``same``: bool (P,). Raises FaceletError unless there are pairs of both kinds."""
     ranked, together = _ranked(scores, same)
     ends = np.concatenate([[0], _ends(ranked)])
     accepted = np.concatenate([[0], np.cumsum(together)])[ends]
@@ -70,12 +70,12 @@ def roc(scores: NDArray[Any], same: NDArray[np.bool_]) -> Roc:
 
 
 def area(curve: Roc) -> float:
-    """Under the curve: how often a pair of one person scores above one of two, ties counted half."""
+    """Returns the area under the curve: probability that a same-person pair scores higher than a different-person pair."""
     return float(np.trapezoid(curve.tar, curve.far))
 
 
 def equal_error_rate(curve: Roc) -> float:
-    """Where FAR equals 1 - TAR, on a straight line between the points of the curve."""
+    """Returns the rate at which FAR equals 1 - TAR, by linear interpolation."""
     gap = curve.far + curve.tar - 1
     after = int(np.argmax(gap >= 0))
     before = after - 1
@@ -84,7 +84,7 @@ def equal_error_rate(curve: Roc) -> float:
 
 
 def best_threshold(scores: NDArray[Any], same: NDArray[np.bool_]) -> float:
-    """Of the highest accuracy, midway between neighbouring scores; of several that are as good, the middle one."""
+    """Returns the threshold with the highest accuracy, midway between neighbouring scores; the middle one if several tie."""
     ranked, together = _ranked(scores, same)
     ends = np.concatenate([[0], _ends(ranked)])
     gained = np.concatenate([[0], np.cumsum(np.where(together, 1, -1))])[ends]
@@ -93,21 +93,21 @@ def best_threshold(scores: NDArray[Any], same: NDArray[np.bool_]) -> float:
 
 
 def smallest_far(different: int) -> float:
-    """The least FAR that so many pairs of two people say something about."""
+    """Returns the smallest FAR that can be measured with ``different`` different-person pairs."""
     return 3 / different
 
 
 def threshold_at(scores: NDArray[Any], same: NDArray[np.bool_], far: float) -> float:
-    """The lowest threshold that accepts at most a share ``far`` of the pairs of two people, midway between scores.
+    """Returns the lowest threshold that accepts at most a share ``far`` of the different-person pairs, midway between scores.
 
-    Raises FaceletError for a ``far`` that their number does not support, see ``smallest_far``.
+    Raises FaceletError when there are too few pairs for ``far``, see ``smallest_far``.
     """
     ranked, together = _ranked(scores, same)
     different = int((~together).sum())
     if not smallest_far(different) <= far <= 1:
         raise FaceletError(
-            f"a FAR of {far:g} cannot be known from {different:,} pairs of two people; "
-            f"{smallest_far(different):.2g} to 1 can"
+            f"a FAR of {far:g} cannot be measured with {different:,} pairs of different people; "
+            f"choose {smallest_far(different):.2g} to 1"
         )
     ends = np.concatenate([[0], _ends(ranked)])
     wrong = np.concatenate([[0], np.cumsum(~together)])[ends]
@@ -115,30 +115,33 @@ def threshold_at(scores: NDArray[Any], same: NDArray[np.bool_], far: float) -> f
 
 
 def operating_point(scores: NDArray[Any], same: NDArray[np.bool_], threshold: float) -> OperatingPoint:
-    """What a threshold accepts."""
+    """Returns the rates at a threshold."""
     accepted = np.asarray(scores) >= threshold
-    one, two = int(same.sum()), int((~same).sum())
+    positive, negative = int(same.sum()), int((~same).sum())
     right, wrong = int(accepted[same].sum()), int(accepted[~same].sum())
+    far, tar = wrong / negative, right / positive
     return OperatingPoint(
-        threshold, wrong / two, *wilson(wrong, two), right / one, *wilson(right, one), wrong, two, one
+        threshold, far, *wilson(wrong, negative), tar, *wilson(right, positive), wrong, negative, positive
     )
 
 
 def _ranked(scores: NDArray[Any], same: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Scores, highest first, and whether each is of one person."""
+    """Returns the scores in descending order and whether each is of a same-person pair."""
     if not (same.any() and not same.all()):
-        raise FaceletError(f"of {len(same):,} pairs all are of one kind; pairs of one person and of two are needed")
+        raise FaceletError(
+            f"all {len(same):,} pairs are of one kind; pairs of the same person and of different people are needed"
+        )
     order = np.argsort(-np.asarray(scores, np.float64), kind="stable")
     return np.asarray(scores, np.float64)[order], np.asarray(same, bool)[order]
 
 
 def _ends(ranked: NDArray[np.float64]) -> NDArray[np.int64]:
-    """How many scores reach each different score, highest first."""
+    """Returns for each distinct score, in descending order, how many scores are at least as high."""
     return np.append(np.flatnonzero(np.diff(ranked)) + 1, len(ranked))
 
 
 def _between(ranked: NDArray[np.float64], count: int) -> float:
-    """A threshold that the first ``count`` scores reach and the others do not."""
+    """Returns a threshold that exactly the first ``count`` scores reach."""
     if count == 0:
         return float(np.nextafter(ranked[0], math.inf))
     if count == len(ranked):

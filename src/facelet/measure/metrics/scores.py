@@ -1,6 +1,6 @@
-"""Scores: accuracy with its interval, balanced accuracy, per class, confusion and calibration.
+"""Classification metrics: accuracy with its interval, balanced accuracy, metrics per class, confusion matrix, calibration.
 
-Expected calibration error after Guo et al. 2017 (https://arxiv.org/abs/1706.04599): 15 equally wide bins of the
+Expected calibration error after Guo et al. 2017 (https://arxiv.org/abs/1706.04599): 15 bins of equal width over the
 highest probability.
 
 >>> import numpy as np
@@ -8,7 +8,7 @@ highest probability.
 >>> scores.accuracy, scores.balanced_accuracy, round(scores.ece, 3)
 (0.5, 0.5, 0.35)
 
-ECE depends on its bins and says nothing about single classes; the reliability diagram shows what it hides.
+ECE depends on the bins and is not resolved by class; see the reliability diagram for details.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BINS = 15
 
 @dataclass(frozen=True)
 class ClassScore:
-    """One class: ``n`` faces of it, recall with interval, precision (None when it was never answered), F1."""
+    """Metrics of one class: number of faces, recall with interval, precision (None when it was never predicted), F1."""
 
     name: str
     n: int
@@ -40,7 +40,7 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class Bin:
-    """Answers of one range of confidence: how sure they were on average, and how often right."""
+    """Calibration bin: number of faces, mean confidence, accuracy."""
 
     n: int
     confidence: float
@@ -49,11 +49,11 @@ class Bin:
 
 @dataclass(frozen=True)
 class Scores:
-    """Figures over one selection of faces; all shares in [0, 1].
+    """Metrics over a selection of faces; all shares in [0, 1].
 
     Attributes:
         classes: rows of ``confusion``. labels: its columns: the classes, then labels that only the model has.
-        confusion: int64 (classes, labels), rows truth, columns answers.
+        confusion: int64 (classes, labels), rows truth, columns predictions.
         balanced_accuracy: mean recall over the classes that have faces; recall_spread: its standard deviation over them.
         ece: expected calibration error over 15 equally wide bins of confidence. bins: those bins.
     """
@@ -73,12 +73,12 @@ class Scores:
 
     @property
     def largest(self) -> ClassScore:
-        """The class with most faces."""
+        """The class with the most faces."""
         return max(self.per_class, key=lambda row: row.n)
 
     @property
     def baseline(self) -> float:
-        """Accuracy of always answering the largest class: what a model reaches that has learned nothing."""
+        """Accuracy of always predicting the largest class."""
         return self.largest.n / self.n
 
     @property
@@ -101,28 +101,31 @@ class Scores:
 def score(
     probabilities: NDArray[Any], truth: NDArray[np.int64], classes: tuple[str, ...], labels: tuple[str, ...]
 ) -> Scores:
-    """Scores of ``probabilities`` (N, len(labels)) for ``truth`` (N,), index into ``classes``; names are matched."""
+    """Returns the metrics of ``probabilities`` (N, len(labels)); ``truth`` (N,): index into ``classes``.
+
+    Labels and classes are matched by name.
+    """
     columns = match_labels(classes, labels)
     extra = [number for number in range(len(labels)) if number not in columns]
-    place = np.empty(len(labels), np.int64)  # of each model label among the confusion's columns
+    place = np.empty(len(labels), np.int64)  # column of each model label in the confusion matrix
     place[columns[columns >= 0]] = np.flatnonzero(columns >= 0)
     place[extra] = len(classes) + np.arange(len(extra))
-    answers = place[probabilities.argmax(1)]
+    predicted = place[probabilities.argmax(1)]
     confusion = np.zeros((len(classes), len(classes) + len(extra)), np.int64)
-    np.add.at(confusion, (truth, answers), 1)
+    np.add.at(confusion, (truth, predicted), 1)
 
-    right, of_class, answered = np.diag(confusion), confusion.sum(1), confusion.sum(0)
+    right, of_class, as_class = np.diag(confusion), confusion.sum(1), confusion.sum(0)
     rows = []
     for k, name in enumerate(classes):
         low, high = wilson(int(right[k]), int(of_class[k]))
         recall = right[k] / of_class[k] if of_class[k] else 0.0
-        precision = float(right[k] / answered[k]) if answered[k] else None
-        f1 = 2 * right[k] / (of_class[k] + answered[k]) if of_class[k] + answered[k] else 0.0
+        precision = float(right[k] / as_class[k]) if as_class[k] else None
+        f1 = 2 * right[k] / (of_class[k] + as_class[k]) if of_class[k] + as_class[k] else 0.0
         rows.append(ClassScore(name, int(of_class[k]), float(recall), low, high, precision, float(f1)))
     recalls = [row.recall for row in rows if row.n]
     n, correct = len(truth), int(right.sum())
     low, high = wilson(correct, n)
-    bins = reliability(probabilities.max(1), answers == truth)
+    bins = reliability(probabilities.max(1), predicted == truth)
     return Scores(
         n=n,
         accuracy=correct / n,
@@ -140,10 +143,10 @@ def score(
 
 
 def reliability(confidence: NDArray[Any], correct: NDArray[np.bool_], bins: int = BINS) -> tuple[Bin, ...]:
-    """``bins`` equally wide ranges of ``confidence`` (N,) in [0, 1], with each one's mean confidence and accuracy."""
+    """Returns ``bins`` ranges of equal width of ``confidence`` (N,) in [0, 1], each with mean confidence and accuracy."""
     number = np.clip(np.ceil(np.asarray(confidence, np.float64) * bins).astype(int) - 1, 0, bins - 1)
     n = np.bincount(number, minlength=bins)
     at_least = np.maximum(n, 1)
-    sure = np.bincount(number, confidence, bins) / at_least
-    right = np.bincount(number, correct, bins) / at_least
-    return tuple(Bin(*row) for row in zip(n.tolist(), sure.tolist(), right.tolist(), strict=True))
+    mean = np.bincount(number, confidence, bins) / at_least
+    accuracy = np.bincount(number, correct, bins) / at_least
+    return tuple(Bin(*row) for row in zip(n.tolist(), mean.tolist(), accuracy.tolist(), strict=True))

@@ -1,10 +1,10 @@
-"""Curves of the report: ROC of verification models, and accuracy against time of models that stop early.
+"""Curves of the report: ROC of verification models, and accuracy against time of early-exit models.
 
 >>> svg = roc_plot({"student": result, "teacher": other}, {"student": 0, "teacher": 1})
 >>> svg = trade({"light-early": [{"mean_ms": 0.4, "accuracy": 0.8, "macs": 9e6, "threshold": 0.9}, ...]}, {"light-early": 2})
 
-Left of the dashed line of the ROC plot there are too few pairs of two people for an estimate. The curve of early exits is from
-validation faces, on which the threshold was chosen; the ledger has the test figures of the chosen one.
+Left of the dashed line of the ROC plot there are too few different-person pairs for an estimate. The early-exit curve uses the
+validation faces on which the threshold was chosen; the ledger has the test metrics at the chosen threshold.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from facelet.measure.report.svg import INK, MUTED, PAPER, drawing, marker, serie
 from facelet.measure.verification import PairScores
 
 LEFT = 3.0
-"""How far the axis reaches below the smallest FAR that is known, as a factor."""
+"""The axis starts at the smallest measurable FAR divided by this factor."""
 
 
 def roc_plot(results: Mapping[str, PairScores], numbers: Mapping[str, int]) -> str:
-    """TAR against FAR (log) as SVG, with Wilson's interval at each of FARS; ``numbers``: of the colours. "" without results."""
+    """Returns TAR against FAR (log) as SVG, with Wilson's interval at each of FARS; "" without results.
+
+    ``numbers``: colour number of each model.
+    """
     if not results:
         return ""
     least = max(result.smallest_far for result in results.values())
@@ -51,19 +54,19 @@ def roc_plot(results: Mapping[str, PairScores], numbers: Mapping[str, int]) -> s
         ticks = [tick for tick in (0.001, 0.01, 0.1, 1, 10, 100) if 100 * least / LEFT <= tick]
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
-        axes.set_xlabel("pairs of two people accepted (FAR), % (log)")
-        axes.set_ylabel("pairs of one person accepted (TAR), %")
+        axes.set_xlabel("false accept rate (FAR), % (log)")
+        axes.set_ylabel("true accept rate (TAR), %")
         axes.legend(frameon=False, fontsize=11, labelcolor=INK, handlelength=1.6, loc="lower right")
     return sheet.svg
 
 
-AXES = {"mean_ms": "mean time of a face, ms", "macs": "mean MACs of a face, millions"}
+AXES = {"mean_ms": "mean time per face, ms", "macs": "mean MACs per face, millions"}
 
 
 def trade(curves: Mapping[str, Sequence[Mapping[str, Any]]], numbers: Mapping[str, int], axis: str = "mean_ms") -> str:
-    """Validation accuracy against "mean_ms" or "macs", a line a model; "" without any.
+    """Returns validation accuracy against "mean_ms" or "macs" as SVG, with a line per model; "" without curves.
 
-    A curve's first point never stops early (hollow), its second is the one in the file (filled).
+    The first point of a curve always runs the whole net (hollow marker), the second is the file's threshold (filled).
     """
     if not curves:
         return ""

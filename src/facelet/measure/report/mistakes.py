@@ -1,9 +1,9 @@
-"""What a model gets most wrong, as pictures for the report: faces, or pairs of faces.
+"""The most confident errors of a model, as images for the report: faces or pairs of faces.
 
->>> wrong_faces(result, faces)[0].answer
+>>> wrong_faces(result, faces)[0].predicted
 'sadness'
 
-The surest mistakes are shown first. They are where labels are wrong, too.
+Wrong labels are frequent among these errors.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ THUMBNAIL = 96
 
 @dataclass(frozen=True)
 class WrongFace:
-    """A face that a model answered wrongly: picture (data URI), names, and how sure it was."""
+    """A misclassified face: image (data URI), name, label, prediction, confidence and annotators' votes."""
 
     picture: str
     name: str
     label: str
-    answer: str
+    predicted: str
     confidence: float
     votes: tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True)
 class WrongPair:
-    """A pair that a model answered wrongly: both pictures (data URIs), whether they are one person, their cosine."""
+    """A misclassified pair: both images (data URIs), names, whether they show the same person, cosine similarity."""
 
     pictures: tuple[str, str]
     names: tuple[str, str]
@@ -50,14 +50,15 @@ class WrongPair:
 
 
 def wrong_faces(result: Classification, faces: FaceSet) -> list[WrongFace]:
-    found = []
+    """Returns the misclassified faces, most confident first, at most WRONG_FACES."""
+    errors = []
     for row in result.worst(WRONG_FACES):
         at = int(result.index[row])
         votes: list[tuple[str, float]] = []
         if faces.votes is not None:
             shares: list[Any] = faces.votes[at].tolist()
             votes = sorted(zip(faces.classes, shares, strict=False), key=lambda vote: -vote[1])
-        found.append(
+        errors.append(
             WrongFace(
                 _picture(faces.images[at]),
                 str(faces.names[at]),
@@ -67,11 +68,11 @@ def wrong_faces(result: Classification, faces: FaceSet) -> list[WrongFace]:
                 tuple((name, share) for name, share in votes[:3] if share > 0),
             )
         )
-    return found
+    return errors
 
 
 def _picture(image: NDArray[np.uint8]) -> str:
-    """A PNG data URI, no more than THUMBNAIL pixels a side."""
+    """Returns the image as PNG data URI, at most THUMBNAIL pixels per side."""
     if max(image.shape[:2]) > THUMBNAIL:
         image = pixels.resize(image, THUMBNAIL)
     plain = image if image.shape[2] == 1 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
@@ -80,9 +81,9 @@ def _picture(image: NDArray[np.uint8]) -> str:
 
 
 def wrong_pairs(result: PairScores, pairs: PairSet) -> list[WrongPair]:
-    """Those whose scores lie furthest beyond their folds' thresholds, of each kind as many."""
+    """Returns the misclassified pairs with scores furthest from their thresholds, WRONG_PAIRS / 2 of each kind at most."""
     beyond = np.abs(result.scores - np.array(result.thresholds)[result.folds])
-    found = []
+    errors = []
     for same in (True, False):
         wrong = np.flatnonzero(~result.correct & (result.same == same))
         for row in wrong[np.argsort(-beyond[wrong], kind="stable")][: WRONG_PAIRS // 2]:
@@ -91,11 +92,12 @@ def wrong_pairs(result: PairScores, pairs: PairSet) -> list[WrongPair]:
                 [of(at) for at in both]
                 for of in (lambda at: _picture(pairs.images[at]), lambda at: str(pairs.names[at]))
             )
-            found.append(WrongPair((pictures[0], pictures[1]), (names[0], names[1]), same, float(result.scores[row])))
-    return found
+            errors.append(WrongPair((pictures[0], pictures[1]), (names[0], names[1]), same, float(result.scores[row])))
+    return errors
 
 
 def embedded(path: Path) -> str:
+    """Returns a PNG file as data URI."""
     return _uri(path.read_bytes())
 
 

@@ -1,8 +1,8 @@
-"""The report's plots, each a function from figures to inline SVG.
+"""Plots of the report; each function returns inline SVG.
 
 >>> svg = pareto(ledger.summaries(), "p50_ms", "latency p50, ms (log)")
 
-Points stand for one run on one machine; only their intervals say which of them differ.
+Points are from one run on one machine. Use the intervals to judge whether two of them differ.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ PLACES = (
     (0, 24, "center"),
     (0, -24, "center"),
 )
-"""Where a point's name may stand: offsets in pixels and the text's anchor, best first."""
+"""Possible places of a point's name: offsets in pixels and the text's alignment, best first."""
 HIDDEN = 0.15
-"""Share of a control's name that may be written over."""
+"""Share of a control's name that may be covered; beyond it the name is left out."""
 
 
 def colours(summaries: Sequence[Summary]) -> dict[str, int]:
-    """Number of each model's colour; a control has that of the model it controls for."""
+    """Returns the colour number of each model; a control has the colour of the model it controls for."""
     numbers: dict[str, int] = {}
     for summary in summaries:
         if not summary.row.control:
@@ -43,10 +43,10 @@ def colours(summaries: Sequence[Summary]) -> dict[str, int]:
 
 
 def pareto(summaries: Sequence[Summary], axis: str, label: str, annotator: float | None = None) -> str:
-    """Accuracy with its interval against ``axis`` ("p50_ms" or "bytes", log); arrows from parents; controls hollow.
+    """Returns accuracy with its interval against ``axis`` ("p50_ms" or "bytes", log) as SVG; "" when no model has ``axis``.
 
-    ``annotator``: share of faces on which one annotator agrees with the label, drawn as a line unless it is far off.
-    "" when no model has ``axis``.
+    Arrows lead from parents to children; controls are hollow. ``annotator``: share of faces on which one annotator agrees with
+    the label, drawn as a line if it is near the accuracies.
     """
     shown = [summary for summary in summaries if getattr(summary.row, axis) > 0]
     if not shown:
@@ -122,9 +122,9 @@ def pareto(summaries: Sequence[Summary], axis: str, label: str, annotator: float
 
 
 def learning_curves(curves: Mapping[str, Curve], summaries: Sequence[Summary], column: str, label: str) -> str:
-    """``column`` of each model's ``curves.csv`` by epoch; further seeds ("student-s1") thin, controls dashed.
+    """Returns ``column`` of each model's ``curves.csv`` by epoch as SVG; "" when no row has it.
 
-    "" when no row has it.
+    Further seeds ("student-s1") are thin, controls dashed.
     """
     numbers = colours(summaries)
     controls = {s.row.name for s in summaries if s.row.control}
@@ -158,7 +158,7 @@ def learning_curves(curves: Mapping[str, Curve], summaries: Sequence[Summary], c
 
 
 def reliability_diagram(result: Classification, number: int) -> str:
-    """How often answers of each confidence are right, with intervals; the area of a mark is its number of faces."""
+    """Returns accuracy against confidence as SVG, with intervals; a marker's area is proportional to its number of faces."""
     bins = [b for b in result.all.bins if b.n]
     largest = max(b.n for b in bins)
     with drawing(260, 245) as sheet:
@@ -178,7 +178,7 @@ def reliability_diagram(result: Classification, number: int) -> str:
         axes.set_xticks([0, 25, 50, 75, 100])
         axes.set_yticks([0, 25, 50, 75, 100])
         axes.set_xlabel("confidence, %")
-        axes.set_ylabel("right, %")
+        axes.set_ylabel("accuracy, %")
     return sheet.svg
 
 
@@ -187,7 +187,7 @@ def _arrow(summary: Summary, place: Mapping[str, Any]) -> bool:
 
 
 def _reach(summary: Summary) -> tuple[float, float]:
-    """Ends of what is drawn about a point, in percent: the interval, or for several seeds one standard deviation."""
+    """Returns the ends of a point's error bar in percent: the interval or, for several seeds, one standard deviation."""
     row = summary.row
     if summary.seeds > 1:
         return 100 * (row.accuracy - summary.accuracy.sd), 100 * (row.accuracy + summary.accuracy.sd)
@@ -202,7 +202,7 @@ def _number(value: Any) -> float:
 
 
 def _plain_log_ticks(axes: Any, low: float, high: float) -> None:
-    """1, 2, 5, 10 ... in plain digits."""
+    """Sets log ticks at 1, 2, 5, 10 ... in plain digits."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     wide = high / low > 300
     ticks = [m * 10.0**d for d in decades for m in ((1,) if wide else (1, 2, 5)) if low <= m * 10.0**d <= high]
@@ -213,9 +213,9 @@ def _plain_log_ticks(axes: Any, low: float, high: float) -> None:
 def _name_points(
     axes: Any, points: Mapping[str, tuple[float, float, str]], lines: Sequence[Line], controls: Collection[str]
 ) -> None:
-    """Writes each point's name beside it, where it hides least of the points, the lines and the other names.
+    """Writes each point's name beside it, where it overlaps least with points, lines and other names.
 
-    The name of one of ``controls`` is left out where it would be written over: its colour says whose it is.
+    Names of ``controls`` are left out where they would be covered; their colour identifies them.
     """
     dots = {name: axes.transData.transform((x, y)) for name, (x, y, _) in points.items()}
     taken = [(x - 7, y - 7, x + 7, y + 7) for x, y in dots.values()]
@@ -242,7 +242,7 @@ def _box(dot: Sequence[float], place: tuple[int, int, str], width: float) -> Box
 
 
 def _outside(box: Box, frame: Any) -> float:
-    """How far a box reaches over the frame, weighed against square pixels of overlap."""
+    """Returns a penalty for the part of a box outside the frame, comparable with an overlap in square pixels."""
     over = (frame.x0 - box[0], frame.y0 - box[1], box[2] - frame.x1, box[3] - frame.y1)
     return 20 * sum(max(reach, 0.0) for reach in over)
 

@@ -1,9 +1,10 @@
-"""The report: one HTML file that opens from disk and shows what a run made, what it cost and where it still fails.
+"""The report of a run: a self-contained HTML file with metrics, costs, plots and errors of all models.
 
 >>> write_report("runs/tsnet/report.html", title="T-SNet", ledger=ledger, protocol=faces.protocol,
 ...              evaluations={"student": result}, faces=faces.split("test"), curves={"student": rows})
 
-No script, nothing fetched: plots are inline SVG, faces are data URIs. Names come from users, so everything is escaped.
+The file has no scripts and loads nothing: plots are inline SVG, faces are data URIs. All text is escaped, because names come from
+users.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from facelet.measure.verification import PairScores
 from facelet.text import amount, duration, hundredths, megabytes, milliseconds, percent, points, signed
 
 MODELS_COMPARED = 5
-UNIT = re.compile(r"([\d.]) (?=%|[MGk]B?\b|ms\b|s\b|points\b)")  # a figure and its unit stay on one line
+UNIT = re.compile(r"([\d.]) (?=%|[MGk]B?\b|ms\b|s\b|points\b)")  # keeps a number and its unit on one line
 FILTERS: dict[str, Any] = {
     "percent": percent,
     "amount": amount,
@@ -68,24 +69,32 @@ def write_report(
     command: str = "",
     notes: Sequence[str] = (),
 ) -> None:
-    """Writes ``report.html``, beside and renamed.
+    """Writes ``report.html`` atomically.
 
     Args:
-        evaluations: by model name, on ``faces``; of one seed where there are several. All of them of classes, or all of pairs.
-        faces: the split, or the pairs, that were evaluated, at any size.
+        path: file to write.
+        title: heading of the report.
+        ledger: rows of the run.
+        protocol: protocol of the faces.
+        evaluations: by model name, on ``faces``; a single seed per model. All for classes, or all for pairs.
+        faces: the evaluated split or pairs, at any size.
         curves: rows of ``curves.csv`` by model name; further seeds as "NAME-s1".
-        stopping: settings of the models that stop early, see ``early_exit_plot``.
-        trained: seconds of training in all; those of the ledger's rows when 0.
-        made: by step, what its synthetic faces are worth: for each class ``Quality.to_json`` with a ``picture``, a PNG's path.
-        paper, about: whose method it is, and what is theirs and what is chosen here.
-        machine: where latency was taken. recipe_text: the resolved YAML. command: what to type to make this again.
+        stopping: operating points of early-exit models, see ``curves.trade``.
+        trained: total seconds of training; 0: sum over the ledger's rows.
+        made: quality of synthetic faces by step: per class ``Quality.to_json`` with a ``picture``, the path of a PNG.
+        paper: citation of the method.
+        about: what is from the paper and what was chosen here.
+        machine: where latency was measured.
+        recipe_text: the resolved recipe as YAML.
+        command: command line that repeats the run.
+        notes: further notes to show.
 
-    Raises FaceletError when an evaluation is not of ``faces``, or the file cannot be written.
+    Raises FaceletError when an evaluation is not on ``faces``, or the file cannot be written.
     """
     for name, result in evaluations.items():
         if not _are_of(result, faces):
             raise FaceletError(
-                f"the answers of {name!r} are not of the {len(faces):,} faces or pairs given to the report"
+                f"the predictions of {name!r} are not on the {len(faces):,} faces or pairs given to the report"
             )
     pairs = {name: result for name, result in evaluations.items() if isinstance(result, PairScores)}
     classes = {name: result for name, result in evaluations.items() if isinstance(result, Classification)}
@@ -99,9 +108,9 @@ def write_report(
     numbers = {**{name: len(numbers) + k for k, name in enumerate(shown)}, **numbers}
     compared = shown if len(shown) <= MODELS_COMPARED else [shown[0], *shown[1 - MODELS_COMPARED :]]
     first, small = ledger.ends() or (None, None)
-    looked_at = small.row.name if small and small.row.name in evaluations else next(iter(shown), "")
-    told = next((r.annotator for r in classes.values() if r.annotator is not None), None)
-    sorted_out = [(name, classes[name]) for name in compared if name in classes]
+    inspected = small.row.name if small and small.row.name in evaluations else next(iter(shown), "")
+    annotator = next((r.annotator for r in classes.values() if r.annotator is not None), None)
+    detailed = [(name, classes[name]) for name in compared if name in classes]
     text = template.render(
         title=title,
         paper=paper,
@@ -122,12 +131,12 @@ def write_report(
         command=command,
         notes=[*notes, *ledger.notes()],
         trained=trained or sum(row.seconds for row in ledger.rows),
-        annotator=told,
+        annotator=annotator,
         pareto=_drawn(
-            plots.pareto(summaries, "p50_ms", "latency p50, ms per face (log)", told),
-            plots.pareto(summaries, "bytes", "file size, MB (log)", told),
+            plots.pareto(summaries, "p50_ms", "latency p50, ms per face (log)", annotator),
+            plots.pareto(summaries, "bytes", "file size, MB (log)", annotator),
         ),
-        # Colours of their own: of many models those that stop early may share one.
+        # Separate colours: among many models, the early-exit ones could share a colour.
         stopping=_drawn(
             *(trade(stopping or {}, {name: k for k, name in enumerate(stopping or {})}, axis) for axis in AXES)
         ),
@@ -138,29 +147,29 @@ def write_report(
             plots.learning_curves(curves or {}, summaries, "val_accuracy", "validation accuracy, %"),
             plots.learning_curves(curves or {}, summaries, "train_loss", "training loss"),
         ),
-        recall=_recall({name: result.all for name, result in sorted_out}),
-        confusions=[(name, result.all, _shares(result.all)) for name, result in sorted_out],
+        recall=_recall({name: result.all for name, result in detailed}),
+        confusions=[(name, result.all, _shares(result.all)) for name, result in detailed],
         reliability=[
-            (name, result.all, Markup(plots.reliability_diagram(result, numbers[name]))) for name, result in sorted_out
+            (name, result.all, Markup(plots.reliability_diagram(result, numbers[name]))) for name, result in detailed
         ],
         others=[
             (name, result) for name, result in classes.items() if result.identical is not None or not result.same_labels
         ],
-        wrong_name=looked_at,
-        wrong_count=int((~evaluations[looked_at].correct).sum()) if looked_at else 0,
-        wrong=wrong_faces(classes[looked_at], faces) if looked_at in classes and isinstance(faces, FaceSet) else [],
-        wrong_pairs=wrong_pairs(pairs[looked_at], faces) if looked_at in pairs and isinstance(faces, PairSet) else [],
+        wrong_name=inspected,
+        wrong_count=int((~evaluations[inspected].correct).sum()) if inspected else 0,
+        wrong=wrong_faces(classes[inspected], faces) if inspected in classes and isinstance(faces, FaceSet) else [],
+        wrong_pairs=wrong_pairs(pairs[inspected], faces) if inspected in pairs and isinstance(faces, PairSet) else [],
     )
     files.write_text(path, text)
 
 
 def _drawn(*drawings: str) -> list[Markup]:
-    """Plots that have something to show. Their text was escaped by matplotlib, their tags are its own."""
+    """Returns the plots that are not empty, marked as safe HTML: matplotlib has escaped their text."""
     return [Markup(svg) for svg in drawings if svg]
 
 
 def _bars(summaries: Sequence[Summary]) -> dict[str, tuple[float, float, float]]:
-    """Of each model the low end, the middle and the high end of its interval, in percent of a scale that all share."""
+    """Returns low end, centre and high end of each model's interval, in percent of a common scale."""
     rows = [summary.row for summary in summaries]
     if not rows:
         return {}
@@ -177,18 +186,18 @@ def _bars(summaries: Sequence[Summary]) -> dict[str, tuple[float, float, float]]
 
 
 def _recall(scores: Mapping[str, Scores]) -> dict[str, Any]:
-    """The chart of recall by class: where its scale begins, and per class, largest first, each model's ClassScore."""
+    """Returns the data of the recall chart: start of its scale and, per class, largest first, each model's ClassScore."""
     if not scores:
         return {}
     first = next(iter(scores.values()))
     order = sorted((k for k, row in enumerate(first.per_class) if row.n), key=lambda k: -first.per_class[k].n)
-    lowest = min(one.per_class[k].recall_low for one in scores.values() for k in order)
-    rows = [[(name, one.per_class[k]) for name, one in scores.items()] for k in order]
+    lowest = min(each.per_class[k].recall_low for each in scores.values() for k in order)
+    rows = [[(name, each.per_class[k]) for name, each in scores.items()] for k in order]
     return {"start": 20 * int(5 * lowest), "rows": rows, "names": list(scores)}
 
 
 def _shares(scores: Scores) -> list[list[float]]:
-    """The confusion matrix's rows as shares of their class."""
+    """Returns the confusion matrix with rows normalized to 1."""
     return (scores.confusion / np.maximum(scores.confusion.sum(1, keepdims=True), 1)).tolist()
 
 

@@ -1,4 +1,4 @@
-"""Drawing: a matplotlib figure as inline SVG in the page's own colours (CSS variables), right on light and on dark.
+"""Matplotlib figures as inline SVG with the page's colours (CSS variables), for light and dark mode.
 
 >>> with drawing(440, 320) as sheet:
 ...     axes = sheet.axes()
@@ -6,8 +6,8 @@
 >>> sheet.svg
 '<svg ... stroke: var(--c0) ...'
 
-Colours are drawn as placeholders and replaced in the text. Fonts are the page's: text may be a little wider than
-measured.
+Colours are drawn as placeholders and replaced in the SVG text. Fonts are those of the page, so text may be slightly wider than
+matplotlib measured.
 """
 
 from __future__ import annotations
@@ -59,22 +59,23 @@ _numbers = itertools.count()
 
 
 def series(number: int) -> str:
-    """Colour of the ``number``-th model; after SERIES they come again, told apart by ``marker``."""
+    """Returns the colour of the ``number``-th model; colours repeat after SERIES models, then ``marker`` differs."""
     return f"#0101{number % SERIES + 16:02x}"
 
 
 def marker(number: int) -> str:
+    """Returns the matplotlib marker of the ``number``-th model."""
     return MARKERS[(number // SERIES + number) % len(MARKERS)]
 
 
 def short(name: str, length: int = 26) -> str:
-    """A name that fits beside a point: one line, cut with an ellipsis."""
+    """Shortens a name to one line of at most ``length`` characters, with an ellipsis."""
     name = " ".join(name.split())
     return name if len(name) <= length else f"{name[: length - 1]}…"
 
 
 class Sheet:
-    """A figure of ``width`` x ``height`` CSS pixels, and its SVG once the ``drawing`` block has ended."""
+    """A figure of ``width`` x ``height`` CSS pixels; ``svg`` is set at the end of the ``drawing`` block."""
 
     def __init__(self, width: float, height: float) -> None:
         self.width, self.height = width, height
@@ -90,9 +91,9 @@ class Sheet:
 
 @contextmanager
 def drawing(width: float, height: float) -> Iterator[Sheet]:
-    """Matplotlib in Facelet's style; on leaving, ``svg`` of what it yields is set."""
+    """Context with Facelet's matplotlib style; yields a Sheet and sets its ``svg`` on exit."""
     with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # the browser's fonts have it
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # the browser renders the text
         sheet = Sheet(width, height)
         yield sheet
         text = io.StringIO()
@@ -101,7 +102,7 @@ def drawing(width: float, height: float) -> Iterator[Sheet]:
 
 
 def _themed(svg: str, number: int) -> str:
-    """Inline SVG: no prologue, metadata or comments, ids unique in the page, placeholders as CSS variables."""
+    """Returns SVG for inline use: no prologue, metadata or comments, unique ids, CSS variables for the placeholders."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<svg [^>]*viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" role="img">', svg, count=1)
@@ -114,6 +115,6 @@ def _themed(svg: str, number: int) -> str:
     return re.sub(r"\n\s*", "\n", svg).strip()
 
 
-def _font(found: re.Match[str]) -> str:
-    """Of a CSS font all but its family, which is the page's."""
-    return f"font-size: {found[2]}" + ("; font-weight: 600" if "bold" in found[1] or "700" in found[1] else "")
+def _font(match: re.Match[str]) -> str:
+    """Returns a CSS font without its family."""
+    return f"font-size: {match[2]}" + ("; font-weight: 600" if "bold" in match[1] or "700" in match[1] else "")

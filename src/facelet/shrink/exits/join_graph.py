@@ -1,11 +1,11 @@
-"""The parts of a net with exits in one graph, each deeper part in a branch that only runs for faces that are still unsure.
+"""Joins the parts of an early-exit net in one graph; deeper parts run in branches, only for faces below the threshold.
 
 >>> model = assemble(staged(net, spec), threshold=0.9)
 >>> session.run(["logits", "exit"], {"images": faces})                      # stops at a confidence of 0.9
 >>> session.run(["logits", "exit"], {"images": faces, "threshold": 2.0})    # never before the deepest
 
-After each part a face whose largest probability reaches the threshold keeps its answer; the others, and only they, go on
-(ONNX's If, Compress and ScatterND). So a batch gives the answers of its faces one by one, and any ONNX Runtime can run it.
+After each part, a face whose largest probability reaches the threshold keeps its logits; only the other faces continue (ONNX's If,
+Compress and ScatterND). So a batch gives the same results as single faces, and any ONNX Runtime can run the graph.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Nodes = list[onnx.NodeProto]
 
 
 def assemble(parts: Sequence[onnx.ModelProto], threshold: float, temperature: float = 1.0) -> onnx.ModelProto:
-    """One graph of ``parts``, shallow to deep, as ``staged`` makes them.
+    """Returns one graph of ``parts``, shallow to deep, as created by ``staged``.
 
-    Inputs: "images" (batch, C, H, W); "threshold", a scalar that is ``threshold`` when not given. Outputs: "logits" (batch, K),
-    and "exit", int64 (batch,), which part answered, 1 the shallowest. ``temperature`` divides the logits before confidence is read.
+    Inputs: "images" (batch, C, H, W); "threshold", a scalar with the default ``threshold``. Outputs: "logits" (batch, K), and
+    "exit", int64 (batch,), the number of the exit, 1 the shallowest. ``temperature`` divides the logits for the confidence.
     """
     nodes, constants = _stage(parts, 0, "images", "logits", "exit", temperature)
     first, classes = parts[0].graph, parts[0].graph.output[0].type.tensor_type.shape.dim[1].dim_value
@@ -45,10 +45,10 @@ def assemble(parts: Sequence[onnx.ModelProto], threshold: float, temperature: fl
 def _stage(
     parts: Sequence[onnx.ModelProto], k: int, source: str, logits: str, exit_: str, temperature: float
 ) -> tuple[Nodes, list[onnx.TensorProto]]:
-    """Part ``k`` on the map ``source`` and all that lies deeper: nodes that make ``logits`` and ``exit_``, and their constants."""
+    """Returns nodes and constants of part ``k`` on the map ``source`` and all deeper parts, with outputs ``logits``, ``exit_``."""
     at, last = f"stage{k + 1}/", k == len(parts) - 1
-    mine = logits if last else f"{at}logits"
-    nodes, constants = _placed(parts[k].graph, at, {_input(parts[k]): source, "logits": mine, "map": f"{at}map"})
+    own = logits if last else f"{at}logits"
+    nodes, constants = _placed(parts[k].graph, at, {_input(parts[k]): source, "logits": own, "map": f"{at}map"})
 
     def constant(name: str, value: object, kind: type) -> str:
         constants.append(numpy_helper.from_array(np.asarray(value, kind), f"{at}{name}"))
@@ -58,11 +58,11 @@ def _stage(
         nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
         return output
 
-    count = node("Shape", [mine], f"{at}count", start=0, end=1)
+    count = node("Shape", [own], f"{at}count", start=0, end=1)
     number = node("Expand", [constant("number", [k + 1], np.int64), count], exit_ if last else f"{at}exit")
     if last:
         return nodes, constants
-    cooled = node("Mul", [mine, constant("scale", 1 / temperature, np.float32)], f"{at}cooled")
+    cooled = node("Mul", [own, constant("scale", 1 / temperature, np.float32)], f"{at}cooled")
     shares = node("Softmax", [cooled], f"{at}shares", axis=1)
     surest = node("ReduceMax", [shares, constant("axis", [1], np.int64)], f"{at}confidence", keepdims=0)
     unsure = node("Less", [surest, "threshold"], f"{at}unsure")
@@ -74,12 +74,12 @@ def _stage(
             [any_],
             [logits, exit_],
             name=f"{at}if",
-            then_branch=_deeper(parts, k, mine, number, unsure, temperature),
+            then_branch=_deeper(parts, k, own, number, unsure, temperature),
             else_branch=helper.make_graph(
-                [helper.make_node("Identity", [name], [f"{at}kept {name}"]) for name in (mine, number)],
+                [helper.make_node("Identity", [name], [f"{at}kept {name}"]) for name in (own, number)],
                 f"{at}stop",
                 [],
-                _outputs(f"{at}kept {mine}", f"{at}kept {number}"),
+                _outputs(f"{at}kept {own}", f"{at}kept {number}"),
             ),
         )
     )
@@ -89,7 +89,7 @@ def _stage(
 def _deeper(
     parts: Sequence[onnx.ModelProto], k: int, logits: str, number: str, unsure: str, temperature: float
 ) -> onnx.GraphProto:
-    """The branch that takes the unsure faces on, and puts their answers in the place of part ``k``'s."""
+    """Returns the branch that processes the unsure faces further and replaces their rows of part ``k``'s outputs."""
     at = f"stage{k + 2}/"
     inner, constants = _stage(parts, k + 1, f"{at}rows", f"{at}answers", f"{at}exits", temperature)
     nodes = [
@@ -115,7 +115,7 @@ def _input(part: onnx.ModelProto) -> str:
 
 
 def _placed(graph: onnx.GraphProto, at: str, names: dict[str, str]) -> tuple[Nodes, list[onnx.TensorProto]]:
-    """Copies of a part's nodes and constants, their names under ``at`` but for those in ``names``."""
+    """Returns copies of a part's nodes and constants with names prefixed by ``at``, except those mapped by ``names``."""
 
     def renamed(name: str) -> str:
         return names.get(name, at + name) if name else ""

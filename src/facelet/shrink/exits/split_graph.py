@@ -1,11 +1,11 @@
-"""A net with exits as a chain of graphs, one an exit: what ``assemble`` puts into one file that stops early.
+"""Splits a net with exits into a chain of graphs, one per exit; ``assemble`` joins them into an early-exit model file.
 
->>> parts = staged(net, spec, [0, 2])   # images → (answer, map), map → (answer, map), map → answer
+>>> parts = staged(net, spec, [0, 2])   # images → (logits, map), map → (logits, map), map → logits
 >>> [value.name for value in parts[0].graph.output]
 ['logits', 'map']
 
-Each part computes its exit's logits and the map that the next part goes on from. A net whose deeper stages, or whose own
-answer, read more than the map of the stage before them cannot be cut so, and is refused.
+Each part computes its exit's logits and the map that is the input of the next part. A net in which a stage or the final output
+reads more than the map of the preceding stage cannot be split and is refused.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from facelet.shrink.export import graph_of
 
 
 class _Staged(nn.Module):
-    """The answers of the exits ``kept`` and the deepest, then the maps of the stages before those exits."""
+    """Returns the logits of the exits ``kept`` and of the deepest, then the maps of the stages before those exits."""
 
     def __init__(self, net: ExitNet, kept: Sequence[int]) -> None:
         super().__init__()
@@ -40,31 +40,31 @@ class _Staged(nn.Module):
 
 
 def staged(net: ExitNet, spec: NetSpec, kept: Sequence[int] | None = None) -> list[onnx.ModelProto]:
-    """The parts of an ``ExitNet``, shallow to deep: up to each of the exits ``kept`` (0 the shallowest; all when None), then
-    to the net's own answer.
+    """Returns the parts of an ``ExitNet``, shallow to deep: one per exit in ``kept``, then one for the net's final output.
 
-    A part's input is "images" or "before", (batch, C, H, W) float; its outputs are "logits" (batch, K) and, but for the
-    deepest, "map". Raises FaceletError when the net cannot be exported, or a part needs more than the map before it.
+    ``kept``: exits, 0 the shallowest; default: all. A part's input is "images" or "before", (batch, C, H, W) float; its outputs
+    are "logits" (batch, K) and, except for the deepest, "map". Raises FaceletError when the net cannot be exported, or a part
+    needs more than the map before it.
     """
     kept = range(len(net.heads.exits)) if kept is None else kept
-    ours, count = _Staged(copy.deepcopy(net).cpu().float().eval(), kept), len(kept) + 1
-    answers, maps = [f"logits{k}" for k in range(count)], [f"map{k}" for k in range(count - 1)]
-    model = graph_of(ours, spec, [*answers, *maps])
+    module, count = _Staged(copy.deepcopy(net).cpu().float().eval(), kept), len(kept) + 1
+    logits, maps = [f"logits{k}" for k in range(count)], [f"map{k}" for k in range(count - 1)]
+    model = graph_of(module, spec, [*logits, *maps])
     _broadcast(model)
     parts = []
     for k in range(count):
         source = maps[k - 1] if k else "images"
-        part = cut(model, source, [answers[k], *maps[k : k + 1]], f"part {k + 1} of {spec.name}")
+        part = cut(model, source, [logits[k], *maps[k : k + 1]], f"part {k + 1} of {spec.name}")
         _rename(
             part,
-            {source: "before" if k else "images", answers[k]: "logits", **dict.fromkeys(maps[k : k + 1], "map")},
+            {source: "before" if k else "images", logits[k]: "logits", **dict.fromkeys(maps[k : k + 1], "map")},
         )
         parts.append(part)
     return parts
 
 
 def work_of(parts: Sequence[onnx.ModelProto]) -> ExitMacs:
-    """MACs of the parts' stages and heads, of all exits."""
+    """Returns the MACs of all stages and exit heads."""
     whole = [graph_macs(part) for part in parts]
     stages = [graph_macs(cut(part, part.graph.input[0].name, ["map"], "a stage")) for part in parts[:-1]]
     heads = [both - stage for both, stage in zip(whole, stages, strict=False)]
@@ -72,9 +72,9 @@ def work_of(parts: Sequence[onnx.ModelProto]) -> ExitMacs:
 
 
 def cut(model: onnx.ModelProto, source: str, targets: list[str], what: str) -> onnx.ModelProto:
-    """The nodes of ``model`` between the map ``source`` and ``targets`` as a graph of its own, its routes drawn short.
+    """Returns the nodes of ``model`` between the map ``source`` and ``targets`` as a separate, simplified graph.
 
-    Raises FaceletError, naming ``what``, when the targets need anything else that depends on the model's input.
+    ``what``: name of the part in errors. Raises FaceletError when the targets depend on the model's input in another way.
     """
     graph = model.graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
@@ -89,8 +89,8 @@ def cut(model: onnx.ModelProto, source: str, targets: list[str], what: str) -> o
             wanted = (wanted - set(node.output)) | (set(nodes[-1].input) - {source})
     if inputs & wanted:
         raise FaceletError(
-            f"{what} reads more than the map of the stage before it, so the net cannot stop early; "
-            "expected a net whose stages follow one another and whose answer reads the last of them"
+            f"{what} reads more than the map of the stage before it, so early exits are not possible; "
+            "expected a chain of stages and an output that reads only the last of them"
         )
     read = {name for node in nodes for name in node.input}
     part = helper.make_graph(
@@ -100,35 +100,36 @@ def cut(model: onnx.ModelProto, source: str, targets: list[str], what: str) -> o
         [values[name] for name in targets],
         [constants[name] for name in constants if name in read],
     )
-    made = helper.make_model(part, opset_imports=model.opset_import, ir_version=model.ir_version)
-    _read_through(made)
-    shorten(made)
-    return made
+    result = helper.make_model(part, opset_imports=model.opset_import, ir_version=model.ir_version)
+    _read_through(result)
+    shorten(result)
+    return result
 
 
 def _batch_of(node: onnx.NodeProto, inputs: set[str]) -> bool:
-    """Whether ``node`` asks the model's input for its number of faces, and for nothing else."""
-    asked = {attribute.name: attribute.i for attribute in node.attribute}
-    return node.op_type == "Shape" and node.input[0] in inputs and (asked.get("start", 0), asked.get("end")) == (0, 1)
+    """Returns whether ``node`` reads only the batch size of the model's input."""
+    axes = {attribute.name: attribute.i for attribute in node.attribute}
+    return node.op_type == "Shape" and node.input[0] in inputs and (axes.get("start", 0), axes.get("end")) == (0, 1)
 
 
 def _broadcast(model: onnx.ModelProto) -> None:
-    """Lets products that are given a map written out to full size (``expand_as``) read the small one: the same numbers."""
+    """Removes Expand (``expand_as``) before Mul, which broadcasts itself with the same result."""
     shapes = shapes_at_one(model)
-    made = {node.output[0]: node for node in model.graph.node if node.op_type == "Expand"}
+    expanded = {node.output[0]: node for node in model.graph.node if node.op_type == "Expand"}
     for node in model.graph.node:
         for place, name in enumerate(node.input):
             if (
                 node.op_type == "Mul"
-                and name in made
+                and name in expanded
                 and shapes.get(node.input[1 - place]) == shapes.get(node.output[0])
             ):
-                node.input[place] = made[name].input[0]
+                node.input[place] = expanded[name].input[0]
 
 
 def _read_through(model: onnx.ModelProto) -> None:
-    """Lets every output pass an Identity, so that a map that is a join of channels does not keep all routes from being
-    drawn anew. The runtime takes it out.
+    """Adds an Identity before every output, so that ``shorten`` also works if an output is a Concat.
+
+    ONNX Runtime removes the Identity.
     """
     graph = model.graph
     for value in graph.output:
@@ -149,6 +150,6 @@ def _rename(model: onnx.ModelProto, names: dict[str, str]) -> None:
     for value in (*graph.input, *graph.output):
         value.name = names.get(value.name, value.name)
     for node in graph.node:
-        for some in (node.input, node.output):
-            for place, name in enumerate(some):
-                some[place] = names.get(name, name)
+        for ends in (node.input, node.output):
+            for place, name in enumerate(ends):
+                ends[place] = names.get(name, name)

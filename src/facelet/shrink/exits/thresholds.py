@@ -1,12 +1,12 @@
-"""What a net that stops early would cost and answer at every confidence: from all exits' answers on some faces.
+"""Accuracy and cost of an early-exit net at every confidence threshold, from the logits of all exits.
 
 >>> work = ExitMacs(stages=(2_000_000, 5_000_000, 9_000_000), heads=(400_000, 300_000))
 >>> kept = choose_exits(logits, labels, work, allowance=0.003)               # logits (exits, N, K), shallow to deep
 >>> point = choose(curve(logits[[*kept, -1]], labels, work.upto(kept)), allowance=0.003)
 >>> point.threshold, point.accuracy, point.macs
 
-A face stops at the first exit whose largest probability reaches the threshold. Confidence is that of faces like those it was
-measured on; on others it may be misplaced.
+A face stops at the first exit whose largest probability reaches the threshold. The confidence may be miscalibrated on faces unlike
+the measured ones.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from facelet.models.model_file import NEVER, ExitPoint
 
 GRID = (NEVER, *(step / 200 for step in range(200, -1, -1)))
 MOST = 10
-"""Exits among which every choice is tried, 1,023 of them."""
+"""Number of exits up to which all subsets are tried (1,023)."""
 KEPT = 12
-"""Points of a curve that a model file keeps."""
+"""Number of points of the curve stored in a model file."""
 
 
 @dataclass(frozen=True)
 class ThresholdPoint:
-    """One threshold.
+    """Accuracy and cost at one threshold.
 
     Attributes:
         threshold: 0 to 1, or NEVER.
-        accuracy: share of right answers.
+        accuracy: share of correct predictions.
         macs: mean over the faces.
-        shares: of the faces that stop at each exit, shallow to deep.
-        mean_ms: measured mean time of a face, 0 where it was not.
+        shares: share of faces that stop at each exit, shallow to deep.
+        mean_ms: measured mean time per face; 0 if not measured.
     """
 
     threshold: float
@@ -55,15 +55,15 @@ class ExitMacs:
     """MACs of the parts of a net with exits, for one face.
 
     Attributes:
-        stages: the net itself, shallow to deep, each from the map before it; the last with the net's own answer.
-        heads: of each exit, one less than stages.
+        stages: MACs of each stage, shallow to deep; the last includes the net's final output.
+        heads: MACs of each exit head, one less than stages.
     """
 
     stages: tuple[int, ...]
     heads: tuple[int, ...]
 
     def upto(self, kept: Sequence[int]) -> list[int]:
-        """MACs of a face that stops at each of the exits ``kept`` (0 the shallowest), then at the deepest; all before included."""
+        """Returns the cumulative MACs of a face that stops at each of the exits ``kept`` (0 the shallowest) and at the deepest."""
         return [
             sum(self.stages[: k + 1]) + sum(self.heads[j] for j in kept if j <= k)
             for k in (*kept, len(self.stages) - 1)
@@ -77,11 +77,14 @@ def curve(
     temperature: float = 1.0,
     thresholds: Sequence[float] = GRID,
 ) -> list[ThresholdPoint]:
-    """A point for each threshold; by default from NEVER down to 0.
+    """Returns a point for each threshold.
 
     Args:
-        logits: (exits, N, K), shallow to deep. labels: (N,).
-        macs: of a face that stops at each exit, all before it included.
+        logits: (exits, N, K), shallow to deep.
+        labels: (N,).
+        macs: cumulative MACs of a face that stops at each exit.
+        temperature: divides the logits for the confidence.
+        thresholds: default: from NEVER down to 0.
     """
     right = logits.argmax(2) == labels
     sure = confidence(logits[:-1], temperature)
@@ -98,19 +101,19 @@ def curve(
 
 
 def confidence(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
-    """The largest probability, (..., K) to (...)."""
+    """Returns the largest probability, (..., K) to (...)."""
     scaled = logits / temperature
     return 1 / np.exp(scaled - scaled.max(-1, keepdims=True)).sum(-1)
 
 
 def stopping(sure: NDArray[np.float32], threshold: float) -> NDArray[np.int64]:
-    """Index of the exit at which each face stops, of confidences (exits - 1, N)."""
+    """Returns the index of the exit at which each face stops; ``sure``: confidences (exits - 1, N)."""
     stops = np.vstack([sure >= threshold, np.ones((1, sure.shape[1]), bool)])
     return stops.argmax(0)
 
 
 def choose(points: Sequence[ThresholdPoint], allowance: float) -> ThresholdPoint:
-    """The one of fewest MACs whose accuracy is at most ``allowance`` (a share) below that of never stopping, the first point."""
+    """Returns the point with the fewest MACs whose accuracy is at most ``allowance`` (a share) below that of the first point."""
     least = points[0].accuracy - allowance - 1e-12
     return min((point for point in points if point.accuracy >= least), key=lambda point: point.macs)
 
@@ -118,10 +121,10 @@ def choose(points: Sequence[ThresholdPoint], allowance: float) -> ThresholdPoint
 def choose_exits(
     logits: NDArray[np.float32], labels: NDArray[np.int64], work: ExitMacs, allowance: float, temperature: float = 1.0
 ) -> tuple[int, ...]:
-    """The exits (0 the shallowest, at least one) of which ``choose`` finds the fewest MACs; the fewer exits of equals.
+    """Returns the exits (0 the shallowest, at least one) for which ``choose`` finds the fewest MACs; fewer exits if equal.
 
-    An exit that faces pass without stopping costs its own MACs, so fewer exits can be the faster net. Of more than MOST, only
-    the shallowest MOST are tried.
+    An exit costs its own MACs for faces that do not stop there, so fewer exits can be faster. Only the shallowest MOST exits are
+    tried.
     """
     shallow = range(min(len(work.heads), MOST))
     choices = [kept for count in range(1, len(shallow) + 1) for kept in combinations(shallow, count)]
@@ -134,7 +137,7 @@ def choose_exits(
 
 
 def thinned(points: Sequence[ThresholdPoint]) -> tuple[ExitPoint, ...]:
-    """KEPT points at even steps of what they save, for a model file: its speed 0 never stops early, 1 always does at once."""
+    """Returns KEPT points at even steps of saved MACs, for a model file: speed 0 never exits early, 1 always at once."""
     macs = np.array([point.macs for point in points])
     saved = (macs[0] - macs) / max(macs[0] - macs[-1], 1e-9)
     wanted = np.linspace(0, 1, KEPT)

@@ -1,10 +1,10 @@
-"""What int8 may cost: a model file's score on validation faces, held against that of its fp32 parent.
+"""Accuracy check of quantized files: validation score of a model file compared with that of its fp32 parent.
 
 >>> guard = guard_for(model_file.read("student.onnx"), faces, "student.onnx")
 >>> guard("student-int8.onnx").within(0.3, guard("student.onnx"))
 
-Of classes it is the share of right answers. Of identity it is that of pairs, at other folds' thresholds, and how near embeddings
-stay to the parent's.
+For classes the score is the accuracy. For identity it is the accuracy on pairs, at the thresholds of the other folds, and the mean
+cosine similarity to the parent's embeddings.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from facelet.runtime.model import Model
 
 @dataclass(frozen=True)
 class ValidationScore:
-    """Validation accuracy by ONNX Runtime: ``right`` of ``n`` faces or pairs; ``cosine``: mean to the parent's embeddings."""
+    """Validation accuracy: ``right`` of ``n`` faces or pairs; ``cosine``: mean similarity to the parent's embeddings."""
 
     right: int
     n: int
@@ -40,7 +40,7 @@ class ValidationScore:
         return "faces" if self.cosine is None else "pairs"
 
     def within(self, allowance: float, of: ValidationScore, cosine: float = 0.0) -> bool:
-        """Whether it is at most ``allowance`` percentage points below ``of``, and embeddings are as near as ``cosine``."""
+        """Returns whether the score is at most ``allowance`` percentage points below ``of``, with at least this ``cosine``."""
         near = self.cosine is None or self.cosine >= cosine
         return near and 100 * (of.right - self.right) / self.n <= allowance + 1e-9
 
@@ -53,7 +53,7 @@ Guard = Callable[[Path], ValidationScore]
 
 
 def guard_for(info: ModelInfo, faces: FaceSet, parent: Path) -> Guard:
-    """How files are scored that answer as ``parent`` does. Raises FaceletError when ``faces`` cannot tell."""
+    """Returns the scoring function for quantized versions of ``parent``. Raises FaceletError for unsuitable ``faces``."""
     val = faces.split("val")
     return _of_identity(val, parent) if info.task == "identity" else _of_classes(val, info)
 
@@ -61,17 +61,15 @@ def guard_for(info: ModelInfo, faces: FaceSet, parent: Path) -> Guard:
 def _of_classes(val: FaceSet, info: ModelInfo) -> Guard:
     if tuple(info.labels) != tuple(val.classes):
         raise FaceletError(
-            f"{info.name} answers with {', '.join(info.labels)}; the faces are of {', '.join(val.classes)}"
+            f"{info.name} has the labels {', '.join(info.labels)}; the faces have the classes {', '.join(val.classes)}"
         )
     known = val.take(np.flatnonzero(val.labels >= 0))
     if not len(known):
-        raise FaceletError(
-            f"quantize needs labelled val faces to hold the allowance against, and {val.source} has none"
-        )
+        raise FaceletError(f"quantize needs labelled val faces to check the allowance, and {val.source} has none")
 
     def score(path: Path) -> ValidationScore:
-        answers = Model.load(path).logits(known.images).argmax(1)
-        return ValidationScore(int((answers == known.labels).sum()), len(known))
+        predicted = Model.load(path).logits(known.images).argmax(1)
+        return ValidationScore(int((predicted == known.labels).sum()), len(known))
 
     return score
 

@@ -1,11 +1,11 @@
-"""An fp32 graph in int8: ranges from faces, then QuantizeLinear/DequantizeLinear pairs around what is to be quantized.
+"""Static quantization of an ONNX graph to QDQ form: calibration on faces, then QuantizeLinear/DequantizeLinear pairs.
 
 >>> graph = Calibrated("student.onnx", inputs)          # quant_pre_process, ranges of all maps
 >>> model = graph.quantized(QuantizationConfig("u8s8"))             # an onnx.ModelProto in QDQ form
 
-Static quantization as ONNX Runtime does it, weights per channel. Computing operators (Conv, Gemm, MatMul) are quantized.
-Operators that only pass values on (Concat, Split, Relu, ...) are too: a shuffle net that goes from int8 to float and back
-between any two convolutions gains far less. Sums stay in float: in int8 they cost accuracy and hardly save time.
+Uses ONNX Runtime's tools, with scales per channel for weights. Computing operators (Conv, Gemm, MatMul) are quantized, and so are
+operators that only pass values on (Concat, Split, Relu, ...): otherwise a shuffle net converts between int8 and float around every
+convolution. Additions stay in float: in int8 they cost accuracy and save little time.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ PASSING = (
 )
 FOLDED = ("Relu", "Clip")
 TYPES: dict[str, QuantType] = {"u8s8": QuantType.QUInt8, "s8s8": QuantType.QInt8}
-"""Name -> type of the maps; weights are signed in both."""
+"""Name -> type of the activations; weights are signed in both."""
 
 Types = Literal["u8s8", "s8s8"]
 
@@ -55,9 +55,9 @@ class QuantizationConfig:
     """How a graph is to be quantized.
 
     Attributes:
-        types: of maps and weights. On x86 the runtime's fast kernels are u8s8, on ARM s8s8.
+        types: of activations and weights. ONNX Runtime's fast kernels are u8s8 on x86 and s8s8 on ARM.
         floats: names of computing nodes that stay in float.
-        portable: weights are scaled so that no sum of products can saturate on any processor; otherwise they take all 8 bits.
+        portable: whether weights are scaled so that no sum can saturate on any processor; otherwise they use all 8 bits.
     """
 
     types: Types
@@ -74,13 +74,13 @@ class _Inputs(CalibrationDataReader):
 
 
 class Calibrated:
-    """A graph ready to be quantized, any number of ways, with the range that each of its maps takes on some faces.
+    """A graph with calibrated activation ranges, which can be quantized with several configurations.
 
-    A range is the mean over batches of 20 of each batch's least and greatest value, which one odd face moves less than the
-    extremes of all faces.
+    A range is the mean over batches of 20 of the minimum and maximum of each batch, which is less sensitive to outliers than the
+    extremes over all faces.
 
-    ``inputs``: float32 (N, C, H, W), prepared as for the network. Raises FaceletError when the runtime's tools cannot read
-    the graph, or it has nothing to quantize.
+    ``inputs``: float32 (N, C, H, W), preprocessed. Raises FaceletError when ONNX Runtime's tools cannot read the graph, or it has
+    nothing to quantize.
     """
 
     def __init__(self, path: str | Path, inputs: NDArray[np.float32], batch: int = 20) -> None:
@@ -88,7 +88,7 @@ class Calibrated:
         with tempfile.TemporaryDirectory(prefix="facelet-") as folder, quiet():
             ready = Path(folder) / "ready.onnx"
             try:
-                # Symbolic shapes are for sequences; all shapes are known here, and it stumbles over ReduceMax.
+                # Symbolic shape inference is not needed, because all shapes are static, and it fails on ReduceMax.
                 quant_pre_process(str(path), str(ready), skip_symbolic_shape=True)
                 self._model = onnx.load(str(ready))
                 calibrator = create_calibrator(
@@ -110,27 +110,28 @@ class Calibrated:
 
     @property
     def computing(self) -> tuple[str, ...]:
-        """Names of the nodes that can be quantized for speed, in the order they run."""
+        """Names of the computing nodes, in graph order."""
         return tuple(node.name for node in self._model.graph.node if node.op_type in COMPUTING)
 
     def plan(self, choice: QuantizationConfig) -> str:
-        """What ``quantized`` will do, one line: "u8s8, per channel: 56 Conv and 1 Gemm; 35 others pass int8 on"."""
+        """Returns a description of the configuration: "u8s8, per channel: 56 Conv and 1 Gemm; 35 others pass int8 on"."""
         nodes = [node for node in self._model.graph.node if node.name not in choice.floats]
         counts = Counter(node.op_type for node in nodes if node.op_type in COMPUTING)
         passing = sum(node.op_type in PASSING for node in nodes) - len(self._idle(choice))
         named = " and ".join(f"{count} {kind}" for kind, count in counts.most_common()) or "nothing"
         bits = ", cannot saturate" if choice.portable else ", 8-bit weights"
-        some = ", ".join(choice.floats[:3]) + (", ..." if len(choice.floats) > 3 else "")
-        left = f"{len(choice.floats)} left in float: {some}" if choice.floats else "none left in float"
+        floats = ", ".join(choice.floats[:3]) + (", ..." if len(choice.floats) > 3 else "")
+        left = f"{len(choice.floats)} left in float: {floats}" if choice.floats else "none left in float"
         return f"{choice.types}, per channel{bits}: {named} in int8, {passing} others pass int8 on, {left}"
 
     def _idle(self, choice: QuantizationConfig) -> list[str]:
-        """Passing nodes that no int8 layer feeds, or that only feed float layers: in int8 they would cost accuracy and gain
-        nothing. An activation behind an int8 layer is folded into it wherever it leads.
+        """Returns passing nodes without an int8 layer before or after them, where int8 would cost accuracy and save nothing.
+
+        Activations after an int8 layer are not among them, because they are folded into it.
         """
         nodes = self._model.graph.node
         int8 = [node for node in nodes if node.op_type in COMPUTING and node.name not in choice.floats]
-        made = {name for node in int8 for name in node.output}
+        produced = {name for node in int8 for name in node.output}
         passing = [node for node in nodes if node.op_type in PASSING]
         wanted = {
             name
@@ -139,20 +140,21 @@ class Calibrated:
             for name in node.input
         }
         for node in passing:
-            if made & set(node.input):
-                made |= set(node.output)
+            if produced & set(node.input):
+                produced |= set(node.output)
         for node in reversed(passing):
             if wanted & set(node.output):
                 wanted |= set(node.input)
         return [
             node.name
             for node in passing
-            if not made & set(node.input) or not (node.op_type in FOLDED or wanted & set(node.output))
+            if not produced & set(node.input) or not (node.op_type in FOLDED or wanted & set(node.output))
         ]
 
     def _shared(self) -> dict[str, list[dict[str, Any]]]:
-        """One range for all maps that joins and cuts connect, so that the runtime copies instead of scaling anew, where
-        that makes no map's steps more than twice as wide.
+        """Returns a common range for maps connected by Concat and Split, so that the runtime copies without rescaling.
+
+        Ranges are only shared if no quantization step gets more than twice as wide.
         """
         ranges = {name: self._ranges[name].range_value for name in self._ranges.keys()}  # noqa: SIM118 (not a dict)
         spans = {name: tuple(float(np.ravel(end)[0]) for end in ends) for name, ends in ranges.items()}
@@ -170,7 +172,7 @@ class Calibrated:
         return shared
 
     def _weight_scales(self, choice: QuantizationConfig) -> dict[str, list[dict[str, Any]]]:
-        """Overrides of the quantizer's scales of weights, for a portable graph."""
+        """Returns overrides of the quantizer's weight scales, for a portable graph."""
         stored = {tensor.name: tensor for tensor in self._model.graph.initializer}
         readers = Counter(name for node in self._model.graph.node for name in node.input)
         scales: dict[str, list[dict[str, Any]]] = {}
@@ -183,7 +185,7 @@ class Calibrated:
                 rows, rule, axes = weights.reshape(1, -1), seven_bit_scales, {}
             else:
                 rows = np.moveaxis(weights, axis, 0).reshape(weights.shape[axis], -1)
-                # The axis is that of the output channels but in a batched MatMul; and two readers may have two axes.
+                # In a batched MatMul the axis is not that of the output channels; two readers may have different axes.
                 exact = readers[node.input[1]] == 1 and (node.op_type != "MatMul" or weights.ndim == 2)
                 rule, axes = portable_scales if exact else seven_bit_scales, {"axis": axis}
             zero = {"quant_type": QuantType.QInt8, "zero_point": np.int8(0)}
@@ -191,9 +193,9 @@ class Calibrated:
         return scales
 
     def quantized(self, choice: QuantizationConfig) -> onnx.ModelProto:
-        """The graph in QDQ form. Deterministic.
+        """Returns the graph in QDQ form. Deterministic.
 
-        Raises FaceletError where a portable choice cannot be had: signed maps whose product is computed (s8s8).
+        Raises FaceletError when a portable configuration is impossible: products of two signed activations (s8s8).
         """
         overrides = {**self._shared(), **(self._weight_scales(choice) if choice.portable else {})}
         model = onnx.ModelProto.FromString(self._model.SerializeToString())
@@ -211,21 +213,21 @@ class Calibrated:
                 {"TensorQuantOverrides": overrides},
             )
             quantizer.quantize_model()
-            quantizer.model.topological_sort()  # the standard asks for it, the quantizer does not see to it
-        made = quantizer.model.model
-        used = {node.domain for node in made.graph.node}
-        domains = [known for known in made.opset_import if known.domain in used]
-        del made.opset_import[:], made.graph.value_info[:], made.metadata_props[:]
-        made.opset_import.extend(domains)
-        if choice.portable and (risks := saturation.risks(made.SerializeToString())):
+            quantizer.model.topological_sort()  # required by the ONNX standard, but not ensured by the quantizer
+        quantized = quantizer.model.model
+        used = {node.domain for node in quantized.graph.node}
+        domains = [known for known in quantized.opset_import if known.domain in used]
+        del quantized.opset_import[:], quantized.graph.value_info[:], quantized.metadata_props[:]
+        quantized.opset_import.extend(domains)
+        if choice.portable and (risks := saturation.risks(quantized.SerializeToString())):
             raise FaceletError(
-                f"{choice.types} cannot be made portable: {risks[0]}; take types: u8s8, or another target"
+                f"{choice.types} cannot be made portable: {risks[0]}; use types: u8s8, or another target"
             )
-        return made
+        return quantized
 
 
 def _channel_axis(node: onnx.NodeProto) -> int:
-    """The axis of a node's weights that the quantizer gives a scale each: of output channels, but in a batched MatMul."""
+    """Returns the axis of a node's weights along which the quantizer has scales: output channels, except in a batched MatMul."""
     if node.op_type == "Gemm":
         return 0 if any(attribute.name == "transB" and attribute.i for attribute in node.attribute) else 1
     return 0 if node.op_type == "Conv" else 1

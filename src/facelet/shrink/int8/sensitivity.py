@@ -1,10 +1,10 @@
-"""Which layers suffer most in int8, and the fewest of them that must stay in float.
+"""Sensitivity of layers to quantization, and the smallest number of layers that must stay in float.
 
 >>> ranking = rank(calibrated, QuantizationConfig("u8s8"), inputs)
->>> floats = fewest(ranking, holds=lambda some: accuracy_of(some) >= enough)
+>>> floats = fewest(ranking, holds=lambda layers: accuracy_of(layers) >= enough)
 
-A layer's sensitivity is how far the logits move when it alone is quantized, so effects that need two layers are not seen;
-``fewest`` measures the real thing.
+The sensitivity of a layer is the change of the logits when only this layer is quantized, so interactions between layers are not
+included; ``fewest`` measures the actual accuracy.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from facelet.shrink.int8.qdq import Calibrated, QuantizationConfig
 
 
 def rank(graph: Calibrated, choice: QuantizationConfig, inputs: NDArray[np.float32]) -> list[str]:
-    """Names of the computing nodes, the one that moves the logits most first.
+    """Returns the names of the computing nodes, most sensitive first.
 
     Args:
-        choice: types to quantize with; its ``floats`` are ignored.
-        inputs: float32 (N, C, H, W), prepared as for the network.
+        graph: calibrated graph.
+        choice: quantization types; its ``floats`` are ignored.
+        inputs: float32 (N, C, H, W), preprocessed.
     """
     whole = graph.computing
     reference = _logits(graph.quantized(replace(choice, floats=whole)), inputs)
@@ -39,9 +40,9 @@ def rank(graph: Calibrated, choice: QuantizationConfig, inputs: NDArray[np.float
 
 
 def fewest(ranking: Sequence[str], holds: Callable[[tuple[str, ...]], bool]) -> tuple[str, ...] | None:
-    """The shortest head of ``ranking`` for which ``holds``: found by doubling, then by halving; None when not even all do.
+    """Returns the shortest prefix of ``ranking`` for which ``holds``, by doubling and bisection; None if not even all suffice.
 
-    ``holds`` is taken to stay true once it is; where it does not, the answer still holds but may not be the shortest.
+    If ``holds`` is not monotonic, the result still holds but may not be the shortest.
     """
     low, high = 0, 1
     while not holds(tuple(ranking[:high])):

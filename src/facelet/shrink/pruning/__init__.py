@@ -1,1 +1,1 @@
-"""Machinery of structured pruning."""
+"""Structured pruning: budgets, channel groups, importance scores, width search."""

@@ -1,12 +1,12 @@
-"""What a pruned net may cost: one of five budgets, and how a net is held against it.
+"""Budgets of a pruned net: channels, parameters, file size, MACs or latency.
 
 >>> budget = Budget("params", 0.2)
 >>> budget.limit(whole=20_000_000), str(budget)
 (4000000.0, '20 % of its parameters')
 
-Parameters and multiply-accumulates are counted in torch, batch norms included, Fusable layers as what replaces them; bytes are
-those of the exported fp32 file; latency is the median of one face on one thread in ONNX Runtime, here and now. None depends on
-the weights' values, so a net of fresh weights is exported in place of the real one.
+Parameters and multiply-accumulates are counted in torch, with batch norms and with Fusable layers in fused form; bytes are the size
+of the exported fp32 file; latency is the median for one face on one thread in ONNX Runtime on this machine. None depends on the
+values of the weights, so a net with random weights is exported for the measurement.
 """
 
 from __future__ import annotations
@@ -30,26 +30,32 @@ from facelet.text import amount, megabytes, milliseconds
 Kind = Literal["ratio", "params", "bytes", "macs", "latency_ms"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 METADATA = 4096
-"""Bytes of a file that are set aside for what it says about itself."""
+"""Bytes reserved for the file's metadata."""
 REPEATS, SECONDS = 3, 0.5
-"""A file is timed as so many models side by side, so long each; the median of them counts."""
+"""Number of interleaved timings of a file, and seconds of each; their median counts."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Attributes: kind; asked: channels' share to remove, milliseconds, a number, or below 1 a share of the original's."""
+    """A limit of one kind.
+
+    Attributes:
+        kind: what is limited.
+        asked: for "ratio" the share of channels to remove, for "latency_ms" milliseconds, otherwise an absolute number or, below
+            1, a share of the original's.
+    """
 
     kind: Kind
     asked: float
 
     def limit(self, whole: float) -> float:
-        """What is allowed, where the original costs ``whole``; for ``ratio`` both are channels."""
+        """Returns the absolute limit; ``whole``: cost of the original net (for "ratio": its channels)."""
         if self.kind == "ratio":
             return (1 - self.asked) * whole
         return self.asked * whole if self.asked < 1 and self.kind != "latency_ms" else self.asked
 
     def figure(self, cost: float) -> str:
-        """A cost in words: "3.94 M parameters"."""
+        """Returns a cost as text: "3.94 M parameters"."""
         if self.kind == "bytes":
             return megabytes(cost)
         if self.kind == "latency_ms":
@@ -68,18 +74,18 @@ _NAMES = {"ratio": "channels", "params": "parameters", "macs": "MACs", "bytes": 
 
 
 def file_bytes(spec: NetSpec) -> int:
-    """Of the model file of a net of ``spec``, with room for its metadata."""
+    """Returns the size of the model file of a net of ``spec``, including METADATA."""
     return _file_bytes(spec.to_json())
 
 
-@functools.lru_cache(maxsize=256)  # a plan and its run ask the same
+@functools.lru_cache(maxsize=256)  # the plan and the run need the same values
 def _file_bytes(text: str) -> int:
     with tempfile.TemporaryDirectory(prefix="facelet-") as folder:
         return _exported(NetSpec.from_json(text), Path(folder)).stat().st_size + METADATA
 
 
 def file_latency(spec: NetSpec) -> float:
-    """Milliseconds for one face by a net of ``spec``, on one thread of this machine."""
+    """Returns the milliseconds for one face of a net of ``spec``, on one thread of this machine."""
     with tempfile.TemporaryDirectory(prefix="facelet-") as folder:
         path = _exported(spec, Path(folder))
         return statistics.median(row.p50_ms for row in bench([path] * REPEATS, seconds=SECONDS))
@@ -90,7 +96,7 @@ def _exported(spec: NetSpec, folder: Path) -> Path:
         torch.manual_seed(0)
         net = spec.build().eval()
         for tensor in (*net.parameters(), *net.buffers()):
-            if tensor.ndim == 1:  # equal ones would be kept once
+            if tensor.ndim == 1:  # the exporter would store equal tensors only once
                 torch.nn.init.uniform_(tensor, 0.5, 1.5)
     info = ModelInfo(
         task="expression" if spec.classes else "identity",

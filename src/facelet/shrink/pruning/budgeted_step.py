@@ -1,4 +1,4 @@
-"""What the steps that cut a net to a budget have in common: its YAML fields, the search for widths, and how they are told.
+"""Base class of the steps that prune a net to a budget: fields, width search, descriptions.
 
 >>> class Prune(Budgeted): ...
 >>> Prune.model_validate({"do": "prune", "as": "small", "of": "large", "params": 0.2, "epochs": 6}).budget
@@ -26,7 +26,7 @@ from facelet.text import amount
 
 
 class Budgeted(TrainingStep):
-    """Fields of TrainingStep, and exactly one budget."""
+    """A TrainingStep with exactly one budget."""
 
     kind: ClassVar[Kind] = "shrinking"
 
@@ -56,9 +56,7 @@ class Budgeted(TrainingStep):
     def _check_budget(self) -> Budgeted:
         given = [kind for kind in KINDS if getattr(self, kind) is not None]
         if len(given) != 1:
-            raise ValueError(
-                f"give exactly one budget of {', '.join(KINDS)}; here {' and '.join(given) or 'none'} is given"
-            )
+            raise ValueError(f"give exactly one budget of {', '.join(KINDS)}; got {' and '.join(given) or 'none'}")
         if given[0] != "latency_ms" and getattr(self, given[0]) == 1:
             raise ValueError(f"{given[0]}: 1 is neither a share below 1 nor a number above it")
         return self
@@ -68,13 +66,13 @@ class Budgeted(TrainingStep):
         return next(Budget(kind, getattr(self, kind)) for kind in KINDS if getattr(self, kind) is not None)
 
     def trial(self, spec: NetSpec) -> WidthSearch:
-        """Raises FaceletError, naming the step, for a net that cannot be cut."""
+        """Returns the width search for ``spec``. Raises FaceletError for a net that cannot be pruned."""
         with self.named():
             return WidthSearch(spec, self.budget, WidthGrid(self.round_to, self.cap))
 
     @contextlib.contextmanager
     def named(self) -> Iterator[None]:
-        """Errors begin with the step's name."""
+        """Context in which errors are prefixed with the step's name."""
         try:
             yield
         except FaceletError as error:
@@ -82,12 +80,12 @@ class Budgeted(TrainingStep):
 
 
 def change(whole: Cost, left: Cost) -> str:
-    """Of parameters: "20.2 M → 3.82 M parameters"."""
+    """Returns the change in parameters as text: "20.2 M → 3.82 M parameters"."""
     return f"{amount(whole.params)} → {amount(left.params)} parameters"
 
 
 def steps(before: Mapping[str, int], after: Mapping[str, int], net: nn.Module) -> str:
-    """Widths from the input on: "64→32 ×4, 128→56, ..."."""
+    """Returns the change of widths as text, from the input on: "64→32 ×4, 128→56, ..."."""
     pairs = [f"{before[name]}→{after[name]}" for name, _ in net.named_modules() if name in before]
     runs = [(pair, len(list(same))) for pair, same in itertools.groupby(pairs)]
     return ", ".join(pair + (f" ×{count}" if count > 1 else "") for pair, count in runs)

@@ -1,5 +1,4 @@
-"""Which channels of a net can be cut, and cutting them: torch-pruning's dependency graph around ``FaceNet.uncut``.
-Fang et al., DepGraph, https://arxiv.org/abs/2301.12900
+"""Prunable channels of a net, by torch-pruning's dependency graph; ``FaceNet.uncut`` lists the ignored layers.
 
 >>> channels = Channels(net, spec)
 >>> channels.widths
@@ -8,9 +7,10 @@ Fang et al., DepGraph, https://arxiv.org/abs/2301.12900
 >>> spec.measured(net).widths["layer1.0.conv1.out_channels"]
 [40]
 
-A layer stands for all that must be cut with it (its batch norm, depthwise convolutions, everything joined by a sum) and is named
-for one of them. Where grouped convolutions, a fine-grained block or capsules divide it into equal blocks, the same channels of all
-blocks are cut. What a split or slice divides stays as it is: torch-pruning 1.6 does not know the order of a split's parts.
+Fang et al., DepGraph, https://arxiv.org/abs/2301.12900. Layers that must be pruned together (batch norm, depthwise convolutions,
+everything joined by a sum) form a group, named after one of them. Where grouped convolutions, a fine-grained block or capsules
+divide a layer into equal blocks, the same channels of all blocks are removed. Layers before a split or slice are not pruned:
+torch-pruning 1.6 does not track the order of a split's parts.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ OPAQUE = (OPTYPE.SPLIT, OPTYPE.SLICE, OPTYPE.UNBIND, OPTYPE.EXPAND)
 
 
 class Channels:
-    """The cuttable layers of ``net``, on any device, as it is now.
+    """The prunable layers of ``net`` in its current state, on any device.
 
     Attributes:
         widths: name of a layer -> its channels.
-        blocks: name of a layer -> blocks that are cut alike; its width stays a multiple of it.
-        groups: name of a layer -> torch-pruning's group of all that is cut with it.
+        blocks: name of a layer -> number of blocks that are pruned alike; the width stays a multiple of it.
+        groups: name of a layer -> torch-pruning's group of the layers pruned with it.
 
-    Raises FaceletError, with the reason, for a net that cannot be cut.
+    Raises FaceletError with the reason for a net that cannot be pruned.
     """
 
     def __init__(self, net: FaceNet, spec: NetSpec) -> None:
@@ -58,18 +58,18 @@ class Channels:
                 self.widths[name], self.blocks[name], self.groups[name] = width, blocks, group
         if not self.widths:
             raise FaceletError(
-                f"{spec.name} cannot be pruned: all of its layers meet in splits or shuffles, or are to stay"
+                f"{spec.name} cannot be pruned: all of its layers lead into splits or shuffles, or are ignored"
             )
 
     def scores(self, score: ChannelImportance) -> dict[str, Tensor]:
-        """Name of a layer -> what each of its channels matters, float64 (width / blocks,): blocks are summed."""
+        """Returns the importance of each layer's channels, float64 (width / blocks,), summed over blocks."""
         return {name: score(group).view(self.blocks[name], -1).sum(0) for name, group in self.groups.items()}
 
     def cut(self, widths: Mapping[str, int], scores: Mapping[str, Tensor] | None = None) -> None:
-        """Narrows the net in place to ``widths``; this object is of no use afterwards.
+        """Prunes the net in place to ``widths``; the object is invalid afterwards.
 
-        ``scores`` as from ``scores``: the least are cut; the last channels when None, which is enough to count what is left.
-        Raises FaceletError when torch-pruning fails.
+        ``scores``: as returned by ``scores``; the channels with the lowest scores are removed. Default: the last channels, which
+        is sufficient to count the remaining parameters. Raises FaceletError when torch-pruning fails.
         """
         try:
             for name, width in widths.items():
@@ -97,15 +97,13 @@ def _graph(net: FaceNet, spec: NetSpec) -> torch_pruning.DependencyGraph:
     except Exception as error:  # torch-pruning raises whatever goes wrong in its tracing
         raise _refused(spec, error) from error
     if free := sorted(graph._param_to_name.values()):
-        raise FaceletError(
-            f"{spec.name} cannot be pruned: its weight {free[0]!r} is outside of the layers that can be cut"
-        )
+        raise FaceletError(f"{spec.name} cannot be pruned: its weight {free[0]!r} is outside of the prunable layers")
     return graph
 
 
 def _blocks(group: Any, width: int) -> int | None:
-    """Into how many equal blocks a layer's channels are divided, or None where that is not known."""
-    found = 1
+    """Returns the number of equal blocks of a layer's channels; None if unknown."""
+    total = 1
     for item in group:
         module, kind = item.dep.target.module, item.dep.target.type
         if kind in OPAQUE and getattr(module, "dim", 1) in (1, None):
@@ -115,10 +113,10 @@ def _blocks(group: Any, width: int) -> int | None:
         if count > 1 and not depthwise:
             if len(item.idxs) != width:
                 return None
-            found = math.lcm(found, count)
-    return found if width % found == 0 else None
+            total = math.lcm(total, count)
+    return total if width % total == 0 else None
 
 
 def _refused(spec: NetSpec, error: Exception) -> FaceletError:
     reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-    return FaceletError(f"{spec.name} cannot be pruned: torch-pruning does not see through it ({reason[:200]})")
+    return FaceletError(f"{spec.name} cannot be pruned: torch-pruning cannot trace it ({reason[:200]})")

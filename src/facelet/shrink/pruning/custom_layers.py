@@ -1,9 +1,9 @@
-"""How torch-pruning cuts layers that it cannot see through, and sees as one each: ``PRUNERS``, by class.
+"""Pruners for custom layers that torch-pruning cannot trace: ``PRUNERS``, by class.
 
 >>> with hidden(net):
 ...     graph = torch_pruning.DependencyGraph().build_dependency(net, face, customized_pruners=PRUNERS)
 
-A MultiScaleConv and capsules are divided into blocks (its scales, their numbers) of which the same channels are cut.
+MultiScaleConv and capsules are divided into blocks (scales, capsule dimensions); the same channels of all blocks are removed.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from facelet.nets.layers.multi_scale import MultiScaleConv
 
 
 class MultiScalePruner(BasePruningFunc):
-    """Like a depthwise convolution: what comes out is what goes in."""
+    """Pruner of MultiScaleConv: output channels equal input channels, as in a depthwise convolution."""
 
     def prune_out_channels(self, layer: MultiScaleConv, idxs: Sequence[int]) -> nn.Module:
-        """``idxs``: the same channels of every part."""
-        mine = sorted({index % layer.convs[0].in_channels for index in idxs})  # type: ignore[operator]
+        """Prunes ``idxs``, which are the same channels of every scale."""
+        channels = sorted({index % layer.convs[0].in_channels for index in idxs})  # type: ignore[operator]
         for conv, norm in zip(layer.convs, layer.norms, strict=True):
-            torch_pruning.prune_conv_out_channels(conv, mine)
-            torch_pruning.prune_conv_in_channels(conv, mine)
-            torch_pruning.prune_batchnorm_out_channels(norm, mine)
+            torch_pruning.prune_conv_out_channels(conv, channels)
+            torch_pruning.prune_conv_in_channels(conv, channels)
+            torch_pruning.prune_batchnorm_out_channels(norm, channels)
         return layer
 
     prune_in_channels = prune_out_channels
@@ -45,10 +45,10 @@ class MultiScalePruner(BasePruningFunc):
 
 
 class CapsulesPruner(BasePruningFunc):
-    """Types of capsules can go; the classes stay."""
+    """Pruner of ClassCapsules: removes types of capsules, never classes."""
 
     def prune_in_channels(self, layer: ClassCapsules, idxs: Sequence[int]) -> nn.Module:
-        """``idxs``: all numbers of the same types."""
+        """Prunes ``idxs``, which are all dimensions of the same types."""
         types = len(layer.weight)
         gone = {index % types for index in idxs}
         layer.weight = self._prune_parameter_and_grad(
@@ -57,7 +57,7 @@ class CapsulesPruner(BasePruningFunc):
         return layer
 
     def prune_out_channels(self, layer: ClassCapsules, idxs: Sequence[int]) -> nn.Module:
-        raise ValueError("the capsules of classes are to stay")
+        raise ValueError("the capsules of classes cannot be pruned")
 
     def get_in_channels(self, layer: ClassCapsules) -> int:
         return layer.dims * len(layer.weight)
@@ -69,12 +69,12 @@ class CapsulesPruner(BasePruningFunc):
 PRUNERS = {
     MultiScaleConv: MultiScalePruner(),
     ClassCapsules: CapsulesPruner(),
-    SpatialAttn: DummyPruner(),  # it looks at the mean and the largest of the channels, however many
+    SpatialAttn: DummyPruner(),  # mean and maximum over any number of channels
 }
 
 
 def blocks(module: nn.Module) -> int:
-    """Blocks of a layer's channels that are cut alike; 1 where it is not divided."""
+    """Returns the number of blocks of a layer's channels that are pruned alike; 1 if it is not divided."""
     if isinstance(module, MultiScaleConv):
         return len(module.convs)
     if isinstance(module, ClassCapsules):
@@ -84,20 +84,20 @@ def blocks(module: nn.Module) -> int:
 
 @contextlib.contextmanager
 def hidden(net: nn.Module) -> Iterator[None]:
-    """Hides the inside of these layers from tracing: the graph sees one layer."""
-    found = [module for module in net.modules() if type(module) in PRUNERS]
-    for module in found:
+    """Replaces the forward pass of these layers by a single operation while tracing."""
+    modules = [module for module in net.modules() if type(module) in PRUNERS]
+    for module in modules:
         opaque = partial(_Opaque.apply, module.classes) if isinstance(module, ClassCapsules) else torch.clone
         module.forward = opaque  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
-        for module in found:
+        for module in modules:
             del module.forward
 
 
 class _Opaque(torch.autograd.Function):
-    """Maps to as many capsules as there are classes, in one operation of the graph."""
+    """Placeholder operation from maps to one capsule per class."""
 
     @staticmethod
     def forward(ctx: Any, classes: int, maps: Tensor) -> Tensor:  # type: ignore[override]

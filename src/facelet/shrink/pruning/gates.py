@@ -1,11 +1,11 @@
-"""Squeeze-and-excitation gates beside every layer that can be cut: what they let through in the first steps of a training scores
-its channels. Hu et al., https://arxiv.org/abs/1709.01507; as a guide to pruning, Liu's master's thesis, 2024.
+"""Squeeze-and-excitation gates on every prunable layer; their mean activation early in training scores the channels.
 
 >>> gates = Gates(Channels(net, spec))
 >>> probe(net, gates, objective, batches, steps=300, ...)
 >>> Channels(net, spec).scores(GateScore(gates))      # of each channel its mean gate, 0 to 1
 
-The gates hang on the net by hooks and are left behind, so the net keeps its layers and its names.
+Hu et al., https://arxiv.org/abs/1709.01507; for pruning, Liu's master's thesis, 2024. The gates are attached with forward hooks and
+removed afterwards, so the net keeps its layers and names.
 """
 
 from __future__ import annotations
@@ -31,70 +31,70 @@ from facelet.shrink.pruning.channels import Channels
 from facelet.shrink.pruning.importance import filters, makers
 
 SEEN = 0.5
-"""Share of a probe's steps, the last ones, over which gates are averaged: at first they know nothing."""
+"""Share of the probe's steps, at its end, over which gates are averaged; before that they are untrained."""
 
 
 class Gates(nn.Module):
-    """A gate for each layer that makes channels: behind its batch norm where it has one.
+    """A gate for each layer that creates channels, after its batch norm if it has one.
 
     Attributes:
-        layers: those layers, of ``channels``' net.
-        means: mean gate of each of a layer's channels since ``count`` was reset.
+        layers: these layers of the net.
+        means: mean gate of each channel since the last ``restart``.
     """
 
     def __init__(self, channels: Channels) -> None:
         super().__init__()
-        found: dict[nn.Module, None] = {}
+        gated: dict[nn.Module, None] = {}
         for group in channels.groups.values():
             modules = [item.dep.target.module for item in makers(group)]
-            modules = [module for module in modules if not isinstance(module, nn.Linear | nn.BatchNorm1d)]  # no places
+            modules = [module for module in modules if not isinstance(module, nn.Linear | nn.BatchNorm1d)]  # no maps
             norms = [module for module in modules if isinstance(module, _BatchNorm)]
-            found.update(dict.fromkeys(norms or modules))
-        self.layers = tuple(found)
+            gated.update(dict.fromkeys(norms or modules))
+        self.layers = tuple(gated)
         self.gates = nn.ModuleList(SEModule(len(filters(layer)[0].weight)) for layer in self.layers)
         self.restart()
 
     def restart(self) -> None:
-        """Forgets what was seen."""
+        """Resets the means."""
         self._sums: list[Tensor | None] = [None] * len(self.layers)
         self._count = [0] * len(self.layers)
 
     @property
     def means(self) -> dict[nn.Module, Tensor]:
-        """Layer to (channels,), on the CPU. Raises FaceletError when a gate is not a number."""
-        found = {
+        """Mean gates (channels,) by layer, on the CPU. Raises FaceletError for NaN or infinite gates."""
+        means = {
             layer: (total / count).double().cpu()
             for layer, total, count in zip(self.layers, self._sums, self._count, strict=True)
             if total is not None
         }
-        if not all(bool(mean.isfinite().all()) for mean in found.values()):
-            raise FaceletError("the gates' training diverged, and the scores follow from it; try a lower lr")
-        return found
+        if not all(bool(mean.isfinite().all()) for mean in means.values()):
+            raise FaceletError("the training of the gates diverged, so there are no scores; try a lower lr")
+        return means
 
     @contextlib.contextmanager
     def placed(self) -> Iterator[None]:
-        """Lets the net's layers pass through their gates, which are watched."""
+        """Context in which the gates are attached to the net and their activations recorded."""
         handles: list[Any] = []
         for place, (layer, module) in enumerate(zip(self.layers, self.gates, strict=True)):
             assert isinstance(module, SEModule)
             handles.append(layer.register_forward_hook(lambda _, __, maps, module=module: module(maps)))
-            handles.append(module.gate.register_forward_hook(lambda _, __, gate, at=place: self._see(at, gate)))
+            handles.append(module.gate.register_forward_hook(lambda _, __, gate, at=place: self._record(at, gate)))
         try:
             yield
         finally:
             for handle in handles:
                 handle.remove()
 
-    def _see(self, place: int, gate: Tensor) -> None:
+    def _record(self, place: int, gate: Tensor) -> None:
         mean, total = gate.detach().float().mean((0, 2, 3)), self._sums[place]
         self._sums[place] = mean if total is None else total + mean
         self._count[place] += 1
 
 
 class GateScore(torch_pruning.importance.Importance):
-    """Mean gate of a dependency group's channels, over the layers that make them; 1 where none has a gate.
+    """Importance of a dependency group's channels: mean gate over the layers that create them; 1 without gates.
 
-    Called as ``importance.Score``.
+    Same interface as ``importance.ChannelImportance``.
     """
 
     def __init__(self, gates: Gates) -> None:
@@ -122,7 +122,7 @@ def probe(
     device: torch.device,
     precision: Precision,
 ) -> None:
-    """Trains ``net`` and its gates for some steps, in place, and leaves the gates' means in ``gates``."""
+    """Trains ``net`` and its gates in place for ``steps`` steps; ``gates.means`` has the result."""
     for module in (net, gates, objective):
         module.to(device).train()
     net.to(memory_format=precision.memory_format)

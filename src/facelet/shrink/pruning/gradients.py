@@ -1,7 +1,7 @@
-"""Gradients of a finished net on some training faces: what the score ``taylor`` multiplies weights by.
+"""Gradients of a trained net on training faces, for the score ``taylor``.
 
 >>> leave_gradients(net, ClassificationTask(spec), batches, device, precision)
->>> Channels(net, spec).scores(Score("taylor"))
+>>> Channels(net, spec).scores(ChannelImportance("taylor"))
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ BATCHES = 8
 def leave_gradients(
     net: FaceNet, objective: TrainingTask, batches: FaceBatches, device: torch.device, precision: Precision
 ) -> None:
-    """Leaves in each weight's ``grad`` the mean, over the first batches, of the gradient's absolute value.
+    """Sets each weight's ``grad`` to the mean absolute gradient over the first BATCHES batches.
 
-    The net answers as it would be used, its batch norms at rest; it is left on ``device``. Raises FaceletError where a gradient
-    is not finite.
+    The net runs in eval mode and stays on ``device``. Raises FaceletError for gradients that are not finite.
     """
     net.to(device).eval().requires_grad_(True)
     objective.to(device).place(device)
@@ -42,4 +41,4 @@ def leave_gradients(
     for total, weight in zip(sums, weights, strict=True):
         weight.grad = total / count
     if not all(bool(total.isfinite().all()) for total in sums):
-        raise FaceletError("the gradient on training faces is not finite, and taylor scores follow from it; try l2")
+        raise FaceletError("the gradient on training faces is not finite, so there are no taylor scores; try l2")

@@ -1,10 +1,10 @@
-"""How much a channel matters: five scores, and their sum over all layers in which the channel has a filter.
+"""Channel importance: five scores, summed over all layers in which a channel has a filter.
 
->>> l2(conv.weight)                          # one value a channel
+>>> l2(conv.weight)                          # one value per channel
 >>> ChannelImportance("taylor")(group)                   # over a dependency group of torch-pruning
 
 L2 and L1 after Li et al., https://arxiv.org/abs/1608.08710; batch-norm scales after https://arxiv.org/abs/1708.06519; Taylor
-after https://arxiv.org/abs/1906.10771. ``random`` is the control: what a score is worth is its distance from that.
+after https://arxiv.org/abs/1906.10771. ``random`` is the control that other scores are compared with.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def l2(weight: Tensor) -> Tensor:
-    """Norm of each filter: (channels, ...) to (channels,)."""
+    """Returns the L2 norm of each filter: (channels, ...) to (channels,)."""
     return weight.flatten(1).square().sum(1).sqrt()
 
 
 def l1(weight: Tensor) -> Tensor:
-    """Sum of each filter's absolute weights: (channels, ...) to (channels,)."""
+    """Returns the L1 norm of each filter: (channels, ...) to (channels,)."""
     return weight.flatten(1).abs().sum(1)
 
 
 def bn(scale: Tensor) -> Tensor:
-    """Absolute scales of a batch norm, (channels,)."""
+    """Returns the absolute scales of a batch norm, (channels,)."""
     return scale.abs()
 
 
 def taylor(weight: Tensor, gradient: Tensor) -> Tensor:
-    """First order's estimate of what each filter is worth to the loss, sum of |w dL/dw|: (channels, ...) to (channels,).
+    """Returns the first-order Taylor importance of each filter, sum of |w dL/dw|: (channels, ...) to (channels,).
 
     ``gradient``: dL/dw, or the mean of its absolute values over some batches.
     """
@@ -46,7 +46,7 @@ def taylor(weight: Tensor, gradient: Tensor) -> Tensor:
 
 
 def random(channels: int, generator: torch.Generator) -> Tensor:
-    """Uniform in [0, 1), (channels,)."""
+    """Returns uniform random scores in [0, 1), (channels,)."""
     return torch.rand(channels, generator=generator)
 
 
@@ -69,9 +69,9 @@ class ChannelImportance(torch_pruning.importance.Importance):
         total = torch.zeros(len(group[0].idxs), dtype=torch.float64)
         if self.kind == "random":
             return total + random(len(total), self._generator)
-        found = [(item, weights) for item in makers(group) for weights in filters(item.dep.target.module)]
-        norms = [each for each in found if each[1].weight.ndim == 1]
-        for item, weights in norms if self.kind == "bn" and norms else found:
+        pairs = [(item, weights) for item in makers(group) for weights in filters(item.dep.target.module)]
+        norms = [each for each in pairs if each[1].weight.ndim == 1]
+        for item, weights in norms if self.kind == "bn" and norms else pairs:
             each = self._of(weights)[item.idxs].double().cpu()
             total.index_add_(0, torch.tensor(item.root_idxs), each)
         return total
@@ -87,14 +87,14 @@ class ChannelImportance(torch_pruning.importance.Importance):
 
 
 class Filters(NamedTuple):
-    """One filter a channel: weight (channels, ...), or (channels,) of a batch norm, and its ``grad``."""
+    """The filters of a layer: weight (channels, ...), or (channels,) for a batch norm, and its ``grad``."""
 
     weight: Tensor
     gradient: Tensor | None
 
 
 def filters(module: nn.Module) -> list[Filters]:
-    """What makes each of a layer's channels; nothing where that is no convolution, linear layer or batch norm."""
+    """Returns the filters of a convolution, linear layer, batch norm or MultiScaleConv; empty for other layers."""
     if isinstance(module, MultiScaleConv):
         return [_joined(module.convs), _joined(module.norms)]
     weight = module.weight if isinstance(module, nn.Conv2d | nn.Linear | _BatchNorm) else None
@@ -102,12 +102,12 @@ def filters(module: nn.Module) -> list[Filters]:
 
 
 def _joined(parts: nn.ModuleList) -> Filters:
-    found = [filters(part)[0] for part in parts]
-    gradients = [each.gradient for each in found if each.gradient is not None]
-    return Filters(torch.cat([each.weight for each in found]), torch.cat(gradients) if gradients else None)
+    joined = [filters(part)[0] for part in parts]
+    gradients = [each.gradient for each in joined if each.gradient is not None]
+    return Filters(torch.cat([each.weight for each in joined]), torch.cat(gradients) if gradients else None)
 
 
 def makers(group: Any) -> list[Any]:
-    """The items of a dependency group that make its channels: layers with filters, and batch norms."""
+    """Returns the items of a dependency group that create its channels: layers with filters, and batch norms."""
     items = [item for item in group if item.dep.handler.__name__ == "prune_out_channels"]
     return [item for item in items if filters(item.dep.target.module)]

@@ -1,10 +1,10 @@
-"""Pruning in rounds: each cuts a part of the way and fine-tunes in a folder of its own, so that a killed one resumes there.
+"""Pruning in rounds: each round prunes a part and fine-tunes in its own folder, where a killed run resumes.
 
 >>> rounds = [Round(number, 3, folder) for number in (1, 2, 3)]
 >>> rounds[0].share, rounds[2].share     # of the fine-tuning
 (0.25, 0.5)
 
-A round's folder is that of a training, with ``cut-FINGERPRINT.safetensors`` in it while it lasts: the net as it was cut.
+A round's folder is a training folder that also contains ``cut-FINGERPRINT.safetensors``, the pruned net, until the round ends.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from facelet.io import files
 from facelet.nets import FaceNet, NetSpec
 
 POLL = 0.5
-"""Seconds between looks for what the first process writes."""
+"""Seconds between checks for the file of the leading process."""
 
 
 @dataclass(frozen=True)
 class Round:
-    """Round ``number``, from 1, of ``count``; ``step``: folder of the step."""
+    """Round ``number`` (starting at 1) of ``count``; ``step``: folder of the step."""
 
     number: int
     count: int
@@ -37,18 +37,21 @@ class Round:
 
     @property
     def share(self) -> float:
-        """Of the fine-tuning: the last round gets half, the others the rest in equal parts."""
+        """Share of the fine-tuning: half for the last round, the rest in equal parts for the others."""
         if self.count == 1:
             return 1.0
         return 0.5 if self.number == self.count else 0.5 / (self.count - 1)
 
     def part(self, steps: int) -> int:
-        """Of the ``steps`` of all rounds, those of this one, at least one."""
+        """Returns this round's part of the ``steps`` of all rounds, at least 1."""
         first = 0.5 * (self.number - 1) / max(1, self.count - 1)
         return max(1, round(steps * (first + self.share)) - round(steps * first))
 
     def widths(self, now: Mapping[str, int], final: Mapping[str, int], units: Mapping[str, int]) -> dict[str, int]:
-        """Layers' widths after this round: an equal part of what is left to cut, in whole units; ``final`` in the last one."""
+        """Returns the widths after this round: an equal part of the remaining reduction, in multiples of ``units``.
+
+        Returns ``final`` for the last round.
+        """
         left = self.count - self.number + 1
         if left == 1:
             return dict(final)
@@ -59,17 +62,17 @@ class Round:
     def cut(
         self, fingerprint: str, leads: bool, make: Callable[[], tuple[FaceNet, NetSpec]]
     ) -> tuple[FaceNet, NetSpec]:
-        """The net as this round cut it: by ``make``, once, in the process that leads; the others wait for its file."""
+        """Returns this round's pruned net, created by ``make`` in the leading process; the others wait for its file."""
         return once(self.folder / f"cut-{fingerprint}.safetensors", leads, make)
 
     def clear(self) -> None:
-        """Removes what only a resume would need."""
+        """Removes the files that only a resume needs."""
         for path in self.folder.glob("cut-*.safetensors"):
             path.unlink(missing_ok=True)
 
 
 def once(path: Path, leads: bool, make: Callable[[], tuple[FaceNet, NetSpec]]) -> tuple[FaceNet, NetSpec]:
-    """The net in ``path``, made by the process that leads where it is not there yet; the others wait for it."""
+    """Returns the net in ``path``; the leading process creates a missing file, the others wait for it."""
     if leads and not path.exists():
         nets.save(*make(), path)
     while not path.exists():
@@ -78,7 +81,7 @@ def once(path: Path, leads: bool, make: Callable[[], tuple[FaceNet, NetSpec]]) -
 
 
 def join_curves(rounds: Sequence[Round], target: Path) -> None:
-    """Writes the rounds' ``curves.csv`` one after the other as one, epochs, steps and seconds counted on."""
+    """Concatenates the rounds' ``curves.csv``; epochs, steps and seconds continue from round to round."""
     lines, before = [], {"epoch": 0.0, "step": 0.0, "seconds": 0.0}
     for each in rounds:
         with (each.folder / "curves.csv").open(newline="", encoding="utf-8") as file:

@@ -1,11 +1,11 @@
-"""How narrow a net has to get to meet a budget: its skeleton is cut on trial, measured, and the least cut is found by bisection.
+"""Search for the widest layers that meet a budget: prunes the net's skeleton on trial, with bisection.
 
 >>> trial = WidthSearch(spec, Budget("params", 0.2), WidthGrid(round_to=8, cap=0.9))
 >>> widths = trial.find(trial.uniform)      # the same share of every layer
 >>> trial.spec(widths), trial.cost(widths)
 
-Rounding makes all layers jump at once; between the last cut that is too wide and the first that fits, layers are narrowed one
-by one, so that the budget is met as closely as it can be, and never passed.
+Rounding changes all layers at the same time. Between the last widths that are too large and the first that fit, layers are narrowed
+one at a time, so that the result is as close to the budget as possible and never exceeds it.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from facelet.shrink.pruning.channels import Channels
 
 Widths = dict[str, int]
 Rule = Callable[[float], Widths]
-"""From a share of the original's channels that are removed, 0 to 1, to what is left; never wider for a larger share."""
+"""Function from the share of removed channels, 0 to 1, to widths; monotonically decreasing."""
 HALVINGS, CORRECTIONS = 30, 3
 
 
 @dataclass(frozen=True)
 class WidthGrid:
-    """Which widths a layer may take: multiples of ``round_to``, at least 1 - ``cap`` of what it had."""
+    """Allowed widths of a layer: multiples of ``round_to``, at least 1 - ``cap`` of the original width."""
 
     round_to: int = 8
     cap: float = 0.9
 
     def nearest(self, width: int, whole: int, blocks: int, kept: float) -> int:
-        """The allowed width nearest to ``kept``, and at most ``width``, of a layer that had ``whole`` channels.
+        """Returns the allowed width nearest to ``kept``, at most ``width``; ``whole``: original width of the layer.
 
-        A layer narrower than ``round_to`` stays as it is.
+        A layer narrower than ``round_to`` is not pruned.
         """
         unit = math.lcm(self.round_to, blocks)
         least = max(unit, math.ceil(whole * (1 - self.cap) / unit - 1e-9) * unit)
@@ -50,14 +50,14 @@ class WidthGrid:
 
 
 class WidthSearch:
-    """Cuts of the net of ``spec``, which is uncut itself. Nothing is trained and no weights are needed.
+    """Width search for the unpruned net of ``spec``. Needs no weights and no training.
 
     Attributes:
-        whole: its layers' widths.
-        skeleton: the uncut net, without numbers.
-        limit: what the budget allows.
+        whole: original widths of the layers.
+        skeleton: the unpruned net on the meta device.
+        limit: absolute limit of the budget.
 
-    Raises FaceletError for a net that cannot be cut, at all or on this grid.
+    Raises FaceletError for a net that cannot be pruned, at all or on this grid.
     """
 
     def __init__(self, spec: NetSpec, budget: Budget, grid: WidthGrid) -> None:
@@ -68,13 +68,13 @@ class WidthSearch:
         self._figures: dict[tuple[int, ...], float] = {}
         if self.uniform(1.0) == self.whole:
             raise FaceletError(
-                f"no layer of {spec.name} gets narrower with cap {grid.cap:g} and round_to {grid.round_to}; "
-                f"its widest has {max(self.whole.values())} channels"
+                f"no layer of {spec.name} can be narrowed with cap {grid.cap:g} and round_to {grid.round_to}; "
+                f"its widest layer has {max(self.whole.values())} channels"
             )
         self.limit = budget.limit(0.0 if budget.kind == "latency_ms" else self.figure(self.whole))
 
     def uniform(self, share: float) -> Widths:
-        """Every layer without the same share of its channels, as nearly as the grid allows."""
+        """Returns widths with the same share of every layer removed, rounded to the grid."""
         if not share:
             return dict(self.whole)
         return {
@@ -83,7 +83,10 @@ class WidthSearch:
         }
 
     def ranked(self, now: Mapping[str, int], scores: Mapping[str, Tensor]) -> Rule:
-        """All layers' channels ranked together, each layer's scores in units of their mean; ``now``: widths they are of."""
+        """Returns the rule that ranks the channels of all layers together, with scores divided by their layer's mean.
+
+        ``now``: widths that the scores belong to.
+        """
         values = torch.cat([score / score.mean().clamp(min=1e-12) for score in scores.values()])
         layers = torch.repeat_interleave(torch.tensor([len(score) for score in scores.values()]))
         order = values.argsort(stable=True)
@@ -104,33 +107,33 @@ class WidthSearch:
         return rule
 
     def find(self, rule: Rule) -> Widths:
-        """The widest that the budget allows.
+        """Returns the largest widths within the budget.
 
-        Raises FaceletError where the uncut net is within it already, and, naming the smallest, where none is small enough.
+        Raises FaceletError when the unpruned net is within the budget already, or the smallest allowed net is not.
         """
         widest, smallest = rule(0.0), rule(1.0)
         if widest == self.whole and self.figure(widest) <= self.limit:
             raise FaceletError(
-                f"the net costs {self.budget.figure(self.figure(widest))}, and {self.budget.figure(self.limit)} are allowed; "
-                "there is nothing to cut"
+                f"the net costs {self.budget.figure(self.figure(widest))}, within the budget of {self.budget.figure(self.limit)}; "
+                "there is nothing to prune"
             )
         if self.figure(smallest) > self.limit:
             raise FaceletError(
-                f"{self.budget} is at most {self.budget.figure(self.limit)}; the smallest that cap {self.grid.cap:g} and "
-                f"round_to {self.grid.round_to} allow is {self.budget.figure(self.figure(smallest))}"
+                f"{self.budget} is at most {self.budget.figure(self.limit)}; the minimum with cap {self.grid.cap:g} and "
+                f"round_to {self.grid.round_to} is {self.budget.figure(self.figure(smallest))}"
             )
         if self.budget.kind != "bytes":
             return self._search(rule, lambda widths: self.figure(widths) <= self.limit)
-        best, found = smallest, widest
-        for _ in range(CORRECTIONS):  # each export tells better what a file has beside its parameters
-            beside = self.figure(found) - 4 * self._params(found)
-            found = self._search(rule, lambda widths, more=beside: 4 * self._params(widths) + more <= self.limit)  # type: ignore[misc]
-            if self.figure(best) < self.figure(found) <= self.limit:
-                best = found
+        best, trial = smallest, widest
+        for _ in range(CORRECTIONS):  # each export improves the estimate of the bytes besides parameters
+            beside = self.figure(trial) - 4 * self._params(trial)
+            trial = self._search(rule, lambda widths, more=beside: 4 * self._params(widths) + more <= self.limit)  # type: ignore[misc]
+            if self.figure(best) < self.figure(trial) <= self.limit:
+                best = trial
         return best
 
     def figure(self, widths: Widths) -> float:
-        """What the budget counts, of the net at these widths."""
+        """Returns the budgeted quantity of the net with these widths."""
         key = tuple(widths.values())
         if key not in self._figures:
             self._figures[key] = self._figure(widths)
@@ -143,7 +146,7 @@ class WidthSearch:
         return self.original.measured(self._cut(widths))
 
     def share(self, widths: Mapping[str, int]) -> float:
-        """Of the original's channels that are removed."""
+        """Returns the share of the original's channels that is removed."""
         return 1 - sum(widths.values()) / sum(self.whole.values())
 
     def _figure(self, widths: Widths) -> float:
