@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import doctest
-import io
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
-from rich.console import Console
 from sklearn import metrics
 
 import facelet.measure.classification
@@ -18,9 +15,6 @@ import facelet.measure.metrics.scores
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
 from facelet.measure.classification import Classification, evaluate
-from facelet.measure.evaluation import show
-from facelet.measure.metrics.labels import match_labels
-from facelet.measure.metrics.scores import reliability, score
 
 CLASSES = ("neutral", "happiness", "anger")
 
@@ -71,40 +65,6 @@ def test_figures_are_scikit_learns(answers):
     assert scores.accuracy_low < scores.accuracy < scores.accuracy_high
     assert result.same_labels
     assert np.array_equal(result.correct, predicted == labels)
-
-
-def test_ece_is_torchmetrics_and_a_loops(answers):
-    torch = pytest.importorskip("torch")
-    from torchmetrics.functional.classification import multiclass_calibration_error
-
-    labels, probabilities = answers
-    ours = score(probabilities, labels, CLASSES, CLASSES).ece
-    theirs = multiclass_calibration_error(torch.tensor(probabilities), torch.tensor(labels), 3, n_bins=15, norm="l1")
-    assert ours == pytest.approx(float(theirs), abs=1e-6)
-    total = 0.0
-    for k in range(15):
-        inside = [i for i, p in enumerate(probabilities) if k / 15 < max(p) <= (k + 1) / 15]
-        if inside:
-            sure = sum(max(probabilities[i]) for i in inside) / len(inside)
-            right = sum(probabilities[i].argmax() == labels[i] for i in inside) / len(inside)
-            total += len(inside) / len(labels) * abs(sure - right)
-    assert ours == pytest.approx(total)
-
-
-def test_reliability_keeps_every_face_even_at_the_ends():
-    bins = reliability(np.array([0.0, 1.0, 1.0]), np.array([False, True, False]))
-    assert (bins[0].n, bins[-1].n, bins[-1].accuracy) == (1, 2, 0.5)
-
-
-def test_labels_are_matched_by_name_and_alias():
-    assert match_labels(CLASSES, ("Angry", "HAPPY", "Neutral")).tolist() == [2, 1, 0]
-    other_way = match_labels(("sad", "surprised", "fearful", "disgusted"), ("disgust", "fear", "surprise", "sadness"))
-    assert other_way.tolist() == [3, 2, 1, 0]
-    assert match_labels(("wink",), ("Wink ",)).tolist() == [0]
-    with pytest.raises(FaceletError, match="'happy' and 'Happiness' mean the same"):
-        match_labels(CLASSES, ("happy", "Happiness"))
-    with pytest.raises(FaceletError, match="two of the faces' classes"):
-        match_labels(("sad", "sadness"), ("sad",))
 
 
 def test_order_of_the_models_labels_does_not_matter(answers):
@@ -221,68 +181,3 @@ def test_no_face_of_a_shared_class_is_refused():
     assert result.all.accuracy == 0
     with pytest.raises(FaceletError, match="no test face is of a class that the model knows"):
         _ = result.shared
-
-
-def test_show_prints_the_figures_and_does_not_read_markup():
-    classes = ("neutral", "[red]joy", "anger")
-    faces = faces_of([0, 0, 1, 1, 2], classes)
-    result = evaluate(
-        looking_up(np.eye(3)[[0, 1, 1, 1, 2]]), faces, ("neutral", "[red]joy", "sad"),
-        identical=np.array([1, 0, 0, 0, 0], bool), annotator=0.785,
-    )  # fmt: skip
-    out = io.StringIO()
-    show(result, Console(file=out, width=140), "student [bold]")
-    text = out.getvalue()
-    for part in (
-        "student [bold]",
-        "60.0%",
-        "of 5",
-        "no anger",
-        "[red]joy",
-        "78.5%",
-        "1 are identical",
-        result.protocol,
-    ):
-        assert part in text
-
-
-def test_a_test_split_that_is_all_training_faces_is_said_aloud():
-    faces = faces_of([0, 1])
-    result = evaluate(looking_up(np.eye(3)[[0, 1]]), faces, CLASSES, identical=np.ones(2, bool))
-    out = io.StringIO()
-    show(result, Console(file=out, width=140))
-    assert "all 2 are identical to a train face" in out.getvalue()
-
-
-def test_a_model_that_learned_nothing_is_called_so():
-    """42.4 % of four classes is nothing where one class has 40.4 % of the faces."""
-    labels = np.repeat([0, 1, 2], [404, 396, 200])
-    predicted = np.where(np.arange(1000) < 424, labels, 0)
-    predicted[predicted == 2] = 0
-    classes = ("[bold]sad", "happy", "angry")
-    result = evaluate(looking_up_rows(np.eye(3)[predicted]), many_faces(labels, classes), classes)
-    assert (result.all.baseline, result.all.largest.name, result.all.beats_baseline) == (0.404, "[bold]sad", False)
-    assert result.to_json()["all"]["baseline"] == {"always": "[bold]sad", "accuracy": 0.404, "beaten": False}
-    text = printed(result)
-    assert "baseline           40.4%" in text
-    assert "! no better than always answering '[bold]sad' (40.4%)" in text
-    assert "! no face recognised of: angry" in text
-    good = evaluate(looking_up_rows(np.eye(3)[labels]), many_faces(labels, classes), classes)
-    assert good.all.beats_baseline
-    assert "!" not in printed(good)
-
-
-def many_faces(labels, classes):
-    faces = faces_of(np.zeros(len(labels), np.int64), classes)
-    faces.images[:, 0, 1, 0] = np.arange(len(labels)) // 256
-    return replace(faces, labels=np.asarray(labels, np.int64))
-
-
-def looking_up_rows(probabilities):
-    return lambda images: probabilities[images[:, 0, 0, 0].astype(int) + 256 * images[:, 0, 1, 0].astype(int)]
-
-
-def printed(result) -> str:
-    out = io.StringIO()
-    show(result, Console(file=out, width=140))
-    return out.getvalue()

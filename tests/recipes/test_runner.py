@@ -184,15 +184,6 @@ def test_a_refused_plan_leaves_the_folder_free(recipe, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("wish", "message"),
-    [({"device": "cudaa"}, "'cuda'"), ({"precision": "fp64"}, "precision"), ({"devices": 0}, "at least one")],
-)
-def test_hardware_that_no_machine_has_is_refused_at_once(wish, message):
-    with pytest.raises(FaceletError, match=message):
-        Hardware(**wish)
-
-
 def test_a_folder_without_a_run_cannot_be_resumed(tmp_path):
     with pytest.raises(FaceletError, match="no run to resume"):
         run(resume=tmp_path, console=Console(quiet=True))
