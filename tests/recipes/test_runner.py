@@ -96,13 +96,6 @@ def test_pairs_are_asked_for_before_anything_is_spent(recipe, tmp_path):
     assert not (tmp_path / "gone" / "run.json").exists()
 
 
-def test_further_sources_join_the_first(recipe):
-    choice = schema.load(str(recipe)).faces.model_copy(update={"also": ["toy?faces=90&seed=1"]})
-    faces = read_faces(choice)
-    assert len(faces) == 490
-    assert faces.source == "toy + toy"
-
-
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), FaceletError("`facelet run --resume RUN` continues there")])
 def test_how_to_continue_names_the_folder(recipe, tmp_path, monkeypatch, error):
     def stop(*_):
