@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from facelet import nets
 from facelet.faces import FaceSet, load
-from facelet.step import STEPS, Step, StepContext
+from facelet.nets import FaceNet, NetSpec
+from facelet.step import STEPS, Step, StepContext, StepResult
 
 TINY = {"net": "resnet18", "net_options": {"width": 0.0625, "stem_stride": 1}, "batch": 32, "precision": "fp32"}
 
@@ -43,3 +46,32 @@ def job(faces, tmp_path):
         return StepContext(name, folder, **chosen)
 
     return make
+
+
+@pytest.fixture
+def teacher(tmp_path):
+    """A StepResult whose net sees colour faces of another size than the student's."""
+
+    def make(size=24, channels=3, classes=8):
+        torch.manual_seed(1)
+        mean, std = (0.3,) * channels, (0.3,) * channels
+        options = {"width": 0.0625, "stem_stride": 1}
+        spec = nets.resolve("resnet18", classes=classes, size=size, channels=channels, mean=mean, std=std, **options)
+        nets.save(spec.build(), spec, tmp_path / "teacher.safetensors")
+        return StepResult(net=tmp_path / "teacher.safetensors")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def people() -> FaceSet:
+    """Faces of 30 people."""
+    return load("toy?faces=300&identities=30&noise=0", size=16)
+
+
+@pytest.fixture
+def net() -> tuple[FaceNet, NetSpec]:
+    """A tiny net that embeds."""
+    torch.manual_seed(0)
+    spec = nets.resolve("mobilefacenet", classes=0, size=16, width=0.125, embedding=64)
+    return spec.build(), spec

@@ -61,26 +61,6 @@ def counts(faces):
     return np.bincount(train.labels, minlength=len(faces.classes))
 
 
-def test_who_gets_how_many(faces):
-    have, train = counts(faces), faces.labelled("train")
-    source, wanted = balance().wanted(train)
-    assert source == have.argmax()
-    for each in wanted:
-        assert each.real == have[each.label]
-        assert each.more == min(have.max() - each.real, 10 * each.real)
-    assert {each.label for each in wanted} == set(range(8)) - {source}
-    _, limited = balance(limit=0.5).wanted(train)
-    assert all(each.more == min(have.max() - each.real, each.real // 2) for each in limited)
-    _, few = balance(to=int(have.min()) + 3, classes=[faces.classes[have.argmin()]]).wanted(train)
-    assert [(each.label, each.more) for each in few] == [(have.argmin(), 3)]
-    half = int(np.median(have))
-    assert all(each.real + each.more <= half for each in balance(to="median").wanted(train)[1])
-    named = faces.classes[1]
-    source, wanted = balance(source=named).wanted(train)
-    assert source == 1
-    assert all(each.more <= have[1] for each in wanted)
-
-
 def test_its_faces_say_where_they_come_from(work, faces, monkeypatch):
     """A generator that draws the class: a real face of it stands for every source."""
     train = faces.labelled("train")

@@ -13,27 +13,13 @@ from safetensors.torch import load_file
 
 from facelet import nets
 from facelet.errors import FaceletError
-from facelet.faces import load
-from facelet.faces.pairset import draw_pairs
-from facelet.learn.data.batches import Batch, FaceBatches, Faces
+from facelet.learn.data.batches import FaceBatches, Faces
 from facelet.learn.engine import checkpoint
 from facelet.learn.engine.ema import Ema
-from facelet.learn.engine.val_metrics import VerificationMetric
-from facelet.learn.tasks import recognition
-from facelet.learn.tasks.recognition import Margin, RecognitionTask
 from facelet.learn.teachers.predictions import Predictions, answer
-from facelet.learn.teachers.teacher import CachedTeacher, LiveTeacher
-from facelet.losses.embedding import cosine
-from facelet.losses.margin import cosface, cosines
-from facelet.nets import FaceNet, NetSpec
 from facelet.step import StepResult
 
 NET = {"net": "mobilefacenet", "net_options": {"width": 0.125, "embedding": 64}}
-
-
-@pytest.fixture(scope="module")
-def people():
-    return load("toy?faces=300&identities=30&noise=0", size=16)
 
 
 @pytest.fixture
@@ -42,87 +28,6 @@ def embed(step):
         return step("embed", **{**NET, "epochs": 1, **fields})
 
     return make
-
-
-@pytest.fixture
-def net() -> tuple[FaceNet, NetSpec]:
-    torch.manual_seed(0)
-    spec = nets.resolve("mobilefacenet", classes=0, size=16, width=0.125, embedding=64)
-    return spec.build(), spec
-
-
-def batch_of(faces, count=16):
-    labels = torch.arange(count) % 5
-    labels[-1] = -1
-    images = torch.from_numpy(np.array(faces.images[:count])).permute(0, 3, 1, 2).float() / 255
-    return Batch(images, labels, torch.arange(count), torch.zeros(count, dtype=torch.bool), None)
-
-
-def test_the_margin_is_over_faces_whose_person_is_known(net, people):
-    net, spec = net
-    batch = batch_of(people)
-    objective = RecognitionTask(spec, 64, {"cosface": 2.0}, Margin("cosface", 5, 0.35, 8.0, 0, 0.001), None)
-    found = objective(net, batch)
-    assert list(found) == ["cosface"]
-    with torch.no_grad():
-        near = cosines(net(objective.normalise(batch.faces)), objective.prototypes)
-        each = cosface(near, batch.labels, 8.0, 0.35)
-    torch.testing.assert_close(found["cosface"], 2 * each[:-1].mean(), rtol=1e-4, atol=1e-4)
-    found["cosface"].backward()
-    assert objective.prototypes.grad.abs().max() > 0
-
-
-def test_the_margin_rises_and_a_resumed_training_goes_on_where_it_was(net, people, monkeypatch):
-    net, spec = net
-    seen = []
-
-    def watched(near, labels, scale, margin):
-        seen.append(margin)
-        return cosface(near, labels, scale, margin)
-
-    monkeypatch.setitem(recognition.MARGINS, "cosface", (watched, 0.35))
-    margin = Margin("cosface", 5, 0.4, 8.0, 4, 0.001)
-    first = RecognitionTask(spec, 64, {"cosface": 1.0}, margin, None)
-    for _ in range(3):
-        first(net, batch_of(people))
-    again = RecognitionTask(spec, 64, {"cosface": 1.0}, margin, None)
-    again.load_state_dict(first.state_dict())
-    for _ in range(3):
-        again(net, batch_of(people))
-    assert seen == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.4])
-
-
-def test_a_teacher_is_met_through_a_projector_only_where_lengths_differ(net, people):
-    net, spec = net
-    torch.manual_seed(1)
-    batch = batch_of(people)
-    for width in (64, 96):
-        told = nets.resolve("mobilefacenet", classes=0, size=16, width=0.125, embedding=width)
-        teacher = LiveTeacher(told.build(), told, "fp32")
-        objective = RecognitionTask(spec, 64, {"cosine": 3.0, "relational": 1.0, "similarity": 1.0}, None, teacher)
-        objective.place(torch.device("cpu"))
-        assert sum(p.numel() for p in objective.parameters()) == (0 if width == 64 else 64 * 96)
-        found = objective(net.eval(), batch)
-        with torch.no_grad():
-            mine, theirs = net(objective.normalise(batch.faces)), teacher(batch).embedding
-            expected = cosine(objective.projector(mine), theirs).mean()
-        torch.testing.assert_close(found["cosine"], 3 * expected, rtol=1e-4, atol=1e-4)
-        assert set(found) == {"cosine", "relational", "similarity"}
-        assert objective.memory.seen == len(batch.faces)
-
-
-def test_a_teacher_without_embedding_is_refused(net, people):
-    answers = CachedTeacher(Predictions(people.names, logits=np.zeros((len(people), 3), np.float32)))
-    with pytest.raises(FaceletError, match="needs a teacher with one"):
-        RecognitionTask(net[1], 64, {"cosine": 1.0}, None, answers)
-
-
-def test_the_doctor_stops_a_training_that_learns_nothing(net, people, monkeypatch):
-    monkeypatch.setattr(recognition, "LOOK", 1)
-    monkeypatch.setattr(recognition, "diagnosis", lambda seen, **more: f"at step {seen.step} it is ill")
-    objective = RecognitionTask(net[1], 64, {"cosface": 1.0}, Margin("cosface", 5, 0.35, 8.0, 0, 0.001), None)
-    with pytest.raises(FaceletError, match="at step 1 it is ill"):
-        objective(net[0], batch_of(people))
 
 
 def test_people_are_drawn_evenly_and_unknown_ones_as_often_as_they_are_there(people):
@@ -141,25 +46,6 @@ def nothing():
     from facelet.learn.data.augment import NONE
 
     return NONE
-
-
-def test_an_exam_on_pairs_adds_up_over_processes(people):
-    pairs = draw_pairs(people.split("val"), 50)
-    exam = VerificationMetric(pairs, 3)
-    answers = torch.randn(len(exam.faces), 3)
-    rows = torch.arange(len(exam.faces))
-    whole, halves = exam.blank(torch.device("cpu")), []
-    exam.add(whole, rows, answers)
-    for part in (rows[::2], rows[1::2]):
-        sums = exam.blank(torch.device("cpu"))
-        exam.add(sums, part, answers[part])
-        halves.append(sums)
-    assert exam.grade(whole) == exam.grade(sum(halves))
-    people_alone = torch.nn.functional.one_hot(torch.from_numpy(people.split("val").identities)).float()
-    exam = VerificationMetric(pairs, people_alone.shape[1])
-    sums = exam.blank(torch.device("cpu"))
-    exam.add(sums, rows, people_alone)
-    assert exam.grade(sums) == (0.0, 1.0)
 
 
 def test_a_fresh_net_learns_people_it_is_then_asked_about_others(embed, job, people):

@@ -11,7 +11,6 @@ import threading
 import numpy as np
 import pytest
 import torch
-from pydantic import ValidationError
 from safetensors.torch import load_file
 
 from facelet import nets
@@ -334,28 +333,6 @@ def test_targets_and_balance_train(step, job, targets, balance):
     assert made.spent["epochs"] == 1
 
 
-def test_class_weights_and_votes_are_torchs_cross_entropy():
-    from facelet.learn.data.batches import Batch
-    from facelet.learn.tasks.task import ClassificationTask
-    from facelet.nets import NetSpec
-
-    logits, labels = torch.randn(5, 3), torch.tensor([0, 2, 1, -1, 2])
-    votes = torch.softmax(torch.randn(5, 3), 1)
-    votes[4] = 0
-    weights = [0.5, 1.0, 2.0]
-    batch = Batch(torch.rand(5, 1, 8, 8), labels, torch.arange(5), torch.zeros(5).bool(), votes)
-    spec = NetSpec("resnet18", 3)
-    log = torch.log_softmax(logits, 1)
-    hard = ClassificationTask(spec, smoothing=0.3, weights=weights).hard(logits, batch)
-    soft = ClassificationTask(spec, votes=True, weights=weights).hard(logits, batch)
-    assert ClassificationTask(spec, votes=True, smoothing=0.3).hard(logits, batch)[4] == 0
-    for i in range(5):
-        target = [0.1 + 0.7 * (k == labels[i]) for k in range(3)]
-        expected = -sum(target[k] * weights[k] * log[i, k] for k in range(3)) if labels[i] >= 0 else 0
-        assert hard[i].item() == pytest.approx(float(expected), abs=1e-5)
-        assert soft[i].item() == pytest.approx(float(-sum(votes[i, k] * weights[k] * log[i, k] for k in range(3))))
-
-
 def test_fine_tuning_starts_from_an_earlier_model(step, job, faces):
     first = step(epochs=1).run(job("first"))
     work = job("second", models={"first": first})
@@ -419,60 +396,6 @@ def test_a_net_may_see_larger_faces_than_there_are(step, job, faces):
     assert nets.load(step(epochs=1).run(job("as_they_are")).net)[1].size == faces.size
     tuned = step(epochs=1, of="net", size=faces.size - 4)
     assert nets.load(tuned.run(job("tuned", models={"net": made})).net)[1].size == faces.size - 4
-
-
-def test_the_plan_counts(step, faces):
-    specs: dict[str, nets.NetSpec] = {}
-    plan = step(epochs=3).plan(faces, specs)
-    net = specs["net"].build()
-    assert plan.params == sum(weight.numel() for weight in net.parameters())
-    assert plan.macs > 0
-    assert plan.seconds is not None
-    assert plan.seconds > 0
-    assert f"3 epochs of {int((faces.splits == 0).sum())} faces" in plan.text
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"epochs": 0}, "greater than 0"),
-        ({"minutes": 0}, "greater than 0"),
-        ({}, "either epochs or minutes"),
-        ({"epochs": 1, "minutes": 1}, "either epochs or minutes"),
-        ({"epochs": 1, "net": None, "net_options": {}}, "either net"),
-        ({"epochs": 1, "widths_of": "pruned"}, "either net"),
-        ({"epochs": 1, "checkpoint": "net.safetensors"}, "either net"),
-        ({"epochs": 1, "net": None, "widths_of": "pruned"}, "net_options belong to a fresh net"),
-        ({"epochs": 1, "augment": {"shfit": 0.1}}, "did you mean 'shift'"),
-        ({"epochs": 1, "augment": -1}, "strength between 0"),
-        ({"epochs": 1, "lr": 0}, "greater than 0"),
-    ],
-)
-def test_fields_that_cannot_be_meant(step, fields, message):
-    with pytest.raises(ValidationError, match=message):
-        step(**fields)
-
-
-def test_what_the_faces_lack_is_said(step, job, faces):
-    without_votes = faces.take(np.arange(len(faces)))
-    without_votes.votes = None
-    with pytest.raises(FaceletError, match="and toy has none"):
-        step(epochs=1, targets="votes").plan(without_votes, {})
-    with pytest.raises(FaceletError, match="no labelled val faces"):
-        step(epochs=1).plan(faces.take(np.flatnonzero(faces.splits == 0)), {})
-    with pytest.raises(FaceletError, match=f"all labelled training faces of toy are {faces.classes[2]!r}"):
-        step(epochs=1).plan(faces.take((faces.labels == 2) | (faces.splits > 0)), {})
-    with pytest.raises(FaceletError, match="did you mean 'resnet18'"):
-        step(epochs=1, net="resnet81").plan(faces, {})
-    with pytest.raises(FaceletError, match="net_options cannot set classes"):
-        step(epochs=1, net_options={"classes": 4}).plan(faces, {})
-    with pytest.raises(FaceletError, match="2 nodes need a launcher"):
-        step(epochs=1).run(job(nodes=2))
-    with pytest.raises(FaceletError, match="does not divide by 3 processes"):
-        step(epochs=1).run(job(devices=3))
-    if not torch.cuda.is_available():
-        with pytest.raises(FaceletError, match="finds no GPU"):
-            step(epochs=1).run(job(device="cuda"))
 
 
 def test_a_folder_of_another_training_is_refused(step, job):

@@ -9,10 +9,15 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from facelet.faces import load
+from facelet.faces.pairset import draw_pairs
 from facelet.io import files
 from facelet.measure.card import card as cards
 from facelet.measure.efficiency import latency, machine
-from facelet.measure.ledger.ledger import Ledger, Row
+from facelet.measure.ledger.ledger import Ledger, Row, compared
+from facelet.measure.ledger.row import figures
+from facelet.measure.metrics.intervals import paired_difference
+from facelet.measure.verification import PairScores
 from facelet.models import model_file
 from facelet.models.model_file import CropInfo, InputInfo, ModelInfo
 
@@ -131,3 +136,35 @@ def run_folder(tmp_path, expression):
     files.write_json(folder / "run.json", {"command": "facelet run mine", "facelet": "0.1.0", "machine": "a box"})
     files.write_text(folder / "recipe.yaml", "title: Mine\n")
     return folder
+
+
+@pytest.fixture(scope="session")
+def pairs():
+    """2,000 pairs of drawn faces."""
+    return draw_pairs(load("toy?faces=400&identities=40", size=32), 1000)
+
+
+def scores(pairs, apart, seed):
+    noise = np.random.default_rng(seed).normal(size=len(pairs))
+    return PairScores(np.clip(apart * pairs.same + 0.2 * noise, -1, 1), pairs.same, pairs.folds, pairs.protocol.hash)
+
+
+@pytest.fixture(scope="session")
+def pair_scores(pairs):
+    """Of a teacher, its student and the student's control."""
+    return {"teacher": scores(pairs, 0.8, 0), "student": scores(pairs, 0.6, 1), "alone": scores(pairs, 0.4, 2)}
+
+
+@pytest.fixture(scope="session")
+def pair_ledger(pair_scores):
+    """The ledger of ``pair_scores``."""
+    parents, rows = {"teacher": "", "student": "teacher", "alone": "student"}, {}
+    for number, (name, result) in enumerate(pair_scores.items()):
+        row = Row(
+            name=name, parent=parents[name], step="embed", params=9_000_000 // (number + 1), macs=10**8, bytes=10**7,
+            p50_ms=9 - 3 * number, p95_ms=10, control=name == "alone", machine="a box", **figures(result),
+        )  # fmt: skip
+        other = rows.get(parents[name])
+        between = paired_difference(result.correct, pair_scores[other.name].correct) if other else None
+        rows[name] = compared(row, other, between)
+    return Ledger(rows.values())

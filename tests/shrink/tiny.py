@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from facelet.faces import FaceSet
-from facelet.nets.spec import NetSpec
+from facelet.nets import FaceNet, NetSpec
 
 LABELS = ("dark", "bright", "striped")
 SPEC = NetSpec("tiny", classes=3, size=16, channels=1, mean=(0.4,), std=(0.2,))
@@ -62,3 +62,30 @@ def trained(seed: int = 0, steps: int = 60) -> Tiny:
         nn.functional.cross_entropy(net(images), torch.from_numpy(train.labels)).backward()
         optimizer.step()
     return net.eval()
+
+
+class Residual(FaceNet):
+    """conv - BN, plus depthwise - BN - 1x1 - BN of it; so four layers have a filter for each channel of the sum."""
+
+    def __init__(self, norms: bool = True) -> None:
+        super().__init__()
+        norm = nn.BatchNorm2d if norms else lambda width: nn.Identity()
+        self.first, self.bn1 = nn.Conv2d(1, 4, 3, padding=1), norm(4)
+        self.deep, self.bn2 = nn.Conv2d(4, 4, 3, padding=1, groups=4), norm(4)
+        self.wide, self.bn3 = nn.Conv2d(4, 6, 1), norm(6)
+        self.back, self.bn4 = nn.Conv2d(6, 4, 1), norm(4)
+        self.fc = nn.Linear(4, 3)
+
+    def stages(self, images):
+        maps = self.bn1(self.first(images)).relu()
+        inner = self.bn3(self.wide(self.bn2(self.deep(maps)))).relu()
+        return [maps + self.bn4(self.back(inner))]
+
+    def embed(self, stages):
+        return stages[-1].mean((2, 3))
+
+    def classify(self, embedding):
+        return self.fc(embedding)
+
+    def uncut(self):
+        return [self.fc]

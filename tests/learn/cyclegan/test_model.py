@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from facelet.errors import FaceletError
-from facelet.learn.cyclegan.model import CycleGan, CycleGanOptions, seconds_per_step, translated
+from facelet.learn.cyclegan.model import CycleGan, CycleGanOptions, Pool, seconds_per_step, translated
 from facelet.nets.spec import save_weights
 
 SMALL = CycleGanOptions(width=4, blocks=1, layers=1, pool=0)
@@ -73,3 +73,51 @@ def test_faces_go_through_a_kept_generator(net, tmp_path):
 
 def test_its_step_is_timed():
     assert 0 < seconds_per_step(1, 16, SMALL, 8, "fp32") < 10
+
+
+def numbers(*values):
+    return torch.tensor([float(value) for value in values]).view(-1, 1, 1, 1)
+
+
+def test_until_a_pool_is_full_faces_pass_and_are_kept():
+    pool, generator = Pool(3), torch.Generator().manual_seed(0)
+    assert torch.equal(pool.mixed(numbers(1, 2), generator), numbers(1, 2))
+    assert torch.equal(pool.faces, numbers(1, 2))
+
+
+def test_a_full_pool_exchanges_about_half_of_them():
+    pool, generator = Pool(20), torch.Generator().manual_seed(0)
+    pool.mixed(numbers(*range(20)), generator)
+    given = numbers(*range(100, 200))
+    found = pool.mixed(given, generator)
+    exchanged = (found != given).sum()
+    assert 30 < exchanged < 70
+    everything = sorted([*found.flatten().tolist(), *pool.faces.flatten().tolist()])
+    assert everything == [*map(float, range(20)), *map(float, range(100, 200))]
+
+
+def test_what_a_pool_keeps_is_not_what_later_steps_change():
+    pool, mine = Pool(2), numbers(1, 2)
+    pool.mixed(mine, torch.Generator())
+    mine.zero_()
+    assert torch.equal(pool.faces, numbers(1, 2))
+
+
+def test_none_is_kept_when_none_is_asked_for():
+    pool = Pool(0)
+    assert torch.equal(pool.mixed(numbers(1), torch.Generator()), numbers(1))
+    assert pool.state_dict() == {}
+
+
+def test_a_restored_pool_follows_the_faces_to_their_device():
+    pool = Pool(5)
+    pool.load_state_dict({"faces": numbers(1, 2)})
+    pool.mixed(numbers(3).to("meta"), torch.Generator())
+    assert pool.faces.device.type == "meta"
+
+
+def test_a_pools_state_is_what_it_keeps():
+    pool, other, generator = Pool(2), Pool(2), torch.Generator().manual_seed(3)
+    pool.mixed(numbers(1, 2, 3), generator)
+    other.load_state_dict(pool.state_dict())
+    assert torch.equal(pool.faces, other.faces)

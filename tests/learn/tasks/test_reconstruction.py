@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from pydantic import ValidationError
 from safetensors.torch import load_file
 
-from facelet import losses, nets
+from facelet import nets
 from facelet.errors import FaceletError
 from facelet.faces import load
 from facelet.learn.data.batches import Batch
 from facelet.learn.tasks.reconstruction import ReconstructionTask
-from facelet.learn.tasks.task import ClassificationTask
 from facelet.nets.layers.capsule import squash
 
 CAPSULES = {"net": "rescaps", "net_options": {"width": 0.0625, "stem_stride": 1, "types": 4}, "loss": "margin"}
@@ -21,30 +19,6 @@ CAPSULES = {"net": "rescaps", "net_options": {"width": 0.0625, "stem_stride": 1,
 def batch(labels, votes=None):
     rows, mirrored = torch.arange(len(labels)), torch.zeros(len(labels), dtype=torch.bool)
     return Batch(torch.rand(len(labels), 1, 16, 16), torch.tensor(labels), rows, mirrored, votes)
-
-
-def test_labels_votes_weights_and_smoothing_of_another_loss():
-    spec, logits = nets.resolve("rescaps", classes=3, size=16, width=0.0625, types=2), torch.randn(3, 3)
-    weights, eye = torch.tensor([0.5, 1.0, 2.0]), torch.eye(3)
-    hard = ClassificationTask(spec, loss="margin", smoothing=0.3, weights=weights.tolist()).hard(
-        logits, batch([2, 0, -1])
-    )
-    smooth = 0.7 * eye + 0.1
-    expected = [
-        2 * losses.capsule.margin(logits[:1], smooth[[2]]),
-        0.5 * losses.capsule.margin(logits[1:2], smooth[[0]]),
-    ]
-    torch.testing.assert_close(hard, torch.cat([*expected, torch.zeros(1)]))
-    votes = torch.tensor([[0.2, 0.8, 0.0], [1.0, 0.0, 0.0], [0.0, 0.5, 0.5]])
-    soft = ClassificationTask(spec, loss="margin", votes=True, weights=weights.tolist()).hard(
-        logits, batch([1, 0, 1], votes=votes)
-    )
-    torch.testing.assert_close(soft, losses.capsule.margin(logits, votes) * torch.tensor([0.9, 0.5, 1.5]))
-
-
-def test_a_loss_that_is_not_there_is_refused(step):
-    with pytest.raises(ValidationError, match="unknown loss 'margins', did you mean 'margin'"):
-        step(epochs=1, loss="margins")
 
 
 def test_the_decoder_sees_the_labels_capsule_alone():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from pydantic import ValidationError
 
 from facelet import nets
 from facelet.errors import FaceletError
@@ -89,16 +88,3 @@ def test_a_student_of_two(step, job, faces, teachers, cache):
     assert "taught by first and second" in lesson.run(work).notes[-1]
     kept = sorted(path.name.split("-")[1] for path in work.folder.parent.glob("answers-*"))
     assert kept == (names if cache else [])
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"from": []}, "at least one"),
-        ({"from": ["a", "a"]}, "each teacher once"),
-        ({"from": "a", "mirror": 3}, "mirror"),
-    ],
-)
-def test_fields_that_cannot_be_meant(step, fields, message):
-    with pytest.raises(ValidationError, match=message):
-        step("distill", epochs=1, **fields)

@@ -11,15 +11,14 @@ import numpy as np
 import pytest
 
 from facelet.errors import FaceletError
-from facelet.faces import FaceSet
+from facelet.faces import FaceSet, load
+from facelet.faces.pairset import draw_pairs
 from facelet.learn.cyclegan.quality import Quality
 from facelet.measure.classification import evaluate
 from facelet.measure.ledger.ledger import Ledger, Row, compared
 from facelet.measure.ledger.row import figures
 from facelet.measure.metrics.intervals import paired_difference
-from facelet.measure.report.plots import learning_curves, pareto
 from facelet.measure.report.report import write_report
-from facelet.measure.report.svg import drawing, series
 from facelet.text import signed
 
 CLASSES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
@@ -256,22 +255,6 @@ def test_answers_on_other_faces_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_plots_of_nothing_are_empty():
-    assert pareto([], "bytes", "x") == ""
-    assert learning_curves({"a": [{"epoch": "", "val_accuracy": None}]}, [], "val_accuracy", "y") == ""
-
-
-def test_drawing_leaves_matplotlibs_settings_alone():
-    import matplotlib
-
-    before = dict(matplotlib.rcParams)
-    with drawing(100, 100) as sheet:
-        sheet.axes().plot([0, 1], color=series(7))
-    assert dict(matplotlib.rcParams) == before
-    assert sheet.svg.startswith("<svg viewBox=")
-    assert "var(--c1)" in sheet.svg
-
-
 def test_made_faces_are_shown_with_what_they_are_worth(tmp_path):
     assert "Synthetic faces" not in written(tmp_path / "plain.html")
     sheet = tmp_path / "00.png"
@@ -290,13 +273,31 @@ def test_made_faces_are_shown_with_what_they_are_worth(tmp_path):
         assert figure in text
 
 
-def test_a_controls_name_gives_way_where_many_lie_together():
-    _, ledger, _, _ = plausible(200)
-    first = ledger.rows[0]
-    crowd = [
-        first.model_copy(update={"name": f"control-{number}", "control": True, "p50_ms": first.p50_ms + number / 50})
-        for number in range(20)
-    ]
-    svg = pareto(Ledger([*ledger.rows, *crowd]).summaries(), "p50_ms", "latency")
-    assert all(row.name in svg for row in ledger.rows if not row.control)
-    assert sum(f">control-{number}<" in svg for number in range(20)) < 12
+def test_the_report_shows_who_is_taken_for_whom(pair_ledger, pair_scores, pairs, tmp_path):
+    write_report(
+        tmp_path / "report.html",
+        title="People",
+        ledger=pair_ledger,
+        protocol=pairs.protocol,
+        evaluations=pair_scores,
+        faces=pairs,
+    )
+    text = (tmp_path / "report.html").read_text()
+    assert "ROC curve" in text
+    assert "Most confident errors" in text
+    assert text.count('class="two-faces"') == 12
+    assert "at 1 % FAR" in text
+    assert "Recall by class" not in text
+    assert "<h2>Calibration" not in text
+
+
+def test_scores_of_other_pairs_are_refused(pair_ledger, pair_scores, pairs, tmp_path):
+    with pytest.raises(FaceletError, match="not on the"):
+        write_report(
+            tmp_path / "report.html",
+            title="People",
+            ledger=pair_ledger,
+            protocol=pairs.protocol,
+            evaluations=pair_scores,
+            faces=draw_pairs(load("toy?faces=300&identities=40", size=32), 500),
+        )

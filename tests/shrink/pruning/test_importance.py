@@ -3,56 +3,23 @@
 from __future__ import annotations
 
 import pytest
+import tiny
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from facelet.errors import FaceletError
-from facelet.faces import load
-from facelet.learn.data.augment import augmentation
-from facelet.learn.data.batches import FaceBatches, Faces
-from facelet.learn.device.precision import Precision
-from facelet.learn.tasks.task import ClassificationTask
-from facelet.nets import NETS, FaceNet, NetSpec
+from facelet.nets import NETS, NetSpec
 from facelet.nets.layers.multi_scale import MultiScaleConv
-from facelet.shrink.pruning import gradients
 from facelet.shrink.pruning.channels import Channels
 from facelet.shrink.pruning.importance import KINDS, ChannelImportance
 
 SPEC = NetSpec("residual", classes=3, size=8, channels=1)
 
 
-class Residual(FaceNet):
-    """conv - BN, plus depthwise - BN - 1x1 - BN of it; so four layers have a filter for each channel of the sum."""
-
-    def __init__(self, norms: bool = True) -> None:
-        super().__init__()
-        norm = nn.BatchNorm2d if norms else lambda width: nn.Identity()
-        self.first, self.bn1 = nn.Conv2d(1, 4, 3, padding=1), norm(4)
-        self.deep, self.bn2 = nn.Conv2d(4, 4, 3, padding=1, groups=4), norm(4)
-        self.wide, self.bn3 = nn.Conv2d(4, 6, 1), norm(6)
-        self.back, self.bn4 = nn.Conv2d(6, 4, 1), norm(4)
-        self.fc = nn.Linear(4, 3)
-
-    def stages(self, images):
-        maps = self.bn1(self.first(images)).relu()
-        inner = self.bn3(self.wide(self.bn2(self.deep(maps)))).relu()
-        return [maps + self.bn4(self.back(inner))]
-
-    def embed(self, stages):
-        return stages[-1].mean((2, 3))
-
-    def classify(self, embedding):
-        return self.fc(embedding)
-
-    def uncut(self):
-        return [self.fc]
-
-
 @pytest.fixture
 def net():
     torch.manual_seed(0)
-    net = Residual()
+    net = tiny.Residual()
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.weight)
@@ -96,7 +63,7 @@ def test_random_scores_follow_from_the_seed_alone(net):
 
 
 def test_layers_without_a_batch_norm_have_their_filters_norm_for_bn():
-    net = Residual(norms=False)
+    net = tiny.Residual(norms=False)
     score = next(score for score in Channels(net, SPEC).scores(ChannelImportance("bn")).values() if len(score) == 6)
     torch.testing.assert_close(score, net.wide.weight.flatten(1).norm(dim=1).double())
 
@@ -117,20 +84,3 @@ def test_a_fine_grained_convolution_has_a_filter_for_each_channel_of_each_part()
         for conv, norm in zip(module.convs, module.norms, strict=True):
             expected += float(conv.weight[0].detach().abs().sum() + norm.weight[0].detach().abs())
     assert found[0].item() == pytest.approx(expected, rel=1e-5)
-
-
-def test_gradients_are_means_over_batches_of_absolute_values(net):
-    faces = load("toy?faces=60&classes=7", size=16).split("train")
-    spec = NetSpec("residual", classes=7, size=16, channels=1)
-    net.fc = nn.Linear(4, 7)
-    batches = FaceBatches(Faces.of(faces), size=8, seed=3, augment=augmentation(0.0))
-    gradients.leave_gradients(net, ClassificationTask(spec), batches, torch.device("cpu"), Precision(False, False))
-    found, total = net.first.weight.grad.clone(), torch.zeros_like(net.first.weight)
-    count = min(gradients.BATCHES, batches.steps_per_epoch)
-    for batch in batches.start(0, count):
-        loss = cross_entropy(net((batch.faces - 0.5) / 0.25), batch.labels)
-        total += torch.autograd.grad(loss, net.first.weight)[0].abs()
-    torch.testing.assert_close(found, total / count)
-    nn.init.constant_(net.fc.weight, float("nan"))
-    with pytest.raises(FaceletError, match="try l2"):
-        gradients.leave_gradients(net, ClassificationTask(spec), batches, torch.device("cpu"), Precision(False, False))
