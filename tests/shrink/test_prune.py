@@ -79,7 +79,7 @@ def params(path):
 def test_plan_and_run_agree_on_the_final_net(faces, large, job):
     said, specs, whole = [], {"large": large.spec}, params(large.path)
     made_by = step(params=0.4, rounds=2, kd=0.5)
-    plan = made_by.plan(faces, {})
+    plan = made_by.plan(faces, specs)
     assert plan.text.startswith("large to 40 % of its parameters (l2, 2 rounds, 0.5 epochs of ")
     assert "parameters, channels −" in plan.text
     work = job(say=said.append)
