@@ -7,9 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
+from time import perf_counter  # tests replace time.perf_counter
 
 import pytest
 
@@ -32,9 +32,9 @@ def _processor_time() -> float:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item):
-    start, busy = time.perf_counter(), _processor_time()
+    start, busy = perf_counter(), _processor_time()
     result = yield
-    spent = min(time.perf_counter() - start, _processor_time() - busy)
+    spent = min(perf_counter() - start, _processor_time() - busy)
     item.user_properties.append(("seconds", round(spent, 3)))
     if spent > SECONDS and item.get_closest_marker("slow") is None:
         pytest.fail(f"took {spent:.1f} s; make it quicker, or mark it: @pytest.mark.slow", pytrace=False)

@@ -44,6 +44,7 @@ def plugin(tmp_path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_each_snippet_is_a_file_of_the_package(tmp_path):
     """The new file, and the one line that imports it."""
     package = tmp_path / "facelet"
@@ -76,6 +77,7 @@ def test_each_snippet_is_a_file_of_the_package(tmp_path):
     assert done.stdout.split() == ["True", "True", "True", str(package / "__init__.py")], done.stderr
 
 
+@pytest.mark.slow
 def test_all_of_them_in_a_plugin_train_a_recipe(plugin):
     (plugin / "noise.yaml").write_text(RECIPE)
     done = facelet(plugin, "run", "noise.yaml", "--out", "run", "--plugin", "my_plugin.py")
@@ -94,6 +96,7 @@ def test_all_of_them_in_a_plugin_train_a_recipe(plugin):
     assert json.loads(measured.stdout)["protocol"]
 
 
+@pytest.mark.slow
 def test_an_installed_package_needs_no_option(tmp_path):
     site = tmp_path / "site"
     (site / "facelet_noise-1.0.dist-info").mkdir(parents=True)

@@ -95,6 +95,7 @@ def test_the_package_can_be_looked_at(code):
     assert "needs the extra `train`, pip install" in done.stdout
 
 
+@pytest.mark.slow
 def test_what_needs_the_rest_says_what_to_type():
     done = runtime_only("import facelet\ntry: facelet.run('tsnet')\nexcept facelet.FaceletError as error: print(error)")
     assert done.stdout.startswith("facelet.run needs torch: pip install '"), done.stderr

@@ -208,6 +208,7 @@ def test_read_refuses_huge_files(tmp_path):
         pixels.read(tmp_path / "huge.jpg")
 
 
+@pytest.mark.slow
 def test_a_hundred_megapixels():
     image = pixels.decode(encoded(Image.new("L", (12000, 8400), 200), "PNG", compress_level=1))
     assert image.shape == (8400, 12000, 3)

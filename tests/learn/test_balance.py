@@ -93,6 +93,7 @@ def test_its_faces_say_where_they_come_from(work, faces, monkeypatch):
         balance(classes=[target.name], judge="judge", accept=0.2, batch=5).check_kept(work)
 
 
+@pytest.mark.slow
 def test_translated_faces_are_taken_for_the_class_they_should_be(work, faces):
     """A small CycleGAN after 200 steps: more than a third passes the teacher, and a judge that had no part in it agrees."""
     whole = {"steps": 200, "width": 8, "blocks": 2, "layers": 2, "batch": 8, "lr": 0.001}
@@ -123,6 +124,7 @@ def test_only_what_the_teacher_takes_for_the_class_gets_in(work, faces, models, 
     assert len(pack(str(made.faces))) == min(wanted, target.more)
 
 
+@pytest.mark.slow
 def test_when_none_gets_in_it_says_so(work, faces, monkeypatch):
     monkeypatch.setattr(room, "translated", lambda net, path, some, device: np.zeros_like(some))
     with pytest.raises(FaceletError, match="plain takes none of the made faces for what it should be; train longer"):
@@ -159,6 +161,7 @@ def _counting(real, fits):
     return make
 
 
+@pytest.mark.slow
 def test_a_training_takes_them_too(work, faces, step, job, monkeypatch):
     train = faces.labelled("train")
     target = balance().wanted(train)[1][0]

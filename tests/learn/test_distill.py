@@ -15,6 +15,7 @@ from facelet.learn.data.batches import Batch
 from facelet.learn.teachers.predictions import Predictions, answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "losses",
     [{"ce": 0.1, "kd": 0.9}, {"hint": 1.0}, {"dkd": 1.0, "attention": 100.0, "rkd": 0.1, "hint": 1.0}],
@@ -31,6 +32,7 @@ def test_a_student_learns_from_a_teacher_of_another_size_and_colour(step, job, t
     assert set(load_file(made.net)) == set(nets.load(made.net)[0].state_dict())
 
 
+@pytest.mark.slow
 def test_what_is_taught_is_learned(step, job):
     """Random labels, and a teacher who knows the true ones: the student ends nearer to the teacher than to the labels."""
     faces = load("toy?faces=400&noise=0.2", size=24)

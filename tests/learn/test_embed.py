@@ -48,6 +48,7 @@ def nothing():
     return NONE
 
 
+@pytest.mark.slow
 def test_a_fresh_net_learns_people_it_is_then_asked_about_others(embed, job, people):
     made = embed(epochs=8, lr=0.004, augment=0.3, batch=30, margin=0.2).run(job(faces=people))
     net, spec = nets.load(made.net)
@@ -58,6 +59,7 @@ def test_a_fresh_net_learns_people_it_is_then_asked_about_others(embed, job, peo
     assert any("cosface of 21 people: margin 0.2 after" in note for note in made.notes)
 
 
+@pytest.mark.slow
 def test_faces_of_nobody_known_are_taught_too(embed, job, people, tmp_path):
     told = nets.resolve("mobilefacenet", classes=0, size=16, width=0.125, embedding=96)
     nets.save(told.build(), told, tmp_path / "teacher.safetensors")
@@ -71,6 +73,7 @@ def test_faces_of_nobody_known_are_taught_too(embed, job, people, tmp_path):
     assert len(embed().training_faces(faces)) == int(((people.splits == 0) & (some >= 0)).sum())
 
 
+@pytest.mark.slow
 def test_kept_answers_teach_and_tell_how_good_they_are(embed, job, people, tmp_path):
     who = np.eye(30, dtype=np.float16)[people.identities]
     names = np.char.add("toys/", people.names)  # as a cache that was made of several sources has them
@@ -84,6 +87,7 @@ def test_kept_answers_teach_and_tell_how_good_they_are(embed, job, people, tmp_p
         embed(losses={"cosine": 1.0}, answers=tmp_path / "few.npz").plan(people, {})
 
 
+@pytest.mark.slow
 def test_a_resumed_training_remembers_the_same_answers(embed, job, people, tmp_path, monkeypatch):
     who = np.eye(30, dtype=np.float16)[people.identities]
     Predictions(people.names, embeddings=who).save(tmp_path / "teacher.npz")

@@ -48,6 +48,7 @@ def train(code, fields, folder):
     return subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=300)
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_curve_of_one(step, job):
     fields = {"epochs": 4, **NET}
     alone, together = job("alone", faces=load("toy?faces=160", size=32)), job("together")

@@ -33,6 +33,7 @@ def same_weights(one, other):
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.slow
 def test_it_learns_and_leaves_what_it_promises(step, job):
     faces = load("toy?faces=500&noise=0.2", size=24)
     work = job(faces=faces)
@@ -123,6 +124,7 @@ def machine(monkeypatch):
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [1, 5, 6, 11])
 def test_stopped_within_an_epoch_and_resumed(step, job, monkeypatch, machine, stop):
     """In one process: Ctrl-C after any step, before and after the minutes' schedule was laid, and what is said then."""
@@ -141,6 +143,7 @@ def test_stopped_within_an_epoch_and_resumed(step, job, monkeypatch, machine, st
     assert len(json.loads((parts.folder / "plan.json").read_text())["schedule"]["marks"]) == 1
 
 
+@pytest.mark.slow
 def test_killed_behind_a_mark_it_ends_with_the_numbers_of_an_unbroken_one(step, job, monkeypatch, machine):
     """The schedule was laid anew after the last checkpoint. An unbroken training with the same plan ends with the same weights."""
     machine(lambda step, now: 0.5 if step < 45 else 0.1)
@@ -234,6 +237,7 @@ def test_it_trains_outside_the_main_thread(step, job):
     assert found[0].net.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "minutes"), [(0.1, 0.5), (10, 2)])
 def test_minutes_end_on_time(step, job, machine, factor, minutes):
     """Also when the machine becomes ten times as fast, or as slow, midway."""
@@ -354,6 +358,7 @@ def test_another_number_of_classes_gets_a_fresh_classifier(step, job, faces):
     assert any("fresh classifier" in line for line in said)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_run_is_a_start(step, job, faces, tmp_path):
     """Of a net that embeds, too: all that is left fresh is the classifier."""
     before = nets.resolve("mobilefacenet", classes=0, size=16, width=0.125, embedding=64)
@@ -434,6 +439,7 @@ def test_tensorboard_writes_events(step, job):
     assert list((work.folder / "tensorboard").glob("events*"))
 
 
+@pytest.mark.slow
 def test_a_shape_is_trained_from_fresh_weights(step, job, tmp_path):
     """The control of pruning: the widths of an earlier model, none of its weights; it learns as any net does."""
     faces = load("toy?faces=500&noise=0.2", size=24)

@@ -195,6 +195,7 @@ def test_the_reference_computes_as_the_runtime_does_where_nothing_saturates(quan
     assert self_test.deviation(int8_reference.run(portable, feed, saturating=False), ours) < 0.02
 
 
+@pytest.mark.slow
 def test_eight_bit_weights_fail_the_self_test_where_kernels_saturate(quantized):
     """What this project released before: right with VNNI, wrong without. The portable file is the same with both."""
     info, feed, wide, portable = quantized

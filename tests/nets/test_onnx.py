@@ -10,6 +10,7 @@ import torch
 from facelet import nets
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"),
     [

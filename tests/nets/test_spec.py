@@ -134,6 +134,7 @@ def test_a_wider_classifier_is_not_taken_for_a_cut(saved, tmp_path):
         nets.save(saved[0], replace(saved[1], classes=7), tmp_path / "wrong.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options", "width"),
     [

@@ -52,6 +52,7 @@ def test_stem_stride_doubles_the_maps():
     assert sides == [[24, 12, 6, 3, 2], [48, 24, 12, 6, 3]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options", "said"),
     [
@@ -71,6 +72,7 @@ def test_what_cannot_be_used_is_named(name, options, said):
         nets.resolve(name, classes=8, size=48, **options)
 
 
+@pytest.mark.slow
 def test_a_net_that_answers_with_more_than_its_classifier_is_refused():
     with pytest.raises(FaceletError, match="more than its classifier"):
         nets.resolve("timm/volo_d1_224", classes=8, size=48).build()

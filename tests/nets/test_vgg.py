@@ -11,6 +11,7 @@ from facelet.errors import FaceletError
 from facelet.nets.vgg import VGG19, ResidualBlock
 
 
+@pytest.mark.slow
 def test_convolutions_are_torchvisions(faces):
     net = nets.resolve("vgg19", classes=8, size=48, stem_stride=1).build().eval()
     theirs = torchvision.models.vgg19_bn().features.eval()

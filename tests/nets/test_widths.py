@@ -60,6 +60,7 @@ def trained(net):
     return net.eval()
 
 
+@pytest.mark.slow
 def test_cut_nets_return_in_a_clean_process(tmp_path, faces):
     from safetensors.torch import save_file
 
@@ -138,6 +139,7 @@ def test_building_with_widths_gives_the_cut_shapes():
     assert [weight.shape for weight in cut.build().parameters()] == [weight.shape for weight in net.parameters()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18", "resvgg19", "shufflenet-v2-x0.5", "timm/mobilenetv3_small_050"])
 def test_a_net_built_with_widths_has_fresh_weights_as_wide_nets_have(name, faces):
     """By hand: variance 2 / (k k outputs) for convolutions, 1 / (3 inputs) for linear layers; zeros and ones where there were."""

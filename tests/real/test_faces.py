@@ -19,6 +19,7 @@ def ferplus(real):
     return load(f"ferplus:{real('ferplus.zip')}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "totals"),
     [
@@ -47,6 +48,7 @@ def test_ferplus_test_classes_and_the_annotators(ferplus):
     assert np.allclose(ferplus.votes.sum(axis=1), 1)
 
 
+@pytest.mark.slow
 def test_ferplus_leaks(ferplus):
     assert identical_to_train(ferplus, "val").sum() == 251
     assert identical_to_train(ferplus, "test").sum() == 259
@@ -55,6 +57,7 @@ def test_ferplus_leaks(ferplus):
     assert all(100 < entry.near < 250 for entry in shared[:2])
 
 
+@pytest.mark.slow
 def test_ferplus_pack(ferplus, real, tmp_path):
     assert write_pack(ferplus, tmp_path / "ferplus.pack") <= 55_000_000
     start = time.perf_counter()
@@ -67,6 +70,7 @@ def test_ferplus_pack(ferplus, real, tmp_path):
         assert np.array_equal(getattr(back, field), getattr(ferplus, field))
 
 
+@pytest.mark.slow
 def test_rafdb_train_counts(real):
     faces = load(f"rafdb:{real('rafdb_train.zip')}")
     assert np.bincount(faces.labels).tolist() == [1290, 281, 717, 4772, 1982, 705, 2524]

@@ -53,11 +53,13 @@ def test_orl_by_person(real):
     assert faces.channels == 1
 
 
+@pytest.mark.slow
 def test_utkface_has_no_labels(real):
     faces = load(f"faces:{real('utkface.zip')}", size=32, channels=1)
     assert faces.protocol.counts == {"train": {"faces": 22064}}
 
 
+@pytest.mark.slow
 def test_grey_pixels_tell_a_little_and_no_more(pairs):
     def embed(images):
         rows = [cv2.resize(image.mean(2), (16, 16), interpolation=cv2.INTER_AREA).ravel() for image in images]

@@ -147,6 +147,7 @@ def test_all_processes_and_seeds_take_the_steps_that_the_folder_tells(tmp_path, 
     assert work.job(student, 0, {}).match is None
 
 
+@pytest.mark.slow
 def test_a_control_on_a_machine_that_became_slow_has_as_many_steps(tmp_path, slower, monkeypatch):
     """Stopped within the control and resumed. Twice the student's minutes would be half its steps by the clock."""
     recipe = recipe_of({"minutes": 0.5}, {"minutes": 1})
@@ -173,6 +174,7 @@ def test_a_control_on_a_machine_that_became_slow_has_as_many_steps(tmp_path, slo
     assert control.notes == (f"trained for {steps} steps, as many as student",)
 
 
+@pytest.mark.slow
 def test_a_run_says_where_there_is_no_verdict(tmp_path, slower, monkeypatch):
     """``later`` has a quarter of the steps of ``student``; it is a step of its own right, so the clock set its length."""
     plain = RunContext.job

@@ -27,6 +27,7 @@ steps:
 """
 
 
+@pytest.mark.slow
 def test_a_run_of_several_seeds_tells_notes_once_and_draws_all_curves(tmp_path, monkeypatch):
     said = {}
     monkeypatch.setattr(room, "write_report", lambda path, **given: said.update(given))
@@ -44,6 +45,7 @@ def test_a_run_of_several_seeds_tells_notes_once_and_draws_all_curves(tmp_path, 
     assert all("load" not in row["machine"] for row in json.loads((folder / "ledger.json").read_text()))
 
 
+@pytest.mark.slow
 def test_a_step_with_seeds_of_its_own(tmp_path):
     """Its mean stands beside the one seed of the other, also when that comes later."""
     path = tmp_path / "seeds.yaml"

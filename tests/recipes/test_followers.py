@@ -44,6 +44,7 @@ def figures(folder):
     return [[row[name] for name in names] for row in rows if row["name"] != "student-int8"]
 
 
+@pytest.mark.slow
 def test_torchrun_makes_the_run_of_one_command(tmp_path):
     path = tmp_path / "small.yaml"
     path.write_text(RECIPE)
@@ -58,6 +59,7 @@ def test_torchrun_makes_the_run_of_one_command(tmp_path):
     assert "already holds a run" in again.stderr
 
 
+@pytest.mark.slow
 def test_devices_that_the_launcher_did_not_start_are_refused(tmp_path):
     done = facelet("--out", tmp_path / "run", started_by=(*TORCHRUN, "29518"))
     assert done.returncode != 0

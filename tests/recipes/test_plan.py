@@ -21,6 +21,7 @@ steps:
 """
 
 
+@pytest.mark.slow
 def test_photos_under_two_labels_are_told_before_the_training(tmp_path):
     faces = load("toy?faces=90", size=32)
     images, train = faces.images.copy(), (faces.splits == 0).nonzero()[0]
@@ -33,6 +34,7 @@ def test_photos_under_two_labels_are_told_before_the_training(tmp_path):
     assert "student" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("batch", "words"), [(128, "1 min"), (64, "30 s")])
 def test_a_control_with_minutes_is_planned_as_long_as_its_model(tmp_path, batch, words):
     """Its own minutes are not what it takes: as many steps of the same net, here also in batches of half the size."""

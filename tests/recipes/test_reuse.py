@@ -101,6 +101,7 @@ def same(mine: Path, other: Path, names) -> None:
         assert weights[0].read_bytes() == weights[1].read_bytes(), name
 
 
+@pytest.mark.slow
 def test_the_teacher_is_kept_when_the_student_changes(finished, fresh, tmp_path):
     console = Console(file=io.StringIO(), width=200)
     folder = run(reuse=finished, out=tmp_path / "new", settings=[LR], console=console)
@@ -137,6 +138,7 @@ def test_of_what_is_made_of_a_changed_step_nothing_is_taken(finished, tmp_path):
     assert why["alone"] == ""
 
 
+@pytest.mark.slow
 def test_a_control_whose_steps_are_those_of_a_changed_step_is_made_anew(tmp_path):
     """Its settings are the same, but a clock may give the changed one another number of steps."""
     short = "net: timm/test_convnext, minutes: 0.01, batch: 32"
@@ -168,6 +170,7 @@ def test_what_all_steps_share_decides_about_all(finished, tmp_path, monkeypatch,
     assert all(re.match(reason, why) for why in reasons(finished, tmp_path, [setting]).values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting", ["title=Other", "seeds=2", "steps.student.against=alone", "steps.teacher.record=false"]
 )
@@ -180,6 +183,7 @@ def test_what_changes_no_result_keeps_all(finished, tmp_path, setting):
     )
 
 
+@pytest.mark.slow
 def test_results_of_another_training_version_or_damaged_are_not_taken(copied, tmp_path):
     plan = copied / "steps/teacher/plan.json"
     text = plan.read_text()
@@ -199,6 +203,7 @@ def test_results_of_another_training_version_or_damaged_are_not_taken(copied, tm
     assert "was made by Facelet 0.0.1, and this is" in reasons(copied, tmp_path)["teacher"]
 
 
+@pytest.mark.slow
 def test_a_file_that_is_read_must_be_the_same(finished, tmp_path):
     start = tmp_path / "start.safetensors"
     start.write_bytes((finished / "steps/teacher/net.safetensors").read_bytes())
@@ -218,6 +223,7 @@ def test_a_file_that_is_read_must_be_the_same(finished, tmp_path):
     assert reasons(folder, tmp_path / "new")["tuned"] == "another file was read there (checkpoint)"
 
 
+@pytest.mark.slow
 def test_killed_while_it_copies_it_goes_on_and_ends_with_the_same_numbers(
     finished, fresh, tmp_path, killed, monkeypatch
 ):
@@ -244,6 +250,7 @@ def test_killed_while_it_copies_it_goes_on_and_ends_with_the_same_numbers(
     assert "taken over from" not in console.file.getvalue()  # once is enough
 
 
+@pytest.mark.slow
 def test_what_was_copied_before_a_stop_stays_when_the_earlier_run_is_deleted(copied, tmp_path, monkeypatch):
     copy = reuse._copy
 
@@ -263,6 +270,7 @@ def test_what_was_copied_before_a_stop_stays_when_the_earlier_run_is_deleted(cop
     assert {why[name] for name in ("student", "student-int8", "alone")} == {f"{copied} does not exist any more"}
 
 
+@pytest.mark.slow
 def test_takes_what_is_finished_of_a_run_that_goes_on(copied, tmp_path, monkeypatch):
     """Finished steps are never written again, so a run that another process holds may be read."""
     shutil.rmtree(copied / "steps/alone")
@@ -281,6 +289,7 @@ def test_takes_what_is_finished_of_a_run_that_goes_on(copied, tmp_path, monkeypa
     assert noted["made_anew"] == {"alone": "it was not started there"}
 
 
+@pytest.mark.slow
 def test_a_full_disk_says_how_to_go_on(finished, tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device", "net.safetensors")

@@ -68,6 +68,7 @@ def test_a_model_file_says_what_it_is(finished):
     assert info.protocol["source"] == "toy"
 
 
+@pytest.mark.slow
 def test_every_checkpoint_reloads_in_a_clean_process(finished):
     for path in finished.glob("steps/*/net.safetensors"):
         code = f"from facelet.nets.spec import load; net, spec = load({str(path)!r}); print(spec.name)"
@@ -75,6 +76,7 @@ def test_every_checkpoint_reloads_in_a_clean_process(finished):
         assert done.stdout.strip() == load_checkpoint(path)[1].name
 
 
+@pytest.mark.slow
 def test_pairs_are_asked_for_before_anything_is_spent(recipe, tmp_path):
     quiet = Console(quiet=True)
     with pytest.raises(FaceletError, match="no step of this recipe makes one"):
@@ -96,6 +98,7 @@ def test_pairs_are_asked_for_before_anything_is_spent(recipe, tmp_path):
     assert not (tmp_path / "gone" / "run.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), FaceletError("`facelet run --resume RUN` continues there")])
 def test_how_to_continue_names_the_folder(recipe, tmp_path, monkeypatch, error):
     def stop(*_):
@@ -148,6 +151,7 @@ def test_faces_redrawn_under_the_same_names_are_refused(finished, tmp_path, monk
         run(resume=folder, console=Console(quiet=True))
 
 
+@pytest.mark.slow
 def test_a_run_resumes_whatever_its_faces_are_noted_with(finished, monkeypatch):
     def noted(choice, *pairs):
         faces = read_faces(choice, *pairs)
@@ -165,6 +169,7 @@ def test_names_of_further_seeds_are_kept_free(tmp_path):
         schema.load(str(path))
 
 
+@pytest.mark.slow
 def test_resuming_a_finished_run_repeats_nothing(finished):
     before = {path: path.stat().st_mtime_ns for path in finished.glob("steps/*/*")}
     run(resume=finished, console=Console(quiet=True))

@@ -60,6 +60,7 @@ def toy_step(monkeypatch) -> type[Rename]:
     return Rename
 
 
+@pytest.mark.slow
 def test_a_step_of_one_file_and_one_line(toy_step, tmp_path, capsys):
     (tmp_path / "toy.yaml").write_text(RECIPE)
     folder = run(str(tmp_path / "toy.yaml"), faces="toy?faces=90", out=tmp_path / "run")

@@ -75,6 +75,7 @@ def light(tmp_path_factory, faces) -> tuple[StepResult, StepResult]:
     return light, step(allowance=5).run(StepContext("early", folder, faces, {"light": light}, say=lambda line: None))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(NETS))
 def test_every_batch_is_answered_as_torch_answers_face_by_face(name, tmp_path, faces):
     light = made_of(name, NETS[name], tmp_path, faces)
@@ -132,6 +133,7 @@ def test_the_file_says_what_it_is(light, faces):
     assert np.array_equal(deepest, Model.load(before.onnx).logits(val.images).argmax(1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exits", [[1], [3], [1, 3]])
 def test_the_exits_asked_for_are_kept_and_no_others(light, tmp_path, faces, exits):
     before, _ = light
@@ -153,6 +155,8 @@ def test_the_exits_asked_for_are_kept_and_no_others(light, tmp_path, faces, exit
         assert macs == cost.macs + sum(work_of(staged(net, spec)).heads[k - 1] for k in exits if k < at)
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 def test_branches_count_as_what_they_become(tmp_path, faces):
     light = made_of("repvgg", NETS["repvgg"], tmp_path, faces)
     made = step(exits=[1]).run(StepContext("early", tmp_path, faces, {"light": light}, say=lambda line: None))
@@ -176,6 +180,7 @@ def test_its_curve_is_kept_with_times(light):
     assert "validation" in made.notes[1]
 
 
+@pytest.mark.slow
 def test_the_same_again_is_the_same_file(light, tmp_path, faces):
     before, made = light
     again = step(allowance=5).run(StepContext("early", tmp_path, faces, {"light": before}, say=lambda line: None))

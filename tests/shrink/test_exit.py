@@ -36,6 +36,7 @@ def step(**fields: Any):
     return STEPS["exit"].model_validate({"do": "exit", "as": "one", "of": "light", "at": 1, **fields})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [1, 2, 3])
 def test_the_file_answers_as_the_exit_and_holds_nothing_beyond(light, tmp_path, at):
     specs, models, faces = light

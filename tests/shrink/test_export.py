@@ -43,12 +43,14 @@ def test_the_graph_is_bare_and_folded(fp32):
     assert not any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer)
 
 
+@pytest.mark.slow
 def test_the_same_net_gives_the_same_bytes(fp32, tmp_path):
     again = tmp_path / "again.onnx"
     export(tiny.trained(), tiny.SPEC, again, {**INFO, "name": "tiny"}, tiny.faces().images[:16])
     assert again.read_bytes() == fp32.read_bytes()
 
 
+@pytest.mark.slow
 def test_the_gate_refuses_a_net_that_depends_on_chance_and_leaves_no_file(tmp_path):
     class Moody(tiny.Tiny):
         def forward(self, images):
@@ -61,6 +63,7 @@ def test_the_gate_refuses_a_net_that_depends_on_chance_and_leaves_no_file(tmp_pa
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_net_that_cannot_be_traced_is_named(tmp_path):
     class Fickle(nn.Module):
         def __init__(self):
@@ -82,6 +85,7 @@ def test_without_golden_faces_there_is_no_file(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_golden_faces_of_another_size_and_colour_go_through_the_preprocessing(tmp_path):
     faces, net = np.random.default_rng(0).integers(0, 256, (3, 40, 40, 3), np.uint8), tiny.Tiny().train()
     seen = export(net, tiny.SPEC, tmp_path / "a.onnx", INFO, faces).input
@@ -91,6 +95,7 @@ def test_golden_faces_of_another_size_and_colour_go_through_the_preprocessing(tm
     assert (seen.size, seen.cut, seen.cut_size) == (16, 0, 16)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_a_real_net_takes_its_description_from_the_faces(tmp_path):
     spec = checkpoints.resolve("shufflenet-v2-x0.5", classes=3, size=32, channels=1)
     torch.manual_seed(0)
@@ -113,6 +118,7 @@ def test_a_checkpoint_of_a_real_net_takes_its_description_from_the_faces(tmp_pat
     assert nodes.count("Slice") == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"classes": 3}, {"classes": 3, "norms": "sum"}, {"classes": 0, "embedding": 64}])
 def test_what_learned_with_branches_becomes_a_plain_file_that_answers_as_they_did(options, tmp_path):
     torch.manual_seed(0)
@@ -135,6 +141,7 @@ def test_what_learned_with_branches_becomes_a_plain_file_that_answers_as_they_di
     assert counted.params == written.params + norms < sum(weight.numel() for weight in net.parameters())
 
 
+@pytest.mark.slow
 def test_the_gate_holds_a_fused_net_against_the_one_that_learned(tmp_path, monkeypatch):
     spec = checkpoints.resolve("repvgg", classes=3, size=48, width=0.125, blocks=[1, 1, 1])
     whole = RepVGGBlock.fused
@@ -143,6 +150,7 @@ def test_the_gate_holds_a_fused_net_against_the_one_that_learned(tmp_path, monke
         export(spec.build(), spec, tmp_path / "wrong.onnx", INFO, tiny.faces().images[:2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "size", "options"),
     [
@@ -173,6 +181,7 @@ def test_a_net_without_classes_becomes_a_file_that_answers_with_its_embedding(na
     assert (np.linalg.norm(embedding, axis=1) > 0.1).all()
 
 
+@pytest.mark.slow
 def test_a_net_without_classes_is_no_expression_model(tmp_path):
     spec = checkpoints.resolve("resnet18", classes=0, size=16, width=0.0625, stem_stride=1)
     with pytest.raises(FaceletError, match="its metadata has 3 labels, its graph has the output shape"):

@@ -115,6 +115,7 @@ def test_plan_and_run_agree_on_the_final_net(faces, large, job):
     assert not made_by.check_kept(work)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fields",
     [{"score": "taylor"}, {"score": "bn", "scope": "global"}, {"score": "random", "ratio": 0.3, "params": None}],
@@ -217,6 +218,7 @@ def finished(recipe, tmp_path_factory) -> Path:
     return run(str(recipe), out=tmp_path_factory.mktemp("whole") / "run", console=Console(quiet=True))
 
 
+@pytest.mark.slow
 def test_a_recipe_prunes_quantizes_and_controls(finished):
     rows = {row["name"]: row for row in json.loads((finished / "ledger.json").read_text())}
     checkpoints = {name: finished / "steps" / name / "net.safetensors" for name in ("large", "small", "scratch")}
@@ -251,6 +253,7 @@ def test_killed_within_and_between_rounds_it_ends_with_the_same_weights(recipe, 
         assert (place / name).read_bytes() == (whole / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_rounds_of_a_control_share_the_steps_that_it_is_told(job, tmp_path):
     for count in (1, 2, 3, 7):
         assert sum(Round(number, count, tmp_path).part(41) for number in range(1, count + 1)) == 41

@@ -55,6 +55,7 @@ def cut_of(step, job, faces):
     return whole, net, cut
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fields", [{}, {"score": "random"}, {"score": "uniform"}, {"scope": "layer"}])
 def test_it_meets_its_budget_and_trains_what_is_left(job, faces, fields):
     said = []
@@ -77,6 +78,7 @@ def test_it_meets_its_budget_and_trains_what_is_left(job, faces, fields):
     assert made_by.run(work) == made
 
 
+@pytest.mark.slow
 def test_what_is_kept_starts_from_its_first_values(job, faces):
     whole, net, cut = cut_of(step(ratio=0.5), job(), faces)
     first, kept = whole.layer1[0].conv1.weight, net.layer1[0].conv1.weight
@@ -87,6 +89,7 @@ def test_what_is_kept_starts_from_its_first_values(job, faces):
     assert torch.isin(kept, first).all()
 
 
+@pytest.mark.slow
 def test_shuffled_scores_keep_each_layers_width_and_change_its_channels(job, faces):
     _, one, first = cut_of(step(ratio=0.5), job("se"), faces)
     _, two, second = cut_of(step(ratio=0.5, score="shuffled"), job("shuffled"), faces)
@@ -94,6 +97,7 @@ def test_shuffled_scores_keep_each_layers_width_and_change_its_channels(job, fac
     assert not torch.equal(one.layer2[0].conv1.weight, two.layer2[0].conv1.weight)
 
 
+@pytest.mark.slow
 def test_killed_after_the_cut_it_goes_on_with_the_same_net(job, faces, monkeypatch):
     whole = step(ratio=0.4).run(job("whole"))
 

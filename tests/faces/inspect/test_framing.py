@@ -76,6 +76,7 @@ def test_the_page_and_the_plan_say_it(face_set, monkeypatch):
     assert describe(faces).to_json()["framing"]["small"] == 30
 
 
+@pytest.mark.slow
 def test_real_photos_against_the_faces_cut_from_them(yunet, photos_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("FACELET_YUNET", str(yunet))
     whole = load(f"faces:{photos_folder / 'verify'}", size=48, channels=3)
@@ -88,6 +89,7 @@ def test_real_photos_against_the_faces_cut_from_them(yunet, photos_folder, tmp_p
     assert not framing(load("toy?faces=90", size=48)).warning
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["ferplus:ferplus.zip", "rafdb:rafdb_train.zip", "ckplus:ckplus48.zip"])
 def test_real_sets_of_faces_are_cut(real, yunet, source, monkeypatch):
     monkeypatch.setenv("FACELET_YUNET", str(yunet))

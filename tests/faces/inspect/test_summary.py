@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 
+import pytest
 from rich.console import Console
 
 from facelet.cli.faces import show
@@ -16,6 +17,7 @@ def printed(faces) -> str:
     return console.file.getvalue()
 
 
+@pytest.mark.slow
 def test_says_what_there_is(face_set):
     faces = face_set(count=60, size=48)
     description = describe(faces)

@@ -32,6 +32,7 @@ def test_counts(ck48):
     assert faces.notes == ()
 
 
+@pytest.mark.slow
 def test_ten_folds_by_subject(ck48):
     tested = []
     for fold in range(10):

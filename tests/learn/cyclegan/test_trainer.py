@@ -49,6 +49,7 @@ def weights(job):
     return load_file(job.folder / "net.safetensors")
 
 
+@pytest.mark.slow
 def test_broken_off_and_resumed_it_ends_with_the_same_weights(plan, job, always, monkeypatch):
     whole, broken = job("whole"), job("broken")
     assert translate(plan(whole), whole, CPU)["steps"] == 12
@@ -113,6 +114,7 @@ def test_one_that_always_diverges_is_given_up(plan, job, always, monkeypatch):
     assert not (work.folder / "net.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_where_a_divergence_goes_back_to_is_no_matter_of_the_clock(plan, job, monkeypatch):
     """A checkpoint after every step, or none: the same state is restored, and the same weights come out."""
     monkeypatch.setattr(trainer, "KEEP", 3)
@@ -144,6 +146,7 @@ def machine(monkeypatch):
     return make
 
 
+@pytest.mark.slow
 def test_a_broken_probe_begins_anew(plan, job, machine, monkeypatch):
     machine(lambda now: 1.0)
     spoil(monkeypatch, lambda step, setbacks: step == 1 and setbacks == 0)
@@ -177,6 +180,7 @@ def test_without_any_checkpoint_it_goes_back_to_the_start(plan, job, monkeypatch
     assert "restored step 0" in said[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [0.1, 10])
 def test_minutes_are_kept_to(plan, job, machine, factor):
     """Also when the machine becomes ten times as fast, or as slow, midway."""
@@ -191,6 +195,7 @@ def test_minutes_are_kept_to(plan, job, machine, factor):
     assert any("made, sadness: the pace changed from 300 to" in line for line in said)
 
 
+@pytest.mark.slow
 def test_a_divergence_costs_its_time(plan, job, machine, monkeypatch):
     """Marks behind the state that is restored are undone with their steps, and what is left of the time is laid out anew."""
     machine(lambda now: 0.3 if now < 15 else 0.06)

@@ -19,6 +19,7 @@ print(Trainer.__module__)
 """
 
 
+@pytest.mark.slow
 def test_pytorch_lightning_will_do():
     pytest.importorskip("pytorch_lightning")
     done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True)

@@ -115,6 +115,7 @@ def test_the_time_of_laps_is_kept_too(monkeypatch):
     assert trained.spent == pytest.approx(MINUTES, rel=0.03)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=20)
 @given(
     pace=some.floats(0.02, 0.5),

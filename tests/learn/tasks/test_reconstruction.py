@@ -37,6 +37,7 @@ def test_the_decoder_sees_the_labels_capsule_alone():
     assert found["reconstruction"].item() == pytest.approx(expected.item(), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_capsules_learn_and_leave_their_decoder_behind(step, job):
     faces = load("toy?faces=500&noise=0.2", size=16)
     made = step(epochs=12, lr=0.01, augment=0.3, reconstruct=0.0005, **CAPSULES).run(job(faces=faces))

@@ -56,6 +56,7 @@ def test_the_same_file_in_int8_costs_the_same_macs(by_hand, tmp_path):
     assert PARAMS <= found.params <= PARAMS + 8
 
 
+@pytest.mark.slow
 def test_torch_and_the_file_agree_on_a_real_net(tmp_path):
     spec = resolve("resnet18", classes=7, size=32, channels=1)
     net = spec.build().eval()

@@ -255,6 +255,7 @@ def test_answers_on_other_faces_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_made_faces_are_shown_with_what_they_are_worth(tmp_path):
     assert "Synthetic faces" not in written(tmp_path / "plain.html")
     sheet = tmp_path / "00.png"

@@ -108,6 +108,7 @@ def test_every_type_votes_with_its_own_weights_at_every_place(training):
     torch.testing.assert_close(layer(maps), torch.tensor(expected), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_routing_exports_unrolled(tmp_path):
     spec = nets.resolve("rescaps", classes=3, size=32, width=0.0625, types=4)
     faces = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 1), np.uint8)

@@ -39,6 +39,7 @@ assert all(weight.grad.isfinite().all() for weight in net.parameters())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [77, 82])
 def test_batches_that_crash_the_strided_one(batch):
     """In channels last at 64 px, on two threads: they ended the process, so it is one of its own."""

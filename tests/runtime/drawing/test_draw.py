@@ -200,6 +200,7 @@ def test_long_names_are_cut_by_what_is_drawn():
     assert len(lettering.drawable(lettering.shortened("🎉" * 9, 32))) <= 32
 
 
+@pytest.mark.slow
 @given(st.text(max_size=40))
 @settings(deadline=None)
 def test_any_text_can_be_drawn(text):

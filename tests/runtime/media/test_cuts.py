@@ -79,6 +79,7 @@ def test_the_cuts_of_a_real_clip(photos_folder, every):
         assert start <= number <= start + 30 * every
 
 
+@pytest.mark.slow
 @pytest.mark.real
 @pytest.mark.parametrize("identity", ["", "identity"])
 def test_no_face_of_a_real_clip_is_followed_through_a_cut(photos_folder, yunet, identity):

@@ -46,6 +46,7 @@ def test_embeddings_that_moved_are_too_far(people):
     assert str(ValidationScore(90, 100, 0.98765)) == "90.00 %, cosine 0.9877"
 
 
+@pytest.mark.slow
 def test_a_model_of_identity_is_quantized_and_keeps_its_task(people, fp32, tmp_path):
     step = Quantize.model_validate(
         {"do": "quantize", "as": "small", "of": "net", "faces": 40, "allowance": 5, "cosine": 0.5}

@@ -91,6 +91,7 @@ def test_the_plan_counts_what_is_done(graph):
     assert f"2 left in float: {graph.computing[0]}, {graph.computing[1]}" in some
 
 
+@pytest.mark.slow
 def test_attention_and_capsules_can_be_quantized(tmp_path):
     faces = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 1), np.uint8)
     spec, path = nets.resolve("rescaps", classes=3, size=16, width=0.0625, types=4), tmp_path / "caps.onnx"
@@ -126,6 +127,7 @@ def test_products_of_two_signed_maps_cannot_be_portable(tmp_path):
         calibrated.quantized(QuantizationConfig("s8s8"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["prelu", "relu"])
 def test_an_identity_net_in_int8_keeps_its_embeddings(activation, tmp_path):
     """The runtime has an int8 ReLU, which the convolution before it takes in, and no int8 PReLU."""

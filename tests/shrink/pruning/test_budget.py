@@ -34,6 +34,7 @@ def test_a_budget_is_absolute_or_a_share(budget, limit, text):
     assert str(budget) == text
 
 
+@pytest.mark.slow
 def test_latency_is_the_median_of_models_side_by_side(monkeypatch):
     times = SimpleNamespace(given=[])
 
@@ -46,6 +47,7 @@ def test_latency_is_the_median_of_models_side_by_side(monkeypatch):
     assert times.given == [(room.REPEATS, room.SECONDS)]
 
 
+@pytest.mark.slow
 def test_a_net_without_classes_has_a_file_too():
     spec = nets.resolve("mobilefacenet", classes=0, size=32, width=0.125, embedding=64)
     assert 4 * counted(spec) < room.file_bytes(spec) < 4 * counted(spec) + 200_000

@@ -122,6 +122,7 @@ def silence(net, channels, scores, widths):
                         layer.bias[rows] = 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), ALL)
 def test_cutting_dead_channels_changes_no_answer_and_the_net_returns_from_its_file(name, options, tmp_path):
     spec = nets.resolve(name, classes=8, size=48, **options)
@@ -154,6 +155,7 @@ def test_cutting_dead_channels_changes_no_answer_and_the_net_returns_from_its_fi
             assert len({conv.in_channels for conv in module.convs} | {conv.out_channels for conv in module.convs}) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18-finegrained", "rescaps", "mini-mobile", "timm/mobilenetv3_small_050"])
 def test_a_cut_net_becomes_a_model_file(name, tmp_path):
     spec = nets.resolve(name, classes=3, size=32, **({"width": 0.0625} if name.startswith("res") else {}))
@@ -186,6 +188,7 @@ def test_the_quarters_of_a_shuffle_net_stay():
     assert not {names[layer] for layer in net.uncut()} & Channels(net, spec).widths.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mobilefacenet", "seresnet18", "repvgg", "timm/mobilenetv3_small_050"])
 def test_the_length_of_an_embedding_stays(name, tmp_path):
     options = {"embedding": 64} | ({} if name.startswith("timm/") else {"width": 0.125})

@@ -88,6 +88,7 @@ def test_a_gate_multiplies_what_comes_out_of_the_batch_norm_and_leaves_again(spe
     assert list(net.state_dict()) == keys
 
 
+@pytest.mark.slow
 def test_a_probe_trains_both_and_repeats_itself(spec):
     scores = []
     for _ in range(2):

@@ -36,6 +36,7 @@ def test_what_a_layer_does_not_allow_is_not_asked_of_it():
     assert WidthGrid(8, 0.9).nearest(40, 64, 1, 60) == 40  # never wider than it is
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "budget", [Budget("params", 0.3), Budget("params", 999_999), Budget("macs", 0.25), Budget("ratio", 0.55)]
 )
@@ -88,6 +89,7 @@ def test_all_layers_compete_when_they_are_ranked_together():
     assert all(rule(0.9)[name] <= width for name, width in now.items())
 
 
+@pytest.mark.slow
 def test_bytes_are_met_though_a_file_holds_more_than_parameters(monkeypatch):
     exported = []
 
@@ -102,6 +104,7 @@ def test_bytes_are_met_though_a_file_holds_more_than_parameters(monkeypatch):
     assert len(exported) < 8
 
 
+@pytest.mark.slow
 def test_a_latency_is_met_by_what_was_timed(monkeypatch):
     monkeypatch.setattr(room, "file_latency", lambda spec: 0.1 + counted(spec) / 1e6)
     trial = WidthSearch(SPEC, Budget("latency_ms", 1.0), WidthGrid())
