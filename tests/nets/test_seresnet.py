@@ -56,7 +56,7 @@ def test_contract(size, stride, sides, head):
 
 
 def test_a_block_by_its_layers():
-    block = nets.seresnet.Block(8, 16, 2).eval()
+    block = nets.seresnet.SEResNetBlock(8, 16, 2).eval()
     maps = torch.randn(2, 8, 6, 6)
     norm, scaled = (1 + 1e-5) ** 0.5, maps / (1 + 1e-5) ** 0.5
     found = nn.functional.conv2d(scaled, block.body[1].weight, padding=1) / norm

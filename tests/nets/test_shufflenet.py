@@ -21,7 +21,7 @@ def test_layers_are_torchvisions(width, theirs):
 
 def test_a_unit_computes_what_torchvisions_does():
     theirs = torchvision.models.shufflenetv2.InvertedResidual(24, 24, 1).eval()
-    unit = nets.shufflenet.Unit(24).eval()
+    unit = nets.shufflenet.ShuffleNetUnit(24).eval()
     unit.branch.load_state_dict(theirs.branch2.state_dict())
     maps = torch.randn(2, 24, 6, 6)
     ours = torch.cat(unit(maps.chunk(2, 1)), 1)

@@ -23,7 +23,7 @@ def hurried(monkeypatch):
     """Times are taken all the same, but not for long: they have tests of their own."""
     monkeypatch.setattr("facelet.recipes.finish.bench", partial(bench, rounds=3))
     monkeypatch.setattr("facelet.shrink.early_exit.mean_times", partial(mean_times, seconds=0.01))
-    for room in ("learn.lesson", "shrink.prune"):
+    for room in ("learn.steps.training_step", "shrink.prune"):
         monkeypatch.setattr(f"facelet.{room}.seconds_per_face", lambda *spec: 0.0)
 
 
