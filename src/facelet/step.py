@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from rich.console import Console
 
 from facelet.errors import FaceletError, unknown
 from facelet.faces import FaceSet
@@ -89,6 +90,7 @@ class StepContext:
         models: what finished steps left, by name.
         seed, device ("cpu", "cuda", "auto"), devices, nodes, precision ("auto", "fp32", "bf16").
         say: prints one line to the user (above a progress bar, when one runs).
+        console: where the progress bar is drawn, that of ``say``; None for standard output.
         recipe: its title, for metadata.
         leads: whether this process writes in the folder; under torchrun or SLURM only the first one does.
         match: number of steps of a control whose ``minutes`` it replaces, or None.
@@ -104,6 +106,7 @@ class StepContext:
     nodes: int = 1
     precision: str = "auto"
     say: Callable[[str], None] = print
+    console: Console | None = None
     recipe: str = ""
     leads: bool = True
     match: TrainingLength | None = None

@@ -52,23 +52,21 @@ def test_the_deepest_answer_learns_from_labels_alone():
 
 def test_the_exits_are_left_behind(step, job, faces):
     lesson = step("self-distill", epochs=2)
-    specs: dict[str, nets.NetSpec] = {}
-    plan = lesson.plan(faces, specs)
+    plan = lesson.plan(faces, {})
     made = lesson.run(job())
     net, spec = nets.load(made.net)
     assert sum(weight.numel() for weight in net.parameters()) == plan.params
-    assert spec == specs["net"]
+    assert spec == plan.spec
     assert "3 exits, which are left behind" in made.notes[-2]
 
 
 @pytest.mark.parametrize("attention", ["eca", "se"])
 def test_the_exits_are_kept_when_asked(step, job, faces, attention):
     lesson = step("self-distill", epochs=2, keep=True, attention=attention)
-    specs: dict[str, nets.NetSpec] = {}
-    plan = lesson.plan(faces, specs)
+    plan = lesson.plan(faces, {})
     made = lesson.run(job())
     net, spec = nets.load(made.net)
-    assert spec == specs["net"]
+    assert spec == plan.spec
     assert spec.exits == attention
     assert sum(weight.numel() for weight in net.net.parameters()) == plan.params
     assert sum(weight.numel() for module in net.heads.attentions for weight in module.parameters()) == int(
@@ -90,8 +88,7 @@ def test_the_net_learns_the_same_whether_its_exits_are_kept_or_not():
 
 def test_what_follows_starts_from_the_net_alone(step, job, faces):
     first = step("self-distill", epochs=1, keep=True)
-    specs: dict[str, nets.NetSpec] = {}
-    first.plan(faces, specs)
+    specs = {"net": first.plan(faces, {}).spec}
     work = job()
     work.models["net"] = first.run(work)
     after = step("train", epochs=1, of="net")

@@ -83,7 +83,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(step, job):
 TRAINS = """
 import sys
 from pathlib import Path
-import facelet.learn, facelet.learn.checkpoints as checkpoints
+import facelet.learn, facelet.learn.engine.checkpoint as checkpoints
 from facelet.faces import load
 from facelet.step import STEPS, StepContext
 checkpoints.SECONDS = checkpoints.COST = 0.0
@@ -422,9 +422,8 @@ def test_a_net_may_see_larger_faces_than_there_are(step, job, faces):
 
 
 def test_the_plan_counts(step, faces):
-    specs: dict[str, nets.NetSpec] = {}
-    plan = step(epochs=3).plan(faces, specs)
-    net = specs["net"].build()
+    plan = step(epochs=3).plan(faces, {})
+    net = plan.spec.build()
     assert plan.params == sum(weight.numel() for weight in net.parameters())
     assert plan.macs > 0
     assert plan.seconds is not None

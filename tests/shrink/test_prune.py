@@ -86,7 +86,7 @@ def test_plan_and_run_agree_on_the_final_net(faces, large, job):
     work = job(say=said.append)
     made = made_by.run(work)
     net, spec = nets.load(made.net)
-    assert spec == specs["small"]
+    assert spec == plan.spec
     assert plan.params == sum(weight.numel() for weight in net.parameters())
     assert 0.36 * whole < plan.params <= 0.4 * whole
     assert [line.split(":")[0].strip() for line in said if "→" in line] == [
@@ -145,7 +145,7 @@ def test_a_latency_is_found_by_timing_once(faces, large, job, monkeypatch):
     assert not timed
     assert plan.params == 0
     assert "found by timing when it runs" in plan.text
-    assert specs["small"].widths
+    assert plan.spec.widths
     work = job()
     made = asked.run(work)
     count = len(timed)

@@ -128,7 +128,7 @@ class Prune(Budgeted):
         self, each: Round, job: StepContext, trial: WidthSearch, net: FaceNet, spec: NetSpec, faces: FaceSet
     ) -> dict[str, float]:
         """Cuts and fine-tunes, or what is left to do of it. Returns the training's ``result.json``."""
-        from facelet.learn.engine.fit import train  # Lightning takes seconds to import: not before it is needed
+        from facelet.learn.engine.fit import train  # Fabric takes seconds to import: not before it is needed
 
         part, own = self._part(each, job)
         fingerprint = part.fingerprint(own, spec)
