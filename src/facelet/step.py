@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from rich.console import Console
 
 from facelet.errors import FaceletError, unknown
 from facelet.faces import FaceSet
@@ -89,6 +90,7 @@ class StepContext:
         models: results of finished steps, by name.
         seed, device ("cpu", "cuda", "auto"), devices, nodes, precision ("auto", "fp32", "bf16").
         say: prints a line to the user (above a progress bar, if there is one).
+        console: where the progress bar is drawn; None for standard output.
         recipe: title of the recipe, for metadata.
         leads: whether this process writes files; under torchrun or SLURM only the first process does.
         match: number of steps that replaces the ``minutes`` of a control, or None.
@@ -104,6 +106,7 @@ class StepContext:
     nodes: int = 1
     precision: str = "auto"
     say: Callable[[str], None] = print
+    console: Console | None = None
     recipe: str = ""
     leads: bool = True
     match: TrainingLength | None = None

@@ -15,7 +15,8 @@ from facelet.faces import load
 from facelet.faces.inspect.leaks import likeness
 from facelet.faces.sources.pack import pack
 from facelet.learn import balance as room
-from facelet.learn.cyclegan import trainer
+from facelet.learn.cyclegan import quality, trainer
+from facelet.learn.teachers import predictions
 from facelet.models import model_file
 from facelet.shrink.export import export_checkpoint
 from facelet.step import STEPS, StepResult
@@ -125,6 +126,24 @@ def test_only_what_the_teacher_takes_for_the_class_gets_in(work, faces, models, 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("own", "expected"), [("fp32", "fp32"), ("auto", "bf16")])
+def test_the_judge_runs_in_the_precision_of_the_step(work, faces, monkeypatch, own, expected):
+    """And in the run's where the step says nothing."""
+    wishes: list[str] = []
+
+    def answer(*given, wish, **more):
+        wishes.append(wish)
+        return predictions.answer(*given, wish=wish, **more)
+
+    monkeypatch.setattr(quality, "answer", answer)
+    monkeypatch.setattr(room, "translated", lambda net, path, some, device: np.asarray(some))
+    work.precision = "bf16"
+    with contextlib.suppress(FaceletError):  # faces as they were may be nobody's idea of another class
+        balance(judge="judge", classes=[balance().wanted(faces.labelled("train"))[1][0].name], precision=own).run(work)
+    assert set(wishes) == {expected}
+
+
+@pytest.mark.slow
 def test_when_none_gets_in_it_says_so(work, faces, monkeypatch):
     monkeypatch.setattr(room, "translated", lambda net, path, some, device: np.zeros_like(some))
     with pytest.raises(FaceletError, match="plain takes none of the made faces for what it should be; train longer"):
@@ -146,7 +165,7 @@ def test_killed_between_classes_it_goes_on_at_the_class(work, monkeypatch, faces
         balance(accept=0.0).run(work)
     fits: list[str] = []
     monkeypatch.setattr(trainer, "translate", real)
-    monkeypatch.setattr(trainer, "Translator", _counting(trainer.CycleGanTrainer, fits))
+    monkeypatch.setattr(trainer, "CycleGanTraining", _counting(trainer.CycleGanTraining, fits))
     with contextlib.suppress(FaceletError):  # faces as they were may be nobody's idea of another class
         balance(accept=0.0).run(work)
     assert len(fits) == len(balance().wanted(faces.labelled("train"))[1]) - 2

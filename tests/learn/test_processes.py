@@ -17,6 +17,7 @@ from torch import nn
 from facelet import nets
 from facelet.errors import FaceletError
 from facelet.faces import load
+from facelet.learn.engine.fabric import Fabric
 from facelet.learn.engine.fit import synchronise
 from facelet.learn.tasks.task import ClassificationTask
 
@@ -64,7 +65,7 @@ def test_two_processes_have_the_curve_of_one(step, job):
 
 MACHINES = """
 import torch
-from facelet.learn import stopwatch
+from facelet.learn.engine import stopwatch
 from facelet.learn.engine.ema import Ema
 now, plain = [0.0], Ema.update
 stopwatch.clock = lambda: now[0]
@@ -88,11 +89,11 @@ def test_the_first_process_says_how_many_steps_fit_into_minutes(tmp_path):
 
 SICK = """
 import torch
-from facelet.learn.tasks.task import Labels
-plain = Labels.forward
+from facelet.learn.tasks.task import ClassificationTask
+plain = ClassificationTask.forward
 def forward(self, net, batch):
     return {"ce": plain(self, net, batch)["ce"] * (float("nan") if torch.distributed.get_rank() else 1)}
-Labels.forward = forward
+ClassificationTask.forward = forward
 """
 
 
@@ -105,18 +106,16 @@ def test_a_loss_that_is_not_finite_in_one_process_ends_all(tmp_path):
 
 
 def test_an_error_in_a_process_is_told_as_if_there_were_one(step, job, monkeypatch):
-    from facelet.learn.engine.lightning import Trainer
-
     work = job(devices=2)
 
-    def fit(trainer, learner, train_dataloaders):
-        """What is left of Lightning when a process that it started has ended with an error."""
-        monkeypatch.setattr(type(learner), "trainer", SimpleNamespace(world_size=2))
-        with contextlib.suppress(FaceletError), learner._told():
+    def launch(fabric, function):
+        """What is left of Fabric when a process that it started has ended with an error."""
+        loop = function.__self__
+        with contextlib.suppress(FaceletError), loop._reported(world=2):
             raise FaceletError("the loss is nan")
         raise RuntimeError("process 1 terminated")
 
-    monkeypatch.setattr(Trainer, "fit", fit)
+    monkeypatch.setattr(Fabric, "launch", launch)
     with pytest.raises(FaceletError, match="the loss is nan"):
         step(epochs=1).run(work)
     assert not (work.folder / "stopped.json").exists()

@@ -39,8 +39,7 @@ def test_the_exits_are_kept_when_asked(step, job, faces, attention):
 
 def test_what_follows_starts_from_the_net_alone(step, job, faces):
     first = step("self-distill", epochs=1, keep=True)
-    specs: dict[str, nets.NetSpec] = {}
-    first.plan(faces, specs)
+    specs = {"net": first.plan(faces, {}).spec}
     work = job()
     work.models["net"] = first.run(work)
     after = step("train", epochs=1, of="net")

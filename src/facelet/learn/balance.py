@@ -131,6 +131,10 @@ class Balance(Step):
         each = seconds_per_step(faces.channels, faces.size, self.choice, self.batch, self.precision)
         return Plan(text, seconds=each * self.steps * len(wanted))
 
+    def wish(self, job: StepContext) -> precisions.Wish:
+        """The precision asked for: the step's own, or else the run's."""
+        return self.precision if self.precision != "auto" else job.precision  # type: ignore[return-value]
+
     def wanted(self, train: FaceSet) -> tuple[int, list[Deficit]]:
         """Label of the source class, and the classes that get faces. Raises FaceletError where that cannot be learned."""
         if train.synthetic is not None and train.synthetic.any():
@@ -158,7 +162,7 @@ class Balance(Step):
         model = job.models[self.teacher].onnx
         assert model is not None
         teacher = Model.load(model)
-        appraiser = Appraiser(job, train, source, self.judge)
+        appraiser = Appraiser(job, train, source, self.judge, self.wish(job))
         for each in wanted:
             folder, result = self._translate(job, train, source, each, len(wanted))
             made, tried = self._made(job, train, source, each, folder, teacher)
@@ -194,14 +198,14 @@ class Balance(Step):
         self, job: StepContext, train: FaceSet, source: int, each: Deficit, classes: int
     ) -> tuple[Path, dict[str, Any]]:
         """Trains the translation to one class, or what is left to do of it; its folder and result."""
-        from facelet.learn.cyclegan.trainer import CycleGanConfig, translate  # Lightning takes seconds to import
+        from facelet.learn.cyclegan.trainer import CycleGanConfig, translate  # Fabric takes seconds to import
 
         folder, seed = job.folder / f"{each.label:02d}", seed_of(job.seed, each.label)
         kept = TrainingFolder(folder, self._fingerprint(job, each, classes))
         if (done := kept.result()) is not None:
             return folder, done
         device = precisions.pick_device(job.device)
-        wish: precisions.Wish = self.precision if self.precision != "auto" else job.precision  # type: ignore[assignment]
+        wish = self.wish(job)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             translation = CycleGan(train.channels, self.choice)

@@ -1,6 +1,6 @@
 """Data shared by all steps of a run: recipe, faces, hardware, folder; and the StepContext of each step.
 
->>> work = RunContext(recipe, read_faces(recipe.faces), folder, Hardware(), console.print)
+>>> work = RunContext(recipe, read_faces(recipe.faces), folder, Hardware(), console.print, console)
 >>> job = work.job(step, seed=0, models={})
 """
 
@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+from rich.console import Console
 
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet, PairSet, load_pairs
@@ -25,13 +27,20 @@ from facelet.step import Hardware, Step, StepContext, StepResult, TrainingLength
 
 @dataclass(frozen=True)
 class RunContext:
-    """Constants of a run. ``say``: prints a line; ``leads``: whether this process writes in the folder."""
+    """Constants of a run.
+
+    Attributes:
+        say: prints a line.
+        console: where progress bars are drawn; None for standard output.
+        leads: whether this process writes in the folder.
+    """
 
     recipe: Recipe
     faces: FaceSet
     folder: Path
     hardware: Hardware
     say: Callable[[str], None]
+    console: Console | None = None
     leads: bool = True
 
     def label(self, step: Step, seed: int) -> str:
@@ -71,6 +80,7 @@ class RunContext:
             nodes=self.hardware.nodes,
             precision=self.hardware.precision,
             say=self.say,
+            console=self.console,
             recipe=self.recipe.title,
             leads=self.leads,
             match=self._match(step, seed),

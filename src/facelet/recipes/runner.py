@@ -104,7 +104,7 @@ def run(
             chosen = _with_more(_fresh(folder, recipe, faces, profile, settings), also, pairs)
             chosen = schema.only(chosen, only) if only else chosen
         with locked(folder):
-            work = RunContext(chosen, read_faces(chosen.faces, chosen.pairs), folder, hardware, console.print)
+            work = RunContext(chosen, read_faces(chosen.faces, chosen.pairs), folder, hardware, console.print, console)
             if resume:
                 require_same_faces(work, folder)
                 earlier = unfinished(folder)

@@ -146,7 +146,7 @@ class Prune(Budgeted):
         self, each: Round, job: StepContext, trial: WidthSearch, net: FaceNet, spec: NetSpec, faces: FaceSet
     ) -> dict[str, float]:
         """Prunes and fine-tunes, or resumes a killed round. Returns the content of the training's ``result.json``."""
-        from facelet.learn.engine.fit import train  # Lightning takes seconds to import
+        from facelet.learn.engine.fit import train  # Fabric takes seconds to import
 
         part, own = self._part(each, job)
         fingerprint = part.fingerprint(own, spec)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from safetensors.torch import load_file
 from facelet.errors import FaceletError
 from facelet.learn.cyclegan import trainer
 from facelet.learn.cyclegan.model import CycleGan, CycleGanOptions
-from facelet.learn.cyclegan.trainer import CycleGanConfig, CycleGanTrainer, translate
+from facelet.learn.cyclegan.trainer import CycleGanConfig, CycleGanTraining, translate
 from facelet.learn.cyclegan.unpaired_batches import Pairs
 from facelet.learn.device.precision import Precision
 from facelet.learn.engine import checkpoint, stopwatch
@@ -53,17 +54,17 @@ def weights(job):
 def test_broken_off_and_resumed_it_ends_with_the_same_weights(plan, job, always, monkeypatch):
     whole, broken = job("whole"), job("broken")
     assert translate(plan(whole), whole, CPU)["steps"] == 12
-    real = CycleGanTrainer.training_step
+    real = CycleGanTraining.step
 
-    def torn(self, batch, index):
-        if self.done == 7:
+    def torn(self, done, schedule):
+        if done == 7:
             raise RuntimeError("the machine goes down")
-        real(self, batch, index)
+        return real(self, done, schedule)
 
-    monkeypatch.setattr(CycleGanTrainer, "training_step", torn)
+    monkeypatch.setattr(CycleGanTraining, "step", torn)
     with pytest.raises(RuntimeError, match="goes down"):
         translate(plan(broken), broken, CPU)
-    monkeypatch.setattr(CycleGanTrainer, "training_step", real)
+    monkeypatch.setattr(CycleGanTraining, "step", real)
     said: list[str] = []
     broken.say = said.append
     translate(plan(broken), broken, CPU)
@@ -71,23 +72,24 @@ def test_broken_off_and_resumed_it_ends_with_the_same_weights(plan, job, always,
     first, second = weights(whole), weights(broken)
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert sorted(path.name for path in broken.folder.iterdir()) == ["net.safetensors", "plan.json", "result.json"]
-    monkeypatch.setattr(trainer, "quiet_trainer", lambda *_, **__: pytest.fail("it trains again"))
+    monkeypatch.setattr(trainer, "make_fabric", lambda *_, **__: pytest.fail("it trains again"))
     assert translate(plan(broken), broken, CPU)["steps"] == 12
 
 
 def spoil(monkeypatch, spoilt):
     """Losses of the steps for which ``spoilt(step, setbacks)`` are no numbers."""
-    real = CycleGanTrainer.training_step
+    real = CycleGanTraining.step
 
-    def step(self, batch, index):
-        bad = spoilt(self.done, self.divergence.setbacks)
-        real(self, batch, index)
+    def step(self, done, schedule):
+        bad = spoilt(done, self.divergence.setbacks)
+        loss, norm = real(self, done, schedule)
         if bad:
-            self._watch.add(torch.tensor(float("nan")))
+            loss = torch.tensor(float("nan"))
             with torch.no_grad():
-                next(self.translation.parameters()).fill_(float("nan"))
+                next(self.config.translation.parameters()).fill_(float("nan"))
+        return loss, norm
 
-    monkeypatch.setattr(CycleGanTrainer, "training_step", step)
+    monkeypatch.setattr(CycleGanTraining, "step", step)
 
 
 def test_a_divergence_is_undone(plan, job, always, monkeypatch):
@@ -131,17 +133,18 @@ def test_where_a_divergence_goes_back_to_is_no_matter_of_the_clock(plan, job, mo
 @pytest.fixture
 def machine(monkeypatch):
     """``machine(pace)``: a clock on which a step takes ``pace(now)`` seconds and all else nothing."""
-    real = CycleGanTrainer.training_step
+    real = CycleGanTraining.step
 
     def make(pace):
         now = [0.0]
         monkeypatch.setattr(stopwatch, "clock", lambda: now[0])
 
-        def step(self, batch, index):
-            real(self, batch, index)
+        def step(self, done, schedule):
+            losses = real(self, done, schedule)
             now[0] += pace(now[0])
+            return losses
 
-        monkeypatch.setattr(CycleGanTrainer, "training_step", step)
+        monkeypatch.setattr(CycleGanTraining, "step", step)
 
     return make
 
@@ -155,17 +158,17 @@ def test_a_broken_probe_begins_anew(plan, job, machine, monkeypatch):
     result = translate(plan(work, steps=None, seconds=40.0), work, CPU)
     assert any("restored step 0" in line for line in said)
     assert all(torch.isfinite(weight).all() for weight in weights(work).values())
-    assert (result["steps"], result["seconds"]) == (34, 40.0), "the six steps that were undone took time"
+    assert (result["steps"], result["seconds"]) == (38, 40.0), "the two steps that were undone took time"
 
 
 def test_asked_to_stop_at_its_end_it_keeps_what_it_has(plan, job, monkeypatch):
-    real = CycleGanTrainer.on_train_end
+    real = CycleGanTraining.finish
 
-    def end(self):
-        real(self)
-        self.interrupt.asked = True
+    def end(self, spent):
+        real(self, spent)
+        signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(CycleGanTrainer, "on_train_end", end)
+    monkeypatch.setattr(CycleGanTraining, "finish", end)
     work = job()
     with pytest.raises(FaceletError, match="stopped at its end"):
         translate(plan(work), work, CPU)
@@ -210,25 +213,37 @@ def test_a_divergence_costs_its_time(plan, job, machine, monkeypatch):
 
 
 def test_it_stops_when_it_is_asked(plan, job, monkeypatch):
-    real = CycleGanTrainer.training_step
+    real = CycleGanTraining.step
 
-    def step(self, batch, index):
-        real(self, batch, index)
-        self.interrupt.asked = self.done == 4
+    def step(self, done, schedule):
+        losses = real(self, done, schedule)
+        if done == 3:
+            signal.raise_signal(signal.SIGTERM)
+        return losses
 
-    monkeypatch.setattr(CycleGanTrainer, "training_step", step)
+    monkeypatch.setattr(CycleGanTraining, "step", step)
     work = job()
-    with pytest.raises(FaceletError, match=r"stopped after step 4 of 12; `facelet run --resume RUN` continues there"):
+    with pytest.raises(
+        FaceletError, match=r"stopped after step 4 of 12; `facelet run --resume RUN` continues from its last checkpoint"
+    ):
         translate(plan(work), work, CPU)
     assert int(torch.load(work.folder / "state.pt", weights_only=True)["done"]) == 4
 
 
 def test_the_learning_rate_is_held_and_then_falls(plan, job):
     work = job()
-    learner = CycleGanTrainer(plan(work), None, None, print)
-    learner.divergence = trainer.Divergence(CPU)
-    learner.schedule = trainer.Schedule(100, 10, 50)
-    rates = []
-    for learner.done in (0, 49, 50, 75, 99):
-        rates.append(learner._rate())
+    training = CycleGanTraining(plan(work))
+    training.divergence = trainer.Divergence(CPU)
+    schedule = trainer.Schedule(100, 10, 50)
+    rates = [training.rate(done, schedule) for done in (0, 49, 50, 75, 99)]
     np.testing.assert_allclose(rates, [1, 1, 1, 0.5, 0.02])
+
+
+def test_being_out_of_memory_is_told(plan, job, monkeypatch):
+    def step(self, done, schedule):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(CycleGanTraining, "step", step)
+    work = job()
+    with pytest.raises(FaceletError, match="made, sadness: out of memory with a batch of 4; try half"):
+        translate(plan(work), work, CPU)

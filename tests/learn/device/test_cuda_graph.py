@@ -33,7 +33,7 @@ def asked_for(monkeypatch, run):
         wanted.append((name, record))
         return CudaGraph(function, name, False)
 
-    monkeypatch.setattr("facelet.learn.engine.loop.CudaGraph", note)
+    monkeypatch.setattr("facelet.learn.engine.supervised.CudaGraph", note)
     run()
     return wanted
 

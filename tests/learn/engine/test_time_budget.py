@@ -30,7 +30,7 @@ class Trained:
 
 
 def train(monkeypatch, seconds, pace, counts=COUNTS, block=1, most=None, overhead=1.0):
-    """What Learner does with a budget. ``pace(done, now)``: seconds of a step; ``block``: steps between looks at the device."""
+    """What the loop does with a budget. ``pace(done, now)``: seconds of a step; ``block``: steps between looks at the device."""
     now = [0.0]
     monkeypatch.setattr(room, "clock", lambda: now[0])
     stopwatch = Stopwatch()

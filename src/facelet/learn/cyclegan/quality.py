@@ -1,6 +1,6 @@
 """Appraises synthetic faces of a class beside its real ones, in the eyes of a judge that had no part in making them.
 
->>> Appraiser(job, train, source=3, judge="linear").quality(label=0, made=made, tried=900).line()
+>>> Appraiser(job, train, source=3, judge="linear", wish="auto").quality(label=0, made=made, tried=900).line()
 
 Three questions: does a net that had no part in making the faces recognise their class; are they closer to the class's real
 faces than to those they were made from; and are they new, or copies of training faces? None of the answers shows that they
@@ -23,12 +23,18 @@ from facelet.text import hundredths, percent
 
 
 class Appraiser:
-    """``source``: label of the class that is translated; ``judge``: name of an earlier model, or None for fewer figures."""
+    """Scores made faces with the judge.
 
-    def __init__(self, job: StepContext, train: FaceSet, source: int, judge: str | None) -> None:
+    Args:
+        source: label of the class that is translated.
+        judge: name of an earlier model, or None for fewer figures.
+        wish: precision in which the judge runs.
+    """
+
+    def __init__(self, job: StepContext, train: FaceSet, source: int, judge: str | None, wish: Wish) -> None:
         self.job, self.train, self.source, self.val = job, train, source, job.faces.labelled("val")
         self.path = job.net_of(judge) if judge else None
-        self.wish: Wish = job.precision  # type: ignore[assignment]
+        self.wish = wish
         self.sources = self._features(_of(train, source))[1]
 
     def quality(self, label: int, made: FaceSet, tried: int) -> Quality:

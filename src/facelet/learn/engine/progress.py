@@ -1,6 +1,6 @@
 """What a training shows while it runs: a progress bar, ``curves.csv`` and, where asked for, TensorBoard.
 
->>> reporter = Reporter(training, console, points=[], done=0)
+>>> reporter = Reporter("student", folder, steps_per_epoch=195, tensorboard=False, console=console, points=[], done=0)
 >>> reporter.add(point)
 >>> reporter.close()
 
@@ -18,8 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from facelet.learn.engine.checkpoint import CurvePoint
-from facelet.learn.engine.config import TrainingConfig
+from facelet.learn.engine.checkpoint import CurvePoint, TrainingFolder
 from facelet.learn.engine.schedule import Schedule
 
 SECONDS = 0.5
@@ -75,29 +74,38 @@ class Bar:
 
 
 class Reporter:
-    """Opened by the first process alone. ``points``: the curve so far, of ``done`` steps."""
+    """Opened by the first process alone. ``points``: the curve so far, of ``done`` steps; ``add`` appends to it."""
 
-    def __init__(self, training: TrainingConfig, console: Console | None, points: list[CurvePoint], done: int) -> None:
-        self.training, self.points = training, points
-        self._bar = Bar(training.name, console)
+    def __init__(
+        self,
+        name: str,
+        folder: TrainingFolder,
+        steps_per_epoch: int,
+        tensorboard: bool,
+        console: Console | None,
+        points: list[CurvePoint],
+        done: int,
+    ) -> None:
+        self.folder, self.steps_per_epoch, self.points = folder, steps_per_epoch, points
+        self._bar = Bar(name, console)
         self._bar.__enter__()
         self._board: Any = None
-        if training.tensorboard:
+        if tensorboard:
             from torch.utils.tensorboard import SummaryWriter
 
-            self._board = SummaryWriter(str(training.folder.folder / "tensorboard"), purge_step=done + 1)
+            self._board = SummaryWriter(str(folder.folder / "tensorboard"), purge_step=done + 1)
         if points:
-            training.folder.write_curves(points)
+            folder.write_curves(points)
 
     def draw(self, done: int, schedule: Schedule | None, loss: Callable[[], float]) -> None:
         """Moves the bar, if there is one and it is time; asks for the loss only then."""
         if self._bar.due():
-            epoch = done / self.training.batches.steps_per_epoch
+            epoch = done / self.steps_per_epoch
             self._bar.update(step=done, total=schedule.total if schedule else None, epoch=epoch, loss=loss())
 
     def add(self, point: CurvePoint) -> None:
         self.points.append(point)
-        self.training.folder.write_curves(self.points)
+        self.folder.write_curves(self.points)
         self._bar.accuracy = point.val_accuracy
         if self._board is not None:
             for name in ("lr", "train_loss", "val_loss", "val_accuracy"):

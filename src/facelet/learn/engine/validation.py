@@ -1,6 +1,6 @@
 """How a net does on validation faces as they are, while it is trained; shared between processes.
 
->>> validator = Validator(training, ema.net, trainer, device)
+>>> validator = Validator(config, ema.net, fabric)
 >>> validator.settle(done, batches=16)
 >>> loss, accuracy = validator.validate()
 """
@@ -14,7 +14,7 @@ from facelet.learn.data.augment import plain
 from facelet.learn.engine import stopwatch
 from facelet.learn.engine.config import TrainingConfig
 from facelet.learn.engine.ema import settle
-from facelet.learn.engine.lightning import Trainer
+from facelet.learn.engine.fabric import Fabric
 from facelet.learn.engine.val_metrics import ValidationMetric
 
 BATCH = 256
@@ -33,10 +33,10 @@ def examine(net: nn.Module, normalise: nn.Module, exam: ValidationMetric, rows: 
 
 
 class Validator:
-    """Looks at ``net``, the running mean of what ``training`` trains, on ``device``."""
+    """Validates ``net``, the running mean of what ``training`` trains, on the device of ``fabric``."""
 
-    def __init__(self, training: TrainingConfig, net: nn.Module, trainer: Trainer, device: torch.device) -> None:
-        self.training, self.net, self.trainer, self.device = training, net, trainer, device
+    def __init__(self, training: TrainingConfig, net: nn.Module, fabric: Fabric) -> None:
+        self.training, self.net, self.fabric, self.device = training, net, fabric, fabric.device
         self.bf16 = training.precision.bf16
 
     def settle(self, done: int, batches: int) -> None:
@@ -48,11 +48,12 @@ class Validator:
 
     def validate(self, first: int | None = None) -> tuple[float, float]:
         """The exam's loss and accuracy on its ``first`` faces, or on all."""
-        trainer, exam = self.trainer, self.training.exam
+        fabric, exam = self.fabric, self.training.exam
         count = len(exam.faces) if first is None else first
-        mine = torch.arange(trainer.global_rank, count, trainer.world_size, device=self.device)
+        mine = torch.arange(fabric.global_rank, count, fabric.world_size, device=self.device)
         sums = examine(self.net, self.training.objective.normalise, exam, mine, self.bf16)
-        return exam.grade(trainer.strategy.reduce(sums, reduce_op="sum"))
+        sums = fabric.all_reduce(sums, reduce_op="sum")  # type: ignore[assignment]  # a tensor of a tensor
+        return exam.grade(sums)
 
     def seconds(self, done: int) -> tuple[float, float]:
         """How long one batch of ``settle`` takes, and a ``validate`` of all faces; timed on a few of them."""

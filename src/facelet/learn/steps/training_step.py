@@ -155,7 +155,7 @@ class TrainingStep(TrainingOptions):
         return Plan(text, cost.params, cost.macs, seconds, spec, each * self.batch)
 
     def run(self, job: StepContext) -> StepResult:
-        from facelet.learn.engine.fit import train  # Lightning takes seconds to import: not before it is needed
+        from facelet.learn.engine.fit import train  # Fabric takes seconds to import: not before it is needed
 
         device = precisions.pick_device(job.device)
         folder, spec, before = self._training_folder(job)
