@@ -39,12 +39,12 @@ class SupervisedTraining:
     def start(self, fabric: Fabric) -> dict[str, Stateful]:
         config, self._fabric = self.config, fabric
         net, task, world = config.net, config.objective, fabric.world_size
-        module = SummedLosses(net, task)
+        self._module: nn.Module = SummedLosses(net, task)
         if world > 1:
-            unshare(module)
-            self._module = fabric.setup_module(module)
+            unshare(self._module)
+            self._module = fabric.setup_module(self._module)
         else:  # the module itself, so that a recorded step is made of its kernels alone
-            self._module = fabric.to_device(module)
+            fabric.to_device(self._module)
         self.optimizer = make_optimizer([net, task], config.optimization)
         config.batches.place(fabric.device, fabric.global_rank, world, config.record)
         config.exam.faces.to(fabric.device)
