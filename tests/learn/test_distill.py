@@ -152,7 +152,7 @@ def test_the_cache_asks_the_teacher_once(step, job, teacher, monkeypatch):
     lesson.run(work)
     (work.folder / "net.safetensors").unlink()
     monkeypatch.setattr(
-        "facelet.learn.steps.taught_step.answer", lambda *_, **__: pytest.fail("the teacher is asked again")
+        "facelet.learn.teachers.from_job.answer", lambda *_, **__: pytest.fail("the teacher is asked again")
     )
     lesson.run(work)
 
