@@ -214,7 +214,7 @@ def read(path: str | Path) -> ModelInfo:
 
 def content(path: str | Path) -> bytes:
     """The file's bytes. Raises FaceletError when it is missing, empty or larger than MAX_BYTES."""
-    data = read_bytes(existing(path, "model"), MAX_BYTES)
+    data = read_bytes(existing(path, "model file"), MAX_BYTES)
     if not data:
         raise FaceletError(f"{path} is empty (0 bytes)")
     return data
