@@ -47,8 +47,9 @@ def with_progress(results: Iterator[Result], total: int) -> Iterable[Result]:
 
 
 def print_training_notes(info: ModelInfo) -> None:
-    """Prints, on standard error, that a model was trained on no real person. How its faces were split and read does not concern
-    a photo: `facelet models FILE` shows it.
+    """Prints the training note that concerns photos, to standard error: that a model was trained on no real person.
+
+    `facelet models FILE` shows the other notes, on how the faces were split and read.
     """
     from facelet.models.model_file import NO_PEOPLE
 

@@ -1,5 +1,6 @@
-"""What `facelet predict` and `facelet identify` do with a video or a webcam: frames in; JSON lines, a drawn MP4 and, at the end, a
-line for each face that was followed.
+"""Video and webcam mode of `facelet predict` and `facelet identify`.
+
+Writes JSON lines or a drawn MP4 while frames come in, and at the end a table of the tracked faces.
 """
 
 from __future__ import annotations
@@ -186,6 +187,6 @@ def _show(tracks: Sequence[Track], captions: FaceCaption, looked: int, folder: s
 
 
 def clock(seconds: float) -> str:
-    """ "0:07.2": minutes, seconds."""
+    """Minutes and seconds as text, such as "0:07.2"."""
     minutes, rest = divmod(round(seconds, 1), 60)
     return f"{int(minutes)}:{rest:04.1f}"

@@ -57,12 +57,13 @@ class Model:
         """Opens a model file, or a model that comes with Facelet by its name.
 
         Args:
-            threads: 0 takes all cores.
-            speed: of a model that stops early, 0 (always the deepest exit) to 1 (always the first); the file's choice when None.
-            fall_back: where a model that comes with Facelet computes wrongly on this machine, open its fp32 twin and warn.
+            path: a model file, or the name of a bundled model.
+            threads: number of ONNX Runtime threads; 0 uses all cores.
+            speed: for early-exit models, 0 (always the last exit) to 1 (always the first); None: the threshold in the file.
+            fall_back: if a bundled model fails its self-test on this machine, open its fp32 twin and warn.
 
-        Raises FaceletError for a file that is missing, damaged or not ours, and UnprovenModelError for one that computes wrongly
-        here. Warns of a file without a self-test.
+        Raises FaceletError if the file is missing, damaged or not a Facelet model, and UnprovenModelError if it fails its
+        self-test here. Warns if the file has no self-test.
         """
         model_session.require_threads(threads)
         place = found(path)

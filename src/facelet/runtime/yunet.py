@@ -77,7 +77,7 @@ def _cache_folder() -> Path:
 
 
 def _download(url: str, target: Path, sha256: str) -> Path:
-    """pooch writes beside, checks the hash and renames: a part of a file, or another one, never gets the name."""
+    """Downloads with pooch, which writes to a temporary file, checks the hash and renames it."""
     import pooch
 
     pooch.get_logger().setLevel("WARNING")

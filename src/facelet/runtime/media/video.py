@@ -35,6 +35,7 @@ def is_webcam(place: str | Path) -> bool:
 
 
 def is_video(place: str | Path) -> bool:
+    """Whether the place is a webcam's number or has the suffix of a video file."""
     return is_webcam(place) or Path(place).suffix.lower() in SUFFIXES
 
 

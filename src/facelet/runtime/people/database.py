@@ -100,6 +100,7 @@ _MEANING = {
 
 
 def damaged(path: Path, reason: str) -> FaceletError:
+    """The error for a damaged gallery."""
     return FaceletError(_DAMAGED.format(path=path, error=reason))
 
 

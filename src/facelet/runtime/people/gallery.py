@@ -137,11 +137,13 @@ class Gallery:
         """Adds the face of each photo under ``name``: all of them, or none when one fails.
 
         Args:
-            name: 1 to 200 printable characters; known names get more faces.
-            photos: with one face each; of several the largest is taken when ``largest``.
-            small: also take faces of less than half the pixels a side that the model was measured from.
+            name: 1 to 200 printable characters; for an enrolled person the faces are added.
+            photos: photos with one face each.
+            largest: use the largest face of a photo with several faces; otherwise such a photo is an error.
+            small: also accept faces smaller than half of ``ModelInfo.measured_from``.
 
-        Raises FaceletError for a photo that cannot be read, without a face, with several or with a small one, and for no name.
+        Raises FaceletError for an invalid name, and for a photo that cannot be read, has no face, several faces or only a
+        small one.
         """
         name, maker = checked_name(name), self._maker()
         if self.file.exists() and self.file.stat().st_size:

@@ -63,11 +63,14 @@ def verify(
     """Whether the faces of two photos are one person's; model and detector stay open for the next call.
 
     Args:
-        a, b: photos with one face each: paths, bytes or RGB uint8 arrays.
-        model: an identity model file, one that comes with Facelet by its name, or one loaded; when empty
-            $FACELET_IDENTITY_MODEL, else the one that comes with Facelet.
-        threshold: the model file's own when None.
-        largest: take the largest face of a photo with several, which is an error otherwise.
+        a: a photo with one face: a path, bytes or an RGB uint8 array.
+        b: another photo with one face.
+        model: an identity model: a file, the name of a bundled model, or a loaded model; default:
+            $FACELET_IDENTITY_MODEL, else the bundled identity model.
+        detector: see Analyzer.
+        threshold: cosine; default: the threshold stored in the model file.
+        largest: use the largest face of a photo with several faces; otherwise such a photo is an error.
+        threads: number of ONNX Runtime threads; 0 uses all cores.
 
     Raises FaceletError when a photo cannot be read or has no face, and when there is no model or no threshold.
     """
