@@ -66,13 +66,13 @@ def test_faces_lie_as_the_photos_do_and_every_other_photo_is_named(album, capsys
     lines = said("photos").splitlines()
     assert written(album / "faces") == ["happy/1-2.png", "happy/1.png", "sad/2.png"]
     assert lines == [
-        "3 faces cut from 5 photos into faces (PNG; box, margin 0, own size)",
+        "3 faces cropped from 5 photos into faces (PNG; box, margin 0, own size)",
         "1 photo without a face: photos/sad/none.png",
-        "1 photo with several faces, not cut: photos/sad/two.png; --largest takes the largest of each, --all cuts every one",
+        "1 photo with several faces, not cropped: photos/sad/two.png; use --largest to crop the largest, or --all to crop all",
         "1 photo cannot be read: photos/sad/torn.jpg",
-        "train under crop: {align: box, margin: 0} in the recipe, and models cut photos likewise",
+        "for training, set crop: {align: box, margin: 0} in the recipe, so that the model uses the same crop at inference",
     ]
-    assert capsys.readouterr().err.startswith("passed over: photos/sad/torn.jpg: ")
+    assert capsys.readouterr().err.startswith("skipped: photos/sad/torn.jpg: ")
 
 
 def test_several_faces(album):
@@ -81,7 +81,7 @@ def test_several_faces(album):
     assert written(album / "faces") == ["2.png", "two.png"]
     assert "several" not in said("photos/sad", out="all", cutter=FaceCropper(several="all"))
     assert written(album / "all") == ["2.png", "two-face1.png", "two-face2.png"]
-    assert "1 face had to be enlarged: fewer than 24 photo pixels" in said(
+    assert "1 face upscaled: smaller than 24 px in the photo" in said(
         "photos/sad", out="more", cutter=FaceCropper(several="all", size=24)
     )
 
@@ -101,7 +101,7 @@ def test_nothing_is_overwritten_unless_asked(album):
     said("photos/happy")
     (album / "faces/1.png").write_bytes(b"mine")
     (album / "faces/1-2.png").unlink()
-    with pytest.raises(FaceletError, match=r"1 of these faces are there already, as faces/1\.png; .*--overwrite"):
+    with pytest.raises(FaceletError, match=r"1 of the output files already exist, such as faces/1\.png; .*--overwrite"):
         said("photos/happy")
     assert written(album / "faces") == ["1.png"]
     said("photos/happy", cutter=FaceCropper(overwrite=True))
@@ -109,7 +109,7 @@ def test_nothing_is_overwritten_unless_asked(album):
     assert pixels.read("faces/1.png").size
     said("photos/sad", out="all", cutter=FaceCropper(several="all"))
     (album / "all/2.png").unlink()
-    with pytest.raises(FaceletError, match="1 of these faces are there already"):
+    with pytest.raises(FaceletError, match="1 of the output files already exist"):
         said("photos/sad", out="all", cutter=FaceCropper(several="all"))
 
 
@@ -150,7 +150,7 @@ def test_json_names_every_photo(album, capsys):
 
 
 def test_what_ends_with_an_error(album):
-    with pytest.raises(FaceletError, match="no face was cut from 1 photo"):
+    with pytest.raises(FaceletError, match="no face was cropped from 1 photo"):
         said("photos/sad/none.png")
     with pytest.raises(FaceletError, match=r"torn\.jpg"):
         said("photos/sad/torn.jpg")

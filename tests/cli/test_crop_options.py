@@ -71,7 +71,7 @@ def test_a_model_or_a_recipe_says_how_to_cut(monkeypatch, capsys, asked):
     [
         (("gone", "--out", "faces"), "no photo or folder 'gone'"),
         (("gone",), "--out"),
-        (("a", "--out", "b", "--all", "--largest"), "take one of --largest and --all"),
+        (("a", "--out", "b", "--all", "--largest"), "use only one of --largest and --all"),
         (("a", "--out", "b", "--align", "ey"), "did you mean 'eyes'"),
         (("a", "--out", "b", "--margin", "9"), "margin 9"),
         (("a", "--out", "b", "--like", "tsnett"), "did you mean 'tsnet'"),

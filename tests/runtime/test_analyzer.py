@@ -197,11 +197,11 @@ def test_expression_and_identity_together(tiny, make_identity, tmp_path, photo):
 def test_models_that_do_not_go_together(tiny, make_identity, tmp_path):
     identity = make_identity(tmp_path / "id.onnx")
     with pytest.raises(
-        FaceletError, match=r"id.onnx is a model for identity; expected one for expression.*facelet verify A B"
+        FaceletError, match=r"id.onnx is a model for identity; expected a model for expression.*facelet verify A B"
     ):
         Analyzer(identity, identity=identity)
     with pytest.raises(
-        FaceletError, match=r"tiny.onnx is a model for expression; expected one for identity.*facelet predict PHOTO"
+        FaceletError, match=r"tiny.onnx is a model for expression; expected a model for identity.*facelet predict PHOTO"
     ):
         Analyzer(tiny, identity=tiny)
 

@@ -77,7 +77,7 @@ def test_a_damaged_cache_is_fetched_again(server, tmp_path):
 
 @pytest.mark.parametrize(("folder", "sha256"), [("a/", "0" * 64), ("missing/", GOOD), ("broken/", GOOD)])
 def test_what_is_not_the_pinned_file_is_not_kept(server, tmp_path, folder, sha256):
-    with pytest.raises(FaceletError, match="could not be fetched") as caught:
+    with pytest.raises(FaceletError, match="could not be downloaded") as caught:
         yunet_module.find(cache=tmp_path, base_url=server.url + folder, sha256=sha256)
     assert list(tmp_path.iterdir()) == []
     for told in (server.url + folder + yunet_module.NAME, "--detector", "FACELET_YUNET"):
@@ -87,7 +87,7 @@ def test_what_is_not_the_pinned_file_is_not_kept(server, tmp_path, folder, sha25
 def test_offline(tmp_path, server):
     server.shutdown()
     server.server_close()
-    with pytest.raises(FaceletError, match="could not be fetched"):
+    with pytest.raises(FaceletError, match="could not be downloaded"):
         yunet_module.find(cache=tmp_path, base_url=server.url, sha256=GOOD)
 
 

@@ -51,8 +51,8 @@ def run(
 
     if resume and (recipe or faces or also or pairs or only or out or set_ or profile or seeds or from_):
         raise FaceletError(
-            "--resume continues a run with its own settings; leave out the recipe, --faces, --also, --pairs, --only, --set, --profile, "
-            "--seeds, --out, --from"
+            "--resume continues a run with its own settings; leave out the recipe, --faces, --also, --pairs, --only, --set, "
+            "--profile, --seeds, --out, --from"
         )
     settings = [*(set_ or []), *([f"seeds={seeds}"] if seeds else [])]
     hardware = Hardware(device, devices, nodes, precision)

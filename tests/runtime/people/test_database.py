@@ -58,7 +58,7 @@ def test_where_it_lies(tmp_path, monkeypatch):
 
 def test_made_once_for_its_owner_alone(tmp_path):
     path = tmp_path / "new" / "people #1?.db"
-    with pytest.raises(FaceletError, match=r"no gallery .* it is made by: facelet enroll"):
+    with pytest.raises(FaceletError, match=r"no gallery .* create it with: facelet enroll"):
         database.connect(path)
     assert not path.parent.exists()
     path.parent.mkdir()
