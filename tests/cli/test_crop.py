@@ -77,7 +77,7 @@ def test_faces_lie_as_the_photos_do_and_every_other_photo_is_named(album, capsys
 
 def test_several_faces(album):
     text = said("photos/sad", cutter=FaceCropper(several="largest"))
-    assert "1 photo with several faces, the largest cut: photos/sad/two.png" in text
+    assert "1 photo with several faces, cropped the largest: photos/sad/two.png" in text
     assert written(album / "faces") == ["2.png", "two.png"]
     assert "several" not in said("photos/sad", out="all", cutter=FaceCropper(several="all"))
     assert written(album / "all") == ["2.png", "two-face1.png", "two-face2.png"]
@@ -117,7 +117,7 @@ def test_a_second_call_does_not_read_the_faces_of_the_first(album):
     for _ in range(2):
         said("photos", out="photos/faces", cutter=FaceCropper(overwrite=True))
         assert written(album / "photos/faces") == ["happy/1-2.png", "happy/1.png", "sad/2.png"]
-    with pytest.raises(FaceletError, match="all photos are in photos/faces"):
+    with pytest.raises(FaceletError, match="all photos are in the output folder photos/faces"):
         said("photos/faces/happy", out="photos/faces")
     with pytest.raises(FaceletError, match="is the folder of the photos"):
         said("photos", out="./photos/")
@@ -161,5 +161,5 @@ def test_a_score_that_is_asked_for_reaches_the_detector(photos_folder, yunet, tm
     quiet, cutter = Console(file=io.StringIO()), FaceCropper(several="all")
     crop.command([str(photo)], out=str(tmp_path / "any"), cutter=cutter, detector=str(yunet), console=quiet)
     assert len(written(tmp_path / "any")) == len(Detector(yunet)(pixels.read(photo))) > 1
-    with pytest.raises(FaceletError, match="no face was cut"):
+    with pytest.raises(FaceletError, match="no face was cropped"):
         crop.command([str(photo)], out="x", cutter=cutter, detector=Detector(yunet, 0.95), console=quiet)

@@ -102,7 +102,7 @@ def test_as_json(make, small_lfw):
 
 def test_a_crop_that_does_not_fit_the_pairs_is_said(make, small_lfw):
     shown = asked(make(crop=CropInfo(align="box", margin=0.2)), "--faces", f"lfw:{small_lfw()}").stdout
-    assert "the model cuts faces from photos by box" in shown
+    assert "the model crops photos by box" in shown
 
 
 def test_what_does_not_fit_is_refused(make, small_lfw):
@@ -110,7 +110,7 @@ def test_what_does_not_fit_is_refused(make, small_lfw):
     expression = make(task="expression", labels=("a", "b", "c"))
     for words, message in (
         ([expression, "--faces", source], "is a model for expression; pairs of faces are for identity models"),
-        ([expression, "--faces", "toy", "--mirror"], "--mirror is for identity models"),
+        ([expression, "--faces", "toy", "--mirror"], "--mirror requires an identity model"),
     ):
         error = asked(*words).exception
         assert isinstance(error, FaceletError)

@@ -67,7 +67,7 @@ def test_the_list_as_json(models, capsys):
 
 
 def test_none_yet(shelf, capsys):
-    assert said() == "no model comes with this Facelet; make one with: facelet run tsnet\n"
+    assert said() == "this installation has no bundled models; make one with: facelet run tsnet\n"
     said(as_json=True)
     assert json.loads(capsys.readouterr().out) == []
 

@@ -88,14 +88,14 @@ def test_ctrl_c_ends_a_webcam_with_its_table(said, dusk, monkeypatch, capsys):
 
     monkeypatch.setattr("facelet.runtime.media.video.Video", camera)
     assert "5 frames, 2 faces tracked" in said("0")
-    assert "Ctrl-C ends it" in capsys.readouterr().err
+    assert "stop with Ctrl-C" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("places", "options", "said_"),
     [
-        (["film.avi"], {"form": "csv"}, "neither --cropped nor --csv"),
-        (["film.avi"], {"cropped": True}, "neither --cropped nor --csv"),
+        (["film.avi"], {"form": "csv"}, "--cropped and --csv do not work with a video"),
+        (["film.avi"], {"cropped": True}, "--cropped and --csv do not work with a video"),
         (["film.avi"], {"every": -1}, "--every -1"),
         (["film.avi", "photo.jpg"], {}, "without other photos"),
         (["gone.mp4"], {}, "no video"),
@@ -112,7 +112,7 @@ def test_the_video_that_is_read_is_not_written_over(said, film, studio):
     place = place.rename(place.with_name("film.mp4"))
     (place.parent / "out").mkdir()
     (place.parent / "out" / "film.faces.mp4").symlink_to(place)
-    with pytest.raises(FaceletError, match="is the video that is read"):
+    with pytest.raises(FaceletError, match="is the input video"):
         said(place, save=str(place.parent / "out"))
 
 

