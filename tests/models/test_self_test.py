@@ -275,7 +275,7 @@ def test_to_measure_a_bundled_model_there_is_no_falling_back(bundle):
     assert isinstance(result.exception, UnprovenModelError)
     assert CliRunner().invoke(app, ["bench", "expression", "--seconds", "0.1", "--allow"]).exit_code == 0
     with pytest.raises(UnprovenModelError):  # what --allow allows ends with its command
-        open_session("expression")
+        open_session(bundled.found("expression"))
 
 
 def test_the_check_of_all_models(bundle, capsys):

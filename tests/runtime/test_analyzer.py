@@ -108,7 +108,7 @@ def test_what_is_no_photo_is_called_by_its_type(two_faces):
         two_faces.analyze(None)
     with pytest.raises(FaceletError, match=r"the photo is of type list; expected"):
         two_faces.analyze([[1], [1, 2]])
-    with pytest.raises(FaceletError, match=r"the photo is an open file \(BytesIO\).* \.read\(\) it"):
+    with pytest.raises(FaceletError, match=r"the photo is an open file \(BytesIO\).* and \.read\(\)"):
         two_faces.analyze(io.BytesIO(b"hello"))
 
 

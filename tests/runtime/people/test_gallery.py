@@ -58,7 +58,8 @@ def test_the_same_photo_again_adds_nothing(gallery, studio):
 
 
 @pytest.mark.parametrize(
-    ("photo", "says"), [("none.png", "no face found"), ("two.png", "2 faces, expected one"), ("torn.png", "not a readable")]
+    ("photo", "says"),
+    [("none.png", "no face found"), ("two.png", "2 faces, expected one"), ("torn.png", "not a readable")],
 )
 def test_all_photos_or_none(gallery, studio, photo, says):
     good = [studio.photo("a.png", 1), studio.photo("b.png", 1)]
@@ -150,7 +151,9 @@ def test_a_round_trip_on_real_photos(photos_folder, yunet, tmp_path, make_identi
 def test_no_folder_is_made_for_a_typo(studio, monkeypatch, tmp_path):
     photo, typo = studio.photo("a.png", 1), tmp_path / "typo" / "g.db"
     monkeypatch.setenv("FACELET_GALLERY", str(typo))
-    with pytest.raises(FaceletError, match=r"folder '.*typo' of the gallery .* does not exist; .*FACELET_GALLERY.* mkdir -p .*typo"):
+    with pytest.raises(
+        FaceletError, match=r"folder '.*typo' of the gallery .* does not exist; .*FACELET_GALLERY.* mkdir -p .*typo"
+    ):
         facelet.Gallery().enroll("Anna", photo)
     assert not typo.parent.exists()
     typo.parent.mkdir()
