@@ -1,8 +1,8 @@
-"""The crop's picture and golden vector, for docs/crop.md: what a port of the crop to another language has to give.
+"""Writes the reference crops and the picture of docs/crop.md, for testing ports of the crop to other languages.
 
     python benchmarks/crop_reference.py --out docs
 
-It writes crop.json (boxes and landmarks in, squares and pixels out) and pictures/crop.png (a drawn face).
+Output: crop.json (boxes and landmarks with the expected squares and pixels) and pictures/crop.png (a drawn face).
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ LANDMARKS = (
 
 
 def pattern() -> Image:
-    """A photo by a formula: value (x, y, channel) is (31 x + 17 y + 53 channel + 7 x y) modulo 256."""
+    """Synthetic photo: the value at (x, y, channel) is (31 x + 17 y + 53 channel + 7 x y) modulo 256."""
     y, x, channel = np.mgrid[:HEIGHT, :WIDTH, :3]
     return ((31 * x + 17 * y + 53 * channel + 7 * x * y) % 256).astype(np.uint8)
 
 
 def golden() -> dict[str, Any]:
-    """What docs/crop.json holds."""
+    """Content of docs/crop.json."""
     photo, nothing = pattern(), np.zeros((5, 2), np.float32)
     cases = []
     for what, box, margin in BOXES:
@@ -79,7 +79,7 @@ def golden() -> dict[str, Any]:
 
 
 def as_text(document: dict[str, Any]) -> str:
-    """JSON with a line for each case."""
+    """JSON text with one line per case."""
     parts = []
     for key, value in document.items():
         rows = ",\n  ".join(json.dumps(row) for row in value) if isinstance(value, list) else json.dumps(value)
@@ -88,7 +88,7 @@ def as_text(document: dict[str, Any]) -> str:
 
 
 def picture() -> Image:
-    """A drawn face with its box and the square; the crop; and what becomes of it where the box itself is stretched."""
+    """Picture of a drawn face with box and square, of its crop, and of the distorted crop of a stretched box."""
     scene = draw_photo(seed=3, faces=1, height=480, expressions=["happiness"])
     left, top, width, height = scene.boxes[0].tolist()
     box = (float(left), float(top), float(width), float(height))
@@ -117,11 +117,11 @@ def picture() -> Image:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("docs"))
-    asked = parser.parse_args()
-    (asked.out / "pictures").mkdir(parents=True, exist_ok=True)
-    (asked.out / "crop.json").write_text(as_text(golden()))
+    args = parser.parse_args()
+    (args.out / "pictures").mkdir(parents=True, exist_ok=True)
+    (args.out / "crop.json").write_text(as_text(golden()))
     _, encoded = cv2.imencode(".png", cv2.cvtColor(picture(), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 9])
-    (asked.out / "pictures" / "crop.png").write_bytes(encoded.tobytes())
+    (args.out / "pictures" / "crop.png").write_bytes(encoded.tobytes())
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""How sure the detector must be: false faces against missed ones, for each threshold of its score.
+"""Counts false and missed faces for several thresholds of the detector's score.
 
     python benchmarks/detector.py photos.zip
 
-It takes a folder, or a zip, of photos/dlib_faces (faces boxed in XML, as dlib does), photos/noface (nobody in them) and
-photos/verify (one person each). Missed faces are counted at several sizes of the photos: small ones are found with less certainty.
-A face that nobody boxed, such as a blurred one in the background, counts as false.
+The input is a folder or zip with photos/dlib_faces (boxes in dlib's XML), photos/noface (no people) and photos/verify (one
+person each). Missed faces are counted at several photo sizes, since small faces have lower scores. An unlabelled face, such as
+a blurred face in the background, counts as false.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ Box = Sequence[float]
 
 
 class Case(NamedTuple):
-    """A photo and its faces' boxes; ``boxes`` None: one face, somewhere."""
+    """A photo and its face boxes; ``boxes`` None: one face at an unknown position."""
 
     photo: Image
     boxes: list[Box] | None
 
 
 def cases(folder: Path) -> Iterator[Case]:
-    """The photos of photos.zip whose faces are known."""
+    """The photos with labelled faces."""
     for part in ("training.xml", "testing.xml"):
         for image in ElementTree.parse(folder / "dlib_faces" / part).getroot().iter("image"):
             boxes = [
@@ -51,13 +51,13 @@ def cases(folder: Path) -> Iterator[Case]:
 
 
 def count(found: Sequence[Box], known: Sequence[Box] | None) -> tuple[int, int]:
-    """(missed, false): known faces in whose middle no found box lies, and found ones that are no known face.
+    """Returns (missed, false): labelled faces without a detection at their centre, and detections without a label.
 
-    ``known`` None: there is one face, the largest found.
+    ``known`` None: the photo has one face, and the largest detection counts as correct.
     """
     if known is None:
         return int(not found), max(0, len(found) - 1)
-    missed = sum(not any(_same(one, face) for one in found) for face in known)
+    missed = sum(not any(_same(box, face) for box in found) for face in known)
     return missed, sum(not any(_same(one, face) for face in known) for one in found)
 
 
@@ -78,7 +78,7 @@ def scaled(case: Case, scale: float) -> Case:
 
 
 def totals(find: Detector, some: Sequence[Case]) -> tuple[int, int]:
-    """(missed, false) in all of them."""
+    """Total (missed, false) over all photos."""
     counts = [count([face.box for face in find(case.photo)], case.boxes) for case in some]
     return sum(missed for missed, _ in counts), sum(false for _, false in counts)
 
@@ -86,13 +86,13 @@ def totals(find: Detector, some: Sequence[Case]) -> tuple[int, int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path)
-    parser.add_argument("--detector", default="", help="YuNet's file; found as by `facelet predict` when not given.")
-    asked = parser.parse_args()
+    parser.add_argument("--detector", default="", help="YuNet's file; default: as in `facelet predict`")
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        if asked.photos.is_file():
-            with zipfile.ZipFile(asked.photos) as pack:
+        if args.photos.is_file():
+            with zipfile.ZipFile(args.photos) as pack:
                 pack.extractall(folder)
-        root = Path(folder) if asked.photos.is_file() else asked.photos
+        root = Path(folder) if args.photos.is_file() else args.photos
         some = list(cases(root / "photos" if (root / "photos").is_dir() else root))
     faces = sum(1 if case.boxes is None else len(case.boxes) for case in some)
     table = Table(box=None, pad_edge=False, title=f"{len(some)} photos, {faces} faces", title_justify="left")
@@ -101,7 +101,7 @@ def main() -> None:
         table.add_column(f"missed, x{scale:g}", justify="right")
         table.add_column("false", justify="right")
     for threshold in THRESHOLDS:
-        find = Detector(asked.detector, threshold)
+        find = Detector(args.detector, threshold)
         row = [str(number) for scale in SCALES for number in totals(find, [scaled(case, scale) for case in some])]
         table.add_row(f"{threshold:g}{' (default)' if threshold == SCORE else ''}", *row)
     Console().print(table)

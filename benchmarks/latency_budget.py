@@ -1,9 +1,9 @@
-"""Whether a net pruned to a latency has it: asked, and measured afterwards side by side, of nets of several kinds.
+"""Compares the latency target of pruning with the measured latency, for several kinds of nets.
 
     python benchmarks/latency_budget.py --ms 0.5
 
-The widths are found as the step `prune` finds them; weights are fresh, since latency does not depend on their values. Every file is
-then timed anew, all interleaved, on one thread. The project's own limit is 10 % around what was asked. Let the machine rest.
+The widths are chosen as in the step `prune`; weights are random, since latency does not depend on them. All files are then timed
+again, interleaved, on one thread. The allowed error is 10 %. Run it on an otherwise idle machine.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ REPEATS = 5
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ms", type=float, default=0.5, help="asked of every net")
+    parser.add_argument("--ms", type=float, default=0.5, help="target latency of every net")
     parser.add_argument("--size", type=int, default=48)
     parser.add_argument("nets", nargs="*", default=NETS)
-    asked = parser.parse_args()
-    console, faces = Console(), np.zeros((16, asked.size, asked.size, 1), np.uint8)
+    args = parser.parse_args()
+    console, faces = Console(), np.zeros((16, args.size, args.size, 1), np.uint8)
     where = machine()
     with tempfile.TemporaryDirectory() as folder:
         found: dict[str, tuple[int, int, Path]] = {}
-        for name in asked.nets:
-            spec = nets.resolve(name, classes=8, size=asked.size)
+        for name in args.nets:
+            spec = nets.resolve(name, classes=8, size=args.size)
             try:
-                trial = WidthSearch(spec, Budget("latency_ms", asked.ms), WidthGrid())
+                trial = WidthSearch(spec, Budget("latency_ms", args.ms), WidthGrid())
                 cut = trial.spec(trial.find(trial.uniform))
             except FaceletError as error:
                 console.print(f"{name}: {error}", style="yellow")
@@ -55,18 +55,18 @@ def main() -> None:
         paths = [path for *_, path in found.values()]
         times = [[latency.p50_ms for latency in bench(paths)] for _ in range(REPEATS)]
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-    for column in ("net", "parameters", "asked", "p50", "of asked"):
+    for column in ("net", "parameters", "target", "p50", "of target"):
         table.add_column(column, justify="left" if column == "net" else "right")
     for (name, (whole, left, _)), column in zip(found.items(), zip(*times, strict=True), strict=True):
         p50 = statistics.median(column)
-        kept = abs(p50 / asked.ms - 1) <= 0.1
+        kept = abs(p50 / args.ms - 1) <= 0.1
         style = "" if kept else "yellow"
         table.add_row(
             name,
             f"{amount(whole)} → {amount(left)}",
-            milliseconds(asked.ms),
+            milliseconds(args.ms),
             milliseconds(p50),
-            f"{p50 / asked.ms:.0%}",
+            f"{p50 / args.ms:.0%}",
             style=style,
         )
     console.print(table)

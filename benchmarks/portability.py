@@ -1,4 +1,4 @@
-"""Runs a model file in every runtime that is available here and compares the answers: is its accuracy the same everywhere?
+"""Runs a model file in every available runtime and compares outputs and accuracy.
 
     python benchmarks/portability.py expression expression-tiny --faces ferplus:ferplus.zip
     python benchmarks/portability.py student-int8.onnx --reference student.onnx --faces ferplus:ferplus.zip --json rows.json
@@ -6,7 +6,7 @@
 
 Every runtime gets the same float32 inputs, one face at a time, on one thread. The reference is the model's fp32 twin, run by this
 machine's ONNX Runtime. Processors that this machine does not have (x86 without VNNI, ARM64) are emulated by QEMU: correct but slow,
-so a run stops after --seconds with the faces done so far. A missing runtime is listed with what to install. On Debian:
+so a run stops after --seconds with the faces done so far. A missing runtime is listed with installation instructions. On Debian:
 
     apt-get install qemu-user-static chromium npm && pip install openvino
     python benchmarks/portability.py --prepare wasm,arm64
@@ -36,39 +36,41 @@ from facelet.runtime.model import Model, prepared
 
 
 def main() -> None:
-    asked = _asked()
+    args = _parse_args()
     console = Console()
     try:
-        for name in asked.prepare:
-            console.print(f"preparing {name} in {asked.cache / name} ...")
-            PREPARED[name](asked.cache)
-        if not asked.models:
+        for name in args.prepare:
+            console.print(f"preparing {name} in {args.cache / name} ...")
+            PREPARED[name](args.cache)
+        if not args.models:
             return
         found = []
-        for model in asked.models:
-            found.append(measured(model, asked, console))
+        for model in args.models:
+            found.append(measured(model, args, console))
             show(found[-1], console)
         console.print(f"this machine: {machine(0)}", style="dim", highlight=False)
-        if asked.json:
-            write_json(asked.json, {"machine": asdict(machine(0)), "models": found})
+        if args.json:
+            write_json(args.json, {"machine": asdict(machine(0)), "models": found})
     except FaceletError as error:
         sys.exit(f"error: {error}")
 
 
-def measured(name: str, asked: argparse.Namespace, console: Console) -> dict[str, Any]:
-    """Rows of one model, and what they were measured on, as JSON values."""
+def measured(name: str, args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """Results of one model and their test data, as JSON values."""
     path = bundled.found(name)
     info = model_file.read(path)
-    reference = Model.load(reference_of(name, info, asked.reference), threads=1)
+    reference = Model.load(reference_of(name, info, args.reference), threads=1)
     if (reference.info.task, reference.info.labels) != (info.task, info.labels):
-        raise FaceletError(f"{reference.path} has another task or other labels than {path}, so it is no reference")
-    sample = Sample.drawn(asked.faces, asked.split, asked.limit, info)
+        raise FaceletError(
+            f"{reference.path} has another task or other labels than {path}, so it cannot be the reference"
+        )
+    sample = Sample.drawn(args.faces, args.split, args.limit, info)
     judge = Judge.of(sample, reference.logits(sample.images), info)
     rows = []
     with tempfile.TemporaryDirectory(prefix="facelet-") as folder:
         inputs = prepared(sample.images, info.input)
-        job = Job(path.resolve(), info.input.name, inputs, Path(folder), asked.cache.resolve(), asked.seconds)
-        for runtime in asked.runtimes:
+        job = Job(path.resolve(), info.input.name, inputs, Path(folder), args.cache.resolve(), args.seconds)
+        for runtime in args.runtimes:
             with console.status(f"{name} by {runtime}"):
                 rows.append(answered(runtime, job, judge))
     right = judge.correct(judge.reference)
@@ -86,7 +88,7 @@ def measured(name: str, asked: argparse.Namespace, console: Console) -> dict[str
 
 
 def answered(runtime: str, job: Job, judge: Judge) -> Row:
-    """The row of one runtime, whatever becomes of it."""
+    """Result of one runtime, also on failure."""
     try:
         return judge.row(runtime, RUNTIMES[runtime](job))
     except FaceletError as error:
@@ -94,7 +96,7 @@ def answered(runtime: str, job: Job, judge: Judge) -> Row:
 
 
 def reference_of(name: str, info: model_file.ModelInfo, given: Path | None) -> Path:
-    """The file that a model's answers are held against: the one given, its fp32 twin, or itself where it is in fp32."""
+    """The reference file: the given file, the fp32 twin, or the model itself if it is fp32."""
     if given:
         return given
     twins = {model.name: model.twin for model in bundled.models() if model.twin}
@@ -103,35 +105,37 @@ def reference_of(name: str, info: model_file.ModelInfo, given: Path | None) -> P
         return bundled.path_of(twin)
     if info.precision == "fp32":
         return bundled.found(name)
-    raise FaceletError(f"{name} has no fp32 twin in the package; name one: --reference FILE")
+    raise FaceletError(f"{name} has no fp32 twin in the package; give one with --reference FILE")
 
 
-def _asked() -> argparse.Namespace:
+def _parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", metavar="MODEL", help="a model file, or a model that comes with Facelet")
-    parser.add_argument("--faces", help="a source, as ferplus:PATH; of pairs for an identity model, as lfw:PATH")
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="a model file, or the name of a bundled model")
+    parser.add_argument("--faces", help="source, such as ferplus:PATH; for an identity model pairs, such as lfw:PATH")
     parser.add_argument("--split", default="test", choices=("train", "val", "test"))
-    parser.add_argument("--limit", type=int, default=200, help="faces, or pairs, in a seeded choice; %(default)s")
+    parser.add_argument(
+        "--limit", type=int, default=200, help="size of the seeded random sample of faces or pairs; %(default)s"
+    )
     parser.add_argument("--reference", type=Path, help="fp32 model file; default: the model's fp32 twin")
-    parser.add_argument("--runtimes", default=",".join(RUNTIMES), help="some of %(default)s")
-    parser.add_argument("--seconds", type=float, default=120, help="time limit of each runtime; %(default)s")
+    parser.add_argument("--runtimes", default=",".join(RUNTIMES), help="comma-separated list; default: %(default)s")
+    parser.add_argument("--seconds", type=float, default=120, help="time limit per runtime; %(default)s")
     parser.add_argument("--cache", type=Path, default=Path(platformdirs.user_cache_dir("facelet")) / "portability")
-    parser.add_argument("--prepare", default="", help=f"fetch some of {','.join(PREPARED)} into --cache first")
-    parser.add_argument("--json", type=Path, help="write everything here, too")
-    asked = parser.parse_args()
-    if asked.models and not asked.faces:
+    parser.add_argument("--prepare", default="", help=f"first download these to --cache: {','.join(PREPARED)}")
+    parser.add_argument("--json", type=Path, help="also write all results to this file")
+    args = parser.parse_args()
+    if args.models and not args.faces:
         parser.error("--faces SOURCE is missing")
-    if not asked.models and not asked.prepare:
+    if not args.models and not args.prepare:
         parser.error("give a MODEL, or --prepare")
-    if asked.limit < 1 or asked.seconds <= 0:
+    if args.limit < 1 or args.seconds <= 0:
         parser.error("--limit and --seconds must be above 0")
     for option, valid in (("runtimes", RUNTIMES), ("prepare", PREPARED)):
-        names = list(filter(None, getattr(asked, option).split(",")))
-        setattr(asked, option, names)
+        names = list(filter(None, getattr(args, option).split(",")))
+        setattr(args, option, names)
         for name in names:
             if name not in valid:
                 parser.error(str(unknown("runtime", name, valid)))
-    return asked
+    return args
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""How fast a model file is used: `import facelet`, `facelet predict` from a cold start, a photo from pixels to faces.
+"""Speed of inference: `import facelet`, `facelet predict` from a cold start, and a photo from pixels to faces.
 
     python benchmarks/runtime.py --model runs/tsnet/student-int8.onnx --photos PHOTOS
 
-PHOTOS is a folder or a zip of ordinary photos; photos.zip in FACELET_DATA or ../shared/data when not given.
-The limits are the project's own: 0.3 s, 2 s, and 2 ms beside detector, crop and net.
+PHOTOS is a folder or zip of ordinary photos; default: photos.zip in FACELET_DATA or ../shared/data.
+The targets are 0.3 s, 2 s, and 2 ms in addition to detector, crop and net.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def process(*arguments: str) -> float:
 
 
 def import_time() -> float:
-    """Of `import facelet`, in fresh interpreters, beyond what an interpreter itself takes."""
+    """Time of `import facelet` in new interpreters, minus the interpreter's own start."""
     bare = [process("-c", "pass") for _ in range(ROUNDS)]
     full = [process("-c", "import facelet") for _ in range(ROUNDS)]
     return statistics.median(full) - statistics.median(bare)
@@ -73,7 +73,7 @@ def cold_start(analyzer: Analyzer, images: list[Image], folder: Path) -> float:
 
 
 def pipeline(analyzer: Analyzer, images: list[Image]) -> dict[str, float]:
-    """p50 in ms of each part and of the whole, over photos with a face; the parts run right beside the whole."""
+    """p50 in ms of each part and of the whole, interleaved, over photos with a face."""
     times: dict[str, list[float]] = defaultdict(list)
     info = analyzer.model.info
     for round_ in range(ROUNDS + 1):

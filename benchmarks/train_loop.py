@@ -1,11 +1,13 @@
-"""How much of a bare loop's speed the training loop keeps: bare forward/backward/step over one ready batch against
-``do: train`` with augmentation, EMA, clipping, checks and progress.
+"""Speed of the training loop relative to a bare loop.
+
+The bare loop runs forward, backward and step on one prepared batch; ``do: train`` adds augmentation, EMA, clipping, checks and
+progress.
 
     python benchmarks/train_loop.py                      # shufflenet-v2 and resnet18, 48 px, batch 128
     python benchmarks/train_loop.py resnet18 --steps 40 --device cuda
 
-The two take turns step by step in one process, so that other work on the machine slows both alike. Validation between
-epochs is real work of its own, and is shown in the last column only. Ends with 1 when a share is below ``--floor``.
+The loops alternate step by step in one process, so that other load affects both equally. Only the last column includes the
+validation between epochs. The exit code is 1 if a ratio is below ``--floor``.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ SKIPPED = 3
 
 
 class Bare:
-    """Forward, backward and step of the same net, optimizer and precision, always on the same ready batch."""
+    """Bare loop: forward, backward and step with the same net, optimizer and precision, on one prepared batch."""
 
     def __init__(self, step: Train, faces: FaceSet, device: torch.device) -> None:
         train = faces.split("train")
@@ -61,7 +63,7 @@ class Bare:
 
 @dataclass
 class Clock:
-    """Seconds of each step of both loops."""
+    """Step times of both loops in seconds."""
 
     device: torch.device
     bare: list[float] = field(default_factory=list)
@@ -74,7 +76,7 @@ class Clock:
 
 
 def take_turns(clock: Clock, bare: Bare) -> None:
-    """Makes every batch of the training loop wait for one step of the bare one, and times both."""
+    """Runs one bare step before each batch of the training loop, and times both."""
     batches_of = FaceBatches.__iter__
 
     def turns(self: FaceBatches) -> Iterator[Batch]:
@@ -96,7 +98,7 @@ def take_turns(clock: Clock, bare: Bare) -> None:
 
 @dataclass(frozen=True)
 class Measured:
-    """Faces a second, and the median over steps of ours / bare."""
+    """Faces per second, and the median ratio of the two step times."""
 
     precision: str
     bare: float
@@ -106,7 +108,7 @@ class Measured:
 
 
 def measure(net: str, options: argparse.Namespace, faces: FaceSet) -> Measured:
-    """Both loops on ``net``, taking turns."""
+    """Runs both loops on ``net``, alternating."""
     torch.manual_seed(0)
     device = precision.pick_device(options.device)
     per_epoch = int((faces.splits == 0).sum()) // options.batch
@@ -118,7 +120,7 @@ def measure(net: str, options: argparse.Namespace, faces: FaceSet) -> Measured:
     with tempfile.TemporaryDirectory() as folder:
         result = step.run(StepContext(net, Path(folder), faces, {}, device=options.device, say=lambda line: None))
     FaceBatches.__iter__ = batches_of  # type: ignore[method-assign]
-    # medians: what an epoch's end and other work on the machine add to single steps belongs to the last figure
+    # medians, because the end of an epoch and other load slow down single steps; the last figure includes them
     pairs = list(zip(clock.ours, clock.bare, strict=True))[SKIPPED:]
     bare_step, our_step = (statistics.median(seconds) for seconds in (clock.bare[SKIPPED:], clock.ours[SKIPPED:]))
     whole = (result.spent["seconds"] - sum(clock.bare)) / result.spent["steps"]

@@ -1,11 +1,11 @@
-"""What ways to scale int8 weights cost on validation faces, beside the fp32 model.
+"""Validation accuracy of several ways to scale int8 weights, compared with the fp32 model.
 
     python benchmarks/weight_rules.py expression-fp32 expression-tiny-fp32 \\
         --faces ferplus:ferplus.zip --faces 'rafdb:rafdb_train.zip?test=0.2'
 
-8 bits can saturate on x86 without VNNI; 7 bits cannot; nor can pairs, by which the two largest weights of an output channel share
-what 7 bits would give each. `quantize` takes pairs, and keeps the last layer in float. Of an identity
-model, agreement is the mean cosine to the fp32 embeddings.
+8 bits can saturate on x86 without VNNI; 7 bits cannot. Neither can pairs, which bound the sum of the two largest weights of an
+output channel to twice the 7-bit maximum. `quantize` uses pairs, and keeps the last layer in float. For an identity model,
+agreement is the mean cosine to the fp32 embeddings.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ RULES = {
     "pairs": (portable_scales, 0),
     "pairs, last layer in float": (portable_scales, 1),
 }
-"""Name -> how weights are scaled, and how many of the last layers stay in float."""
+"""Name -> scaling of weights, and number of last layers that stay in float."""
 
 
 def answers(model: bytes, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -57,13 +57,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", help="fp32 model files, or names of `facelet models`")
     parser.add_argument("--faces", action="append", required=True)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("model", "weights", "accuracy", "agreement", "deviation", "pair"):
         table.add_column(title, justify="left" if title in ("model", "weights") else "right", no_wrap=True)
     try:
-        for model in asked.models:
-            for row in rows(model, asked.faces):
+        for model in args.models:
+            for row in rows(model, args.faces):
                 table.add_row(*row)
     except FaceletError as error:
         sys.exit(f"error: {error}")
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def rows(model: str, sources: list[str]) -> list[tuple[str, ...]]:
-    """A line for fp32 and for each rule."""
+    """Table with a row for fp32 and for each rule."""
     path = bundled.found(model)
     info = model_file.read(path)
     faces = concat([load(source, size=info.input.cut_size, channels=info.input.channels) for source in sources])

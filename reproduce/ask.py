@@ -1,10 +1,10 @@
-"""A net's answers to the training faces of a run, kept in a file, from which other nets learn: `answers: teacher.npz` of a step.
+"""Stores a net's outputs for the training faces of a run in a file, for distillation with `answers: teacher.npz`.
 
     python reproduce/ask.py runs/large/steps/teacher/net.safetensors --size 96 --faces ferplus:ferplus.zip \\
         --also 'rafdb:rafdb.zip?test=0.2' --out teacher.npz
 
-The faces are read as `facelet run` reads them, at the size of the run whose nets are asked; each net fits them to its own. A run
-whose faces have another size learns from the same answers, as long as its splits are the same.
+The faces are loaded as in `facelet run`, at the size of the net's run; each net resizes them to its input. A run with another
+face size can use the same file, if its splits are the same.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ def main() -> None:
     parser.add_argument("--size", type=int, required=True)
     parser.add_argument("--channels", type=int, default=3)
     parser.add_argument("--out", type=Path, required=True)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     try:
-        plain = FacesChoice(size=asked.size, channels=asked.channels, also=asked.also)
-        faces = read_faces(written(asked.faces, plain))
+        plain = FacesChoice(size=args.size, channels=args.channels, also=args.also)
+        faces = read_faces(written(args.faces, plain))
         train = faces.split("train")
-        found = answer(asked.net, train, protocol=faces.protocol.split_hash)
-        found.save(asked.out)
+        found = answer(args.net, train, protocol=faces.protocol.split_hash)
+        found.save(args.out)
     except (FaceletError, ValidationError) as error:
         sys.exit(f"error: {error}")
     print(
-        f"{asked.out}: answers to {len(train):,} training faces and their mirror images [{faces.protocol.split_hash[:8]}]"
+        f"{args.out}: answers to {len(train):,} training faces and their mirror images [{faces.protocol.split_hash[:8]}]"
     )
 
 

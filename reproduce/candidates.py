@@ -1,9 +1,9 @@
-"""Which small net to take: each trained alike for so many minutes, made int8, and asked about validation faces, not test ones.
+"""Compares small nets: trains each for the same time, quantizes it to int8 and evaluates it on validation faces.
 
     python reproduce/candidates.py --faces ferplus:ferplus.zip --minutes 10 --out candidates repvgg repvgg:norms=sum squeezenet
 
-A candidate is NET, or NET:option=value,option=value. One that is done in the folder is not trained again, so a list may grow. All
-are timed side by side at the end, so let the machine rest then. Equal minutes favour nets that learn quickly.
+A candidate is NET, or NET:option=value,option=value. Candidates finished in the folder are not trained again, so the list can be
+extended. All are timed together at the end, when the machine should be idle. Equal time favours nets that learn quickly.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from facelet.step import STEPS, StepContext, StepResult
 from facelet.text import amount, megabytes, milliseconds, percent, signed
 
 WIDTH = 150
-"""Of the table, in a narrower terminal too."""
+"""Minimum width of the table, also in a narrower terminal."""
 
 
 def parsed(candidate: str) -> tuple[str, dict[str, Any]]:
@@ -47,7 +47,7 @@ def step(do: str, name: str, **fields: Any) -> Any:
 
 
 def train(candidate: str, folder: Path, faces: FaceSet, fields: dict[str, Any], say: Any) -> None:
-    """Leaves fp32.onnx and int8.onnx in the folder, and done.json last."""
+    """Writes fp32.onnx and int8.onnx to the folder, and done.json last."""
     net, options = parsed(candidate)
 
     def job(name: str, models: dict[str, StepResult]) -> StepContext:
@@ -67,22 +67,22 @@ def train(candidate: str, folder: Path, faces: FaceSet, fields: dict[str, Any], 
 
 
 def alike(faces: FaceSet, fields: dict[str, Any]) -> str:
-    """What all candidates of a folder have to have in common."""
+    """Settings that all candidates of a folder share."""
     return f"{faces.protocol}, {faces.size} px, {faces.channels} channels, {fields}"
 
 
 def is_done(folder: Path, faces: FaceSet, fields: dict[str, Any]) -> bool:
-    """Raises FaceletError for one that was trained otherwise."""
+    """Raises FaceletError if the folder was made with other settings."""
     if not (folder / "done.json").exists():
         return False
     before, now = files.read_json(folder / "done.json")["alike"], alike(faces, fields)
     if before != now:
-        raise FaceletError(f"{folder} was made otherwise ({before}; now {now}); choose another --out")
+        raise FaceletError(f"{folder} was made with other settings ({before}; now {now}); choose another --out")
     return True
 
 
 def show(folders: dict[str, Path], faces: FaceSet, console: Console) -> None:
-    """A line a candidate, the best int8 first."""
+    """Prints a row per candidate, sorted by int8 accuracy."""
     paths = [folder / f"{precision}.onnx" for folder in folders.values() for precision in ("fp32", "int8")]
     where, times = machine(), bench(paths, faces=faces.split("val").images[:64])
     rows = []
@@ -128,20 +128,18 @@ def show(folders: dict[str, Path], faces: FaceSet, console: Console) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("candidates", nargs="+")
-    parser.add_argument("--faces", action="append", required=True, help="a source; again for further ones")
+    parser.add_argument("--faces", action="append", required=True, help="source of faces; repeatable")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--size", type=int, default=48)
     parser.add_argument("--channels", type=int, choices=(1, 3), default=1)
     parser.add_argument("--targets", choices=("labels", "votes"), default="labels")
     parser.add_argument("--out", type=Path, required=True)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     console = Console()
     try:
-        faces = concat([load(source, size=asked.size, channels=asked.channels) for source in asked.faces])
-        folders = {
-            candidate: asked.out / candidate.replace("/", "-").replace(":", "-") for candidate in asked.candidates
-        }
-        fields = {"minutes": asked.minutes, "targets": asked.targets}
+        faces = concat([load(source, size=args.size, channels=args.channels) for source in args.faces])
+        folders = {candidate: args.out / candidate.replace("/", "-").replace(":", "-") for candidate in args.candidates}
+        fields = {"minutes": args.minutes, "targets": args.targets}
         for candidate, folder in folders.items():
             if not is_done(folder, faces, fields):
                 console.rule(candidate, align="left", style="dim")

@@ -1,10 +1,11 @@
-"""Which crop of a photo looks like the faces a model was trained on: validation faces, put into a larger picture, found by the
-detector, cut out again this way and that, and answered.
+"""Compares crops by a model's accuracy, to find the crop that matches its training faces.
+
+Validation faces are pasted into larger pictures, detected, cropped in several ways and classified.
 
     python reproduce/framing.py MODEL --faces ferplus:ferplus.zip [--faces rafdb:rafdb.zip?test=0.2]
 
-The picture is the face with its edges drawn out to three times its side, so the detector sees no hair and no neck: what it finds on
-a photo may be a little wider. Choose the best line as the recipe's ``crop``; `facelet predict` then cuts photos so.
+A picture is the face with its edge pixels repeated to three times its side, so the detector sees no hair or neck, and its boxes
+may be a little wider on photos. Set the best row as the recipe's ``crop``; `facelet predict` then uses it.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def in_a_picture(face: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def nearest_the_middle(found: Sequence[Detection], side: int) -> Detection | None:
-    """The face that was put there, if it was found: one whose box holds the middle of the picture."""
+    """The detection of the pasted face, whose box contains the centre of the picture; None if it was missed."""
 
     def away(one: Detection) -> float:
         left, top, width, height = one.box
@@ -60,7 +61,7 @@ def cropped(pictures: Sequence[Any], where: Sequence[Detection], crop: CropInfo,
 
 
 def measure(model: Model, faces: FaceSet, most: int, console: Console) -> None:
-    """Prints one table: a line a way to cut, best first."""
+    """Prints a table with a row per crop, best first."""
     val = faces.labelled("val")
     val = val.take(np.sort(np.random.default_rng(0).permutation(len(val))[:most]))
     detector = Detector(score=SCORE_OF_CROPS)
@@ -100,11 +101,11 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--faces", action="append", required=True)
     parser.add_argument("--most", type=int, default=2000, help="validation faces of each source")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     try:
-        model, console = Model.load(asked.model), Console()
-        for source in asked.faces:
-            measure(model, load(source), asked.most, console)
+        model, console = Model.load(args.model), Console()
+        for source in args.faces:
+            measure(model, load(source), args.most, console)
     except FaceletError as error:
         sys.exit(f"error: {error}")
 

@@ -1,11 +1,11 @@
-"""More faces for a student of embeddings: those of other sets, aligned, and mixes of two faces, all with a teacher's answers.
+"""Makes additional training faces for embedding distillation: aligned faces and mixes, with a teacher's embeddings.
 
     python reproduce/more_faces.py sface.onnx --align rafdb:rafdb.zip --mix faces:utkface.zip --mixes 50000 \\
         --unlike lfw:lfw_112.zip --answers teacher_sface.npz --out more
 
-Leaves OUT.pack, for `--also pack:OUT.pack`, and OUT.npz, the given answers and the new ones. A mix is two aligned training
-faces laid over each other, which the teacher answers as it sees them (Beyer et al. 2022, https://arxiv.org/abs/2106.05237).
-What the teacher takes for someone among the pairs that the student will be measured on is left out.
+Writes OUT.pack, for `--also pack:OUT.pack`, and OUT.npz with the given and the new embeddings. A mix is the weighted mean of two
+aligned training faces, for which the teacher computes an embedding (Beyer et al. 2022, https://arxiv.org/abs/2106.05237).
+Faces that the teacher matches with a person of the evaluation pairs are left out.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from facelet.runtime.model import Model
 SIDE = 112
 CROP = CropInfo(align="five-points")
 WEIGHTS = 0.3, 0.7
-"""Of the first face in a mix: neither is lost in the other."""
+"""Range of the first face's weight in a mix, so that both faces stay visible."""
 BATCH = 512
 Images = NDArray[np.uint8]
 
 
 def aligned(faces: FaceSet, detector: Detector, console: Console) -> FaceSet:
-    """Those that the detector finds, on ArcFace's template, as training faces without labels."""
+    """Detects and aligns faces to ArcFace's template; returns unlabelled training faces."""
     rows, images = [], []
     for row, face in enumerate(
         track(faces.images, f"aligning {len(faces):,} faces of {faces.source}", console=console)
@@ -69,7 +69,7 @@ def unknown_faces(images: Images, names: NDArray[np.str_], source: str, licence:
 
 
 def mixed(faces: FaceSet, count: int) -> FaceSet:
-    """``count`` faces, each two of ``faces`` laid over each other."""
+    """Returns ``count`` mixes of two of ``faces`` each."""
     rng = np.random.default_rng(0)
     images = np.empty((count, *faces.images.shape[1:]), np.uint8)
     for number in range(count):
@@ -80,68 +80,68 @@ def mixed(faces: FaceSet, count: int) -> FaceSet:
 
 
 def nearest(embeddings: NDArray[np.floating], others: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(N,) cosine of each to the nearest of ``others``; both are unit vectors."""
+    """Maximum cosine (N,) of each vector to ``others``; all are unit vectors."""
     starts = range(0, len(embeddings), 2048)
     return np.concatenate([(embeddings[start : start + 2048].astype(np.float32) @ others.T).max(1) for start in starts])
 
 
-def asked(model: Model, images: Images, what: str, console: Console) -> NDArray[np.float32]:
-    """(N, D) unit vectors."""
+def embeddings(model: Model, images: Images, what: str, console: Console) -> NDArray[np.float32]:
+    """Unit vectors (N, D) of the teacher."""
     starts = range(0, len(images), BATCH)
     shown = track(starts, f"asking about {what}", console=console)
     return np.concatenate([model.embeddings(images[start : start + BATCH]) for start in shown])
 
 
-def make(given: argparse.Namespace, console: Console) -> None:
-    model, detector = Model.load(given.teacher), Detector(score=SCORE_OF_CROPS, again=False)
+def make(args: argparse.Namespace, console: Console) -> None:
+    model, detector = Model.load(args.teacher), Detector(score=SCORE_OF_CROPS, again=False)
     if (model.info.task, model.info.input.size, model.info.input.channels) != ("identity", SIDE, 3):
         raise FaceletError(
-            f"{given.teacher} should be an identity model of {SIDE} px in colour, as the step adopt leaves it"
+            f"{args.teacher} should be an identity model of {SIDE} px in colour, as the step adopt leaves it"
         )
 
     def in_colour(source: str) -> FaceSet:
         return load(source, size=SIDE, channels=3)
 
-    found = [aligned(in_colour(source), detector, console) for source in given.align]
-    if given.mixes:
-        found.append(mixed(concat([in_colour(one).split("train") for one in given.mix]), given.mixes))
-    answers, kept, others = [Predictions.load(path) for path in given.answers], [], None
-    if given.unlike:
-        others = asked(model, load_pairs(given.unlike, size=SIDE, channels=3).images, given.unlike, console)
+    found = [aligned(in_colour(source), detector, console) for source in args.align]
+    if args.mixes:
+        found.append(mixed(concat([in_colour(one).split("train") for one in args.mix]), args.mixes))
+    answers, kept, others = [Predictions.load(path) for path in args.answers], [], None
+    if args.unlike:
+        others = embeddings(model, load_pairs(args.unlike, size=SIDE, channels=3).images, args.unlike, console)
     for faces in found:
-        vectors = asked(model, faces.images, f"{len(faces):,} faces of {faces.source}", console)
-        keep = np.ones(len(faces), bool) if others is None else nearest(vectors, others) < given.limit
-        console.print(f"{faces.source}: {int((~keep).sum()):,} left out, who could be among {given.unlike or 'nobody'}")
-        kept.append(faces.take(keep).fitted(given.size, 3, given.margin))
+        vectors = embeddings(model, faces.images, f"{len(faces):,} faces of {faces.source}", console)
+        keep = np.ones(len(faces), bool) if others is None else nearest(vectors, others) < args.limit
+        console.print(
+            f"{faces.source}: {int((~keep).sum()):,} left out as possible matches with {args.unlike or 'no pairs'}"
+        )
+        kept.append(faces.take(keep).fitted(args.size, 3, args.margin))
         answers.append(Predictions(faces.names[keep], embeddings=vectors[keep].astype(np.float16)))
     whole = concat(kept)
     together_answers = Predictions(
         np.concatenate([one.names for one in answers]),
         embeddings=np.concatenate([one.embeddings for one in answers]),
-        teacher=Path(given.teacher).stem,
+        teacher=Path(args.teacher).stem,
     )
-    together_answers.save(f"{given.out}.npz")
-    console.print(f"{len(whole):,} faces, {write_pack(whole, f'{given.out}.pack') / 1e6:.0f} MB, in {given.out}.pack")
+    together_answers.save(f"{args.out}.npz")
+    console.print(f"{len(whole):,} faces, {write_pack(whole, f'{args.out}.pack') / 1e6:.0f} MB, in {args.out}.pack")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("teacher", help="an identity model's file, as `adopt` or `embed` leaves it")
-    parser.add_argument("--align", action="append", default=[], help="a source of faces that are not aligned")
+    parser.add_argument("teacher", help="identity model file, such as the output of `adopt` or `embed`")
+    parser.add_argument("--align", action="append", default=[], help="source of unaligned faces")
     parser.add_argument(
-        "--mix", action="append", default=[], help="a source of aligned faces, whose training faces are mixed"
+        "--mix", action="append", default=[], help="source of aligned faces, whose training faces are mixed"
     )
-    parser.add_argument("--mixes", type=int, default=0, help="how many mixes")
-    parser.add_argument("--unlike", default="", help="pairs of people who must not be among them")
+    parser.add_argument("--mixes", type=int, default=0, help="number of mixes")
+    parser.add_argument("--unlike", default="", help="pairs of people to leave out")
+    parser.add_argument("--limit", type=float, default=0.5, help="minimum cosine of a match with those people")
+    parser.add_argument("--answers", action="append", default=[], help="file of teacher outputs to prepend")
+    parser.add_argument("--size", type=int, default=48, help="side of the faces in the pack: the student's input size")
     parser.add_argument(
-        "--limit", type=float, default=0.5, help="cosine from which one is taken for one of those people"
+        "--margin", type=float, default=0.0, help="margin of the faces in the pack, as in the option of sources"
     )
-    parser.add_argument("--answers", action="append", default=[], help="a file of answers to put in front")
-    parser.add_argument("--size", type=int, default=48, help="side of the faces in the pack, as the student sees them")
-    parser.add_argument(
-        "--margin", type=float, default=0.0, help="how they are framed in the pack, as the option of sources"
-    )
-    parser.add_argument("--out", required=True, help="without an ending")
+    parser.add_argument("--out", required=True, help="output path without suffix")
     try:
         make(parser.parse_args(), Console())
     except FaceletError as error:

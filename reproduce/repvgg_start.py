@@ -1,10 +1,11 @@
-"""Makes a checkpoint that can be trained on out of a RepVGG's exported fp32 model file, also for another size of faces.
+"""Converts a RepVGG's exported fp32 model file to a checkpoint for further training, also for another input size.
 
     python reproduce/repvgg_start.py identity-fp32 start.safetensors --size 64 --faces identities:people.zip
 
-The file holds fused 3x3 convolutions, so the net is `repvgg` with `norms: single`. Its batch norms take their statistics
-from faces, their factors make up for them: at the file's own size the net gives the file's embeddings. At another size the head's
-kernel is resampled, and the embeddings are only near those. --drop stage1.2 leaves a block out.
+The file holds fused 3x3 convolutions, so the net is `repvgg` with `norms: single`. The statistics of its batch
+norms are computed from faces, and their factors compensate for them: at the file's size the net reproduces the file's
+embeddings. At another size the head's kernel is resampled, and the embeddings are only similar. --drop stage1.2 leaves a block
+out.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from facelet.nets.repvgg import RepVGGBlock
 
 
 def weights_of(path: Path) -> dict[str, Tensor]:
-    """Initializers of the file by name."""
+    """Initializers of the file, by name."""
     return {
         tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy())
         for tensor in onnx.load(path).graph.initializer
@@ -49,7 +50,7 @@ def blocks_of(weights: dict[str, Tensor], drop: list[str]) -> dict[str, str]:
 
 @torch.no_grad()
 def converted(path: Path, size: int, width: float, images: Tensor, drop: list[str]) -> tuple[FaceNet, NetSpec]:
-    """The net with the file's weights. ``images``: (N, 3, size, size) in [0, 1], to take the statistics from."""
+    """The net with the file's weights. ``images``: (N, 3, size, size) in [0, 1], for the statistics."""
     info, weights = model_file.read(path), weights_of(path)
     blocks = blocks_of(weights, drop)
     depths = [sum(path.startswith(f"stage{number}.") for path in blocks) for number in (1, 2, 3)]
@@ -75,7 +76,7 @@ def converted(path: Path, size: int, width: float, images: Tensor, drop: list[st
 
 
 def _measured(conv: nn.Conv2d, norm: nn.BatchNorm2d, maps: Tensor, bias: Tensor) -> Tensor:
-    """Sets ``norm`` so that behind ``conv`` it only adds ``bias``, and returns that."""
+    """Sets ``norm`` so that after ``conv`` it only adds ``bias``, and returns its output."""
     found = conv(maps)
     variance, mean = torch.var_mean(found, (0, 2, 3))
     norm.running_mean.copy_(mean)
@@ -87,20 +88,20 @@ def _measured(conv: nn.Conv2d, norm: nn.BatchNorm2d, maps: Tensor, bias: Tensor)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", help="a fp32 model file, or the name of one that ships")
+    parser.add_argument("model", help="an fp32 model file, or the name of a bundled model")
     parser.add_argument("out", type=Path)
     parser.add_argument("--size", type=int, default=48)
-    parser.add_argument("--width", type=float, default=0.95, help="of the net in the file")
+    parser.add_argument("--width", type=float, default=0.95, help="width of the net in the file")
     parser.add_argument("--faces", required=True)
-    parser.add_argument("--drop", action="append", default=[], help="a block to leave out, as stage1.2")
-    asked = parser.parse_args()
+    parser.add_argument("--drop", action="append", default=[], help="block to leave out, such as stage1.2; repeatable")
+    args = parser.parse_args()
     try:
-        faces = load(asked.faces, size=asked.size, channels=3).split("train").images[:512]
-        net, spec = converted(found(asked.model), asked.size, asked.width, plain(torch.from_numpy(faces)), asked.drop)
+        faces = load(args.faces, size=args.size, channels=3).split("train").images[:512]
+        net, spec = converted(found(args.model), args.size, args.width, plain(torch.from_numpy(faces)), args.drop)
     except FaceletError as error:
         raise SystemExit(f"error: {error}") from error
-    nets.save(net, spec, asked.out)
-    print(f"{asked.out}: {sum(p.numel() for p in net.parameters()):,} parameters, {asked.size} px")
+    nets.save(net, spec, args.out)
+    print(f"{args.out}: {sum(p.numel() for p in net.parameters()):,} parameters, {args.size} px")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""An int8 model file from an fp32 one, outside a run: for a model whose run is gone, or whose int8 file is to be made anew.
+"""Quantizes an fp32 model file to int8 without its run.
 
     python reproduce/requantize.py expression-fp32 expression --out expression.onnx \\
         --faces ferplus:ferplus.zip --faces 'rafdb:rafdb.zip?test=0.2'
     python reproduce/requantize.py identity-fp32 identity --out identity.onnx \\
         --faces identities:people.zip --pairs lfw:lfw_112.zip
 
-The step `quantize` with its allowance, then figures on test faces or pairs as a run writes them; temperature and threshold are
-chosen on validation faces. It keeps the card of the model that came by this name, for its section on how the model was made.
+It runs the step `quantize` with its accuracy limit, then evaluates on test faces or pairs as a run does; temperature and threshold
+are chosen on validation faces. The card of the bundled model of this name is kept, for its section on training.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from facelet.step import StepContext, StepResult
 def quantized(
     parent: Path, name: str, faces: FaceSet, folder: Path, target: str = "portable", allowance: float = 0.3
 ) -> Path:
-    """The file that the step ``quantize`` makes of ``parent`` with these faces, in ``folder``."""
+    """Runs the step ``quantize`` on ``parent`` with these faces; returns the file in ``folder``."""
     step = Quantize.model_validate(
         {"do": "quantize", "as": name, "of": "parent", "target": target, "allowance": allowance}
     )
@@ -47,7 +47,7 @@ def quantized(
 
 
 def measured(path: Path, faces: FaceSet, pairs: str, far: float = 0.001) -> None:
-    """Writes temperature or threshold, and figures, into the file."""
+    """Writes temperature or threshold, and metrics, to the file's metadata."""
     model = Model.load(path)
     info, results = model.info, dict[str, Result]()
     if info.task == "identity":
@@ -65,37 +65,39 @@ def measured(path: Path, faces: FaceSet, pairs: str, far: float = 0.001) -> None
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parent", help="an fp32 model file, or a name of `facelet models`")
-    parser.add_argument("name", help="of the int8 model")
-    parser.add_argument("--faces", action="append", required=True, help="with training and validation faces")
-    parser.add_argument("--pairs", default="", help="for an identity model, as lfw:PATH")
+    parser.add_argument("parent", help="an fp32 model file, or the name of a bundled model")
+    parser.add_argument("name", help="name of the int8 model")
+    parser.add_argument(
+        "--faces", action="append", required=True, help="source with training and validation faces; repeatable"
+    )
+    parser.add_argument("--pairs", default="", help="for an identity model, such as lfw:PATH")
     parser.add_argument("--target", default="portable")
     parser.add_argument("--allowance", type=float, default=0.3)
     parser.add_argument("--out", type=Path, required=True)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     try:
-        parent = bundled.found(asked.parent)
+        parent = bundled.found(args.parent)
         info = model_file.read(parent)
-        sets = [load(source, size=info.input.cut_size, channels=info.input.channels) for source in asked.faces]
+        sets = [load(source, size=info.input.cut_size, channels=info.input.channels) for source in args.faces]
         faces = concat(sets)
         with tempfile.TemporaryDirectory(prefix="facelet-") as folder:
-            path = quantized(parent, asked.name, faces, Path(folder), asked.target, asked.allowance)
-            measured(path, faces, asked.pairs)
-            final = model_file.read(path).model_copy(update={"card": _card(asked.name)})
-            with writing(asked.out) as beside:
+            path = quantized(parent, args.name, faces, Path(folder), args.target, args.allowance)
+            measured(path, faces, args.pairs)
+            final = model_file.read(path).model_copy(update={"card": _card(args.name)})
+            with writing(args.out) as beside:
                 model_file.write(onnx.load(path), final, beside)
     except FaceletError as error:
         sys.exit(f"error: {error}")
-    print(f"{asked.out}: {asked.out.stat().st_size:,} bytes, {_told(model_file.read(asked.out))}")
+    print(f"{args.out}: {args.out.stat().st_size:,} bytes, {_summary(model_file.read(args.out))}")
 
 
 def _card(name: str) -> str:
-    """Of the model that comes by this name, if there is one."""
+    """The card of the bundled model of this name, if there is one."""
     known = [model.name for model in bundled.models()]
     return model_file.read(bundled.path_of(name)).card if name in known else ""
 
 
-def _told(info: ModelInfo) -> str:
+def _summary(info: ModelInfo) -> str:
     assert info.selftest is not None
     figures = ", ".join(f"{name} {info.figures[name]:.4f}" for name in ("val_accuracy", "test_accuracy"))
     return f"target {info.target}, {figures}, self-test tolerance {info.selftest.tolerance}"

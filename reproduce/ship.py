@@ -1,12 +1,12 @@
-"""Puts a model file into the package: checked, copied into src/facelet/models/, entered in its models.json.
+"""Adds a model file to the package: checks it, copies it to src/facelet/models/, and adds it to models.json.
 
     python reproduce/ship.py runs/ferplus/student-int8.onnx expression --named expression.onnx
     facelet card expression.onnx --faces ferplus:ferplus.zip --out docs/models/expression.md --into-file
     python reproduce/ship.py expression.onnx expression --description "T-SNet's student on FERPlus, int8"
 
-The first only writes a copy that has its name inside and no card, for the card to be about. A name begins with its task; the
-one that is the task alone answers where no model is given; one that ends in -fp32 is the twin of the name before it. The same
-name again replaces the model. A model is limited to 5 MB, since git keeps them all.
+The first command only writes a copy with the new name and without a card, for which the card is then measured. A name begins with
+its task; the name that equals the task is the default model; a name that ends in -fp32 is the twin of the name before it. An
+existing name is replaced. A model is limited to 5 MB, since git keeps all versions.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ TWIN = "-fp32"
 
 
 def ship(model: str | Path, name: str, description: str = "", folder: Path = FOLDER) -> BundledModel:
-    """The model's new line in the manifest; without a ``description`` it keeps the one that it had.
+    """Adds the model and returns its line in the manifest; without ``description`` the previous one is kept.
 
-    Raises FaceletError for a file that is no working model file or too large, and for a name that does not fit it.
+    Raises FaceletError if the file does not work or is too large, or if the name does not fit the model.
     """
     path = existing(model, "model file")
     session.open_session(path, 1)
@@ -69,10 +69,10 @@ def ship(model: str | Path, name: str, description: str = "", folder: Path = FOL
 
 
 def named(model: str | Path, name: str, out: Path, smallest: int = 0) -> None:
-    """A copy at ``out`` that calls itself ``name``; under a new name its card is still to be written.
+    """Writes a copy named ``name`` to ``out``; a copy with a new name has no card.
 
-    An fp32 file without a self-test gets one, of its own outputs.
-    ``smallest``: pixels a side of the smallest faces that the card will be about; 0 leaves what the file says.
+    An fp32 file without a self-test gets one from its own outputs.
+    ``smallest``: side in pixels of the smallest faces of its evaluation; 0 keeps the value in the file.
     """
     path = found(model)
     before = model_file.read(path)
@@ -87,18 +87,18 @@ def named(model: str | Path, name: str, out: Path, smallest: int = 0) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="a model file")
-    parser.add_argument("name", help="as expression, expression-tiny, expression-fp32, identity")
+    parser.add_argument("name", help="such as expression, expression-tiny, expression-fp32, identity")
     parser.add_argument("--description", default="", help="one line for `facelet models`")
-    parser.add_argument("--named", type=Path, help="only write a copy of that name here")
+    parser.add_argument("--named", type=Path, help="only write a copy with that name to this file")
     parser.add_argument(
-        "--smallest", type=int, default=0, help="with --named: side of the smallest faces it is measured on"
+        "--smallest", type=int, default=0, help="with --named: side of the smallest faces of its evaluation"
     )
-    asked = parser.parse_args()
+    args = parser.parse_args()
     try:
-        if asked.named:
-            named(asked.model, asked.name, asked.named, asked.smallest)
+        if args.named:
+            named(args.model, args.name, args.named, args.smallest)
             return
-        line = ship(asked.model, asked.name, asked.description)
+        line = ship(args.model, args.name, args.description)
     except FaceletError as error:
         sys.exit(f"error: {error}")
     print(f"{line.name}: {line.bytes:,} bytes, SHA-256 {line.sha256}, in {FOLDER / line.file}")

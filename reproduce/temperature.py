@@ -1,9 +1,9 @@
-"""One temperature for faces of several sources: on validation faces of each, the one whose worst calibration error is least.
+"""Chooses one temperature for several sources: the one with the smallest maximum calibration error on validation faces.
 
     python reproduce/temperature.py MODEL --faces ferplus:ferplus.zip --faces 'rafdb:rafdb.zip?test=0.2' [--into-file]
 
-A run chooses the likeliest over all validation faces together, which serves the larger set first. With --into-file the chosen
-one is written into the model file, whose other figures stay those of its run.
+A run minimizes the negative log-likelihood of all validation faces together, which favours the largest set. With --into-file the
+temperature is written to the model file; its other metrics stay those of its run.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from facelet.runtime.model import Model
 
 FACTORS = tuple(round(float(factor), 3) for factor in np.geomspace(0.7, 1.4, 71))
 SHOWN = 8
-"""Lines of the table: every so many of the factors, and the best."""
+"""The table shows every n-th factor, and the best."""
 
 
 def errors(answers: list[Classification]) -> dict[float, list[float]]:
-    """Calibration error of each source under each factor of the temperature that the model has."""
+    """Calibration error of each source for each factor of the model's temperature."""
     return {factor: [one.cooled(factor).all.ece for one in answers] for factor in FACTORS}
 
 
 def best(found: dict[float, list[float]]) -> float:
-    """The factor with the least worst error; of equals the nearest to 1."""
+    """The factor with the smallest maximum error; among equals, the nearest to 1."""
     return min(found, key=lambda factor: (max(found[factor]), abs(np.log(factor))))
 
 
@@ -44,11 +44,11 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--faces", action="append", required=True)
     parser.add_argument("--into-file", action="store_true")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     try:
-        model = Model.load(asked.model)
+        model = Model.load(args.model)
         shape = model.info.input
-        sets = [load(source, size=shape.cut_size, channels=shape.channels) for source in asked.faces]
+        sets = [load(source, size=shape.cut_size, channels=shape.channels) for source in args.faces]
         found = errors([evaluate_model(model, faces, "val") for faces in sets])
     except FaceletError as error:
         sys.exit(f"error: {error}")
@@ -60,10 +60,10 @@ def main() -> None:
         row = [f"{factor * before:.3f}", *(f"{error:.1%}" for error in found[factor]), f"{max(found[factor]):.1%}"]
         table.add_row(*row, style="bold" if factor == chosen else None)
     Console().print("calibration error of validation faces", table)
-    if asked.into_file:
+    if args.into_file:
         info = model.info.model_copy(update={"temperature": before * chosen})
-        model_file.write(onnx.load(asked.model), info, asked.model)
-        print(f"{asked.model}: temperature {before:.3f} -> {before * chosen:.3f}")
+        model_file.write(onnx.load(args.model), info, args.model)
+        print(f"{args.model}: temperature {before:.3f} -> {before * chosen:.3f}")
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def test_models_as_they_are_typed(monkeypatch, shelf):
 def test_resume_takes_nothing_else(given):
     result = CliRunner().invoke(cli.app, ["run", "--resume", "runs/x", *given])
     assert isinstance(result.exception, FaceletError)
-    assert "--resume goes on with the run" in str(result.exception)
+    assert "--resume continues a run" in str(result.exception)
 
 
 def test_a_stopped_command_says_so(monkeypatch, capsys):

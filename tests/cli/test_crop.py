@@ -66,22 +66,22 @@ def test_faces_lie_as_the_photos_do_and_every_other_photo_is_named(album, capsys
     lines = said("photos").splitlines()
     assert written(album / "faces") == ["happy/1-2.png", "happy/1.png", "sad/2.png"]
     assert lines == [
-        "3 faces cut from 5 photos into faces (PNG; box, margin 0, own size)",
+        "3 faces cropped from 5 photos into faces (PNG; box, margin 0, own size)",
         "1 photo without a face: photos/sad/none.png",
-        "1 photo with several faces, not cut: photos/sad/two.png; --largest takes the largest of each, --all cuts every one",
+        "1 photo with several faces, not cropped: photos/sad/two.png; use --largest to crop the largest, or --all to crop all",
         "1 photo cannot be read: photos/sad/torn.jpg",
-        "train under crop: {align: box, margin: 0} in the recipe, and models cut photos likewise",
+        "for training, set crop: {align: box, margin: 0} in the recipe, so that the model uses the same crop at inference",
     ]
-    assert capsys.readouterr().err.startswith("passed over: photos/sad/torn.jpg: ")
+    assert capsys.readouterr().err.startswith("skipped: photos/sad/torn.jpg: ")
 
 
 def test_several_faces(album):
     text = said("photos/sad", cutter=FaceCropper(several="largest"))
-    assert "1 photo with several faces, the largest cut: photos/sad/two.png" in text
+    assert "1 photo with several faces, cropped the largest: photos/sad/two.png" in text
     assert written(album / "faces") == ["2.png", "two.png"]
     assert "several" not in said("photos/sad", out="all", cutter=FaceCropper(several="all"))
     assert written(album / "all") == ["2.png", "two-face1.png", "two-face2.png"]
-    assert "1 face had to be enlarged: fewer than 24 photo pixels" in said(
+    assert "1 face upscaled: smaller than 24 px in the photo" in said(
         "photos/sad", out="more", cutter=FaceCropper(several="all", size=24)
     )
 
@@ -101,7 +101,7 @@ def test_nothing_is_overwritten_unless_asked(album):
     said("photos/happy")
     (album / "faces/1.png").write_bytes(b"mine")
     (album / "faces/1-2.png").unlink()
-    with pytest.raises(FaceletError, match=r"1 of these faces are there already, as faces/1\.png; .*--overwrite"):
+    with pytest.raises(FaceletError, match=r"1 of the output files already exist, such as faces/1\.png; .*--overwrite"):
         said("photos/happy")
     assert written(album / "faces") == ["1.png"]
     said("photos/happy", cutter=FaceCropper(overwrite=True))
@@ -109,7 +109,7 @@ def test_nothing_is_overwritten_unless_asked(album):
     assert pixels.read("faces/1.png").size
     said("photos/sad", out="all", cutter=FaceCropper(several="all"))
     (album / "all/2.png").unlink()
-    with pytest.raises(FaceletError, match="1 of these faces are there already"):
+    with pytest.raises(FaceletError, match="1 of the output files already exist"):
         said("photos/sad", out="all", cutter=FaceCropper(several="all"))
 
 
@@ -117,7 +117,7 @@ def test_a_second_call_does_not_read_the_faces_of_the_first(album):
     for _ in range(2):
         said("photos", out="photos/faces", cutter=FaceCropper(overwrite=True))
         assert written(album / "photos/faces") == ["happy/1-2.png", "happy/1.png", "sad/2.png"]
-    with pytest.raises(FaceletError, match="all photos are in photos/faces"):
+    with pytest.raises(FaceletError, match="all photos are in the output folder photos/faces"):
         said("photos/faces/happy", out="photos/faces")
     with pytest.raises(FaceletError, match="is the folder of the photos"):
         said("photos", out="./photos/")
@@ -150,7 +150,7 @@ def test_json_names_every_photo(album, capsys):
 
 
 def test_what_ends_with_an_error(album):
-    with pytest.raises(FaceletError, match="no face was cut from 1 photo"):
+    with pytest.raises(FaceletError, match="no face was cropped from 1 photo"):
         said("photos/sad/none.png")
     with pytest.raises(FaceletError, match=r"torn\.jpg"):
         said("photos/sad/torn.jpg")
@@ -161,5 +161,5 @@ def test_a_score_that_is_asked_for_reaches_the_detector(photos_folder, yunet, tm
     quiet, cutter = Console(file=io.StringIO()), FaceCropper(several="all")
     crop.command([str(photo)], out=str(tmp_path / "any"), cutter=cutter, detector=str(yunet), console=quiet)
     assert len(written(tmp_path / "any")) == len(Detector(yunet)(pixels.read(photo))) > 1
-    with pytest.raises(FaceletError, match="no face was cut"):
+    with pytest.raises(FaceletError, match="no face was cropped"):
         crop.command([str(photo)], out="x", cutter=cutter, detector=Detector(yunet, 0.95), console=quiet)

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from facelet.cli import app as cli
-from facelet.models import model_file
+from facelet.models import bundled, model_file
 from facelet.models.model_file import CropInfo
 from facelet.recipes import schema
 
@@ -56,7 +56,7 @@ def test_the_options_reach_the_cropping(monkeypatch, capsys, asked):
 
 def test_a_model_or_a_recipe_says_how_to_cut(monkeypatch, capsys, asked):
     assert typed(monkeypatch, capsys, "a", "--out", "faces", "--like", "identity")[0] == 0
-    info = model_file.read("identity")
+    info = model_file.read(bundled.found("identity"))
     assert (asked["cutter"].crop, asked["cutter"].size) == (info.crop, info.input.cut_size)
     recipe = schema.load("mobileface")
     assert typed(monkeypatch, capsys, "a", "--out", "faces", "--like", "mobileface", "--margin", "0.3")[0] == 0
@@ -71,7 +71,7 @@ def test_a_model_or_a_recipe_says_how_to_cut(monkeypatch, capsys, asked):
     [
         (("gone", "--out", "faces"), "no photo or folder 'gone'"),
         (("gone",), "--out"),
-        (("a", "--out", "b", "--all", "--largest"), "take one of --largest and --all"),
+        (("a", "--out", "b", "--all", "--largest"), "use only one of --largest and --all"),
         (("a", "--out", "b", "--align", "ey"), "did you mean 'eyes'"),
         (("a", "--out", "b", "--margin", "9"), "margin 9"),
         (("a", "--out", "b", "--like", "tsnett"), "did you mean 'tsnet'"),

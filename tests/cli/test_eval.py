@@ -71,8 +71,8 @@ def test_a_model_that_learned_nothing_is_called_so():
     assert result.to_json()["all"]["baseline"] == {"always": "[bold]sad", "accuracy": 0.404, "beaten": False}
     text = printed(result)
     assert "baseline           40.4%" in text
-    assert "! no better than always answering '[bold]sad' (40.4%)" in text
-    assert "! no face recognised of: angry" in text
+    assert "! no better than always predicting '[bold]sad' (40.4%)" in text
+    assert "! no face recognized of: angry" in text
     good = evaluate(looking_up_rows(np.eye(3)[labels]), many_faces(labels, classes), classes)
     assert good.all.beats_baseline
     assert "!" not in printed(good)

@@ -75,7 +75,7 @@ def test_figures_are_printed(make, small_lfw):
         f"{result.auc:.4f}",
         "the file's threshold",
         f"accepts {result.at_threshold(0.9).accepted} of 120 pairs",
-        "say nothing of a FAR below 2.5 %",
+        "too few to measure a FAR below 2.5 %",
         "no figure for comparison",
         result.protocol,
     ):
@@ -91,7 +91,7 @@ def test_rates_are_printed_where_the_pairs_support_them(make, small_lfw):
     shown = asked(path, "--faces", source).stdout
     assert "TAR at FAR 1 %" in shown
     assert "TAR at FAR 0.1 %" not in shown
-    assert f"threshold {point.threshold:.4f} accepts {point.accepted} of 300 pairs of two people" in shown
+    assert f"threshold {point.threshold:.4f} accepts {point.accepted} of 300 pairs of different people" in shown
 
 
 def test_as_json(make, small_lfw):
@@ -102,7 +102,7 @@ def test_as_json(make, small_lfw):
 
 def test_a_crop_that_does_not_fit_the_pairs_is_said(make, small_lfw):
     shown = asked(make(crop=CropInfo(align="box", margin=0.2)), "--faces", f"lfw:{small_lfw()}").stdout
-    assert "the model cuts faces from photos by box" in shown
+    assert "the model crops photos by box" in shown
 
 
 def test_what_does_not_fit_is_refused(make, small_lfw):
@@ -110,7 +110,7 @@ def test_what_does_not_fit_is_refused(make, small_lfw):
     expression = make(task="expression", labels=("a", "b", "c"))
     for words, message in (
         ([expression, "--faces", source], "is a model for expression; pairs of faces are for identity models"),
-        ([expression, "--faces", "toy", "--mirror"], "--mirror is for identity models"),
+        ([expression, "--faces", "toy", "--mirror"], "--mirror requires an identity model"),
     ):
         error = asked(*words).exception
         assert isinstance(error, FaceletError)
@@ -119,7 +119,7 @@ def test_what_does_not_fit_is_refused(make, small_lfw):
     for words, message in (
         ([identity, "--faces", "toy"], "is measured on pairs of faces, not on classes: --faces lfw:PATH"),
         ([identity, "--faces", source, "--split", "val"], "pairs have no splits"),
-        ([identity, "--faces", source, "--speed", "0.5"], "has one speed"),
+        ([identity, "--faces", source, "--speed", "0.5"], "has no early exits"),
     ):
         error = asked(*words).exception
         assert isinstance(error, FaceletError)

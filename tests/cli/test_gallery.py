@@ -32,12 +32,12 @@ def test_enroll(gallery, studio, capsys):
     text = said(enroll_photos, gallery, "[red]Anna", ["anna"])
     assert text == f"[red]Anna: 3 faces enrolled; {gallery.file}\n"
     text = said(enroll_photos, gallery, "[red]Anna", ["anna/1.png"])
-    assert text == f"[red]Anna: 0 faces enrolled, 1 were there already; {gallery.file}\n"
+    assert text == f"[red]Anna: 0 faces enrolled, 1 already enrolled; {gallery.file}\n"
     studio.photo("two.png", 1, 2)
     assert "Berta: 1 face enrolled" in said(enroll_photos, gallery, "Berta", ["two.png"], largest=True)
     told = capsys.readouterr().err.splitlines()
-    assert told[0] == "two.png: 2 faces, the largest is taken"
-    assert told[1].startswith("warning: two.png looks like '[red]Anna', who is enrolled already (score ")
+    assert told[0] == "two.png: 2 faces, using the largest"
+    assert told[1].startswith("warning: two.png looks like '[red]Anna', who is already enrolled (score ")
 
 
 def test_list_and_remove(gallery, studio):

@@ -89,7 +89,7 @@ def test_a_long_name_is_cut_where_it_is_drawn():
 def test_broken_files_are_passed_over(gallery, studio, capsys):
     (studio.folder / "day" / "torn.png").write_bytes(b"torn")
     assert "cannot be read" in said(gallery, "day")
-    assert "passed over: day/torn.png: not a readable image" in capsys.readouterr().err
+    assert "skipped: day/torn.png: not a readable image" in capsys.readouterr().err
     with pytest.raises(FaceletError, match=r"^day/torn.png: not a readable image"):
         said(gallery, "day/torn.png")
 
@@ -101,7 +101,7 @@ def test_a_video_names_who_came_by(gallery, studio, film):
     assert head.split() == ["face", "from", "to", "frames", "name"]
     assert anna.split()[:5] == ["1", "0:00.0", "0:01.9", "20", "Anna"]
     assert other.split()[4] == "unknown"
-    assert summary == "20 frames, 2 faces followed"
+    assert summary == "20 frames, 2 faces tracked"
 
 
 def test_the_folder_is_made_after_the_gallery_is_found(gallery, studio, tmp_path):

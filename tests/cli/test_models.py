@@ -16,6 +16,7 @@ from facelet.cli import predict
 from facelet.errors import FaceletError
 from facelet.measure.efficiency import latency
 from facelet.measure.evaluation import evaluate_file
+from facelet.models import bundled
 from facelet.runtime.analyzer import Analyzer
 
 FIGURES = {"test_accuracy": 0.8791, "test_accuracy_low": 0.8682, "test_accuracy_high": 0.8894, "test_faces": 3153.0}
@@ -67,7 +68,7 @@ def test_the_list_as_json(models, capsys):
 
 
 def test_none_yet(shelf, capsys):
-    assert said() == "no model comes with this Facelet; make one with: facelet run tsnet\n"
+    assert said() == "this installation has no bundled models; make one with: facelet run tsnet\n"
     said(as_json=True)
     assert json.loads(capsys.readouterr().out) == []
 
@@ -124,7 +125,9 @@ def test_a_name_is_taken_where_a_model_is(models, shelf):
     assert facelet.load("expression-fp32").path == shelf / "expression-fp32.onnx"
     (face,) = Analyzer("expression", identity="identity").cropped([photo])
     assert (face.expression, face.identity.shape) == ("bright", (64,))
-    assert [row.path for row in latency.bench(["expression", "expression-fp32"], seconds=0.01)] == [
+    assert [
+        row.path for row in latency.bench([*map(bundled.found, ("expression", "expression-fp32"))], seconds=0.01)
+    ] == [
         str(shelf / "expression.onnx"),
         str(shelf / "expression-fp32.onnx"),
     ]

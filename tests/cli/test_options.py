@@ -48,7 +48,7 @@ def test_json_and_csv_do_not_go_together(monkeypatch, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 2
-    assert "take one of --json and --csv" in capsys.readouterr().err
+    assert "use only one of --json and --csv" in capsys.readouterr().err
 
 
 def test_other_settings_make_a_detector_and_none_leave_the_file(yunet):

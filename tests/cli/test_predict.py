@@ -113,8 +113,8 @@ def test_broken_files_are_passed_over(album, capsys, cropped):
     assert "not a readable image" in photos["c.jpg"]["error"]
     assert photos["bright.jpg"]["faces"][0]["expression"] == "bright"
     assert photos["dim.png"]["faces"][0]["expression"] == "dark"
-    assert captured.err.count("passed over: ") == 3
-    assert "3 passed over" in said(".", cropped=cropped)
+    assert captured.err.count("skipped: ") == 3
+    assert "3 skipped" in said(".", cropped=cropped)
 
 
 def test_only_broken_files_are_an_error(album):
@@ -180,7 +180,7 @@ def test_no_model_is_said_before_anything_is_read(album, shelf, monkeypatch):
 
 def test_an_identity_model_is_refused(album, make_model, make_info):
     model = make_model(album / "id.onnx", make_info(task="identity", labels=()))
-    with pytest.raises(FaceletError, match=r"id.onnx is a model for identity; expected one for expression"):
+    with pytest.raises(FaceletError, match=r"id.onnx is a model for identity; expected a model for expression"):
         said("bright.jpg", model=str(model))
 
 
@@ -196,7 +196,7 @@ def test_one_failing_photo_does_not_end_the_others(album, capsys, monkeypatch):
     dim, bright = csv.DictReader(io.StringIO(captured.out))
     assert dim["error"] == "dim.png: a face too odd"
     assert bright["expression"] == "bright"
-    assert "passed over: dim.png: a face too odd" in captured.err
+    assert "skipped: dim.png: a face too odd" in captured.err
 
 
 def test_crops_that_fail_together_are_taken_alone(album, capsys, monkeypatch):
@@ -239,7 +239,7 @@ def test_a_missing_detector_is_one_error(album, monkeypatch):
 def test_a_photo_that_cannot_be_saved_is_passed_over(album, capsys, monkeypatch):
     (album / "out" / "bright.faces.jpg").mkdir(parents=True)
     said("bright.jpg", "dim.png", save="out")
-    assert "passed over: bright.jpg: cannot write" in capsys.readouterr().err
+    assert "skipped: bright.jpg: cannot write" in capsys.readouterr().err
     assert (album / "out" / "dim.faces.png").is_file()
 
 
@@ -271,7 +271,9 @@ def test_what_is_no_photo_is_counted_and_named(album, capsys):
     (album / "clip.mp4").write_bytes(b"x")
     said(".", form="json")
     captured = capsys.readouterr()
-    assert "not read: 1 video (clip.mp4); give each alone\nnot read: 1 other file (tiny.onnx)\n" in captured.err
+    assert (
+        "not read: 1 video (clip.mp4); run each video separately\nnot read: 1 other file (tiny.onnx)\n" in captured.err
+    )
     assert json.loads(captured.out)["passed_over"] == ["clip.mp4", "tiny.onnx"]
 
 

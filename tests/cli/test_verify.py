@@ -36,9 +36,9 @@ def test_json(studio, capsys):
     assert document["same"] is True
     assert document["photos"] == ["a.png", "b.png"]
     assert document["boxes"] == [[0, 0, 24, 24]] * 2
-    assert document["notes"] == ["b.png: 2 faces, the largest is taken"]
+    assert document["notes"] == ["b.png: 2 faces, using the largest"]
     assert document["model"] == str(studio.model)
-    assert captured.err == "b.png: 2 faces, the largest is taken\n"
+    assert captured.err == "b.png: 2 faces, using the largest\n"
 
 
 def test_small_faces_are_said(studio, make_identity, tmp_path, capsys):
@@ -58,6 +58,6 @@ def test_several_faces_none_and_no_threshold(studio, make_identity, tmp_path):
     with pytest.raises(FaceletError, match=r"none.png: no face found"):
         said(none, one, largest=True)
     bare = str(make_identity(tmp_path / "bare.onnx", threshold=None))
-    with pytest.raises(FaceletError, match="has no threshold of its own"):
+    with pytest.raises(FaceletError, match="has no threshold; give one"):
         said(one, one, model=bare)
     assert said(one, one, model=bare, threshold=0.3)[0] == 0

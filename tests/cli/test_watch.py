@@ -34,7 +34,7 @@ def test_a_line_for_each_face(said, dusk):
     assert "bright" in first
     assert "dark" in first
     assert second.split()[4:] == ["dark", "100%"]
-    assert summary == "20 frames, 2 faces followed"
+    assert summary == "20 frames, 2 faces tracked"
 
 
 def test_json_is_a_line_for_each_frame(said, dusk, capsys):
@@ -66,7 +66,7 @@ def test_small_faces_are_said(said, dusk, make_model, make_info, tmp_path, capsy
 
 def test_a_video_without_faces_says_so(said, film):
     place = film(lambda number: np.zeros((SIDE, SIDE, 3), np.uint8))
-    assert said(place) == "20 frames, 0 faces followed\n"
+    assert said(place) == "20 frames, 0 faces tracked\n"
 
 
 def test_ctrl_c_ends_a_webcam_with_its_table(said, dusk, monkeypatch, capsys):
@@ -87,17 +87,17 @@ def test_ctrl_c_ends_a_webcam_with_its_table(said, dusk, monkeypatch, capsys):
         return video
 
     monkeypatch.setattr("facelet.runtime.media.video.Video", camera)
-    assert "5 frames, 2 faces followed" in said("0")
-    assert "Ctrl-C ends it" in capsys.readouterr().err
+    assert "5 frames, 2 faces tracked" in said("0")
+    assert "stop with Ctrl-C" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("places", "options", "said_"),
     [
-        (["film.avi"], {"form": "csv"}, "neither --cropped nor --csv"),
-        (["film.avi"], {"cropped": True}, "neither --cropped nor --csv"),
+        (["film.avi"], {"form": "csv"}, "--cropped and --csv do not work with a video"),
+        (["film.avi"], {"cropped": True}, "--cropped and --csv do not work with a video"),
         (["film.avi"], {"every": -1}, "--every -1"),
-        (["film.avi", "photo.jpg"], {}, "take one alone"),
+        (["film.avi", "photo.jpg"], {}, "without other photos"),
         (["gone.mp4"], {}, "no video"),
     ],
 )
@@ -112,7 +112,7 @@ def test_the_video_that_is_read_is_not_written_over(said, film, studio):
     place = place.rename(place.with_name("film.mp4"))
     (place.parent / "out").mkdir()
     (place.parent / "out" / "film.faces.mp4").symlink_to(place)
-    with pytest.raises(FaceletError, match="is the video that is read"):
+    with pytest.raises(FaceletError, match="is the input video"):
         said(place, save=str(place.parent / "out"))
 
 

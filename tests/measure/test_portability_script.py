@@ -275,7 +275,7 @@ def test_an_int8_file_needs_its_twin(script, expression, ship_both):
     int8 = model_file.read(ship_both)
     assert script.reference_of(str(ship_both), int8, None).name == "expression-fp32.onnx"
     stranger = int8.model_copy(update={"name": "mine"})
-    with pytest.raises(FaceletError, match="no fp32 twin in the package; name one: --reference FILE"):
+    with pytest.raises(FaceletError, match="no fp32 twin in the package; give one with --reference FILE"):
         script.reference_of(str(ship_both), stranger, None)
     fp32 = expression("own.onnx")
     assert script.reference_of(str(fp32), model_file.read(fp32), None) == fp32

@@ -177,7 +177,7 @@ def test_a_runtime_that_cannot_run_the_golden_faces_is_refused(file_of, monkeypa
 
 def test_a_file_without_a_self_test_opens_with_one_line(tmp_path):
     model_file.write(graph_of(weights_of(0)), info_of(), tmp_path / "old.onnx")
-    with pytest.warns(FaceletWarning, match=r"old.onnx has no self-test: nothing shows") as noted:
+    with pytest.warns(FaceletWarning, match=r"old.onnx has no self-test: cannot verify") as noted:
         Model.load(tmp_path / "old.onnx")
     assert len(noted) == 1
 
@@ -275,7 +275,7 @@ def test_to_measure_a_bundled_model_there_is_no_falling_back(bundle):
     assert isinstance(result.exception, UnprovenModelError)
     assert CliRunner().invoke(app, ["bench", "expression", "--seconds", "0.1", "--allow"]).exit_code == 0
     with pytest.raises(UnprovenModelError):  # what --allow allows ends with its command
-        open_session("expression")
+        open_session(bundled.found("expression"))
 
 
 def test_the_check_of_all_models(bundle, capsys):

@@ -108,7 +108,7 @@ def test_what_is_no_photo_is_called_by_its_type(two_faces):
         two_faces.analyze(None)
     with pytest.raises(FaceletError, match=r"the photo is of type list; expected"):
         two_faces.analyze([[1], [1, 2]])
-    with pytest.raises(FaceletError, match=r"the photo is an open file \(BytesIO\).* \.read\(\) it"):
+    with pytest.raises(FaceletError, match=r"the photo is an open file \(BytesIO\).* and \.read\(\)"):
         two_faces.analyze(io.BytesIO(b"hello"))
 
 
@@ -197,11 +197,11 @@ def test_expression_and_identity_together(tiny, make_identity, tmp_path, photo):
 def test_models_that_do_not_go_together(tiny, make_identity, tmp_path):
     identity = make_identity(tmp_path / "id.onnx")
     with pytest.raises(
-        FaceletError, match=r"id.onnx is a model for identity; expected one for expression.*facelet verify A B"
+        FaceletError, match=r"id.onnx is a model for identity; expected a model for expression.*facelet verify A B"
     ):
         Analyzer(identity, identity=identity)
     with pytest.raises(
-        FaceletError, match=r"tiny.onnx is a model for expression; expected one for identity.*facelet predict PHOTO"
+        FaceletError, match=r"tiny.onnx is a model for expression; expected a model for identity.*facelet predict PHOTO"
     ):
         Analyzer(tiny, identity=tiny)
 

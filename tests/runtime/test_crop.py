@@ -125,5 +125,5 @@ def test_what_became_of_each_photo(album):
     assert (face.found, [str(one.file) for one in face.faces]) == (1, ["faces/happy/1.png"])
     assert face.faces[0].to_json() == {"file": "faces/happy/1.png", "box": [20, 15, 40, 30], "score": 0.9, "side": 40}
     assert torn.to_json() == {"photo": "photos/torn.jpg", "error": torn.error}
-    with pytest.raises(FaceletError, match="1 of these faces are there already"):
+    with pytest.raises(FaceletError, match="1 of the output files already exist"):
         cut("photos")

@@ -117,9 +117,9 @@ def test_many_threads(detector, portrait, photos_folder):
 def test_wrong_files_and_values(tmp_path, yunet, tiny):
     (tmp_path / "text.onnx").write_text("hello")
     for wrong in (tmp_path / "text.onnx", tiny):
-        with pytest.raises(FaceletError, match=r"is no detector that OpenCV .* can run"):
+        with pytest.raises(FaceletError, match=r"OpenCV .* cannot run .* as a face detector"):
             Detector(wrong)
-    with pytest.raises(FaceletError, match="least score is 2; expected 0 to 1"):
+    with pytest.raises(FaceletError, match="minimum score is 2; expected 0 to 1"):
         Detector(yunet, score=2)
     with pytest.raises(FaceletError, match="detail is 7 pixels; expected 64 to 4096"):
         Detector(yunet, detail=7)

@@ -103,7 +103,7 @@ def test_what_is_no_crop_is_named(tiny, wrong):
 
 def test_nan_is_not_an_answer(tmp_path, make_model):
     model = Model.load(make_model(tmp_path / "nan.onnx", weights=np.array([[np.nan, 1.0]])))
-    with pytest.raises(FaceletError, match=r"nan.onnx answered with NaN"):
+    with pytest.raises(FaceletError, match=r"nan.onnx returned NaN"):
         model.logits(crops(1))
 
 
@@ -140,7 +140,7 @@ def test_embeddings_are_logits_at_length_1(tmp_path, make_identity):
 def test_an_embedding_of_length_0_is_no_answer(tmp_path, make_model, make_info):
     info = make_info(task="identity", labels=())
     model = Model.load(make_model(tmp_path / "zero.onnx", info, np.zeros((1, 4))))
-    with pytest.raises(FaceletError, match=r"zero.onnx answered with an embedding of length 0"):
+    with pytest.raises(FaceletError, match=r"zero.onnx returned an embedding of length 0"):
         model.embeddings(crops(2))
 
 
@@ -149,7 +149,8 @@ def test_the_hash_is_the_files(tiny):
 
 
 @pytest.mark.parametrize(
-    ("shape", "count", "says"), [((1, 64), 2, "fails on 2 faces"), ((-1, 2), 1, r"with .* \(32, 2\)")]
+    ("shape", "count", "says"),
+    [((1, 64), 2, "failed on a batch of 2 faces"), ((-1, 2), 1, r"returned .* \(32, 2\) for 1 faces")],
 )
 def test_a_graph_that_answers_for_one_face_only(tmp_path, make_info, shape, count, says):
     """A Reshape to a fixed shape passes every check of the file."""

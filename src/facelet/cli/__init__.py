@@ -1,4 +1,4 @@
-"""The `facelet` command: one module per command, each a thin layer over a library call.
+"""The `facelet` command: one module per command, each a thin wrapper around a library call.
 
-Heavy packages are imported inside the functions, so that `facelet --help` is fast and `facelet predict` never needs what trains.
+Heavy packages are imported inside functions, so that `facelet --help` is fast and `facelet predict` does not need PyTorch.
 """

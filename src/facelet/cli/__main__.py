@@ -1,4 +1,4 @@
-"""`python -m facelet.cli`, as torchrun starts it."""
+"""Entry point of `python -m facelet.cli`, used by torchrun."""
 
 from facelet.cli.app import main
 

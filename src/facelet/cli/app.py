@@ -1,4 +1,4 @@
-"""The Typer app and ``main``: collects the commands, prints warnings as notes, and ends mistakes with one message."""
+"""The Typer app with all commands, and ``main``, which prints warnings as notes and errors as a single message."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ app.add_typer(gallery.app, name="gallery")
 
 
 def main() -> None:
-    """Runs the command. The user's mistakes end with one message and exit code 2, never with a traceback."""
+    """Runs the command. User errors print a single message, without a traceback, and exit with code 2."""
     with warnings.catch_warnings():
         warnings.simplefilter("default", FaceletWarning)
         warnings.showwarning = partial(_show_warning, warnings.showwarning)
@@ -65,7 +65,7 @@ def main() -> None:
 def _show_warning(
     show_other: Callable[..., None], message: Warning | str, category: type[Warning], *where: Any
 ) -> None:
-    """Prints a warning of ours as a note; any other as Python does."""
+    """Prints a FaceletWarning as a note, and any other warning as Python does."""
     if issubclass(category, FaceletWarning):
         errors.print(f"[yellow]note[/]: {escape(str(message))}", soft_wrap=True)
     else:
@@ -86,7 +86,7 @@ def _main() -> None:
     except BrokenPipeError:
         sys.exit(0)
     except MemoryError:
-        _fail("there is not enough memory for this; take fewer or smaller images")
+        _fail("not enough memory; use fewer or smaller images")
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("facelet"):
             raise
@@ -97,7 +97,7 @@ def _main() -> None:
         if type(error).__module__.split(".")[0] not in ("click", "typer"):
             raise
         message = error.format_message() if hasattr(error, "format_message") else str(error)
-        if message:  # help was asked for without a word
+        if message:  # empty when help was printed for missing arguments
             _fail(message)
         sys.exit(2)
 

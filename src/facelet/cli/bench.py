@@ -1,4 +1,4 @@
-"""`facelet bench`: latency of models side by side, as a table or JSON."""
+"""`facelet bench`: compares the latency of models, as a table or JSON."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 def bench(
     models: Annotated[list[str], typer.Argument(help="Model files, or names of `facelet models`.")],
-    batch: Annotated[str, typer.Option(help="Batch sizes, as 1,8.")] = "1",
-    threads: Annotated[int, typer.Option(help="Threads of ONNX Runtime.")] = 1,
-    seconds: Annotated[float, typer.Option(help="For each model and batch size.")] = 2.0,
-    faces: Annotated[str, typer.Option(help="Source of faces to time with; noise when not given.")] = "",
+    batch: Annotated[str, typer.Option(help="Batch sizes, such as 1,8.")] = "1",
+    threads: Annotated[int, typer.Option(help="Number of ONNX Runtime threads.")] = 1,
+    seconds: Annotated[float, typer.Option(help="Measurement time per model and batch size.")] = 2.0,
+    faces: Annotated[str, typer.Option(help="Source of input faces; default: random noise.")] = "",
     allow: Allow = False,
     as_json: Json = False,
     plugin: Plugin = None,
 ) -> None:
-    """Latency p50, p95 and mean of models side by side, interleaved, with the machine described."""
+    """Compare the latency of models: p50, p95 and mean of interleaved runs, with a description of the machine."""
     plugins.load_files(plugin or [])
     from facelet.measure.efficiency import latency, machine
     from facelet.models.bundled import found
@@ -38,7 +38,7 @@ def bench(
     try:
         batches = [int(size) for size in batch.split(",")]
     except ValueError:
-        raise FaceletError(f"--batch {batch!r} should be numbers, as 1,8") from None
+        raise FaceletError(f"--batch {batch!r} should be numbers, such as 1,8") from None
     images = latency.timing_faces(faces) if faces else None
     where, rows = (
         machine.machine(),
@@ -51,7 +51,7 @@ def bench(
 
 
 def bench_table(rows: Sequence[Latency], where: Machine) -> Table:
-    """The rows as a table that ends with the machine and its warning."""
+    """Table of the rows, with the machine and its warning as caption."""
     threads = sorted({row.threads for row in rows})
     table = Table(
         title=f"{', '.join(map(str, threads))} thread{'s' if threads != [1] else ''}, {sum(row.n for row in rows):,} runs",
@@ -61,7 +61,7 @@ def bench_table(rows: Sequence[Latency], where: Machine) -> Table:
         caption_justify="left",
         box=None,
         pad_edge=False,
-        collapse_padding=True,  # 80 columns hold names of 22 letters then
+        collapse_padding=True,  # leaves 22 characters for names in 80 columns
         header_style="dim",
     )
     table.add_column("model", overflow="fold")
@@ -83,7 +83,7 @@ def bench_table(rows: Sequence[Latency], where: Machine) -> Table:
 
 
 def bench_json(rows: Sequence[Latency], where: Machine) -> dict[str, Any]:
-    """The rows and the machine as JSON values."""
+    """JSON values of the rows and the machine."""
     return {
         "machine": {**asdict(where), "flags": list(where.flags), "warning": where.warning},
         "models": [{**asdict(row), "faces_per_second": row.faces_per_second} for row in rows],

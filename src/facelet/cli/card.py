@@ -1,4 +1,4 @@
-"""`facelet card`: measures a model card, or prints the one in a model file."""
+"""`facelet card`: measures a model card, or prints the card stored in a model file."""
 
 from __future__ import annotations
 
@@ -18,19 +18,22 @@ from facelet.text import plain, printable
 def card(
     model: Annotated[str, typer.Argument(help="A model file.")],
     faces: Annotated[
-        list[str] | None, typer.Option(help="Labelled faces; again for more. The first is made worse, too.")
+        list[str] | None,
+        typer.Option(help="Labelled faces; repeatable. The first source is also used for the robustness tests."),
     ] = None,
-    people: Annotated[str, typer.Option(help="UTKFace, as faces:utkface.zip: by age, gender and race.")] = "",
-    pairs: Annotated[str, typer.Option(help="For an identity model: pairs of faces, as lfw:PATH.")] = "",
-    run: Annotated[str, typer.Option(help="The folder of the run that made the file.")] = "",
-    split: Annotated[str, typer.Option(help="Of --faces: train, val or test.")] = "test",
-    out: Annotated[str, typer.Option(help="Write the card into this file, as model.md.")] = "",
-    into_file: Annotated[bool, typer.Option("--into-file", help="Write the card into the model file, too.")] = False,
+    people: Annotated[
+        str, typer.Option(help="UTKFace, such as faces:utkface.zip, for results by age, gender and race.")
+    ] = "",
+    pairs: Annotated[str, typer.Option(help="For an identity model: pairs of faces, such as lfw:PATH.")] = "",
+    run: Annotated[str, typer.Option(help="Folder of the run that made the model file.")] = "",
+    split: Annotated[str, typer.Option(help="Split of --faces: train, val or test.")] = "test",
+    out: Annotated[str, typer.Option(help="Write the card to this file, such as model.md.")] = "",
+    into_file: Annotated[bool, typer.Option("--into-file", help="Also store the card in the model file.")] = False,
     threads: Threads = 0,
     allow: Allow = False,
     plugin: Plugin = None,
 ) -> None:
-    """Measure a model card: figures, worse conditions, groups, how it was made, limits; or print the file's own."""
+    """Measure a model card (metrics, robustness, groups, training, limits), or print the card in the model file."""
     plugins.load_files(plugin or [])
     command(
         model,
@@ -59,7 +62,7 @@ def command(
     threads: int,
     errors: Console,
 ) -> None:
-    """Makes a card and prints it, or writes it into ``out`` and the model file; without faces and pairs the file's own card."""
+    """Measures a card and prints or writes it; without faces and pairs uses the card stored in the model file."""
     from facelet.io import files
     from facelet.measure.card.file import put_into, stored
     from facelet.models.bundled import found

@@ -1,6 +1,6 @@
-"""`facelet crop`: faces cut out of photos into a folder, laid out as the photos are, ready to train on.
+"""`facelet crop`: crops faces from photos into a folder with the same sub-folders, ready for training.
 
-A photo without a face, or with several, is reported and not cut; one that cannot be read is named and passed over.
+A photo with no face or with several faces is reported and not cropped; an unreadable photo is reported and skipped.
 """
 
 from __future__ import annotations
@@ -28,38 +28,40 @@ if TYPE_CHECKING:
     from facelet.runtime.detector import Finder
 
 LISTED = 5
-"""Photos that a line of the summary names."""
+"""Maximum number of photos listed per line of the summary."""
 
 
 def crop(
     photos: Annotated[list[str], typer.Argument(help="Photos, folders or globs.")],
-    out: Annotated[str, typer.Option(help="Folder to write the faces into, in the photos' sub-folders.")],
-    like: Annotated[str, typer.Option(help="Cut as this recipe or model file says; what follows goes before it.")] = "",
-    align: Annotated[str, typer.Option(help="box (when not given), eyes or five-points.")] = "",
+    out: Annotated[str, typer.Option(help="Output folder; keeps the sub-folders of the photos.")],
+    like: Annotated[str, typer.Option(help="Crop as in this recipe or model file; other options override it.")] = "",
+    align: Annotated[str, typer.Option(help="box, eyes or five-points; default: box.")] = "",
     margin: Annotated[
-        float | None, typer.Option(help="Share of the box (or square) added on each side; 0 when not given.")
+        float | None, typer.Option(help="Fraction of the box or square added on each side; default: 0.")
     ] = None,
-    size: Annotated[int | None, typer.Option(help="Side in pixels; 0, when not given: the photo's own.")] = None,
-    largest: Annotated[bool, typer.Option("--largest", help="Of several faces in a photo cut the largest.")] = False,
-    every: Annotated[bool, typer.Option("--all", help="Of several faces in a photo cut every one.")] = False,
+    size: Annotated[
+        int | None, typer.Option(help="Side in pixels; 0, the default, keeps the photo's resolution.")
+    ] = None,
+    largest: Annotated[bool, typer.Option("--largest", help="Crop the largest of several faces in a photo.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Crop all of several faces in a photo.")] = False,
     min_score: MinScore = None,
     detail: Detail = None,
-    jpeg: Annotated[int, typer.Option(help="Write JPEG of this quality, 1 to 100; 0: PNG.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,
+    jpeg: Annotated[int, typer.Option(help="JPEG quality, 1 to 100; 0 writes PNG.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     detector: DetectorFile = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every photo.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON with an entry for each photo.")] = False,
 ) -> None:
-    """Cut faces out of photos, ready to train on, as models cut them when they are used."""
+    """Crop faces from photos for training, with the same crop as at inference."""
     from facelet.runtime.crop import FaceCropper, choose
 
     if largest and every:
-        raise FaceletError("take one of --largest and --all")
-    known, own_size = _like(like)
+        raise FaceletError("use only one of --largest and --all")
+    base, own_size = _like(like)
     command(
         photos,
         out=out,
         cutter=FaceCropper(
-            choose(known, align, margin),
+            choose(base, align, margin),
             own_size if size is None else size,
             jpeg,
             "largest" if largest else "all" if every else "report",
@@ -72,7 +74,7 @@ def crop(
 
 
 def _like(name: str) -> tuple[CropInfo, int]:
-    """Crop and size of a model file, a model that comes with Facelet, or a recipe; the defaults without a name."""
+    """Crop and size of a model file, a bundled model or a recipe; without a name, the defaults."""
     from facelet.models import bundled, model_file
 
     if not name:
@@ -95,9 +97,9 @@ def command(
     as_json: bool = False,
     console: Console,
 ) -> None:
-    """Cuts, writes and says what became of the photos.
+    """Crops the faces, writes them and prints a summary.
 
-    Raises FaceletError when nothing was cut: no photo, none readable, no face in any.
+    Raises FaceletError when nothing was cropped: no photos, none readable, or none with a face.
     """
     from facelet.runtime.crop import outcomes, targets
     from facelet.runtime.detector import Detector
@@ -109,7 +111,7 @@ def command(
     done = []
     for outcome in with_progress(outcomes(placed, cutter, find), len(placed)):
         if outcome.error and len(placed) > 1:
-            print(f"passed over: {outcome.error}", file=sys.stderr)
+            print(f"skipped: {outcome.error}", file=sys.stderr)
         done.append(outcome)
     inside = os.path.join(os.path.abspath(out), "")
     others = [file for file in others if not os.path.abspath(file).startswith(inside)]
@@ -130,34 +132,34 @@ def command(
         first = done[0].error
         raise FaceletError(first if len(done) == 1 else f"none of the {len(done):,} photos can be read; {first}")
     if not any(outcome.faces for outcome in done):
-        raise FaceletError(f"no face was cut from {_count(len(done), 'photo')}")
+        raise FaceletError(f"no face was cropped from {_count(len(done), 'photo')}")
 
 
 def summary(done: Sequence[CropResult], cutter: FaceCropper, out: str) -> list[str]:
-    """What was cut and what was not, a sentence a line."""
+    """Lines of text: what was cropped, and what was not."""
     faces = [face for outcome in done for face in outcome.faces]
     read = sum(not outcome.error for outcome in done)
     how = f"{cutter.crop.align}, margin {cutter.crop.margin:g}, {f'{cutter.size} px' if cutter.size else 'own size'}"
     kind = f"JPEG of quality {cutter.jpeg}" if cutter.jpeg else "PNG"
-    lines = [f"{_count(len(faces), 'face')} cut from {_count(read, 'photo')} into {plain(out)} ({kind}; {how})"]
+    lines = [f"{_count(len(faces), 'face')} cropped from {_count(read, 'photo')} into {plain(out)} ({kind}; {how})"]
     small = sum(face.side < cutter.size for face in faces)
     if small:
-        lines.append(f"{_count(small, 'face')} had to be enlarged: fewer than {cutter.size} photo pixels a side")
+        lines.append(f"{_count(small, 'face')} upscaled: smaller than {cutter.size} px in the photo")
     none = [outcome for outcome in done if not outcome.error and not outcome.found]
     if none:
         lines.append(f"{_count(len(none), 'photo')} without a face: {_listed(none)}")
     several = [outcome for outcome in done if outcome.found > 1]
     if several and cutter.several == "report":
-        hint = "--largest takes the largest of each, --all cuts every one"
-        lines.append(f"{_count(len(several), 'photo')} with several faces, not cut: {_listed(several)}; {hint}")
+        hint = "use --largest to crop the largest, or --all to crop all"
+        lines.append(f"{_count(len(several), 'photo')} with several faces, not cropped: {_listed(several)}; {hint}")
     elif several and cutter.several == "largest":
-        lines.append(f"{_count(len(several), 'photo')} with several faces, the largest cut: {_listed(several)}")
+        lines.append(f"{_count(len(several), 'photo')} with several faces, cropped the largest: {_listed(several)}")
     broken = [outcome for outcome in done if outcome.error]
     if broken:
         lines.append(f"{_count(len(broken), 'photo')} cannot be read: {_listed(broken)}")
     if faces:
         recipe = f"crop: {{align: {cutter.crop.align}, margin: {cutter.crop.margin:g}}}"
-        lines.append(f"train under {recipe} in the recipe, and models cut photos likewise")
+        lines.append(f"for training, set {recipe} in the recipe, so that the model uses the same crop at inference")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""`facelet env`: what to paste into a bug report: versions, machine, and whether the bundled models compute rightly here."""
+"""`facelet env`: information for a bug report: versions, machine, and self-tests of the bundled models."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ VARIABLES = (
 
 
 def env() -> None:
-    """What to paste into a bug report."""
+    """Print versions, machine and self-tests, for a bug report."""
     print(describe())
 
 
 def describe() -> str:
-    """Lines of "name: value"."""
-    from importlib import metadata  # takes a moment, which other commands do without
+    """Text with lines of the form "name: value"."""
+    from importlib import metadata  # slow to import, so not at the top of the module
 
     lines = [
         f"python: {platform.python_version()}",
@@ -56,7 +56,7 @@ def describe() -> str:
 
 
 def _checks() -> list[str]:
-    """A line for each model that comes with Facelet: whether it computes rightly here."""
+    """Lines with the self-test result of each bundled model."""
     try:
         from facelet.runtime.check import check_bundled, machine
 
@@ -66,6 +66,6 @@ def _checks() -> list[str]:
                 "" if result.deviation is None else f" (deviation {result.deviation:.2g} of {result.tolerance:.2g})"
             )
             lines.append(f"model {result.name}: {result.verdict}{measured}")
-    except Exception as error:  # a bug report is wanted most where nothing works
+    except Exception as error:  # the report must also work on a broken installation
         lines = [f"models: cannot be checked: {error}"]
     return lines

@@ -1,4 +1,4 @@
-"""`facelet eval` on pairs of faces: what it prints of an identity model by LFW's protocol."""
+"""`facelet eval` for identity models: prints the results on pairs of faces by LFW's protocol."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def command(
     as_json: bool,
     console: Console,
 ) -> None:
-    """Prints what ``evaluate_pairs_model`` finds. Raises FaceletError for what cannot be read or does not fit."""
+    """Prints the result of ``evaluate_pairs_model``. Raises FaceletError for unreadable or unsuitable files."""
     from facelet.faces import load_pairs
     from facelet.measure.pair_evaluation import evaluate_pairs_model, require_identity
     from facelet.runtime.model import Model
 
     if split != "test":
-        raise FaceletError(f"split {split!r}: pairs have no splits; they are all for testing, so leave --split out")
+        raise FaceletError(f"split {split!r}: pairs have no splits; leave out --split, all pairs are for testing")
     model = Model.load(path, threads=threads, speed=speed, fall_back=False)
     require_identity(model)
     pairs = load_pairs(source)
@@ -54,13 +54,13 @@ def show(
     info: ModelInfo | None = None,
     pairs: PairSet | None = None,
 ) -> None:
-    """Prints the headline figures, then what the model's own threshold does, then what to beware of."""
+    """Prints the main metrics, the results at the threshold stored in the model file, and warnings."""
     source = escape(str(pairs.protocol)) if pairs else f"\\[protocol {result.protocol}]"
     console.print(f"[bold]{escape(name)}[/] on {len(result.same):,} pairs: {source}")
     figures = Table.grid(padding=(0, 2))
     figures.add_row("accuracy", f"[bold]{_accuracy(result)}[/]", _folds(result))
-    alike = float(max(result.same.mean(), 1 - result.same.mean()))
-    figures.add_row("baseline", f"{100 * alike:.2f} %", "answering all pairs alike")
+    baseline = float(max(result.same.mean(), 1 - result.same.mean()))
+    figures.add_row("baseline", f"{100 * baseline:.2f} %", "predicting the same for all pairs")
     for far in result.supported:
         point = result.at_far(far)
         figures.add_row(f"TAR at FAR {_rate(far)}", _tar(point), f"of {point.same:,}; {_accepted(point)}")
@@ -69,18 +69,20 @@ def show(
         point = result.at_threshold(info.threshold)
         figures.add_row("the file's threshold", _tar(point), f"TAR at FAR {percent(point.far, 2)}: {_accepted(point)}")
     if result.mirrored:
-        figures.add_row("with mirror images", _accuracy(result.mirrored), "their embeddings added: two passes a face")
+        figures.add_row("with mirror images", _accuracy(result.mirrored), "sum of both embeddings: two passes per face")
         for far in result.mirrored.supported:
             point = result.mirrored.at_far(far)
             figures.add_row(f"  TAR at FAR {_rate(far)}", _tar(point), f"threshold {point.threshold:.4f}")
     console.print(figures)
     different = int((~result.same).sum())
-    console.print(f"{different:,} pairs of two people say nothing of a FAR below {_rate(result.smallest_far)}.")
+    console.print(
+        f"{different:,} pairs of different people are too few to measure a FAR below {_rate(result.smallest_far)}."
+    )
     notes = list(pairs.notes) if pairs else []
     if info and info.crop.align != "five-points":
-        notes.append(f"the model cuts faces from photos by {info.crop.align}; these are aligned by five points")
-    if result.interval[0] <= alike:
-        notes.append("no better than answering all pairs alike")
+        notes.append(f"the model crops photos by {info.crop.align}; these faces are aligned by five points")
+    if result.interval[0] <= baseline:
+        notes.append("no better than predicting the same for all pairs")
     for note in notes:
         console.print(f"! {escape(note)}", style="yellow")
 
@@ -102,7 +104,9 @@ def _tar(point: OperatingPoint) -> str:
 
 
 def _accepted(point: OperatingPoint) -> str:
-    return f"threshold {point.threshold:.4f} accepts {point.accepted:,} of {point.different:,} pairs of two people"
+    return (
+        f"threshold {point.threshold:.4f} accepts {point.accepted:,} of {point.different:,} pairs of different people"
+    )
 
 
 def _rate(far: float) -> str:

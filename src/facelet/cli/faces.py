@@ -1,4 +1,4 @@
-"""`facelet faces`: what is in a set of faces, as tables and warnings; contact sheet; pack."""
+"""`facelet faces`: describes a set of faces with tables and warnings; draws a contact sheet; writes a pack."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 def faces(
     source: Annotated[str, typer.Argument(help="toy, ferplus:PATH, folder:PATH, identities:PATH, pack:FILE ...")],
-    also: Annotated[list[str] | None, typer.Option(help="A further source, to look at or pack with the first.")] = None,
-    size: Annotated[int, typer.Option(help="Side in pixels; the source's own when not given.")] = 0,
-    sheet: Annotated[str, typer.Option(help="Where to draw the contact sheet (PNG).")] = "",
-    pack: Annotated[str, typer.Option(help="Write the faces into this file.")] = "",
-    raw: Annotated[bool, typer.Option("--raw", help="With --pack: uncompressed, memory-mapped when read.")] = False,
-    against: Annotated[str, typer.Option(help="Pairs, as lfw:PATH: are their people among these, by name?")] = "",
+    also: Annotated[list[str] | None, typer.Option(help="Another source, joined with the first; repeatable.")] = None,
+    size: Annotated[int, typer.Option(help="Side in pixels; default: that of the source.")] = 0,
+    sheet: Annotated[str, typer.Option(help="Write a contact sheet to this PNG file.")] = "",
+    pack: Annotated[str, typer.Option(help="Write the faces to this pack file.")] = "",
+    raw: Annotated[bool, typer.Option("--raw", help="With --pack: uncompressed, for memory-mapped reading.")] = False,
+    against: Annotated[str, typer.Option(help="Pairs, such as lfw:PATH: report people who are in both, by name.")] = "",
     as_json: Json = False,
     plugin: Plugin = None,
 ) -> None:
-    """Look before training: counts, protocol, leaks, contact sheet; pack into one file."""
+    """Inspect faces before training: counts, protocol, leaks, contact sheet; or pack them into a file."""
     plugins.load_files(plugin or [])
     from facelet.faces import load
     from facelet.faces.concat import concat
@@ -39,23 +39,25 @@ def faces(
     from facelet.faces.inspect.summary import describe
     from facelet.faces.sources.pack_writer import write_pack
 
-    found = load(source, size=size or None)
-    found = concat([found, *(load(other, size=found.size, channels=found.channels) for other in also or [])])
-    description = describe(found, against=against)
+    face_set = load(source, size=size or None)
+    face_set = concat(
+        [face_set, *(load(other, size=face_set.size, channels=face_set.channels) for other in also or [])]
+    )
+    description = describe(face_set, against=against)
     if as_json:
         print(json.dumps(description.to_json()))
     else:
         show(description, console)
     if sheet:
-        save_sheet(found, sheet)
+        save_sheet(face_set, sheet)
         errors.print(f"contact sheet in {sheet}")
     if pack:
-        size_bytes = write_pack(found, pack, raw=raw)
-        errors.print(f"{len(found):,} faces in {pack}, {size_bytes / 1e6:.1f} MB; use it as pack:{pack}")
+        size_bytes = write_pack(face_set, pack, raw=raw)
+        errors.print(f"{len(face_set):,} faces in {pack}, {size_bytes / 1e6:.1f} MB; use it as pack:{pack}")
 
 
 def show(description: FaceSetSummary, console: Console) -> None:
-    """Prints a description: what it is, the table of counts, what to beware of."""
+    """Prints the protocol, the table of counts, and warnings."""
     protocol = description.protocol
     console.print(Text(str(protocol), style="bold"))
     console.print(_counts(protocol))

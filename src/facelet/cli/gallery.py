@@ -1,6 +1,6 @@
-"""`facelet enroll`, and `facelet gallery` list, remove and export.
+"""`facelet enroll`, and `facelet gallery` with list, remove and export.
 
-Only ``export --embeddings`` shows vectors: they are biometric data, enough to find the person elsewhere.
+Only ``export --embeddings`` prints vectors, because they are biometric data that identify a person elsewhere.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 
     from facelet.runtime.people.gallery import Gallery
 
-app = typer.Typer(no_args_is_help=True, help="Who is enrolled: list, remove, export.")
+app = typer.Typer(no_args_is_help=True, help="Manage enrolled people: list, remove, export.")
 
 
 def enroll(
-    name: Annotated[str, typer.Argument(help="Who it is.")],
-    photos: Annotated[list[str], typer.Argument(help="Photos with one face each, folders or globs.")],
+    name: Annotated[str, typer.Argument(help="Name of the person.")],
+    photos: Annotated[list[str], typer.Argument(help="Photos with one face each; folders or globs.")],
     model: IdentityModel = "",
     detector: DetectorFile = "",
     min_score: MinScore = None,
@@ -51,12 +51,12 @@ def enroll(
     largest: Largest = False,
     small: Annotated[
         bool,
-        typer.Option("--small", help="Take faces of less than half the size that the model was measured from, too."),
+        typer.Option("--small", help="Accept faces smaller than half the size that the model was measured from."),
     ] = False,
     threads: Threads = 0,
     allow: Allow = False,
 ) -> None:
-    """Put somebody's faces into the gallery: all of the photos, or none."""
+    """Add a person's faces to the gallery: those of all photos, or none if a photo fails."""
     from facelet.runtime.people.gallery import Gallery
 
     finder = configured_detector(detector, min_score, detail)
@@ -66,7 +66,7 @@ def enroll(
 
 @app.command(name="list")
 def list_people(gallery: GalleryFile = "") -> None:
-    """Names, how many faces each, and when they were enrolled."""
+    """List names, numbers of faces, and dates of enrollment."""
     from facelet.runtime.people.gallery import Gallery
 
     with Gallery(gallery) as people:
@@ -75,10 +75,10 @@ def list_people(gallery: GalleryFile = "") -> None:
 
 @app.command()
 def remove(
-    names: Annotated[list[str], typer.Argument(help="Who; all of them, or none when one is unknown.")],
+    names: Annotated[list[str], typer.Argument(help="Names to delete; if a name is unknown, none is deleted.")],
     gallery: GalleryFile = "",
 ) -> None:
-    """Delete people and their faces for good."""
+    """Delete people and their faces permanently."""
     from facelet.runtime.people.gallery import Gallery
 
     with Gallery(gallery) as people:
@@ -90,7 +90,7 @@ def export(
     gallery: GalleryFile = "",
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of JSON.")] = False,
     embeddings: Annotated[
-        bool, typer.Option("--embeddings", help="Every face with its vector: biometric data.")
+        bool, typer.Option("--embeddings", help="Print each face with its vector, which is biometric data.")
     ] = False,
 ) -> None:
     """Print names, counts and dates as JSON or CSV."""
@@ -109,25 +109,27 @@ def enroll_photos(
     small: bool = False,
     console: Console,
 ) -> None:
-    """Enrolls the faces of photos, folders and globs under a name; warnings go to standard error."""
+    """Enrolls the faces of photos, folders and globs under a name, and prints warnings to standard error."""
     from facelet.runtime.media import photos
 
     others: list[Path] = []
     files = photos.find(places, others)
-    done = gallery.enroll(name, files, largest, small)
+    result = gallery.enroll(name, files, largest, small)
     print_training_notes(gallery.analyzer.model.info)
     for line in photos.passed_over(others):
         print(line, file=sys.stderr)
-    for note in done.notes:
+    for note in result.notes:
         print(note, file=sys.stderr)
-    for other in done.alike:
+    for other in result.alike:
         print(f"warning: {other}", file=sys.stderr)
-    already = f", {done.already} were there already" if done.already else ""
-    console.print(f"{done.name}: {_faces(done.faces)} enrolled{already}; {gallery.file}", markup=False, soft_wrap=True)
+    already = f", {result.already} already enrolled" if result.already else ""
+    console.print(
+        f"{result.name}: {_faces(result.faces)} enrolled{already}; {gallery.file}", markup=False, soft_wrap=True
+    )
 
 
 def show_people(gallery: Gallery, *, console: Console) -> None:
-    """A table of names, how many faces, and when."""
+    """Prints a table of names, numbers of faces, and dates."""
     people, model = gallery.people(), gallery.model
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("name", "faces", "first enrolled", "last enrolled"):
@@ -137,19 +139,19 @@ def show_people(gallery: Gallery, *, console: Console) -> None:
     if people:
         console.print(table)
     faces = sum(person.faces for person in people)
-    made = f", made with {model.file} (SHA-256 {model.sha256[:12]})" if model else ""
+    maker = f", made with {model.file} (SHA-256 {model.sha256[:12]})" if model else ""
     names = f"{len(people):,} name{'s' * (len(people) != 1)}"
-    console.print(Text(f"{names}, {_faces(faces)}{made}; {gallery.file}", "dim"), soft_wrap=True)
+    console.print(Text(f"{names}, {_faces(faces)}{maker}; {gallery.file}", "dim"), soft_wrap=True)
 
 
 def remove_people(gallery: Gallery, names: Sequence[str], *, console: Console) -> None:
-    """Deletes people for good and says how many faces each had."""
+    """Deletes people permanently, and prints how many faces were removed."""
     for name, faces in gallery.remove(*names).items():
         console.print(f"{name}: {_faces(faces)} removed", markup=False, soft_wrap=True)
 
 
 def print_people(gallery: Gallery, *, as_csv: bool = False, embeddings: bool = False) -> None:
-    """Prints a person a row; with ``embeddings`` a face a row, its vector in it."""
+    """Prints one row per person, or with ``embeddings`` one row per face, with its vector."""
     rows: list[dict[str, Any]]
     if embeddings:
         rows = [{**face._asdict(), "vector": face.vector.tolist()} for face in gallery.faces()]
@@ -162,8 +164,8 @@ def print_people(gallery: Gallery, *, as_csv: bool = False, embeddings: bool = F
         writer.writerows(rows if not embeddings else [{**row, "vector": json.dumps(row["vector"])} for row in rows])
         return
     model = gallery.model
-    made = {"file": model.file, "sha256": model.sha256} if model else None
-    print(json.dumps({"model": made, "faces" if embeddings else "people": rows}))
+    maker = {"file": model.file, "sha256": model.sha256} if model else None
+    print(json.dumps({"model": maker, "faces" if embeddings else "people": rows}))
 
 
 def _faces(count: int) -> str:

@@ -1,6 +1,6 @@
-"""`facelet identify`: photos or a video, and a gallery, in; a table, JSON and drawn photos with names out.
+"""`facelet identify`: identifies enrolled people in photos or a video; prints a table or JSON and draws names.
 
-A face that is like nobody enrolled is "unknown": the nearest name below the threshold is not shown.
+A face below the threshold is "unknown"; the nearest name is not shown.
 """
 
 from __future__ import annotations
@@ -45,24 +45,26 @@ if TYPE_CHECKING:
 
 UNKNOWN = "unknown"
 DRAWN = 32
-"""Characters of a name that are drawn into a photo."""
+"""Maximum number of characters of a name drawn on a photo."""
 
 
 def identify(
-    photos: Annotated[list[str], typer.Argument(help="Photos, folders or globs; or one video; or 0, the webcam.")],
+    photos: Annotated[
+        list[str], typer.Argument(help="Photos, folders or globs; or one video; or a webcam's number, such as 0.")
+    ],
     model: IdentityModel = "",
     detector: DetectorFile = "",
     min_score: MinScore = None,
     detail: Detail = None,
     gallery: GalleryFile = "",
     threshold: Threshold = None,
-    save: Annotated[str, typer.Option(help="Write photos with the names drawn into this folder.")] = "",
+    save: Annotated[str, typer.Option(help="Write photos with drawn names to this folder.")] = "",
     every: Every = 0.0,
     threads: Threads = 0,
     allow: Allow = False,
     as_json: Json = False,
 ) -> None:
-    """Find faces in photos or a video and say whose they are, of those enrolled."""
+    """Identify enrolled people in photos or a video."""
     from facelet.runtime.people.gallery import Gallery
 
     finder = configured_detector(detector, min_score, detail)
@@ -79,9 +81,9 @@ def command(
     as_json: bool = False,
     console: Console,
 ) -> None:
-    """Finds, names, prints and draws; a video or webcam, given alone, is watched.
+    """Identifies faces, prints the results and draws them; a video or webcam must be the only place.
 
-    Raises FaceletError when nothing can be: no model, no gallery, no photo readable.
+    Raises FaceletError when there is no model, no gallery or no readable photo.
     """
     from facelet.runtime.media import photos
     from facelet.runtime.media.predictions import predictions
@@ -99,32 +101,32 @@ def command(
     gallery.ready()
     drawings = drawings_in(save, files)
     print_training_notes(gallery.analyzer.model.info)
-    found: list[IdentifiedPhoto] = []
+    results: list[IdentifiedPhoto] = []
     for result in with_progress(predictions(gallery.analyzer, files), len(files)):
         matches = gallery.matches(result.faces)
         if drawings and not result.error:
             result = drawn(result, drawings, [caption(match) for match in matches])
         if result.error and len(files) > 1:
-            print(f"passed over: {result.error}", file=sys.stderr)
-        found.append(IdentifiedPhoto(replace(result, photo=None), matches))
+            print(f"skipped: {result.error}", file=sys.stderr)
+        results.append(IdentifiedPhoto(replace(result, photo=None), matches))
     for line in photos.passed_over(others):
         print(line, file=sys.stderr)
-    require_one([result.photo for result in found])
+    require_one([result.photo for result in results])
     if as_json:
-        print(json.dumps(_document(gallery, found) | {"passed_over": [plain(str(file)) for file in others]}))
+        print(json.dumps(_document(gallery, results) | {"passed_over": [plain(str(file)) for file in others]}))
     else:
-        _show(found, gallery, save, console)
+        _show(results, gallery, save, console)
 
 
 @dataclass(frozen=True, eq=False)
 class IdentifiedPhoto:
-    """One photo, or why it could not be read, and who is in it."""
+    """One photo with its matches, or the error of an unreadable photo."""
 
     photo: Prediction
     matches: Sequence[Match]
 
     def to_json(self) -> dict[str, Any]:
-        """The identity vectors are left out."""
+        """Plain values for ``json.dumps``, without the identity vectors."""
         document = self.photo.to_json()
         if not self.photo.error:
             document["faces"] = [
@@ -141,7 +143,7 @@ class IdentifiedPhoto:
 
 
 class Names:
-    """What is shown of a face in a video: the person most like the mean of its vectors so far."""
+    """Captions of tracks in a video: the best match of the mean identity vector so far."""
 
     title = "name"
 
@@ -165,33 +167,33 @@ class Names:
 
 
 def caption(match: Match) -> str:
-    """What is drawn on a face."""
+    """Text drawn on a face: name and score."""
     from facelet.runtime.drawing.lettering import shortened
 
     name = UNKNOWN if match.name is None else match.name
     return f"{shortened(name, DRAWN)} {match.score:.2f}"
 
 
-def _document(gallery: Gallery, found: list[IdentifiedPhoto]) -> dict[str, Any]:
+def _document(gallery: Gallery, results: list[IdentifiedPhoto]) -> dict[str, Any]:
     model = gallery.analyzer.model
     return {
         "model": {"file": str(model.path), "name": model.info.name, "sha256": model.sha256},
         "gallery": str(gallery.file),
         "threshold": gallery.threshold,
-        "photos": [result.to_json() for result in found],
+        "photos": [result.to_json() for result in results],
     }
 
 
-def _show(found: list[IdentifiedPhoto], gallery: Gallery, folder: str, console: Console) -> None:
+def _show(results: list[IdentifiedPhoto], gallery: Gallery, folder: str, console: Console) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("photo", "face", "detected", "name", "score", "left, top, w x h"):
         table.add_column(title, overflow="fold", no_wrap=title not in ("photo", "name"))
-    matches = [match for result in found for match in result.matches]
+    matches = [match for result in results for match in result.matches]
     warn = any(match.face.warnings for match in matches)
     if warn:
         table.add_column("warnings", overflow="fold")
-    names = short_names([result.photo.name for result in found])
-    for name, result in zip(names, found, strict=True):
+    names = short_names([result.photo.name for result in results])
+    for name, result in zip(names, results, strict=True):
         if result.photo.error:
             table.add_row(Text(name), "", "", Text("cannot be read", "red"))
         elif not result.matches:
@@ -209,7 +211,7 @@ def _show(found: list[IdentifiedPhoto], gallery: Gallery, folder: str, console: 
             )
     console.print(table)
     known = sum(match.name is not None for match in matches)
-    parts = [f"{len(found)} photo{'s' * (len(found) != 1)}", f"{len(matches)} face{'s' * (len(matches) != 1)}"]
+    parts = [f"{len(results)} photo{'s' * (len(results) != 1)}", f"{len(matches)} face{'s' * (len(matches) != 1)}"]
     parts += [f"{known} known", f"threshold {gallery.threshold:.3f}"]
     console.print(Text(", ".join(parts), "dim"))
     if folder:

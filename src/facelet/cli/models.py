@@ -1,10 +1,10 @@
-"""`facelet models`: lists, shows, copies and checks the models that come with Facelet; shows a model file of one's own, too.
+"""`facelet models`: lists, shows, copies and checks bundled models; also shows any other model file.
 
 >>> entry("expression").info.figures["test_accuracy"]
 >>> copied(entry("expression"), "phone/")
 PosixPath('phone/expression.onnx')
 
-No model is started except by ``--check``: everything else is what the files say about themselves.
+Only ``--check`` runs models; everything else is read from the files' metadata.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ if TYPE_CHECKING:
 SUFFIX = ".onnx"
 ACCURACY = "test_accuracy"
 WIDE = 100
-"""Columns of a console that has room for what a name tells already, the task, and for thresholds."""
+"""Minimum console width for the columns task and threshold."""
 
 
 def models(
-    name: Annotated[str, typer.Argument(help="Show this one; a model file too.")] = "",
-    copy: Annotated[str, typer.Option(help="Write its file into this folder, or as this file.")] = "",
+    name: Annotated[str, typer.Argument(help="Show this bundled model or model file.")] = "",
+    copy: Annotated[str, typer.Option(help="Copy the model file to this folder or file.")] = "",
     check: Annotated[
-        bool, typer.Option("--check", help="Run the self-test of each model on this machine; exit code 1 if one fails.")
+        bool, typer.Option("--check", help="Run the self-test of each model on this machine; exit code 1 on failure.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """List the models that come with Facelet, show one, copy its file, or check them on this machine."""
+    """List the bundled models, show a model, copy its file, or check models on this machine."""
     code = command(name, copy=copy, check=check, as_json=as_json, console=console)
     if code:
         raise typer.Exit(code)
@@ -54,7 +54,7 @@ def models(
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A model: its file, what it says about itself, and its line in the manifest, None for a file of the user's own."""
+    """A model: its file, its metadata, and its line in the manifest, which is None if it is not bundled."""
 
     path: Path
     info: ModelInfo
@@ -100,7 +100,7 @@ class ModelEntry:
 
 
 def entry(model: str | Path) -> ModelEntry:
-    """A model by its file or name, see ``bundled.found``. Raises FaceletError for what is missing, damaged or not ours."""
+    """Opens a model by file or name, see ``bundled.found``. Raises FaceletError if it is missing, damaged or another file."""
     from facelet.models import model_file
 
     path = bundled.found(model)
@@ -108,33 +108,35 @@ def entry(model: str | Path) -> ModelEntry:
 
 
 def copied(model: ModelEntry, place: str | Path) -> Path:
-    """Where the model's file now is too: in the folder ``place``, or as ``place`` when that ends in .onnx."""
+    """Copies the model file to the folder ``place``, or to ``place`` if it ends in .onnx, and returns the path."""
     from facelet.io.files import writing
 
     target = Path(place)
     if target.is_dir() or target.suffix != SUFFIX:
-        target /= f"{model.line.name if model.line else model.path.stem}{SUFFIX}"  # not what a file calls itself
+        target /= (
+            f"{model.line.name if model.line else model.path.stem}{SUFFIX}"  # not info.name, which may be any text
+        )
     with writing(target) as beside:
         beside.write_bytes(model.data)
     return target
 
 
 def command(name: str = "", *, copy: str = "", check: bool = False, as_json: bool = False, console: Console) -> int:
-    """Prints the list, or one model and its card, or where its file was copied to, or what ``check`` finds.
+    """Prints the list, a model with its card, the path of a copy, or the results of the checks.
 
-    The exit code: 1 when a checked model computes wrongly on this machine.
+    Returns the exit code: 1 if a checked model fails on this machine.
     """
     if check:
         from facelet.runtime import check as checking
 
-        found = [checking.check(bundled.found(name))] if name else checking.check_bundled()
+        checks = [checking.check(bundled.found(name))] if name else checking.check_bundled()
         if as_json:
-            print(json.dumps({"machine": checking.machine(), "models": [model.to_json() for model in found]}))
+            print(json.dumps({"machine": checking.machine(), "models": [model.to_json() for model in checks]}))
         else:
-            console.print(_checks(found, checking.machine()))
-        return int(not all(model.works for model in found))
+            console.print(_checks(checks, checking.machine()))
+        return int(not all(model.works for model in checks))
     if copy and not name:
-        raise FaceletError("--copy needs the name of a model, as in: facelet models expression --copy DIR")
+        raise FaceletError("--copy needs the name of a model, such as: facelet models expression --copy DIR")
     entries = [entry(name)] if name else [entry(bundled.path_of(model.name)) for model in bundled.models()]
     target = copied(entries[0], copy) if copy else None
     if as_json:
@@ -150,12 +152,12 @@ def command(name: str = "", *, copy: str = "", check: bool = False, as_json: boo
     elif entries:
         _list(entries, console)
     else:
-        console.print("no model comes with this Facelet; make one with: facelet run tsnet")
+        console.print("this installation has no bundled models; make one with: facelet run tsnet")
     return 0
 
 
 def _list(entries: Sequence[ModelEntry], console: Console) -> None:
-    """A line a model, and under them the licences of their training faces, which are long."""
+    """Prints a row per model, and below the table the licences of the training faces, which are long."""
     wide = console.width >= WIDE
     table = Table(box=None, pad_edge=False, header_style="dim", collapse_padding=not wide)
     titles = ("model", "task", "file", "params", "MACs", "input", "test accuracy", "of", "threshold")
@@ -189,7 +191,7 @@ def _list(entries: Sequence[ModelEntry], console: Console) -> None:
 
 
 def _show(model: ModelEntry, console: Console) -> None:
-    """What the file says, field by field, then its card."""
+    """Prints the metadata and the card of a model."""
     from facelet.runtime.check import runs_on
 
     info, size = model.info, len(model.data)
@@ -200,14 +202,14 @@ def _show(model: ModelEntry, console: Console) -> None:
         "file": f"{model.path}",
         "size": f"{size:,} bytes ({size / 1e6:.2f} MB); SHA-256 {hashlib.sha256(model.data).hexdigest()}",
         "task": f"{info.task}{': ' * bool(info.labels)}{', '.join(info.labels)}",
-        "net": f"{info.net} {info.precision}; {info.params:,} parameters, {info.macs:,} multiply-accumulates a face",
+        "net": f"{info.net} {info.precision}; {info.params:,} parameters, {info.macs:,} multiply-accumulates per face",
         "runs on": runs_on(info, model.data),
         "self-test": f"{len(info.selftest.outputs)} golden faces, tolerance {info.selftest.tolerance:g}"
         if info.selftest
-        else "none: nothing shows that a machine computes it as it was measured",
-        "input": f"{info.input.size} px, {colour}; cut out by {info.crop.align} with a margin of {info.crop.margin:g}"
+        else "none: cannot verify that outputs match the measured model",
+        "input": f"{info.input.size} px, {colour}; cropped by {info.crop.align} with margin {info.crop.margin:g}"
         + (f" at {info.input.cut} px" if info.input.cut else ""),
-        "measured from": f"{info.measured_from} px a side; smaller faces are answered with a warning",
+        "measured from": f"{info.measured_from} px a side; smaller faces get a warning",
         "test accuracy": " of ".join(filter(None, _accuracy(info))),
         "figures": figures,
         "threshold": "" if info.threshold is None else f"{info.threshold:.4f}",
@@ -233,7 +235,7 @@ def _show(model: ModelEntry, console: Console) -> None:
 
 
 def _faces(protocol: dict[str, Any]) -> str:
-    """Source, counts and split of the faces that a model was made with; empty where its file does not say it as ours do."""
+    """Source, counts and split of the training faces; empty if the protocol has another form."""
     try:
         counts = ", ".join(f"{split} {sum(classes.values()):,}" for split, classes in protocol["counts"].items())
         return f"{protocol['source']}: {counts}; split hash {protocol['split_hash']}"
@@ -247,7 +249,7 @@ def _notes(protocol: dict[str, Any]) -> str:
 
 
 def _accuracy(info: ModelInfo) -> tuple[str, str]:
-    """With its interval, and what it is of; both empty for a file that was never measured."""
+    """Test accuracy with its interval, and the number of faces or pairs; empty if it was not measured."""
     figures = info.figures
     if ACCURACY not in figures:
         return "", ""
@@ -258,7 +260,7 @@ def _accuracy(info: ModelInfo) -> tuple[str, str]:
 
 
 def _checks(checks: Sequence[Check], machine: str) -> Table:
-    """A row a model, under them the machine."""
+    """Table with a row per model, and the machine as caption."""
     from facelet.models.saturation import LARGEST_PAIR
     from facelet.runtime.check import OK
 
@@ -267,8 +269,8 @@ def _checks(checks: Sequence[Check], machine: str) -> Table:
         pad_edge=False,
         header_style="dim",
         collapse_padding=True,
-        caption=f"{machine}\npair: the largest sum of two weights that a kernel may add; safe everywhere up to "
-        f"{LARGEST_PAIR}\nself-test: deviation of the outputs from the fp32 net's, and the largest allowed",
+        caption=f"{machine}\npair: largest sum of two weights that a kernel may add; safe everywhere up to "
+        f"{LARGEST_PAIR}\nself-test: deviation of the outputs from the fp32 net's, and the allowed maximum",
         caption_justify="left",
     )
     for heading in ("model", "precision", "target"):
@@ -280,7 +282,7 @@ def _checks(checks: Sequence[Check], machine: str) -> Table:
         measured = "" if result.deviation is None else f"{result.deviation:.2g} of {result.tolerance:.2g}"
         colour = "green" if result.verdict == OK else "yellow" if result.works else "red"
         verdict = f"[{colour}]{escape(result.verdict)}[/]"
-        target = result.target or ("any" if result.precision == "fp32" else "not said")
+        target = result.target or ("any" if result.precision == "fp32" else "unknown")
         rows.add_row(
             result.name, result.precision, target, str(result.pair or ""), measured, f"{result.ms:.0f}", verdict
         )

@@ -1,4 +1,4 @@
-"""The consoles, and the options that several commands share."""
+"""Consoles, and options shared by several commands."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from facelet.runtime.detector import Detector
 
 PIPED = 200
-"""Columns of tables in files and pipes, which have no width of their own."""
+"""Width of tables in files and pipes, in columns."""
 console = Console(
     highlight=False, width=None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else PIPED
 )
-"""Standard output."""
+"""Console of standard output."""
 errors = Console(stderr=True, highlight=False)
-"""Standard error."""
+"""Console of standard error."""
 
 
 def _allow(context: typer.Context, allowed: bool) -> bool:
-    """Holds for the whole command."""
+    """Allows unproven models for the rest of the command."""
     if allowed:
         from facelet.models.session import unproven_models_allowed
 
@@ -36,59 +36,59 @@ def _allow(context: typer.Context, allowed: bool) -> bool:
 Allow = Annotated[
     bool,
     typer.Option(
-        "--allow", callback=_allow, help="Use a model although it saturates on this machine or fails its self-test."
+        "--allow", callback=_allow, help="Use a model even if it saturates on this machine or fails its self-test."
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-Threads = Annotated[int, typer.Option(help="0: all cores.")]
+Threads = Annotated[int, typer.Option(help="Number of ONNX Runtime threads; 0 uses all cores.")]
 Speed = Annotated[
     float | None,
     typer.Option(
-        help="Of a model that stops early: 0 never does, 1 always does; default: the threshold stored in the model file."
+        help="For early-exit models: 0 never exits early, 1 always does; default: the threshold stored in the model file."
     ),
 ]
 Plugin = Annotated[
     list[str] | None,
-    typer.Option(
-        "--plugin", help="A Python file of yours that registers sources, nets, losses or steps; again for more."
-    ),
+    typer.Option("--plugin", help="Python file that registers sources, nets, losses or steps; repeatable."),
 ]
 
 DetectorFile = Annotated[
-    str, typer.Option("--detector", help="YuNet's file; $FACELET_YUNET when not given, or fetched once.")
+    str, typer.Option("--detector", help="YuNet's file; default: $FACELET_YUNET, else downloaded once.")
 ]
 MinScore = Annotated[
     float | None,
-    typer.Option("--min-score", help="Pass over faces that the detector scores lower, 0 to 1; 0.75 when not given."),
+    typer.Option("--min-score", help="Minimum detector score of a face, 0 to 1; default: 0.75."),
 ]
 Detail = Annotated[
     int | None,
     typer.Option(
         "--detail",
-        help="Long side of a photo as the detector sees it; 640 pixels when not given, 1280 for small faces.",
+        help="Long side of the detector's input in pixels; default: 640. Use 1280 for small faces.",
     ),
 ]
 
 IdentityModel = Annotated[
     str,
-    typer.Option(
-        "--model", help="An identity model's file or name; $FACELET_IDENTITY_MODEL when not given, or identity."
-    ),
+    typer.Option("--model", help="Identity model: file or name; default: $FACELET_IDENTITY_MODEL, else identity."),
 ]
 GalleryFile = Annotated[
-    str, typer.Option("--gallery", help="$FACELET_GALLERY when not given, else in the user's data folder.")
+    str,
+    typer.Option(
+        "--gallery", help="Gallery file; default: $FACELET_GALLERY, else gallery.db in the user's data folder."
+    ),
 ]
 Threshold = Annotated[
-    float | None, typer.Option(help="Cosine from which faces count as one person's; the model's own.")
+    float | None,
+    typer.Option(help="Minimum cosine of faces of the same person; default: the threshold stored in the model file."),
 ]
-Largest = Annotated[bool, typer.Option("--largest", help="Of several faces in a photo take the largest, and say so.")]
-Every = Annotated[float, typer.Option(help="Of a video: look every so many seconds; 0: at every frame.")]
+Largest = Annotated[bool, typer.Option("--largest", help="Use the largest of several faces in a photo, with a note.")]
+Every = Annotated[float, typer.Option(help="Seconds between analyzed frames of a video; 0 analyzes every frame.")]
 
 
 def configured_detector(
     file: str | Path = "", score: float | None = None, detail: int | None = None
 ) -> Detector | str | Path:
-    """What an Analyzer takes: ``file`` itself, opened when first needed, or a Detector when a setting is given."""
+    """Returns a detector argument for Analyzer: ``file``, opened on first use, or a Detector if a setting is given."""
     if score is None and detail is None:
         return file
     from facelet.runtime.detector import DETAIL, SCORE, Detector

@@ -1,7 +1,7 @@
-"""`facelet predict`: photos in; a table, JSON, CSV and drawn photos out.
+"""`facelet predict`: predicts expressions in photos or a video; prints a table, JSON or CSV and draws photos.
 
-A photo without a face is no error. One that cannot be read is reported and passed over; only when no
-photo can be read does the command fail.
+A photo without a face is not an error. An unreadable photo is reported and skipped; the command fails only if no photo can be
+read.
 """
 
 from __future__ import annotations
@@ -46,13 +46,17 @@ if TYPE_CHECKING:
 
 
 def predict(
-    photos: Annotated[list[str], typer.Argument(help="Photos, folders or globs; or one video; or 0, the webcam.")],
-    model: Annotated[str, typer.Option(help="Its file or name; $FACELET_MODEL when not given, or expression.")] = "",
+    photos: Annotated[
+        list[str], typer.Argument(help="Photos, folders or globs; or one video; or a webcam's number, such as 0.")
+    ],
+    model: Annotated[
+        str, typer.Option(help="Expression model: file or name; default: $FACELET_MODEL, else expression.")
+    ] = "",
     detector: DetectorFile = "",
     min_score: MinScore = None,
     detail: Detail = None,
-    save: Annotated[str, typer.Option(help="Write drawn photos into this folder.")] = "",
-    cropped: Annotated[bool, typer.Option("--cropped", help="Every image is a face already.")] = False,
+    save: Annotated[str, typer.Option(help="Write drawn photos to this folder.")] = "",
+    cropped: Annotated[bool, typer.Option("--cropped", help="Images are cropped faces; skip detection.")] = False,
     every: Every = 0.0,
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
@@ -60,11 +64,11 @@ def predict(
     speed: Speed = None,
     allow: Allow = False,
 ) -> None:
-    """Find faces in photos or a video and say their expression."""
+    """Predict the expressions of faces in photos or a video."""
     if as_json and as_csv:
-        raise FaceletError("take one of --json and --csv")
+        raise FaceletError("use only one of --json and --csv")
     if cropped and not (min_score is None and detail is None):
-        raise FaceletError("with --cropped nothing is looked for: leave out --min-score and --detail")
+        raise FaceletError("--cropped skips detection: leave out --min-score and --detail")
     command(
         photos,
         model=model,
@@ -92,9 +96,9 @@ def command(
     speed: float | None = None,
     console: Console,
 ) -> None:
-    """Finds, analyzes, prints and draws; a video or webcam, given alone, is watched.
+    """Analyzes photos, prints the results and draws them; a video or webcam must be the only place.
 
-    Raises FaceletError when nothing can be: no model, no photo, none readable.
+    Raises FaceletError when there is no model or no readable photo.
     """
     from facelet.runtime.analyzer import Analyzer
     from facelet.runtime.media import photos
@@ -105,7 +109,7 @@ def command(
     require_every(every)
     if len(places) == 1 and is_video(places[0]):
         if cropped or form == "csv":
-            raise FaceletError("a video has neither --cropped nor --csv; --json prints a line for each frame")
+            raise FaceletError("--cropped and --csv do not work with a video; --json prints a line per frame")
         analyzer = Analyzer(model, detector, threads, speed)
         require_task(analyzer.model, "expression")
         watch.command(
@@ -127,10 +131,10 @@ def command(
         if drawings and not result.error:
             result = drawn(result, drawings)
         if result.error and len(files) > 1:
-            print(f"passed over: {result.error}", file=sys.stderr)
+            print(f"skipped: {result.error}", file=sys.stderr)
         if form == "csv":
             _write_rows(_csv_rows(analyzer, result))
-        results.append(replace(result, photo=None))  # a thousand photos' pixels do not fit in memory
+        results.append(replace(result, photo=None))  # drops the pixels: a thousand photos do not fit in memory
     seconds = time.perf_counter() - start
     for line in photos.passed_over(others):
         print(line, file=sys.stderr)
@@ -153,7 +157,7 @@ def _csv_head(analyzer: Analyzer) -> list[str]:
 
 
 def _csv_rows(analyzer: Analyzer, result: Prediction) -> list[list[Any]]:
-    """A line a face; a photo without one, or that cannot be read, has a line without a face."""
+    """One row per face; a photo without faces, or an unreadable photo, has one row with empty fields."""
     rows = []
     for number, face in enumerate(result.faces, 1):
         values = face.to_json()
@@ -198,8 +202,8 @@ def _show(results: list[Prediction], seconds: float, folder: str, console: Conso
     faces, empty = sum(len(result.faces) for result in read), sum(not result.faces for result in read)
     parts = [f"{len(read)} photo{'s' * (len(read) != 1)}", f"{faces} face{'s' * (faces != 1)}"]
     parts += [f"{empty} without a face"] * bool(empty)
-    parts += [f"{len(results) - len(read)} passed over"] * (len(read) < len(results))
-    parts += [f"{1000 * seconds / len(results):.0f} ms each"]
+    parts += [f"{len(results) - len(read)} skipped"] * (len(read) < len(results))
+    parts += [f"{1000 * seconds / len(results):.0f} ms per photo"]
     console.print(Text(", ".join(parts), "dim"))
     if folder:
         console.print(Text(f"drawn: {folder}{os.sep}", "dim"))

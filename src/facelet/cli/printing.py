@@ -1,4 +1,4 @@
-"""What the commands on photos print alike: short names, progress, notes; and the photos that they draw.
+"""Output shared by the commands on photos: short names, progress, notes and drawn photos.
 
 >>> short_names(["holiday/a.jpg", "holiday/b.jpg"])
 ['a.jpg', 'b.jpg']
@@ -26,19 +26,19 @@ Result = TypeVar("Result")
 
 
 def short_names(names: Sequence[str]) -> list[str]:
-    """Names without the folders that all of them lie in."""
+    """Removes the common folder from file names."""
     folders = {os.path.dirname(name) for name in names}
     if len(folders) == 1:
         return [os.path.basename(name) for name in names]
     try:
         top = os.path.commonpath(folders)
-    except ValueError:  # some are absolute, or on another drive
+    except ValueError:  # a mix of absolute and relative paths, or several drives
         return list(names)
     return [os.path.relpath(name, top) if top else name for name in names]
 
 
 def with_progress(results: Iterator[Result], total: int) -> Iterable[Result]:
-    """The same results, with a bar on standard error where a person watches and there is more than one."""
+    """Adds a progress bar on standard error if it is a terminal and there are several results."""
     if total < 2 or not sys.stderr.isatty():
         return results
     from rich.progress import track
@@ -47,8 +47,9 @@ def with_progress(results: Iterator[Result], total: int) -> Iterable[Result]:
 
 
 def print_training_notes(info: ModelInfo) -> None:
-    """Prints, on standard error, that a model was trained on no real person. How its faces were split and read does not concern
-    a photo: `facelet models FILE` shows it.
+    """Prints the training note that concerns photos, to standard error: that a model was trained on no real person.
+
+    `facelet models FILE` shows the other notes, on how the faces were split and read.
     """
     from facelet.models.model_file import NO_PEOPLE
 
@@ -59,7 +60,7 @@ def print_training_notes(info: ModelInfo) -> None:
 
 
 def drawings_in(folder: str, files: Sequence[Path]) -> Drawings | None:
-    """Where drawn photos go; None when ``folder`` is empty."""
+    """Returns the Drawings of a folder; None if ``folder`` is empty."""
     if not folder:
         return None
     from facelet.runtime.drawing.folder import Drawings
@@ -68,7 +69,7 @@ def drawings_in(folder: str, files: Sequence[Path]) -> Drawings | None:
 
 
 def drawn(result: Prediction, drawings: Drawings, captions: Sequence[str] = ()) -> Prediction:
-    """Draws a result's faces into its photo; returns it, or an error in its place. ``captions`` as ``draw`` takes them."""
+    """Draws and saves the faces of a result; returns it, or a Prediction with the error. ``captions``: see ``draw``."""
     from facelet.runtime.media.predictions import Prediction
 
     assert result.photo is not None

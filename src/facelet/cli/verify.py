@@ -1,4 +1,4 @@
-"""`facelet verify`: whether two photos show the same person."""
+"""`facelet verify`: compares the faces of two photos."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 
 def verify(
-    a: Annotated[str, typer.Argument(help="A photo with one face.")],
-    b: Annotated[str, typer.Argument(help="Another.")],
+    a: Annotated[str, typer.Argument(help="Photo with one face.")],
+    b: Annotated[str, typer.Argument(help="Second photo with one face.")],
     model: IdentityModel = "",
     detector: DetectorFile = "",
     min_score: MinScore = None,
@@ -43,7 +43,7 @@ def verify(
     allow: Allow = False,
     as_json: Json = False,
 ) -> None:
-    """Say whether two photos show the same person: exit code 0 the same, 1 different, 2 a mistake."""
+    """Check whether two photos show the same person: exit code 0 if the same, 1 if different, 2 on an error."""
     code = command(
         a,
         b,
@@ -70,18 +70,18 @@ def command(
     as_json: bool = False,
     console: Console,
 ) -> int:
-    """Prints score, threshold and verdict. The exit code: 0 the same person, 1 different people."""
+    """Prints score, threshold and verdict. Returns the exit code: 0 for the same person, 1 for different people."""
     from facelet.runtime.people import subject
     from facelet.runtime.people.verify import compare
 
     analyzer = subject.identity_analyzer(model, detector, threads)
-    found = compare(analyzer, a, b, threshold, largest)
+    result = compare(analyzer, a, b, threshold, largest)
     print_training_notes(analyzer.model.info)
-    for note in found.notes:
+    for note in result.notes:
         print(note, file=sys.stderr)
     if as_json:
-        print(json.dumps({"model": str(analyzer.model.path), "photos": [a, b], **found.to_json()}))
+        print(json.dumps({"model": str(analyzer.model.path), "photos": [a, b], **result.to_json()}))
     else:
-        verdict = "[green]same person[/]" if found.same else "[yellow]different people[/]"
-        console.print(f"score {found.score:.3f}, threshold {found.threshold:.3f}: {verdict}")
-    return 0 if found.same else 1
+        verdict = "[green]same person[/]" if result.same else "[yellow]different people[/]"
+        console.print(f"score {result.score:.3f}, threshold {result.threshold:.3f}: {verdict}")
+    return 0 if result.same else 1

@@ -1,5 +1,6 @@
-"""What `facelet predict` and `facelet identify` do with a video or a webcam: frames in; JSON lines, a drawn MP4 and, at the end, a
-line for each face that was followed.
+"""Video and webcam mode of `facelet predict` and `facelet identify`.
+
+Writes JSON lines or a drawn MP4 while frames come in, and at the end a table of the tracked faces.
 """
 
 from __future__ import annotations
@@ -29,25 +30,25 @@ if TYPE_CHECKING:
     from facelet.runtime.media.watch import FrameResult
 
 LISTED = 40
-"""Faces that are listed at the end; those seen longest."""
+"""Maximum number of tracks in the table; those with the most frames are listed."""
 
 
 class FaceCaption(Protocol):
-    """What is shown of a face."""
+    """Formats a track for drawing, JSON and the table."""
 
     title: str
 
     def caption(self, track: Track) -> str:
-        """What is drawn on it now."""
+        """Text drawn on the face in the current frame."""
 
     def to_json(self, face: Face, track: Track) -> dict[str, Any]: ...
 
     def summary(self, track: Track) -> str:
-        """What is listed of it at the end."""
+        """Text in the table at the end."""
 
 
 class Expressions:
-    """The likeliest expression, steadied."""
+    """Captions with the most likely expression, smoothed over the track."""
 
     title = "expression"
 
@@ -73,13 +74,13 @@ def command(
     as_json: bool = False,
     console: Console,
 ) -> None:
-    """Watches until the video ends, or, with a webcam, until Ctrl-C. Raises FaceletError for what cannot be read or written."""
+    """Analyzes a video to its end, or a webcam until Ctrl-C. Raises FaceletError if it cannot be read or written."""
     from facelet.runtime.media.video import Video, require_every
     from facelet.runtime.media.watch import analyzed_frames, tracker_for
 
     require_every(every)
     _ = analyzer.detector  # a missing detector is reported before a camera is opened
-    tracker, looked = tracker_for(analyzer), 0
+    tracker, count = tracker_for(analyzer), 0
     with Video(place) as video, ExitStack() as closing:
         writer = _writer(save, video, every, closing) if save else None
         print_training_notes(analyzer.model.info)
@@ -88,21 +89,21 @@ def command(
                 {"model": {"file": str(analyzer.model.path), "name": analyzer.model.info.name}, "video": _about(video)}
             )
         if video.live:
-            print("watching; Ctrl-C ends it", file=sys.stderr)
+            print("watching the webcam; stop with Ctrl-C", file=sys.stderr)
         try:
-            for seen in _with_progress(analyzed_frames(video, analyzer, tracker, every), video):
-                looked += 1
+            for result in _with_progress(analyzed_frames(video, analyzer, tracker, every), video):
+                count += 1
                 if writer:
-                    writer.add(_drawn(seen, captions))
+                    writer.add(_drawn(result, captions))
                 if as_json:
-                    _line(_document(seen, captions))
+                    _line(_document(result, captions))
         except KeyboardInterrupt:
             if not video.live:
                 raise
         if video.note:
             print(video.note, file=sys.stderr)
     if not as_json:
-        _show(tracker.tracks, captions, looked, save, console)
+        _show(tracker.tracks, captions, count, save, console)
 
 
 def _writer(folder: str, video: Video, every: float, closing: ExitStack) -> Writer:
@@ -113,20 +114,20 @@ def _writer(folder: str, video: Video, every: float, closing: ExitStack) -> Writ
     stem = "webcam" if video.live else Path(video.place).stem
     target = Path(folder) / f"{plain(stem)}{DRAWN}.mp4"
     if not video.live and target.exists() and os.path.samefile(target, video.place):
-        raise FaceletError(f"{target} is the video that is read; save into another folder")
+        raise FaceletError(f"{target} is the input video; save to another folder")
     writer = Writer(closing.enter_context(writing(target)), 1 / every if every else video.fps)
     closing.callback(writer.close)
     return writer
 
 
-def _drawn(seen: FrameResult, captions: FaceCaption) -> Image:
+def _drawn(result: FrameResult, captions: FaceCaption) -> Image:
     from facelet.runtime.drawing.draw import draw
 
     faces = [
         replace(face, expression=track.expression, probabilities=track.probabilities)
-        for face, track in zip(seen.faces, seen.tracks, strict=True)
+        for face, track in zip(result.faces, result.tracks, strict=True)
     ]
-    return draw(seen.image, faces, [captions.caption(track) for track in seen.tracks])
+    return draw(result.image, faces, [captions.caption(track) for track in result.tracks])
 
 
 def _about(video: Video) -> dict[str, Any]:
@@ -134,7 +135,7 @@ def _about(video: Video) -> dict[str, Any]:
     return {"file": plain(video.place), "width": width, "height": height, "fps": round(video.fps, 3)}
 
 
-def _document(seen: FrameResult, captions: FaceCaption) -> dict[str, Any]:
+def _document(result: FrameResult, captions: FaceCaption) -> dict[str, Any]:
     faces = [
         {
             "track": track.number,
@@ -143,9 +144,9 @@ def _document(seen: FrameResult, captions: FaceCaption) -> dict[str, Any]:
             **captions.to_json(face, track),
             "warnings": list(face.warnings),
         }
-        for face, track in zip(seen.faces, seen.tracks, strict=True)
+        for face, track in zip(result.faces, result.tracks, strict=True)
     ]
-    return {"seconds": round(seen.seconds, 3), "cut": seen.cut, "faces": faces}
+    return {"seconds": round(result.seconds, 3), "cut": result.cut, "faces": faces}
 
 
 def _line(document: dict[str, Any]) -> None:
@@ -153,7 +154,7 @@ def _line(document: dict[str, Any]) -> None:
 
 
 def _with_progress(frames: Iterator[FrameResult], video: Video) -> Iterator[FrameResult]:
-    """The same frames, with a bar on standard error where a person watches and the end is known."""
+    """Adds a progress bar on standard error if it is a terminal and the length is known."""
     if not video.count or not sys.stderr.isatty():
         yield from frames
         return
@@ -161,12 +162,12 @@ def _with_progress(frames: Iterator[FrameResult], video: Video) -> Iterator[Fram
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("video", total=video.count / video.fps)
-        for seen in frames:
-            bar.update(task, completed=seen.seconds)
-            yield seen
+        for result in frames:
+            bar.update(task, completed=result.seconds)
+            yield result
 
 
-def _show(tracks: Sequence[Track], captions: FaceCaption, looked: int, folder: str, console: Console) -> None:
+def _show(tracks: Sequence[Track], captions: FaceCaption, count: int, folder: str, console: Console) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("face", "from", "to", "frames", captions.title):
         table.add_column(title, justify="right" if title in ("from", "to", "frames") else "left")
@@ -178,14 +179,14 @@ def _show(tracks: Sequence[Track], captions: FaceCaption, looked: int, folder: s
         table.add_row(str(track.number), clock(track.start), clock(track.end), f"{track.frames:,}", text)
     if listed:
         console.print(table)
-    parts = [f"{looked:,} frame{'s' * (looked != 1)}", f"{len(tracks):,} face{'s' * (len(tracks) != 1)} followed"]
-    parts += [f"the {LISTED} seen longest are listed"] if len(tracks) > LISTED else []
+    parts = [f"{count:,} frame{'s' * (count != 1)}", f"{len(tracks):,} face{'s' * (len(tracks) != 1)} tracked"]
+    parts += [f"the {LISTED} longest tracks are listed"] if len(tracks) > LISTED else []
     console.print(Text(", ".join(parts), "dim"))
     if folder:
         console.print(Text(f"drawn: {folder}{os.sep}", "dim"))
 
 
 def clock(seconds: float) -> str:
-    """ "0:07.2": minutes, seconds."""
+    """Minutes and seconds as text, such as "0:07.2"."""
     minutes, rest = divmod(round(seconds, 1), 60)
     return f"{int(minutes)}:{rest:04.1f}"

@@ -1,4 +1,4 @@
-"""How a model file is used: numpy, OpenCV and ONNX Runtime only, nothing of the training side.
+"""Inference with model files; needs only NumPy, OpenCV and ONNX Runtime, never the training code.
 
 >>> from facelet.runtime.analyzer import Analyzer
 >>> Analyzer("student-int8.onnx").analyze("photo.jpg")

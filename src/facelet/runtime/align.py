@@ -1,15 +1,15 @@
-"""From a detected face to the network's square: the crop that a model file asks for.
+"""Crops a detected face to the network's square input, as the model file specifies.
 
-Three ways (``CropInfo.align``), each with ``margin``, the share of the square added on each side:
+Three alignments (``CropInfo.align``), each with ``margin``, the share of the square added on each side:
 
-- ``box``: the square around the middle of the detector's box, its side the box's longer one.
-- ``eyes``: turned so that the eyes are level, and scaled by their distance: at 0.3 and 0.7 of the width, 0.4 of the height.
-- ``five-points``: the similarity that best lays the landmarks on ArcFace's template (Deng et al. 2019,
+- ``box``: a square centred on the detector's box, with the box's longer side.
+- ``eyes``: rotated so that the eyes are level, and scaled so that they lie at 0.3 and 0.7 of the width, 0.4 of the height.
+- ``five-points``: the similarity transform that best maps the landmarks to ArcFace's template (Deng et al. 2019,
   https://arxiv.org/abs/1801.07698; least squares by Umeyama 1991, https://doi.org/10.1109/34.88573).
 
 >>> cut(photo, detection.box, detection.landmarks, info.crop, info.input.cut_size)  # uint8 (48, 48, 3)
 
-What lies outside the photo repeats its edge. A similarity cannot turn a face seen from the side to the front.
+Pixels outside the photo repeat its edge. A similarity transform cannot make a profile face frontal.
 """
 
 from __future__ import annotations
@@ -26,24 +26,26 @@ from facelet.models.model_file import CropInfo
 Box = tuple[float, float, float, float]
 
 EYES = (0.3, 0.4), (0.7, 0.4)
-"""Where ``eyes`` puts the left and the right eye, as shares of the square."""
+"""Positions of the left and the right eye for ``eyes``, as fractions of the square."""
 
 SAMPLES = 4
-"""A face to be shrunk is sampled up to so many times, each way, a crop pixel."""
+"""Maximum number of samples per crop pixel and axis when a face is downscaled."""
 
 WHOLE = 4096
-"""A box crop of more pixels a side is not laid out at the photo's scale: beyond the photo it could be of any size."""
+"""Largest box crop, in photo pixels, that is padded at the photo's scale; larger ones are warped, to bound memory."""
 
 ARCFACE = np.array([(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)])
-"""The five landmarks in ArcFace's square of 112 pixels, counted as everyone does there: from the first pixel's centre."""
+"""ArcFace's template: the five landmarks in a square of 112 pixels; (0, 0) is the centre of the first pixel."""
 
 
 def cut(photo: Image, box: Box, landmarks: NDArray[np.float32], crop: CropInfo, size: int) -> Image:
-    """The face as uint8 (size, size, C), from an RGB or grey uint8 (H, W, C) photo.
+    """Crops a face from a photo: uint8 (size, size, C).
 
     Args:
-        box, landmarks: as a ``Detection`` has them, in photo pixels.
-        crop: how the model file wants it.
+        photo: RGB or grey uint8 (H, W, C).
+        box: left, top, width, height in photo pixels, as in ``Detection``.
+        landmarks: (5, 2) in photo pixels, as in ``Detection``.
+        crop: alignment and margin from the model file.
         size: side of the square in pixels.
     """
     if crop.align == "box" and max(box[2:]) * (1 + 2 * crop.margin) <= WHOLE:
@@ -52,9 +54,9 @@ def cut(photo: Image, box: Box, landmarks: NDArray[np.float32], crop: CropInfo, 
 
 
 def square(box: Box, landmarks: NDArray[np.float32], crop: CropInfo) -> NDArray[np.float64]:
-    """(2, 3) affine map from the unit square to photo coordinates: what of the photo a crop shows, margin included.
+    """(2, 3) affine map from the unit square to photo coordinates: the area of the photo that a crop shows, with margin.
 
-    Coordinates have pixel edges at whole numbers: pixel (0, 0) reaches from 0 to 1.
+    Pixel edges are at integer coordinates: pixel (0, 0) spans 0 to 1.
     """
     left, top, width, height = box
     if crop.align == "box":
@@ -63,7 +65,7 @@ def square(box: Box, landmarks: NDArray[np.float32], crop: CropInfo) -> NDArray[
     elif crop.align == "eyes":
         fit = _on_eyes(np.asarray(landmarks[:2], np.float64), floor=0.25 * width)
     else:
-        # Fitted from the photo to the template and turned round, as everyone does: the other way round crops closer.
+        # Fitted from photo to template and inverted, as is usual; a fit from template to photo gives a tighter crop.
         fit = cv2.invertAffineTransform(umeyama(np.asarray(landmarks, np.float64) + 0.5, (ARCFACE + 0.5) / 112))
     spread = 1 + 2 * crop.margin
     grown = fit * [spread, spread, 1]
@@ -72,23 +74,23 @@ def square(box: Box, landmarks: NDArray[np.float32], crop: CropInfo) -> NDArray[
 
 
 def side(box: Box, landmarks: NDArray[np.float32], crop: CropInfo) -> float:
-    """Side of what a crop shows, in photo pixels; below the network's input size the face is enlarged."""
+    """Side length of the cropped area in photo pixels; if it is below the network's input size, the face is upscaled."""
     return math.hypot(*square(box, landmarks, crop)[:, 0])
 
 
 def umeyama(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(2, 3) similarity (turn, scale, shift; no mirror) that takes (N, 2) ``source`` nearest to ``target``: least squares."""
+    """Least-squares (2, 3) similarity (rotation, scale, translation; no reflection) from (N, 2) ``source`` to ``target``."""
     source_middle, target_middle = source.mean(axis=0), target.mean(axis=0)
-    centred, wanted = source - source_middle, target - target_middle
-    u, strengths, v = np.linalg.svd(wanted.T @ centred)
+    source_centred, target_centred = source - source_middle, target - target_middle
+    u, strengths, v = np.linalg.svd(target_centred.T @ source_centred)
     signs = np.array([1.0, np.sign(np.linalg.det(u) * np.linalg.det(v)) or 1.0])
-    scale = (strengths * signs).sum() / max((centred**2).sum(), 1e-12)
+    scale = (strengths * signs).sum() / max((source_centred**2).sum(), 1e-12)
     linear = scale * (u * signs) @ v
     return np.column_stack([linear, target_middle - linear @ source_middle])
 
 
 def _on_eyes(eyes: NDArray[np.float64], floor: float) -> NDArray[np.float64]:
-    """Unit square to photo. ``floor``: least distance of the eyes, for a face from the side they fall together."""
+    """Affine map from the unit square to the photo. ``floor``: minimum eye distance, since the eyes coincide in profile."""
     between = eyes[1] - eyes[0]
     distance = max(float(np.hypot(*between)), 1e-6)
     side = max(distance, floor) / (EYES[1][0] - EYES[0][0])
@@ -98,7 +100,7 @@ def _on_eyes(eyes: NDArray[np.float64], floor: float) -> NDArray[np.float64]:
 
 
 def _box_square(photo: Image, box: Box, margin: float, size: int) -> Image:
-    """Whole pixels, so that the crop goes through ``pixels.resize`` exactly as a training crop does."""
+    """Box crop in whole pixels, so that ``pixels.resize`` treats it exactly like a training crop."""
     left, top, width, height = box
     side = max(1, round(max(width, height) * (1 + 2 * margin)))
     rows = _inside(round(top + height / 2 - side / 2), side, photo.shape[0])
@@ -111,7 +113,7 @@ def _box_square(photo: Image, box: Box, margin: float, size: int) -> Image:
 
 
 def _inside(start: int, side: int, length: int) -> tuple[int, int, int, int]:
-    """Of ``side`` pixels from ``start``: first, end of those in an axis of ``length`` (one at least), missing before, after."""
+    """Clips ``side`` pixels from ``start`` to an axis of ``length``: (first, end, padding before, padding after)."""
     first, end = _clamp(start, length), _clamp(start + side - 1, length) + 1
     before = min(max(0, -start), side - 1)
     return first, end, before, side - before - (end - first)
@@ -122,14 +124,14 @@ def _clamp(value: int, length: int) -> int:
 
 
 def _warped(photo: Image, unit: NDArray[np.float64], size: int) -> Image:
-    """What the square ``unit`` shows.
+    """Warps the area ``unit`` of the photo to uint8 (size, size, C).
 
-    A warp only samples, so a face to be shrunk is warped larger and averaged, and one to be shrunk more than SAMPLES
-    times is averaged down first.
+    A warp only samples. To avoid aliasing, a face that is downscaled is warped larger and then averaged; beyond a factor
+    of SAMPLES the photo region is averaged down first.
     """
     shrink = math.hypot(*unit[:, 0]) / size
     corners = unit @ np.array([[0, 1, 0, 1], [0, 0, 1, 1], [1, 1, 1, 1]])
-    beyond = 2 + math.ceil(shrink)  # what the averages and the warp look at outside the square
+    beyond = 2 + math.ceil(shrink)  # pixels outside the square that averaging and the warp read
     low = np.floor(corners.min(axis=1)).astype(int) - beyond
     high = np.ceil(corners.max(axis=1)).astype(int) + beyond
     rows, columns = photo.shape[:2]
@@ -140,10 +142,10 @@ def _warped(photo: Image, unit: NDArray[np.float64], size: int) -> Image:
     side = times * size
     ratio = np.ones(2)
     if shrink > 1.5 * times:
-        seen = max(1, round((right - x) * times / shrink)), max(1, round((bottom - y) * times / shrink))
-        ratio = np.array(seen) / (right - x, bottom - y)
-        region = cv2.resize(region, seen, interpolation=cv2.INTER_AREA)
-    # From the centres of crop pixels to the centres of region pixels, which is how OpenCV counts them.
+        reduced = max(1, round((right - x) * times / shrink)), max(1, round((bottom - y) * times / shrink))
+        ratio = np.array(reduced) / (right - x, bottom - y)
+        region = cv2.resize(region, reduced, interpolation=cv2.INTER_AREA)
+    # Maps centres of crop pixels to centres of region pixels, which are OpenCV's integer coordinates.
     back = unit.copy()
     back[:, 2] -= x, y
     back[:, :2] /= side

@@ -1,10 +1,10 @@
-"""Photo in, faces out: detect, crop as the model file says, answer for all faces at once.
+"""Detects the faces of a photo, crops them as the model file specifies, and classifies them in one batch.
 
 >>> for face in analyze("photo.jpg", model="student-int8.onnx"):
 ...     print(face.box, face.expression, face.probabilities[face.expression])
 >>> analyze("photo.jpg", model="student-int8.onnx", identity="mobileface.onnx")[0].identity  # unit vector, float32 (D,)
 
-An expression is what a face shows to the annotators of one data set; it is not what the person feels.
+A predicted expression is the label that a data set's annotators would give the face, not what the person feels.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ Photo = str | Path | bytes | NDArray[np.uint8]
 VARIABLE = "FACELET_MODEL"
 AT_ONCE = 64
 AT_ONCE_PIXELS = 50_000_000
-"""Crops, and their pixels, that ``cropped`` gathers before they are classified together."""
+"""Limits of a batch of ``cropped``: number of crops, and their total number of pixel values."""
 
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """One face and what is known of it.
+    """One face with its predictions.
 
     Attributes:
         box: left, top, width, height in pixels of the upright photo; may reach beyond it.
         score: the detector's, 0 to 1; 1 for a ready crop.
-        landmarks: float32 (5, 2): eyes, nose tip, mouth corners, of each pair the left one in the photo first; None for
-            a ready crop.
+        landmarks: float32 (5, 2): eyes, nose tip, mouth corners; of each pair, the left point in the photo comes first.
+            None for a ready crop.
         expression: the most likely label.
         probabilities: label -> probability, in the model's order; they sum to 1.
         identity: unit vector of an identity model, None otherwise.
-        warnings: what speaks against the answer: that the face is smaller than those the model was measured on.
+        warnings: reasons to distrust the prediction, such as a face smaller than those the model was evaluated on.
     """
 
     box: tuple[float, float, float, float]
@@ -72,18 +72,18 @@ class Face:
 
 
 class Analyzer:
-    """A detector and a model, kept open. May be used by several threads.
+    """Face detector and models, kept open. Thread-safe.
 
     Args:
-        model: a model file for expression or identity, a model that comes with Facelet by its name, or one loaded; when
-            empty $FACELET_MODEL, else the expression model that comes with Facelet.
-        detector: YuNet's file, a Detector, or what answers like one; found by ``yunet.find`` when empty. Opened when
-            first needed: ready crops need none.
-        threads: of the models, 0 takes all cores.
-        speed: of a model that stops early, see ``Model.load``; both belong to a file, not to a loaded model.
-        identity: an identity model beside an expression model, so that faces have both.
+        model: an expression or identity model: a file, the name of a bundled model, or a loaded model; default:
+            $FACELET_MODEL, else the bundled expression model.
+        detector: YuNet's file, a Detector, or a function with the same signature; default: see ``yunet.find``. It is
+            opened on first use; ready crops do not need it.
+        threads: number of ONNX Runtime threads, 0 for all cores; ignored for a loaded model.
+        speed: for early-exit models, see ``Model.load``; ignored for a loaded model.
+        identity: an identity model to run in addition to the expression model.
 
-    Raises FaceletError when there is no model, and when two are of tasks that do not go together.
+    Raises FaceletError when there is no model, and when the tasks of the two models do not fit.
     """
 
     def __init__(
@@ -118,57 +118,59 @@ class Analyzer:
         Raises FaceletError when the photo cannot be read.
         """
         image = read_photo(photo)
-        found = self.detector(pixels.to_channels(image, 3))
-        known: list[dict[str, Any]] = [{} for _ in found]
+        detections = self.detector(pixels.to_channels(image, 3))
+        fields: list[dict[str, Any]] = [{} for _ in detections]
         for model in self.models:
             info = model.info
-            crops = [align.cut(image, face.box, face.landmarks, info.crop, info.input.cut_size) for face in found]
-            _answer(known, model, crops)
-            self._warn(known, info, [align.side(face.box, face.landmarks, info.crop) for face in found])
-        return [Face(face.box, face.score, face.landmarks, **more) for face, more in zip(found, known, strict=True)]
+            crops = [align.cut(image, face.box, face.landmarks, info.crop, info.input.cut_size) for face in detections]
+            _predict(fields, model, crops)
+            self._warn(fields, info, [align.side(face.box, face.landmarks, info.crop) for face in detections])
+        return [
+            Face(face.box, face.score, face.landmarks, **more) for face, more in zip(detections, fields, strict=True)
+        ]
 
     def cropped(self, images: Iterable[Photo]) -> Iterator[Face]:
-        """A Face for each image that is a face already, in order, its box the whole image. Raises as ``analyze`` does."""
+        """Yields a Face for each ready crop, in order; its box is the whole image. Raises as ``analyze`` does."""
         waiting: list[Image] = []
         for image in images:
             waiting.append(read_photo(image))
-            if len(waiting) == AT_ONCE or sum(one.size for one in waiting) > AT_ONCE_PIXELS:
+            if len(waiting) == AT_ONCE or sum(crop.size for crop in waiting) > AT_ONCE_PIXELS:
                 yield from self._ready(waiting)
                 waiting = []
         yield from self._ready(waiting)
 
     def _ready(self, images: list[Image]) -> Iterator[Face]:
-        known: list[dict[str, Any]] = [{} for _ in images]
+        fields: list[dict[str, Any]] = [{} for _ in images]
         for model in self.models:
-            _answer(known, model, images)
-            self._warn(known, model.info, [min(image.shape[:2]) for image in images])
-        for image, more in zip(images, known, strict=True):
+            _predict(fields, model, images)
+            self._warn(fields, model.info, [min(image.shape[:2]) for image in images])
+        for image, more in zip(images, fields, strict=True):
             height, width = image.shape[:2]
             yield Face((0.0, 0.0, float(width), float(height)), 1.0, None, **more)
 
-    def _warn(self, known: list[dict[str, Any]], info: ModelInfo, sides: Sequence[float]) -> None:
-        """Adds a warning to the faces that fill fewer photo pixels a side than a model was measured from."""
+    def _warn(self, fields: list[dict[str, Any]], info: ModelInfo, sides: Sequence[float]) -> None:
+        """Adds a warning to faces whose crop is smaller, in photo pixels, than ``measured_from``."""
         least, of = info.measured_from, f" for {info.task}" if len(self.models) > 1 else ""
-        for face, side in zip(known, map(round, sides), strict=True):
+        for face, side in zip(fields, map(round, sides), strict=True):
             if side < least:
-                told = f"small{of}: {side} px, measured from {least} px"
-                face["warnings"] = (*face.get("warnings", ()), told)
+                warning = f"small{of}: {side} px, measured from {least} px"
+                face["warnings"] = (*face.get("warnings", ()), warning)
 
 
-def _answer(known: list[dict[str, Any]], model: Model, crops: list[Image]) -> None:
-    """Adds what a model says of each crop to the fields that are known of its face."""
+def _predict(fields: list[dict[str, Any]], model: Model, crops: list[Image]) -> None:
+    """Adds the model's prediction for each crop to the fields of its face."""
     if model.info.task == "identity":
-        for face, vector in zip(known, model.embeddings(crops), strict=True):
+        for face, vector in zip(fields, model.embeddings(crops), strict=True):
             face["identity"] = vector
         return
     labels = model.labels
-    for face, row in zip(known, model.probabilities(crops), strict=True):
+    for face, row in zip(fields, model.probabilities(crops), strict=True):
         face["expression"] = labels[int(row.argmax())]
         face["probabilities"] = dict(zip(labels, row.tolist(), strict=True))
 
 
 def read_photo(photo: Photo) -> Image:
-    """RGB or grey uint8 (H, W, C) of a path, bytes or array. Raises FaceletError for what is none of them."""
+    """Reads a path, encoded bytes or an array: RGB or grey uint8 (H, W, C). Raises FaceletError for other input."""
     if isinstance(photo, str | os.PathLike):
         return pixels.read(photo)
     if isinstance(photo, bytes | bytearray | memoryview):
@@ -177,9 +179,9 @@ def read_photo(photo: Photo) -> Image:
 
 
 def find_model(path: str | Path = "") -> Path:
-    """The model: ``path``, else $FACELET_MODEL, else the expression model that comes with Facelet.
+    """Returns ``path``, else $FACELET_MODEL, else the bundled expression model.
 
-    Raises FaceletError, saying how to make one, without any of them.
+    Raises FaceletError, with a hint how to make a model, when there is none.
     """
     named = path or os.environ.get(VARIABLE, "") or bundled.default("expression")
     if not named:
@@ -196,7 +198,7 @@ def analyze(
     speed: float | None = None,
     identity: Model | str | Path = "",
 ) -> list[Face]:
-    """``Analyzer(...).analyze(photo)``; models and detector named by their files stay open for the next call."""
+    """Same as ``Analyzer(...).analyze(photo)``; models and detector given by file stay open for the next call."""
     if isinstance(model, Model) or isinstance(identity, Model) or callable(detector):
         return Analyzer(model, detector, speed=speed, identity=identity).analyze(photo)
     return cached_analyzer(find_model(model), detector, speed, identity).analyze(photo)
@@ -205,7 +207,7 @@ def analyze(
 def cached_analyzer(
     model: Path, detector: str | Path = "", speed: float | None = None, identity: str | Path = "", threads: int = 0
 ) -> Analyzer:
-    """An Analyzer that stays open: the same one for the same files, a new one when they have changed."""
+    """Returns a cached Analyzer; it is reopened when the files have changed."""
     files = [bundled.found(file) for file in (model, identity) if file]
     changed = [file.stat().st_mtime_ns for file in files]
     state = os.environ.get("FACELET_YUNET", ""), *changed
@@ -216,5 +218,5 @@ def cached_analyzer(
 def _cached(
     model: str, detector: str, threads: int, speed: float | None, identity: str, state: tuple[str | int, ...]
 ) -> Analyzer:
-    """``state`` only tells one answer from another: a new file under the same name is opened anew."""
+    """``state`` is only part of the cache key, so that a changed file is reopened."""
     return Analyzer(model, detector, threads, speed, identity)

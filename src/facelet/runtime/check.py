@@ -1,4 +1,4 @@
-"""Whether model files compute on this machine what they were measured to compute.
+"""Self-tests of model files on this machine, against the outputs stored in the file.
 
 >>> check("expression")
 Check(name='expression', ..., deviation=0.084, tolerance=0.105, verdict='ok')
@@ -24,15 +24,17 @@ OK, NO_TEST = "ok", "no self-test"
 
 @dataclass(frozen=True)
 class Check:
-    """What was found about one file.
+    """Result of checking one model file.
 
     Attributes:
-        precision, target: as the file says.
-        pair: the largest sum of two weights that may meet, see ``saturation.worst_pair``; 0 for a file in fp32.
-        deviation: of the golden faces' outputs from the fp32 net's, a share of their standard deviation; None without a self-test.
-        tolerance: the largest that was measured where the file was made.
-        ms: milliseconds that opening and the self-test took.
-        verdict: OK, NO_TEST, or what is wrong here.
+        precision: from the file's metadata.
+        target: from the file's metadata.
+        pair: largest sum of two weights that a kernel may add, see ``saturation.worst_pair``; 0 for fp32.
+        deviation: of the outputs for the golden faces from the fp32 net's, as a fraction of their standard deviation;
+            None without a self-test.
+        tolerance: largest allowed deviation, measured when the file was made; None without a self-test.
+        ms: milliseconds for opening the file and the self-test.
+        verdict: OK, NO_TEST, or the problem.
     """
 
     name: str
@@ -54,52 +56,52 @@ class Check:
 
 
 def check(model: str | Path) -> Check:
-    """Opens a model file, whatever this machine makes of it.
+    """Opens a model file, even if it fails here, and runs its self-test.
 
-    Raises FaceletError for what is missing, damaged or not ours.
+    Raises FaceletError if the file is missing, damaged or not a Facelet model.
     """
     path = Path(model)
     info, data, start = model_file.read(path), model_file.content(path), time.perf_counter()
     with unproven_models_allowed():
         session = open_session(path, 1)
-    moved = self_test(session, info, path) if info.selftest else None
+    deviation = self_test(session, info, path) if info.selftest else None
     spent, pair = time.perf_counter() - start, saturation.worst_pair(data)
     limit = info.selftest.tolerance if info.selftest else None
     if pair > saturation.LARGEST_PAIR and saturation.kernels_saturate():
         verdict = "saturates here"
-    elif moved is None or limit is None:
+    elif deviation is None or limit is None:
         verdict = NO_TEST
     else:
-        verdict = OK if moved <= limit else "fails its self-test"
+        verdict = OK if deviation <= limit else "fails its self-test"
     entry = bundled.entry_of(path)
     name = entry.name if entry else info.name or path.stem
-    return Check(name, str(path), info.precision, info.target, pair, moved, limit, 1000 * spent, verdict)
+    return Check(name, str(path), info.precision, info.target, pair, deviation, limit, 1000 * spent, verdict)
 
 
 def check_bundled() -> list[Check]:
-    """Every model that comes with Facelet; one that cannot be opened at all has the error as its verdict."""
-    found = []
+    """Checks every bundled model; if a model cannot be opened, the verdict is the error."""
+    checks = []
     for model in bundled.models():
         try:
-            found.append(check(bundled.path_of(model.name)))
+            checks.append(check(bundled.path_of(model.name)))
         except FaceletError as error:
-            found.append(Check(model.name, model.file, "", "", 0, None, None, 0.0, str(error)))
-    return found
+            checks.append(Check(model.name, model.file, "", "", 0, None, None, 0.0, str(error)))
+    return checks
 
 
 def runs_on(info: ModelInfo, data: bytes) -> str:
-    """The target of an int8 file, and whether its weights keep the bound."""
+    """Describes the processors on which the model is exact: whether its int8 sums can saturate."""
     if info.precision != "int8":
         return "every processor: fp32"
     risks = saturation.risks(data)
     if not risks:
         pair = saturation.worst_pair(data)
         return f"every processor: no sum can saturate (largest weight pair {pair} of {saturation.LARGEST_PAIR})"
-    aim = model_file.TARGETS.get(info.target, "its target is not said")
+    aim = model_file.TARGETS.get(info.target, "no target in the file")
     return f"not every processor ({aim}): {len(risks)} nodes can saturate on x86 without VNNI, {risks[0]} first"
 
 
 def machine() -> str:
-    """The processor and the runtime, one line."""
+    """Describes the processor and ONNX Runtime in one line."""
     kernels = "saturate" if saturation.kernels_saturate() else "are exact"
     return f"{cpu.description()}; ONNX Runtime {onnxruntime.__version__}, whose int8 kernels {kernels} here"

@@ -1,11 +1,11 @@
-"""Faces cut out of photos into a folder, laid out as the photos are, ready to train on.
+"""Crops faces from photos into a folder with the same sub-folders, ready for training.
 
 >>> cropper = FaceCropper(CropInfo(margin=0.1))
 >>> for result in outcomes(targets(["photos/"], "faces"), cropper, Detector()):  # photos/happy/1.jpg -> faces/happy/1.png
 ...     print(result.photo, result.faces)
 
-A face is cut by ``align.cut``, as it is when a model is used, so training and use see the same crop. A photo without a
-face, or with several, is reported and not cut; one that cannot be read is named and passed over.
+Faces are cropped by ``align.cut``, as at inference, so training and inference use the same crop. A photo with no face or
+with several faces is reported and not cropped; an unreadable photo is reported and skipped.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from facelet.runtime.media import photos
 from facelet.text import plain
 
 OWN = 512
-"""Most pixels a side of a crop that keeps the photo's own."""
+"""Maximum side of a crop that keeps the photo's resolution."""
 LEAST, MOST = 8, 1024
 
 Several = Literal["report", "largest", "all"]
@@ -37,7 +37,14 @@ Several = Literal["report", "largest", "all"]
 
 @dataclass(frozen=True)
 class CutFace:
-    """One face: the file it was written to, its box and score, and how many photo pixels a side the crop shows."""
+    """One cropped face.
+
+    Attributes:
+        file: where the crop was written.
+        box: left, top, width, height in photo pixels.
+        score: the detector's, 0 to 1.
+        side: side of the cropped area in photo pixels.
+    """
 
     file: Path
     box: tuple[float, float, float, float]
@@ -51,7 +58,14 @@ class CutFace:
 
 @dataclass(frozen=True)
 class CropResult:
-    """What became of one photo: ``found`` faces, those that were cut, or why it could not be read."""
+    """Result for one photo.
+
+    Attributes:
+        photo: its file.
+        found: number of detected faces.
+        faces: those that were cropped.
+        error: why the photo could not be read, or empty.
+    """
 
     photo: Path
     found: int = 0
@@ -67,14 +81,14 @@ class CropResult:
 
 @dataclass(frozen=True)
 class FaceCropper:
-    """How faces are cut and written.
+    """Crops faces and writes them to files.
 
     Attributes:
-        crop: alignment and margin, as a model file has them.
-        size: side in pixels; 0 keeps the photo's own, up to OWN.
-        jpeg: quality, 1 to 100; 0 writes PNG, which loses nothing.
-        several: what to do with a photo of several faces.
-        overwrite: whether files that are there already may be replaced.
+        crop: alignment and margin, as in a model file.
+        size: side in pixels; 0 keeps the photo's resolution, up to OWN.
+        jpeg: quality, 1 to 100; 0 writes PNG, which is lossless.
+        several: for a photo with several faces: crop none and report it, crop the largest, or crop all.
+        overwrite: whether existing files may be replaced.
 
     Raises FaceletError for a size or quality out of range.
     """
@@ -96,7 +110,7 @@ class FaceCropper:
         return ".jpg" if self.jpeg else ".png"
 
     def cut(self, photo: Image, face: Detection) -> tuple[Image, float]:
-        """The face, uint8 (size, size, C), and how many photo pixels a side it shows."""
+        """Returns the crop, uint8 (size, size, C), and the side of the cropped area in photo pixels."""
         side = align.side(face.box, face.landmarks, self.crop)
         size = self.size or min(OWN, max(LEAST, round(side)))
         return align.cut(photo, face.box, face.landmarks, self.crop, size), side
@@ -104,9 +118,9 @@ class FaceCropper:
     def outcome(
         self, file: Path, photo: Image | FaceletError, target: Path, find: Finder, taken: set[str]
     ) -> CropResult:
-        """Cuts the faces of one photo into ``target``, whose suffix is put on here. Raises when they cannot be written.
+        """Crops the faces of one photo to ``target`` plus suffix. Raises FaceletError when they cannot be written.
 
-        ``taken``: names of other photos' faces, which one of several does not get; those of this photo are added.
+        ``taken``: names in use by other photos, which several faces of a photo avoid; new names are added.
         """
         try:
             if isinstance(photo, FaceletError):
@@ -131,7 +145,7 @@ class FaceCropper:
 
     def _write(self, image: Image, place: Path) -> None:
         if place.exists() and not self.overwrite:
-            raise FaceletError(f"{place} is there already; choose another --out, or replace it with --overwrite")
+            raise FaceletError(f"{place} already exists; choose another --out, or replace it with --overwrite")
         options = [cv2.IMWRITE_JPEG_QUALITY, self.jpeg] if self.jpeg else []
         _, encoded = cv2.imencode(self.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
         with writing(place) as beside:
@@ -139,7 +153,7 @@ class FaceCropper:
 
 
 def choose(before: CropInfo, align: str = "", margin: float | None = None) -> CropInfo:
-    """``before`` with another alignment or margin, where they are given. Raises FaceletError for what is neither."""
+    """Replaces the alignment or margin of ``before`` where given. Raises FaceletError for invalid values."""
     if align and align not in get_args(Align):
         raise unknown("alignment", align, get_args(Align))
     given = {"align": align or before.align, "margin": before.margin if margin is None else margin}
@@ -150,10 +164,10 @@ def choose(before: CropInfo, align: str = "", margin: float | None = None) -> Cr
 
 
 def targets(places: Sequence[str | Path], out: str | Path, others: list[Path] | None = None) -> dict[Path, Path]:
-    """Photo -> where its face goes, without suffix: below ``out`` as the photo lies below the places' common folder.
+    """Maps each photo to the path of its crop, without suffix: relative to ``out`` as the photo is to the common folder.
 
-    What an earlier call wrote into ``out`` is not among the photos. Raises FaceletError where ``photos.find`` does, and when
-    ``out`` is the folder of the photos itself.
+    Files in ``out``, written by an earlier call, are left out. Raises FaceletError as ``photos.find`` does, and when ``out``
+    is the folder of the photos itself.
     """
     top, into = _common(places), os.path.abspath(out)
     if os.path.realpath(into) == os.path.realpath(top):
@@ -162,7 +176,7 @@ def targets(places: Sequence[str | Path], out: str | Path, others: list[Path] | 
         file for file in photos.find(places, others) if not os.path.abspath(file).startswith(os.path.join(into, ""))
     ]
     if not files:
-        raise FaceletError(f"all photos are in {out}, where the faces should go; choose another --out")
+        raise FaceletError(f"all photos are in the output folder {out}; choose another --out")
     placed: dict[Path, Path] = {}
     taken: set[str] = set()
     for file in files:
@@ -177,13 +191,15 @@ def targets(places: Sequence[str | Path], out: str | Path, others: list[Path] | 
 
 
 def outcomes(placed: Mapping[Path, Path], cutter: FaceCropper, find: Finder) -> Iterator[CropResult]:
-    """One CropResult a photo, in order. Raises FaceletError, before anything is cut, when a face's file is there already."""
+    """Yields a CropResult per photo, in order. Raises FaceletError, before any cropping, if an output file exists."""
     if not cutter.overwrite:
         endings = (cutter.suffix, f"-face1{cutter.suffix}")
-        there = [name for name in placed.values() if any(name.with_name(name.name + end).exists() for end in endings)]
-        if there:
+        existing = [
+            name for name in placed.values() if any(name.with_name(name.name + end).exists() for end in endings)
+        ]
+        if existing:
             raise FaceletError(
-                f"{len(there):,} of these faces are there already, as {there[0]}{cutter.suffix}; "
+                f"{len(existing):,} of the output files already exist, such as {existing[0]}{cutter.suffix}; "
                 "choose another --out, or replace them with --overwrite"
             )
     taken = {str(name).casefold() for name in placed.values()}
@@ -192,12 +208,12 @@ def outcomes(placed: Mapping[Path, Path], cutter: FaceCropper, find: Finder) -> 
 
 
 def _common(places: Sequence[str | Path]) -> str:
-    """The folder that all places lie in, absolute; of one folder itself."""
+    """The absolute common parent folder of all places; a single folder is its own."""
     tops = [os.path.abspath(_top(place)) for place in places]
     try:
         return os.path.commonpath(tops)
     except ValueError:  # no place, or two drives
-        raise FaceletError("the photos have no common folder; cut those of each drive by themselves") from None
+        raise FaceletError("the photos have no common folder; crop the photos of each drive separately") from None
 
 
 def _top(place: str | Path) -> Path:

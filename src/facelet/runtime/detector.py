@@ -1,12 +1,12 @@
-"""Faces in a photo: YuNet through OpenCV, at a bounded working size, answers in photo coordinates.
+"""Face detection with YuNet and OpenCV, at a bounded working resolution.
 
-YuNet: Wu, Peng, Yu 2023, https://doi.org/10.1007/s11633-023-1423-y (``yunet.find`` says where the file comes from).
+YuNet: Wu, Peng, Yu 2023, https://doi.org/10.1007/s11633-023-1423-y (see ``yunet`` for the model file).
 
 >>> for face in Detector()(photo):      # RGB uint8 (H, W, 3)
 ...     print(face.box, face.score, face.landmarks)
 
-It finds faces of about 10 to 300 pixels at the working size, so beside a large face one below a sixtieth of the
-photo's long side is missed; ``detail`` 1280 halves that limit and takes four times as long.
+It finds faces of about 10 to 300 pixels at the working resolution, so a face below a sixtieth of the photo's long side
+is missed next to a large face; ``detail=1280`` halves that limit and takes four times as long.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from facelet.io.pixels import Image, cv2
 from facelet.runtime import yunet
 
 SCORE = 0.75
-"""Least score of a face: of 52 known ones none was missed at three sizes, and fewest were false (benchmarks/detector.py)."""
+"""Minimum score: fewest false positives with no miss among 52 labelled faces at three sizes (benchmarks/detector.py)."""
 SCORE_OF_CROPS = 0.6
-"""Least score in an image that is known to show a face: false ones cost less there than missed ones."""
+"""Minimum score in an image known to show a face, where a miss costs more than a false positive."""
 DETAIL = 640
-SMALLEST = 320  # smaller photos are enlarged to this: most of YuNet's training faces are seen larger than 10 px
-HUGE_FACE = 240  # at this size a face that fills the photo is one that YuNet knows
+SMALLEST = 320  # smaller photos are enlarged to this, since most of YuNet's training faces are larger than 10 px
+HUGE_FACE = 240  # at this size a face that fills the photo is in the range of YuNet's training faces
 NMS = 0.3
 TOP_K = 5000
 
@@ -43,8 +43,8 @@ class Detection:
     Attributes:
         box: left, top, width, height in photo pixels; may reach beyond the photo.
         score: 0 to 1.
-        landmarks: float32 (5, 2), x and y of the eyes, the nose tip and the mouth's corners, of each pair the one on
-            the left of the photo first.
+        landmarks: float32 (5, 2), x and y of the eyes, the nose tip and the mouth corners; of each pair, the left point
+            in the photo comes first.
     """
 
     box: tuple[float, float, float, float]
@@ -53,23 +53,23 @@ class Detection:
 
 
 Finder = Callable[[Image], list[Detection]]
-"""What finds faces in an RGB photo: a Detector, or a function that answers like one."""
+"""A Detector, or a function from an RGB photo to its detections."""
 
 
 class Detector:
-    """YuNet, one network a thread (OpenCV's object holds state), so one Detector may be used by many threads.
+    """YuNet face detector. Thread-safe: each thread has its own network, because OpenCV's object holds state.
 
     Args:
-        file: YuNet's file; empty for $FACELET_YUNET, the cache or a download.
-        score: faces below it are dropped, 0 to 1.
-        detail: long side of the photo as the net sees it, in pixels, 64 to 4096.
-        again: look once more, closer and from farther away, when nothing was found; a photo without faces costs five
-            times as much.
+        file: YuNet's file; default: $FACELET_YUNET, the cache or a download.
+        score: minimum score of a face, 0 to 1.
+        detail: long side of the network's input in pixels, 64 to 4096.
+        again: if no face is found, retry at a lower and a higher resolution; a photo without faces then takes five times
+            as long.
     """
 
     def __init__(self, file: str | Path = "", score: float = SCORE, detail: int = DETAIL, again: bool = True) -> None:
         if not 0 <= score <= 1:
-            raise FaceletError(f"the detector's least score is {score:g}; expected 0 to 1")
+            raise FaceletError(f"the detector's minimum score is {score:g}; expected 0 to 1")
         if not 64 <= detail <= 4096:
             raise FaceletError(f"the detector's detail is {detail} pixels; expected 64 to 4096")
         self.file = yunet.find(file)
@@ -77,7 +77,7 @@ class Detector:
         self.detail = detail
         self.again = again
         self._thread = threading.local()
-        self._network()  # a file that is not YuNet is refused here, not at the first photo
+        self._network()  # reports a wrong file here, not at the first photo
 
     def __call__(self, photo: Image) -> list[Detection]:
         """Faces of an RGB uint8 (H, W, 3) photo of any size, largest first; empty when there is none."""
@@ -98,25 +98,25 @@ class Detector:
         ]
 
     def _pass(self, photo: Image, long_side: int) -> NDArray[np.float32]:
-        """Rows of YuNet (box 4, landmarks 10, score) in photo pixels, seen with the given long side."""
+        """YuNet's rows (box 4, landmarks 10, score 1) in photo pixels, with the photo resized to the given long side."""
         height, width = photo.shape[:2]
         scale = long_side / max(height, width)
-        seen = max(1, round(width * scale)), max(1, round(height * scale))
-        # Every k-th pixel of a very large photo is enough to average: each pixel seen still comes of at least 4 x 4.
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        # A very large photo is subsampled first: each pixel of the result still averages at least 4 x 4.
         step = max(1, int(1 / (4 * scale)))
         photo = photo[::step, ::step]
-        if seen != photo.shape[1::-1]:
-            photo = cv2.resize(photo, seen, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        if size != photo.shape[1::-1]:
+            photo = cv2.resize(photo, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         network = self._network()
         try:
-            network.setInputSize(seen)
+            network.setInputSize(size)
             rows = network.detect(cv2.cvtColor(photo, cv2.COLOR_RGB2BGR))[1]
         except cv2.error as error:
             raise FaceletError(f"the detector {self.file} failed: {error.err}") from None
         if rows is None:
             return np.zeros((0, 15), np.float32)
-        rows[:, 0:14:2] *= width / seen[0]
-        rows[:, 1:14:2] *= height / seen[1]
+        rows[:, 0:14:2] *= width / size[0]
+        rows[:, 1:14:2] *= height / size[1]
         return rows[np.isfinite(rows).all(axis=1) & (rows[:, 2] > 0) & (rows[:, 3] > 0)]
 
     def _network(self) -> Any:
@@ -128,7 +128,7 @@ class Detector:
                     network.detect(np.zeros((320, 320, 3), np.uint8))
             except cv2.error as error:
                 raise FaceletError(
-                    f"{self.file} is no detector that OpenCV {cv2.__version__} can run; expected YuNet's 2023mar file"
+                    f"OpenCV {cv2.__version__} cannot run {self.file} as a face detector; expected YuNet's 2023mar file"
                 ) from error
             self._thread.network = network
         return network
@@ -139,15 +139,15 @@ _logging = threading.Lock()
 
 @contextmanager
 def _errors_only() -> Iterator[None]:
-    """OpenCV 5 warns, once a network, that its new engine takes no targets, which nobody asked of it. Errors are still logged.
+    """Silences OpenCV 5's irrelevant warning, once per network, that its new engine ignores targets; errors are still logged.
 
-    Only where OpenCV was imported before Facelet, which otherwise sets its level.
+    Needed only if OpenCV was imported before Facelet, which otherwise sets the log level.
     """
     levels = getattr(cv2.utils, "logging", None)
-    if levels is None:  # OpenCV 4, which does not warn of it
+    if levels is None:  # OpenCV 4 has no such warning
         yield
         return
-    with _logging:  # the level is the whole process's
+    with _logging:  # the level is global to the process
         before = levels.getLogLevel()
         levels.setLogLevel(min(before, levels.LOG_LEVEL_ERROR))
         try:

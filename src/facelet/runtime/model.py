@@ -1,10 +1,10 @@
-"""A model file at work: faces in, logits, probabilities or embeddings out.
+"""Runs a model file on face crops and returns logits, probabilities or embeddings.
 
 >>> model = Model.load("student-int8.onnx")
 >>> model.probabilities(crops)  # uint8 (N, H, W, C), or a list of (H, W, C) of any size and colour -> float32 (N, K)
->>> Model.load("mobileface.onnx").embeddings(crops)  # of an identity model: unit vectors, float32 (N, D)
+>>> Model.load("mobileface.onnx").embeddings(crops)  # identity model: unit vectors, float32 (N, D)
 
-Probabilities are as calibrated as the temperature in the file; a model without one is usually too sure of itself.
+Calibration depends on the temperature in the file; a model without one is usually overconfident.
 """
 
 from __future__ import annotations
@@ -34,17 +34,18 @@ if TYPE_CHECKING:
 Faces = NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
 
 BATCH = 64
-"""Faces a call of the runtime. Small nets gain nothing above; it bounds memory whatever the number of faces."""
+"""Faces per call of ONNX Runtime. Bounds memory; larger batches do not speed up small nets."""
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """An open model file. Safe to use from several threads.
+    """An open model file. Thread-safe.
 
     Attributes:
         path: the file.
-        info: what it says about itself.
-        threshold: confidence at which a model that stops early does; None for the file's own.
+        info: the file's metadata.
+        session: the ONNX Runtime session.
+        threshold: confidence at which an early-exit model stops; None: the threshold stored in the file.
     """
 
     path: Path
@@ -54,15 +55,16 @@ class Model:
 
     @classmethod
     def load(cls, path: str | Path, threads: int = 0, speed: float | None = None, *, fall_back: bool = True) -> Model:
-        """Opens a model file, or a model that comes with Facelet by its name.
+        """Opens a model file or a bundled model.
 
         Args:
-            threads: 0 takes all cores.
-            speed: of a model that stops early, 0 (always the deepest exit) to 1 (always the first); the file's choice when None.
-            fall_back: where a model that comes with Facelet computes wrongly on this machine, open its fp32 twin and warn.
+            path: a model file, or the name of a bundled model.
+            threads: number of ONNX Runtime threads; 0 uses all cores.
+            speed: for early-exit models, 0 (always the last exit) to 1 (always the first); None: the threshold in the file.
+            fall_back: if a bundled model fails its self-test on this machine, open its fp32 twin and warn.
 
-        Raises FaceletError for a file that is missing, damaged or not ours, and UnprovenModelError for one that computes wrongly
-        here. Warns of a file without a self-test.
+        Raises FaceletError if the file is missing, damaged or not a Facelet model, and UnprovenModelError if it fails its
+        self-test here. Warns if the file has no self-test.
         """
         model_session.require_threads(threads)
         place = found(path)
@@ -76,7 +78,7 @@ class Model:
         info = model_file.parse(session.get_modelmeta().custom_metadata_map, str(place))
         if info.selftest is None:
             warnings.warn(
-                f"{place} has no self-test: nothing shows that this machine computes it as it was measured",
+                f"{place} has no self-test: cannot verify that its outputs on this machine match the measured model",
                 FaceletWarning,
                 stacklevel=2,
             )
@@ -88,46 +90,46 @@ class Model:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the file, in hex: embeddings of two models cannot be compared, and a gallery tells them apart by this."""
+        """Hash of the file in hex. A gallery stores it, since embeddings of two models cannot be compared."""
         return hashlib.sha256(read_bytes(self.path, model_file.MAX_BYTES)).hexdigest()
 
     def logits(self, images: Faces, batch: int = BATCH) -> NDArray[np.float32]:
-        """Scores before softmax (embeddings, for an identity model).
+        """Raw outputs: scores before softmax, or embeddings for an identity model.
 
         Args:
             images: crops as uint8 (N, H, W, C) or a sequence of (H, W, C) or (H, W); C is 1 or 3 (RGB), any size.
-            batch: faces computed at once.
+            batch: faces per call of ONNX Runtime.
 
         Returns:
             float32 (N, K).
 
-        Raises FaceletError for what is not such crops, when the graph fails, and when an answer is not a number.
+        Raises FaceletError for invalid crops, when the graph fails, and when an output is NaN or infinite.
         """
         rows = [
-            self._answers(prepared(images[start : start + batch], self.info.input))
+            self._run(prepared(images[start : start + batch], self.info.input))
             for start in range(0, len(images), batch)
         ]
         if not rows:
             width = self.session.get_outputs()[0].shape[1]
             return np.zeros((0, width if isinstance(width, int) else len(self.labels)), np.float32)
-        answers = np.concatenate(rows)
-        if not np.isfinite(answers).all():
-            raise FaceletError(f"{self.path} answered with NaN or infinity; its weights are damaged")
-        return answers
+        outputs = np.concatenate(rows)
+        if not np.isfinite(outputs).all():
+            raise FaceletError(f"{self.path} returned NaN or infinity; its weights are damaged")
+        return outputs
 
-    def _answers(self, faces: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run(self, faces: NDArray[np.float32]) -> NDArray[np.float32]:
         feed = {self.info.input.name: faces}
         if self.threshold is not None:
             feed["threshold"] = np.array(self.threshold, np.float32)
         try:
-            answers = np.asarray(self.session.run(None, feed)[0])
+            outputs = np.asarray(self.session.run(None, feed)[0])
         except Exception as error:  # ONNX Runtime raises its own classes, without a common base
             reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-            raise FaceletError(f"{self.path} fails on {len(faces)} faces at once: {reason}") from error
-        columns = len(self.labels) if self.info.task == "expression" else answers.size // len(faces)
-        if answers.dtype != np.float32 or answers.shape != (len(faces), columns):
-            raise FaceletError(f"{self.path} answers {len(faces)} faces with {answers.dtype} {answers.shape}")
-        return answers
+            raise FaceletError(f"{self.path} failed on a batch of {len(faces)} faces: {reason}") from error
+        columns = len(self.labels) if self.info.task == "expression" else outputs.size // len(faces)
+        if outputs.dtype != np.float32 or outputs.shape != (len(faces), columns):
+            raise FaceletError(f"{self.path} returned {outputs.dtype} {outputs.shape} for {len(faces)} faces")
+        return outputs
 
     def probabilities(self, images: Faces, batch: int = BATCH) -> NDArray[np.float32]:
         """Softmax of ``logits`` / temperature: float32 (N, K), rows sum to 1."""
@@ -136,11 +138,11 @@ class Model:
         return powers / powers.sum(axis=1, keepdims=True)
 
     def embeddings(self, images: Faces, batch: int = BATCH) -> NDArray[np.float32]:
-        """``logits`` of an identity model at length 1: float32 (N, D); the product of two is the cosine of their angle."""
+        """Normalized outputs of an identity model: unit vectors, float32 (N, D), whose dot product is their cosine."""
         vectors = self.logits(images, batch).astype(np.float64)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         if not lengths.all():
-            raise FaceletError(f"{self.path} answered with an embedding of length 0; its weights are damaged")
+            raise FaceletError(f"{self.path} returned an embedding of length 0; its weights are damaged")
         return (vectors / lengths).astype(np.float32)
 
 
@@ -148,34 +150,34 @@ USES = {
     "expression": "facelet predict PHOTO --model FILE",
     "identity": "facelet verify A B --model FILE, and facelet enroll and identify",
 }
-"""Commands that take a model of each task."""
+"""Task -> commands that use a model of it."""
 
 
 def require_task(model: Model, task: str) -> None:
-    """Raises FaceletError, naming the file, for a model of another task."""
+    """Raises FaceletError if the model has another task."""
     if model.info.task != task:
         raise FaceletError(
-            f"{model.path} is a model for {model.info.task}; expected one for {task}. "
-            f"It is for: {USES.get(model.info.task, 'facelet models')}"
+            f"{model.path} is a model for {model.info.task}; expected a model for {task}. "
+            f"Use it with: {USES.get(model.info.task, 'facelet models')}"
         )
 
 
 def _threshold(info: ModelInfo, speed: float, path: str | Path) -> float:
     if info.exits is None:
-        raise FaceletError(f"{path} has one speed; a model that stops early is made by the step early-exit")
+        raise FaceletError(f"{path} has no early exits, so speed cannot be set; the step early-exit makes such a model")
     return info.exits.at(speed)
 
 
 def prepared(images: Faces, info: InputInfo) -> NDArray[np.float32]:
-    """Crops as the net's input: float32 (N, C, size, size), resized, in its colour, (x / 255 - mean) / std.
+    """Preprocesses crops to the net's input: float32 (N, C, size, size), (x / 255 - mean) / std.
 
-    Crops of another size than the net's come by way of the size of the faces that it learned from, where that was another.
+    A crop of another size is first resized to ``info.cut_size``, the size of the training faces, then to the input size.
 
-    Raises FaceletError, naming the crop by its position, for what is not uint8 (H, W) or (H, W, 1 or 3).
+    Raises FaceletError, with the crop's position, for arrays other than uint8 (H, W), (H, W, 1) or (H, W, 3).
     """
     shape = (len(images), info.size, info.size, info.channels)
     if isinstance(images, np.ndarray) and images.shape == shape and images.dtype == np.uint8:
-        ready = images  # a FaceSet's own faces: no work a face
+        ready = images  # faces of a FaceSet need no conversion
     else:
         ready = np.empty(shape, np.uint8)
         for position, image in enumerate(images):

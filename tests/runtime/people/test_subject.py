@@ -31,10 +31,10 @@ def test_one_face(studio):
 def test_several_faces_are_refused_or_the_largest_taken_as_told(studio):
     analyzer = subject.identity_analyzer()
     name = studio.photo("two.png", 1, 2)
-    with pytest.raises(FaceletError, match=r"^two.png: 2 faces where one is expected; .*--largest"):
+    with pytest.raises(FaceletError, match=r"^two.png: 2 faces, expected one; .*--largest"):
         subject.only_face(analyzer, name)
     person = subject.only_face(analyzer, name, largest=True)
-    assert person.note == "two.png: 2 faces, the largest is taken"
+    assert person.note == "two.png: 2 faces, using the largest"
     assert person.face.box[0] == 0
 
 
@@ -43,7 +43,7 @@ def test_a_small_face_is_noted(studio, make_identity, tmp_path):
     small = "small: 24 px, measured from 25 px"
     assert subject.only_face(analyzer, studio.photo("one.png", 1)).note == f"one.png: {small}"
     two = subject.only_face(analyzer, studio.photo("two.png", 1, 2), largest=True)
-    assert two.note == f"two.png: 2 faces, the largest is taken; {small}"
+    assert two.note == f"two.png: 2 faces, using the largest; {small}"
 
 
 @pytest.mark.parametrize(
@@ -52,9 +52,9 @@ def test_a_small_face_is_noted(studio, make_identity, tmp_path):
         ("black.png", "^black.png: no face found"),
         ("gone.png", "no photo or folder 'gone.png', did you mean 'one.png'"),
         ("torn.png", "torn.png: not a readable image"),
-        ("clip.mp4", "clip.mp4: a video is no photo"),
-        ("0", "0: a webcam is no photo"),
-        (".", "4 photos where one is expected"),
+        ("clip.mp4", "clip.mp4 is a video, not a photo"),
+        ("0", "0 is a webcam, not a photo"),
+        (".", "4 photos, expected one"),
     ],
 )
 def test_what_is_no_photo_of_one_face(studio, name, says):
@@ -66,7 +66,7 @@ def test_what_is_no_photo_of_one_face(studio, name, says):
 
 
 def test_without_a_model_or_with_one_of_another_task(studio, shelf, tiny, monkeypatch):
-    with pytest.raises(FaceletError, match=r"tiny.onnx is a model for expression; expected one for identity"):
+    with pytest.raises(FaceletError, match=r"tiny.onnx is a model for expression; expected a model for identity"):
         subject.identity_analyzer(tiny)
     monkeypatch.delenv("FACELET_IDENTITY_MODEL")
     with pytest.raises(
@@ -89,7 +89,7 @@ def test_threshold(studio, make_identity, tmp_path):
         with pytest.raises(FaceletError, match="expected a cosine, -1 to 1"):
             subject.threshold_of(model, wrong)
     bare = Model.load(make_identity(tmp_path / "bare.onnx", threshold=None))
-    with pytest.raises(FaceletError, match=r"bare.onnx has no threshold of its own; give one"):
+    with pytest.raises(FaceletError, match=r"bare.onnx has no threshold; give one"):
         subject.threshold_of(bare)
 
 
@@ -108,11 +108,11 @@ def test_what_is_far_smaller_and_weaker_is_ignored_and_said(studio, side, score,
     analyzer = subject.identity_analyzer(detector=find)
     name = studio.photo("wallpaper.png", 1)
     if not ignored:
-        with pytest.raises(FaceletError, match=r"^wallpaper.png: 2 faces where one is expected"):
+        with pytest.raises(FaceletError, match=r"^wallpaper.png: 2 faces, expected one"):
             subject.only_face(analyzer, name)
         return
     person = subject.only_face(analyzer, name)
-    assert person.note == f"wallpaper.png: 1 far smaller and weaker face is ignored (score {score:.2f}; main face 0.90)"
+    assert person.note == f"wallpaper.png: ignored 1 background face (score {score:.2f}; main face 0.90)"
     assert person.face.box[2] == 24
     done = Gallery(detector=find).enroll("Anna", name)
     assert done.notes == (person.note,)

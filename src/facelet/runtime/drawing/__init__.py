@@ -1,1 +1,1 @@
-"""Faces drawn into photos."""
+"""Drawing results on photos."""

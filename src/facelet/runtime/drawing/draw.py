@@ -1,8 +1,8 @@
-"""Results drawn on a photo: box, landmarks, the expression on a chip, bars of the likeliest three where there is room.
+"""Draws results on a photo: box, landmarks, a label with the expression, and bars of the top three where there is room.
 
 >>> picture = draw(pixels.read("photo.jpg"), analyzer.analyze("photo.jpg"))  # RGB uint8, a new image
 
-Everything is sized by the face, within what stays readable in the photo; a small photo is enlarged first.
+Sizes scale with the face, within bounds that keep text readable. A small photo is enlarged first.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from facelet.runtime.analyzer import Face
 from facelet.runtime.drawing.lettering import Colour, measure, put
 
 SMALLEST = 640
-"""Long side below which a photo is enlarged before it is drawn on."""
+"""Minimum long side in pixels; a smaller photo is enlarged before drawing."""
 
 COLOURS: tuple[Colour, ...] = (
     (86, 180, 233),
@@ -30,7 +30,7 @@ COLOURS: tuple[Colour, ...] = (
     (255, 150, 190),
     (200, 200, 200),
 )
-"""One a label, by its place in the model; light enough to stand out from skin and to carry dark text."""
+"""Colours of the labels, in the model's order; light enough to contrast with skin and with dark text."""
 
 DARK: Colour = (24, 26, 30)
 PALE: Colour = (240, 240, 240)
@@ -42,7 +42,7 @@ Area = tuple[int, int, int, int]  # left, top, right, bottom
 def draw(photo: Image, faces: Sequence[Face], captions: Sequence[str] = ()) -> Image:
     """A new RGB uint8 image, at least SMALLEST pixels long, with ``faces`` of ``photo`` (RGB or grey) drawn on it.
 
-    ``captions``: what to write on each face instead of its expression. What a face is warned of, such as "small", follows.
+    ``captions``: text for each face, instead of its expression. Its warnings, such as "small", are appended.
     """
     picture = pixels.to_channels(photo, 3)
     scale = max(1.0, SMALLEST / max(picture.shape[:2]))
@@ -54,7 +54,7 @@ def draw(photo: Image, faces: Sequence[Face], captions: Sequence[str] = ()) -> I
         _frame(picture, face, area)
     taken = list(areas)
     chips: list[tuple[Face, str, Area, float]] = []
-    # The large ones choose their places first, and are drawn last, on top.
+    # Large faces come first: their labels are placed first, and drawn last, on top.
     for number, (face, area) in enumerate(zip(scaled, areas, strict=True)):
         size = _letters(area, (height, width))
         words = ", ".join([captions[number] if captions else _words(face), *_warned(face)])
@@ -73,6 +73,7 @@ def draw(photo: Image, faces: Sequence[Face], captions: Sequence[str] = ()) -> I
 
 
 def colour_of(face: Face) -> Colour:
+    """RGB colour of the face's expression; the first colour without one."""
     labels = list(face.probabilities)
     return COLOURS[labels.index(face.expression) % len(COLOURS)] if face.expression in labels else COLOURS[0]
 
@@ -89,13 +90,13 @@ def _area(face: Face) -> Area:
 
 
 def _letters(area: Area, shape: tuple[int, int]) -> float:
-    """Height of text: a seventh of the face, within bounds that the photo sets."""
+    """Text height in pixels: a seventh of the face, within bounds relative to the photo."""
     long_side = max(shape)
     return float(np.clip((area[3] - area[1]) / 7, max(13, long_side / 75), max(14, long_side / 32)))
 
 
 def _frame(picture: Image, face: Face, area: Area) -> None:
-    """A hairline with strong corners, and dots on the landmarks."""
+    """Draws a thin box with thick corners, the landmarks as dots, and the detector's score."""
     left, top, right, bottom = area
     colour, side = colour_of(face), min(right - left, bottom - top)
     line = max(1, round(side / 60), round(max(picture.shape) / 600))
@@ -113,7 +114,7 @@ def _frame(picture: Image, face: Face, area: Area) -> None:
 
 
 def _score(picture: Image, face: Face, area: Area) -> None:
-    """The detector's score inside the lower right corner of the box; below the box where that is too small for it."""
+    """Draws the detector's score inside the box's lower right corner, or below a box that is too small for it."""
     text = f"{face.score:.2f}"
     size = 0.75 * _letters(area, picture.shape[:2])
     width, capital = measure(text, size)
@@ -129,19 +130,19 @@ def _score(picture: Image, face: Face, area: Area) -> None:
 
 
 def _words(face: Face) -> str:
-    """The label with its probability."""
+    """Caption text: the label with its probability."""
     if face.expression is None:
         return f"face {face.score:.0%}"
     return f"{face.expression} {face.probabilities[face.expression]:.0%}"
 
 
 def _warned(face: Face) -> list[str]:
-    """In a word each, what the face is warned of."""
+    """Short names of the face's warnings, without duplicates."""
     return list(dict.fromkeys(warning.partition(":")[0] for warning in face.warnings))
 
 
 def _chip_area(words: str, area: Area, size: float, shape: tuple[int, int], others: Sequence[Area]) -> Area:
-    """Above the box, or where least of other faces and their chips is covered: below, inside the upper edge, or beside."""
+    """Position of a label: above, below, inside or beside the box, wherever it overlaps other faces and labels least."""
     width = measure(words, size)[0] + round(0.8 * size)
     height, gap = round(1.5 * size), round(0.15 * size)
     above, below = area[1] - height - gap, area[3] + gap
@@ -173,7 +174,7 @@ def _chip(picture: Image, words: str, colour: Colour, chip: Area, size: float) -
 
 
 def _panel_area(face: Face, area: Area, size: float, taken: list[Area], shape: tuple[int, int]) -> Area | None:
-    """Below the box, else right or left of it: where it covers neither another face nor the photo's edge; else None."""
+    """Position of the bars: below, right or left of the box, without overlap and inside the photo; None if there is none."""
     if len(face.probabilities) < 2 or area[3] - area[1] < 4.5 * size:
         return None
     text = 0.8 * size
@@ -214,7 +215,7 @@ def _bars(picture: Image, face: Face, panel: Area, size: float) -> None:
 
 
 def _rounded(picture: Image, area: Area, colour: Colour, radius: int, opacity: float) -> None:
-    """A filled rectangle with round corners, blended into the picture, clipped at its edges."""
+    """Draws a filled rectangle with rounded corners, alpha-blended and clipped to the picture."""
     left, top, right, bottom = area
     x, y, end_x, end_y = max(0, left), max(0, top), min(picture.shape[1], right), min(picture.shape[0], bottom)
     if x >= end_x or y >= end_y:
@@ -231,11 +232,11 @@ def _rounded(picture: Image, area: Area, colour: Colour, radius: int, opacity: f
     picture[y:end_y, x:end_x] = np.rint(below + (np.asarray(colour, np.float32) - below) * share).astype(np.uint8)
 
 
-def _shared(one: Area, other: Area) -> int:
-    """Pixels that both cover."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    return max(0, width) * max(0, min(one[3], other[3]) - max(one[1], other[1]))
+def _shared(a: Area, b: Area) -> int:
+    """Intersection of two areas in pixels."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    return max(0, width) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
 
 
-def _overlap(one: Area, other: Area) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+def _overlap(a: Area, b: Area) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

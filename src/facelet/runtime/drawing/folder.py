@@ -1,4 +1,4 @@
-"""Drawn photos in a folder, under the names of the photos they were made of.
+"""Writes drawn photos to a folder, named after the original photos.
 
 >>> drawings = Drawings("drawn", inputs=[Path("a.jpg")])
 >>> drawings.save("a.jpg", photo, faces)                  # drawn/a.faces.jpg
@@ -22,10 +22,10 @@ JPEGS = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 
 class Drawings:
-    """NAME.faces.jpg (.png for what was not a JPEG), NAME-2.faces.jpg for a second NAME.
+    """Writes NAME.faces.jpg, or .png if the photo is not a JPEG; a second NAME becomes NAME-2.faces.jpg.
 
-    The suffix tells the next run to pass it over; no file of ``inputs`` is ever written to. Raises FaceletError when the
-    folder cannot be made.
+    The suffix marks the files so that the next run skips them. Files in ``inputs`` are never overwritten. Raises
+    FaceletError when the folder cannot be created.
     """
 
     def __init__(self, folder: str | Path, inputs: Iterable[Path]) -> None:
@@ -38,9 +38,9 @@ class Drawings:
         self._numbers: Counter[str] = Counter()
 
     def save(self, name: str, photo: Image, faces: Sequence[Face], captions: Sequence[str] = ()) -> None:
-        """Draws ``faces`` into the photo that came as ``name``. Raises FaceletError when it cannot be written.
+        """Draws ``faces`` on the photo and writes it, named after ``name``. Raises FaceletError if it cannot be written.
 
-        ``captions``: as ``draw`` takes them.
+        ``captions``: see ``draw``.
         """
         from facelet.runtime.drawing.draw import draw
 

@@ -1,10 +1,10 @@
-"""Text in a photo: OpenCV 5's scalable font, OpenCV 4's stroke font where that is all there is.
+"""Draws text on images with OpenCV 5's scalable font, or with the stroke font of OpenCV 4.
 
 >>> width, ascent = measure("happiness 93 %", 18)
 >>> put(image, "happiness 93 %", (40, 60), 18, (255, 255, 255))
 
-The scalable font has Latin, Greek, Cyrillic, Hebrew, Arabic, Chinese, Japanese and Korean letters, the stroke font ASCII. Any other
-letter is spelled in Latin ones by its Unicode name, and an emoji by its name between colons.
+The scalable font has Latin, Greek, Cyrillic, Hebrew, Arabic, Chinese, Japanese and Korean letters, the stroke font has ASCII.
+Other letters are transliterated by their Unicode names, and an emoji becomes its name between colons.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _HERSHEY_PIXELS = 30  # height of a line of the stroke font at scale 1
 _MISSING = "\U0010ffff"  # no font has it
 _RIGHT = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+"
 _FROM_RIGHT = re.compile(rf"{_RIGHT}(?:\s+{_RIGHT})*")
-"""Words in Hebrew, Arabic and the like."""
+"""Words in right-to-left scripts, such as Hebrew and Arabic."""
 
 Colour = tuple[int, int, int]
 
@@ -35,11 +35,11 @@ _LETTERS = dict(
         "αa βv γg δd εe ζz ηi θth ιi κk λl μm νn ξx οo πp ρr σs ςs τt υy φf χch ψps ωo",
     )
 )
-"""As passports write them, nearly; for the stroke font."""
+"""Transliteration for the stroke font, close to that of passports."""
 
 
 def measure(text: str, size: float, scalable: bool = SCALABLE) -> tuple[int, int]:
-    """(width, height of a capital letter) in pixels of ``text`` written ``size`` pixels high."""
+    """Returns (width, height of a capital letter) in pixels of ``text`` at a font size of ``size`` pixels."""
     text = drawable(text, scalable)
     if scalable:
         _, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), _FACE, round(size), _WEIGHT)
@@ -49,7 +49,7 @@ def measure(text: str, size: float, scalable: bool = SCALABLE) -> tuple[int, int
 
 
 def put(image: Image, text: str, at: tuple[int, int], size: float, colour: Colour, scalable: bool = SCALABLE) -> None:
-    """Writes into ``image``; ``at`` is the left end of the baseline."""
+    """Draws ``text`` on ``image``; ``at`` is the left end of the baseline."""
     text = drawable(text, scalable)
     if scalable:
         cv2.putText(image, text, at, colour, _FACE, round(size), _WEIGHT)
@@ -60,7 +60,7 @@ def put(image: Image, text: str, at: tuple[int, int], size: float, colour: Colou
 
 @lru_cache(maxsize=1024)
 def drawable(text: str, scalable: bool = SCALABLE) -> str:
-    """``text`` in letters that the font has, from left to right."""
+    """Converts ``text`` to letters that the font has, in left-to-right order."""
     text = re.sub(r"\s", " ", unicodedata.normalize("NFC", text))
     if scalable:
         text = _left_to_right(text)
@@ -74,7 +74,7 @@ def drawable(text: str, scalable: bool = SCALABLE) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """``text``, cut where more than ``most`` letters would be drawn."""
+    """Truncates ``text`` to at most ``most`` drawn letters, with "..." at the end."""
     if len(drawable(text)) <= most:
         return text
     while text and len(drawable(text)) > most - 3:
@@ -83,7 +83,7 @@ def shortened(text: str, most: int) -> str:
 
 
 def _left_to_right(text: str) -> str:
-    """Turns round what is written from right to left; OpenCV draws letters in the order in which they come."""
+    """Reverses right-to-left text, since OpenCV draws letters in string order."""
     return _FROM_RIGHT.sub(lambda run: run[0][::-1], text)
 
 
@@ -101,7 +101,7 @@ def _picture(letter: str) -> Image:
 
 
 def _spelled(written: str, letter: str, scalable: bool) -> str:
-    """``written`` and the letter after it, in letters that the font has."""
+    """Appends the transliteration of ``letter`` to ``written``."""
     kind = unicodedata.category(letter)
     bare = "".join(part for part in unicodedata.normalize("NFKD", letter) if not unicodedata.combining(part))
     if bare and bare != letter and all(_has(part, scalable) for part in bare):
@@ -112,10 +112,10 @@ def _spelled(written: str, letter: str, scalable: bool) -> str:
     match = re.search(r" (LETTER|VOWEL SIGN|SIGN|CHARACTER|SYLLABLE|DIGIT) (.+)$", name)
     if match and kind[0] in "LMN":
         what, sound = match[1], match[2].lower().replace("anusvara", "m").replace("visarga", "h")
-        if what == "VOWEL SIGN" or sound == "virama":  # of Indic scripts, in which a letter alone has an a
+        if what == "VOWEL SIGN" or sound == "virama":  # Indic scripts: a bare letter includes an a
             return written.removesuffix("a") + ("" if sound == "virama" else sound)
         return written + sound
-    if kind in ("Mn", "Me", "Cf", "Sk") or not name:  # accents, joiners, skin tones: nothing by themselves
+    if kind in ("Mn", "Me", "Cf", "Sk") or not name:  # accents, joiners, skin tones: not drawn
         return written
     return f"{written} :{name.lower()}:"
 

@@ -1,1 +1,1 @@
-"""Photos, video and webcams."""
+"""Photos, videos and webcams."""

@@ -1,11 +1,11 @@
-"""Cuts in a video: frames after which another shot has begun, so that no face is followed across.
+"""Detects cuts in a video, so that no track continues across a cut.
 
 >>> cuts = CutDetector()
 >>> [frame.number for frame in video.frames() if cuts.began(frame.image)]
 [20, 82, 211]
 
-Two small pictures are compared: a thumbnail, whose pattern a cut changes and light does not, and a histogram of colours, which a
-cut changes and movement hardly does. A cut changes both at once. One between shots that look alike is missed.
+Compares consecutive frames by a thumbnail, whose pattern is insensitive to light, and by a colour histogram, which is insensitive
+to movement. A cut changes both at once. A cut between similar shots is missed.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from numpy.typing import NDArray
 from facelet.io.pixels import Image, cv2
 
 PATTERN = 0.5
-"""Least 1 - correlation of thumbnails. In a clip of four shots: 0.74 and more at cuts, at most 0.3 elsewhere."""
+"""Minimum 1 - correlation of thumbnails at a cut. In a clip of four shots: at least 0.74 at cuts, at most 0.3 elsewhere."""
 COLOURS = 0.13
-"""Least share of pixels that change colour. There: 0.16 and more at cuts, at most 0.05 elsewhere, or 0.12 half a second apart."""
+"""Minimum share of pixels that change colour at a cut. In that clip: at least 0.16 at cuts, else at most 0.05 (0.12 at 2 fps)."""
 RESTLESS = 1.5
-"""Times that the recent median has to be exceeded: with few looks a second, every one differs much from the one before."""
+"""Minimum ratio to the recent median: at a low frame rate, consecutive frames always differ a lot."""
 RECENT = 15
 FLAT = 3.0
-"""Standard deviation below which a frame shows nothing, as in a fade; the frame before it is compared with instead."""
+"""Standard deviation below which a frame is blank, as in a fade; it is skipped in the comparison."""
 SIDE = 24
 BINS = 8
 
 
 class CutDetector:
-    """Looks at the frames of one video in their order, whatever time lies between them."""
+    """Compares the frames of one video in order, at any frame rate."""
 
     def __init__(self) -> None:
         self._last: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
         self._changes: deque[float] = deque(maxlen=RECENT)
 
     def began(self, frame: Image) -> bool:
-        """Whether the frame, RGB uint8 of any size, is the first of a new shot."""
+        """Returns whether the frame, RGB uint8 of any size, is the first of a new shot."""
         small = cv2.resize(frame, (2 * SIDE, 2 * SIDE), interpolation=cv2.INTER_AREA)
         thumbnail = cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
         thumbnail -= thumbnail.mean(axis=(0, 1))

@@ -1,10 +1,10 @@
-"""PHOTO|DIR|GLOB to photos: find the files, read them a little ahead of whoever works on them.
+"""Finds photos by file, folder or glob, and reads them ahead in the background.
 
 >>> for file, photo in read_ahead(find(["holiday/", "cv.png", "scans/**/*.tif"])):
-...     if isinstance(photo, FaceletError): ...   # that file cannot be read; the others go on
+...     if isinstance(photo, FaceletError): ...   # this file cannot be read; the others follow
 
-Folders are searched by suffix, all the way down, but for hidden files and what ``facelet predict --save`` wrote. What else lies
-in them is not passed over without a word: ``find`` lists it, ``passed_over`` says it.
+Folders are searched recursively by suffix, without hidden files and the output of ``facelet predict --save``. ``find`` also lists
+the skipped files, and ``passed_over`` describes them.
 """
 
 from __future__ import annotations
@@ -24,27 +24,28 @@ from facelet.runtime.media.video import is_video, is_webcam
 from facelet.text import plain
 
 DRAWN = ".faces"
-"""Ends the stem of a photo that ``facelet predict --save`` drew on: a second run must not read the first one's answers."""
+"""Ends the stem of photos drawn by ``facelet predict --save``, so that a second run skips them."""
 
 LISTED = 20
 KINDS: tuple[tuple[str, str, str | Callable[[], str]], ...] = (
     ("heic", "HEIC photo", heic.how_to_read),
-    ("video", "video", "give each alone"),
+    ("video", "video", "run each video separately"),
     ("drawn", "drawn photo", ""),
     ("other", "other file", ""),
 )
-"""Files that are no photos: of which kind, what they are called, what to do about them."""
+"""Files other than photos: kind, noun for messages, hint how to use them."""
 
 READERS = 2
-AHEAD = 2  # photos decoded before they are asked for; one of 100 megapixels takes 300 MB
+AHEAD = 2  # photos decoded in advance; 100 megapixels take 300 MB
 
 
 def find(places: Sequence[str | Path], others: list[Path] | None = None) -> list[Path]:
-    """Files of photos, folders and globs, in the order given, each once; a folder's and a glob's sorted by path.
+    """Lists the photos in files, folders and globs, without duplicates; those of a folder or glob are sorted by path.
 
-    What ``--save`` drew is passed over, unless nothing else is named. ``others`` gets the files of folders and globs that are
-    no photos, without hidden ones.
-    Raises FaceletError for a place that does not exist (the nearest name is told), and for one without photos.
+    Photos drawn by ``--save`` are skipped, unless there are no others. Other files in folders and globs, except hidden
+    files, are appended to ``others``.
+
+    Raises FaceletError for a place that does not exist (with the nearest name), and for a place without photos.
     """
     files: dict[str, Path] = {}
     beside: list[Path] = []
@@ -61,7 +62,7 @@ def find(places: Sequence[str | Path], others: list[Path] | None = None) -> list
 
 
 def passed_over(others: Sequence[Path]) -> list[str]:
-    """A sentence for each kind of file that was passed over, with names and what to do about it."""
+    """Describes the skipped files: a line per kind, with names and a hint."""
     kinds: dict[str, list[Path]] = {}
     for file in others:
         kinds.setdefault(_kind(file), []).append(file)
@@ -70,9 +71,10 @@ def passed_over(others: Sequence[Path]) -> list[str]:
         if files := kinds.get(kind):
             names = ", ".join(plain(file.name) for file in files[:LISTED])
             more = f" and {len(files) - LISTED:,} more" * (len(files) > LISTED)
-            said = hint() if callable(hint) else hint
+            advice = hint() if callable(hint) else hint
             lines.append(
-                f"not read: {len(files):,} {what}{'s' * (len(files) != 1)} ({names}{more})" + f"; {said}" * bool(said)
+                f"not read: {len(files):,} {what}{'s' * (len(files) != 1)} ({names}{more})"
+                + f"; {advice}" * bool(advice)
             )
     return lines
 
@@ -86,7 +88,7 @@ def _kind(file: Path) -> str:
 
 
 def read_ahead(files: Iterable[Path]) -> Iterator[tuple[Path, Image | FaceletError]]:
-    """(file, photo or why it cannot be read), in order, the next ones decoded meanwhile (OpenCV lets go of the GIL)."""
+    """Yields (file, photo or error) in order, and decodes the next photos in threads (OpenCV releases the GIL)."""
     with ThreadPoolExecutor(READERS) as readers:
         waiting: deque[tuple[Path, Future[Image | FaceletError]]] = deque()
         try:
@@ -131,17 +133,19 @@ def _files(place: str | Path, others: list[Path]) -> list[Path]:
 def _no_video(path: Path) -> None:
     if is_webcam(path):
         raise FaceletError(
-            f"{path}: a webcam is no photo; `facelet predict {path}` and `identify {path}` watch it alone"
+            f"{path} is a webcam, not a photo; use it without other photos: `facelet predict {path}` or `identify {path}`"
         )
     if is_video(path):
-        raise FaceletError(f"{path}: a video is no photo; `facelet predict VIDEO` and `identify VIDEO` take one alone")
+        raise FaceletError(
+            f"{path} is a video, not a photo; use it without other photos: `facelet predict VIDEO` or `identify VIDEO`"
+        )
 
 
 def _fitting(pattern: str, others: list[Path]) -> list[Path]:
     found = sorted(Path(name) for name in glob.glob(pattern, recursive=True))
     photos = [file for file in found if file.is_file() and is_photo(file.name)]
     if not photos:
-        raise FaceletError(f"no photo fits {pattern!r} ({len(found)} other files do)")
+        raise FaceletError(f"no photo matches {pattern!r} ({len(found)} other files do)")
     others += [file for file in found if file.is_file() and not is_photo(file.name)]
     return photos
 
@@ -159,17 +163,17 @@ def _in_folder(folder: Path, others: list[Path]) -> list[Path]:
     rest = [file for file in rest if not file.name.startswith(".")]
     if not photos:
         there = "".join(f"; {line}" for line in passed_over(rest))
-        raise FaceletError(f"no photos in {folder} (looked for {' '.join(suffixes())}, all the way down){there}")
+        raise FaceletError(f"no photos in {folder} or its sub-folders (searched for {' '.join(suffixes())}){there}")
     others += rest
     return photos
 
 
 def suffixes() -> tuple[str, ...]:
-    """How the names of files that are read end."""
+    """Suffixes of readable photos, with HEIC's if it is installed."""
     return (*SUFFIXES, *heic.SUFFIXES) if heic.installed() else SUFFIXES
 
 
 def is_photo(name: str) -> bool:
-    """By its suffix, not hidden and not drawn by us."""
+    """Whether a file name has a photo's suffix, is not hidden and not an output of ``--save``."""
     stem, suffix = os.path.splitext(name)
     return suffix.lower() in suffixes() and not stem.startswith(".") and not stem.endswith(DRAWN)

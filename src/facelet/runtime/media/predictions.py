@@ -1,9 +1,9 @@
-"""Photos in, faces out: one Prediction a file, whatever is wrong with it.
+"""Predictions for many photos: one Prediction per file, also for unreadable files.
 
 >>> results = list(predictions(Analyzer("student-int8.onnx"), photos.find(["holiday/"])))
 >>> results[0].faces[0].expression
 
-A photo without a face is no error; one that cannot be read has an error in its Prediction, and the others go on.
+A photo without a face is not an error. For an unreadable photo, ``Prediction.error`` has the reason.
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ from facelet.text import plain
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What was found in one file: its faces, or why it could not be read.
+    """Result for one file.
 
     Attributes:
-        photo: its pixels; None when it could not be read, and once they are no longer needed.
-        size: its width and height.
+        file: the photo's file.
+        photo: RGB or grey uint8 (H, W, C); None if the photo could not be read, or after its pixels are discarded.
+        faces: detected faces, largest first.
+        error: why the photo could not be read, or empty.
+        size: width and height of the photo.
     """
 
     file: Path
@@ -37,7 +40,7 @@ class Prediction:
 
     @property
     def name(self) -> str:
-        """The path as text that every terminal and file takes (a name may be no valid UTF-8)."""
+        """The path as printable text, since a file name may be invalid UTF-8."""
         return plain(str(self.file))
 
     def to_json(self) -> dict[str, Any]:
@@ -48,9 +51,9 @@ class Prediction:
 
 
 def predictions(analyzer: Analyzer, files: Iterable[Path], cropped: bool = False) -> Iterator[Prediction]:
-    """One Prediction a file, in order; with ``cropped`` every image is a face already, and many are classified together.
+    """Yields one Prediction per file, in order. With ``cropped`` every image is a ready crop, classified in batches.
 
-    Raises FaceletError only when the detector is missing; whatever is wrong with a photo is in its Prediction.
+    Raises FaceletError only if the detector is missing; errors of a photo are in its Prediction.
     """
     if not cropped:
         _ = analyzer.detector
@@ -68,7 +71,7 @@ def predictions(analyzer: Analyzer, files: Iterable[Path], cropped: bool = False
 
 
 def _ready(analyzer: Analyzer, waiting: Sequence[tuple[Path, Image | FaceletError]]) -> Iterator[Prediction]:
-    """Ready crops together; each alone when that fails."""
+    """Classifies ready crops in one batch, or one by one if the batch fails."""
     try:
         faces = iter(list(analyzer.cropped(photo for _, photo in waiting if not isinstance(photo, FaceletError))))
     except FaceletError:

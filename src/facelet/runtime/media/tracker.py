@@ -1,11 +1,11 @@
-"""Tracks: one face through the frames of a video, so that its answers can be steadied and told once.
+"""Tracks faces through the frames of a video, and smooths their predictions.
 
 >>> tracker = Tracker()
 >>> for frame in video.frames():
 ...     tracks = tracker.follow(analyzer.analyze(frame.image), frame.seconds)
 
-A face is followed from frame to frame by the overlap of its boxes. A cut, a face that was hidden, or another person in the same
-place, where an identity model tells, begins a new track.
+A face is matched from frame to frame by the overlap of its boxes. A new track begins after a cut, after an occlusion, or, with an
+identity model, when another person appears in the same place.
 """
 
 from __future__ import annotations
@@ -21,29 +21,31 @@ from numpy.typing import NDArray
 from facelet.runtime.analyzer import Face
 
 OVERLAP = 0.3
-"""Of two boxes (intersection over union) from which they are taken for one face."""
+"""Minimum intersection over union of two boxes of the same face."""
 PATIENCE = 1.0
-"""Seconds for which a face may be missed."""
+"""Seconds without a detection after which a track ends."""
 STEADY = 0.4
-"""Seconds over which probabilities are averaged."""
+"""Time constant in seconds of the moving average of probabilities."""
 
 STRANGER = 0.5
-"""Share of an identity model's threshold below which a face is not the person of a track, however its box overlaps."""
+"""A face whose cosine to a track is below this fraction of the identity threshold is a different person."""
 
 Box = tuple[float, float, float, float]
 
 
 @dataclass
 class Track:
-    """One face.
+    """One face through the frames of a video.
 
     Attributes:
-        number: from 1. start, end: seconds of its first and last frame. frames: how many it was seen in.
-        box: in the last of them.
-        probabilities: of expressions, averaged over the last STEADY seconds; empty without an expression model.
-        answers: how many frames showed each expression.
-        vector: mean identity, of unit length; None without an identity model.
-        warned: in how many of its frames the face had warnings.
+        number: from 1.
+        start: time of the first frame in seconds.
+        end: time of the last frame in seconds.
+        box: in the last frame.
+        frames: number of frames with the face.
+        probabilities: of expressions, averaged with time constant STEADY; empty without an expression model.
+        answers: number of frames per expression.
+        warned: number of frames in which the face had warnings.
     """
 
     number: int
@@ -58,11 +60,12 @@ class Track:
 
     @property
     def expression(self) -> str | None:
-        """The likeliest now."""
+        """The most likely expression in the last frame."""
         return max(self.probabilities, key=self.probabilities.__getitem__) if self.probabilities else None
 
     @property
     def vector(self) -> NDArray[np.float32] | None:
+        """Mean identity vector, of unit length; None without an identity model."""
         if self._sum is None:
             return None
         return (self._sum / max(float(np.linalg.norm(self._sum)), 1e-12)).astype(np.float32)
@@ -82,10 +85,10 @@ class Track:
 
 
 class Tracker:
-    """Follows all faces of one video. ``tracks``: all there have been, in the order in which they came.
+    """Tracks all faces of one video. ``tracks``: all tracks so far, in order of appearance.
 
-    ``threshold``: cosine from which faces count as one person's. A face whose cosine to a track is below half of it begins a
-    track of its own; None where no identity is known.
+    ``threshold``: minimum cosine of faces of the same person; a face whose cosine to a track is below half of it starts a new
+    track. None without an identity model.
     """
 
     def __init__(self, threshold: float | None = None) -> None:
@@ -94,9 +97,9 @@ class Tracker:
         self._shot = 0  # tracks before this one ended with the last cut
 
     def follow(self, faces: Sequence[Face], seconds: float, cut: bool = False) -> list[Track]:
-        """The track of each of a frame's faces, as it is now; those that overlap most find each other first.
+        """Returns a copy of the track of each face of a frame; pairs with the largest overlap are matched first.
 
-        ``cut``: the frame is the first of a new shot, so that all faces in it are new.
+        ``cut``: the frame is the first of a new shot, so all its faces start new tracks.
         """
         if cut:
             self._shot = len(self.tracks)
@@ -107,16 +110,16 @@ class Tracker:
             for track in known
             if self._may_be(face, track)
         ]
-        found: dict[int, Track] = {}
+        matched: dict[int, Track] = {}
         for share, place, track in sorted(pairs, key=lambda pair: -pair[0]):
-            if share >= OVERLAP and place not in found and all(track is not other for other in found.values()):
-                found[place] = track
+            if share >= OVERLAP and place not in matched and all(track is not other for other in matched.values()):
+                matched[place] = track
         for place, face in enumerate(faces):
-            if place not in found:
-                found[place] = Track(len(self.tracks) + 1, seconds, seconds, face.box)
-                self.tracks.append(found[place])
-            found[place].add(face, seconds)
-        return [replace(found[place], answers=found[place].answers.copy()) for place in range(len(faces))]
+            if place not in matched:
+                matched[place] = Track(len(self.tracks) + 1, seconds, seconds, face.box)
+                self.tracks.append(matched[place])
+            matched[place].add(face, seconds)
+        return [replace(matched[place], answers=matched[place].answers.copy()) for place in range(len(faces))]
 
     def _may_be(self, face: Face, track: Track) -> bool:
         vector = track.vector
@@ -125,11 +128,11 @@ class Tracker:
         return float(face.identity @ vector) >= self._least
 
 
-def overlap(one: Box, other: Box) -> float:
+def overlap(a: Box, b: Box) -> float:
     """Intersection over union of two boxes (left, top, width, height)."""
-    width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
-    height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
     if width <= 0 or height <= 0:
         return 0.0
-    both = width * height
-    return both / (one[2] * one[3] + other[2] * other[3] - both)
+    intersection = width * height
+    return intersection / (a[2] * a[3] + b[2] * b[3] - intersection)

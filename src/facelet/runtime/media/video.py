@@ -1,10 +1,10 @@
-"""Video in: the frames of a file or of a webcam with their times, decoded while the one before is looked at; and drawn ones out.
+"""Reads frames with timestamps from video files and webcams, decoded in the background, and writes MP4 files.
 
 >>> with Video("clip.mp4") as video:
 ...     for frame in video.frames(every=0.2):        # seconds; 0: every frame
 ...         frame.seconds, frame.image.shape
 
-OpenCV reads with its own FFmpeg. Sound is left out. A damaged file ends where its frames do, which ``Video.note`` says.
+OpenCV reads with its bundled FFmpeg, without sound. For a damaged file, ``Video.note`` reports the missing frames.
 """
 
 from __future__ import annotations
@@ -24,29 +24,30 @@ from facelet.io.pixels import MAX_PIXELS, Image, cv2
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".wmv", ".mpg", ".mpeg")
 SHORT = 0.95
-"""A file with fewer than this share of the frames that it says it has is called cut short."""
+"""A file with less than this share of the frames in its header is reported as truncated."""
 USUAL_FPS = 25.0
-"""Of a source that does not say."""
+"""Frame rate of a source without one."""
 
 
 def is_webcam(place: str | Path) -> bool:
-    """A number that is no file: 0 is the first camera."""
+    """Whether the place is a webcam's number, and not a file of that name: 0 is the first camera."""
     return str(place).isdecimal() and not Path(place).exists()
 
 
 def is_video(place: str | Path) -> bool:
+    """Whether the place is a webcam's number or has the suffix of a video file."""
     return is_webcam(place) or Path(place).suffix.lower() in SUFFIXES
 
 
 def require_every(every: float) -> None:
-    """Raises FaceletError for what is no time between two looks at a video."""
+    """Raises FaceletError if the time between analyzed frames is negative or not finite."""
     if not 0 <= every < math.inf:
         raise FaceletError(f"--every {every:g}: seconds between frames are 0 (every frame) or more")
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture: its number from 0, seconds from the start, RGB uint8 (H, W, 3)."""
+    """One frame: its number from 0, its time in seconds, and its image, RGB uint8 (H, W, 3)."""
 
     number: int
     seconds: float
@@ -57,11 +58,14 @@ class Video:
     """An open file or webcam.
 
     Attributes:
-        place: what was opened. live: whether it is a camera.
-        fps: frames a second. count: how many it says it has, 0 when unknown. size: width and height.
-        note: what was wrong with it, once ``frames`` has ended; "" when nothing was.
+        place: the file or the webcam's number.
+        live: whether it is a webcam.
+        fps: frames per second.
+        count: number of frames in the header, 0 if unknown.
+        size: width and height.
+        note: problem with the file, set after ``frames`` ends; empty if there is none.
 
-    Raises FaceletError for what is missing, no video, or of more pixels than a photo may have.
+    Raises FaceletError if the file is missing, is not a video, or has larger frames than a photo may have.
     """
 
     def __init__(self, place: str | Path) -> None:
@@ -71,18 +75,20 @@ class Video:
         else:
             file = existing(place, "video")
             if not file.is_file():
-                raise FaceletError(f"{place} is no file; expected a video ({' '.join(SUFFIXES)}) or a webcam's number")
+                raise FaceletError(
+                    f"{place} is not a file; expected a video ({' '.join(SUFFIXES)}) or a webcam's number"
+                )
             self._capture = cv2.VideoCapture(str(file), cv2.CAP_FFMPEG)
         if not self._capture.isOpened():
-            what = f"no webcam answers as {place}" if self.live else f"{place} is not a video that OpenCV can read"
-            raise FaceletError(f"{what}; expected a file ({' '.join(SUFFIXES)}) or a webcam's number, as 0")
+            what = f"cannot open webcam {place}" if self.live else f"{place} is not a video that OpenCV can read"
+            raise FaceletError(f"{what}; expected a file ({' '.join(SUFFIXES)}) or a webcam's number, such as 0")
         width, height = (round(self._capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
         if not 0 < width * height <= MAX_PIXELS:
             self.close()
             raise FaceletError(f"{place}: frames of {width} x {height} pixels cannot be read")
         self.size = width, height
-        said = float(self._capture.get(cv2.CAP_PROP_FPS))
-        self.fps = said if 0 < said <= 1000 else USUAL_FPS
+        fps = float(self._capture.get(cv2.CAP_PROP_FPS))
+        self.fps = fps if 0 < fps <= 1000 else USUAL_FPS
         self.count = 0 if self.live else max(0, round(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
 
     def __enter__(self) -> Video:
@@ -97,7 +103,7 @@ class Video:
         self._capture.release()
 
     def frames(self, every: float = 0.0) -> Iterator[Frame]:
-        """Frames at least ``every`` seconds apart, in order, until the video ends. Raises FaceletError when it has none."""
+        """Yields frames at least ``every`` seconds apart until the video ends. Raises FaceletError if it has none."""
         require_every(every)
         self._number, self._start, self._next = 0, time.monotonic(), 0.0
         with ThreadPoolExecutor(1) as reader:
@@ -109,12 +115,12 @@ class Video:
             finally:
                 coming.cancel()
         if not self._number:
-            raise FaceletError(f"{self.place}: no frame can be read; the file is damaged, or of a rare kind")
+            raise FaceletError(f"{self.place}: no frame can be read; the file is damaged or has an unsupported codec")
         if self._number < SHORT * self.count:
-            self.note = f"{self.place} ends after {self._number:,} of the {self.count:,} frames that it says it has"
+            self.note = f"{self.place} ends after {self._number:,} of the {self.count:,} frames in its header"
 
     def _read(self, every: float) -> Frame | None:
-        """The next frame that is wanted. Those between are decoded but not converted."""
+        """Reads the next frame that is due. Frames in between are grabbed but not converted."""
         while self._capture.grab():
             number, self._number = self._number, self._number + 1
             seconds = time.monotonic() - self._start if self.live else self._time(number)
@@ -127,12 +133,12 @@ class Video:
         return None
 
     def _time(self, number: int) -> float:
-        said = float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
-        return said if said > 0 else number / self.fps
+        seconds = float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
+        return seconds if seconds > 0 else number / self.fps
 
 
 class Writer:
-    """A silent MP4 of drawn frames, at ``path``. Raises FaceletError when it cannot be written."""
+    """Writes frames to an MP4 file without sound. Raises FaceletError when it cannot be written."""
 
     def __init__(self, path: Path, fps: float) -> None:
         self.path, self.fps = path, fps
@@ -140,7 +146,7 @@ class Writer:
         self._size = (0, 0)
 
     def add(self, image: Image) -> None:
-        """RGB, all of one size."""
+        """Appends a frame, RGB uint8; all frames have the same size."""
         if self._writer is None:
             self._size = image.shape[1], image.shape[0]
             self._writer = cv2.VideoWriter(str(self.path), cv2.VideoWriter_fourcc(*"mp4v"), self.fps, self._size)

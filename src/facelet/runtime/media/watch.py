@@ -1,9 +1,9 @@
 """Faces in a video or a webcam: frames in, faces and their tracks out.
 
->>> for seen in watch("clip.mp4", model="student-int8.onnx", every=0.2):
-...     print(seen.seconds, [track.expression for track in seen.tracks])
+>>> for result in watch("clip.mp4", model="student-int8.onnx", every=0.2):
+...     print(result.seconds, [track.expression for track in result.tracks])
 
-An answer is steadied over the frames of a face, so it lags behind a change by a few tenths of a second.
+Predictions are smoothed over the frames of a track, so they lag behind a change by a few tenths of a second.
 """
 
 from __future__ import annotations
@@ -23,7 +23,15 @@ from facelet.runtime.model import Model
 
 @dataclass(frozen=True, eq=False)
 class FrameResult:
-    """A frame that was looked at: seconds from the start, its picture, its faces and the track of each, whether a shot began."""
+    """Result of one analyzed frame.
+
+    Attributes:
+        seconds: time from the start of the video.
+        image: RGB uint8 (H, W, 3).
+        faces: detected faces, largest first.
+        tracks: the track of each face.
+        cut: whether the frame is the first of a new shot.
+    """
 
     seconds: float
     image: Image
@@ -39,11 +47,14 @@ def watch(
     every: float = 0.0,
     identity: Model | str | Path = "",
 ) -> Iterator[FrameResult]:
-    """Faces of a video, or of a webcam by its number, frame by frame.
+    """Yields the faces and tracks of a video or webcam, frame by frame.
 
     Args:
-        every: seconds between the frames that are looked at, at least; 0 looks at all of them.
-        model, detector, identity: see Analyzer.
+        place: a video file, or a webcam's number.
+        model: see Analyzer.
+        detector: see Analyzer.
+        every: minimum number of seconds between analyzed frames; 0 analyzes every frame.
+        identity: see Analyzer.
 
     Raises FaceletError when the video cannot be read or there is no model.
     """
@@ -54,13 +65,13 @@ def watch(
 
 
 def tracker_for(analyzer: Analyzer) -> Tracker:
-    """A Tracker that tells people apart where one of the models does."""
+    """Creates a Tracker, with the threshold of the identity model if the analyzer has one."""
     thresholds = [model.info.threshold for model in analyzer.models if model.info.task == "identity"]
     return Tracker(thresholds[0] if thresholds else None)
 
 
 def analyzed_frames(video: Video, analyzer: Analyzer, tracker: Tracker, every: float = 0.0) -> Iterator[FrameResult]:
-    """Frames of an open video, analyzed, each face with its track. ``every``: seconds between two frames, at least."""
+    """Analyzes and tracks the frames of an open video. ``every``: minimum number of seconds between two frames."""
     cuts = CutDetector()
     for frame in video.frames(every):
         faces, cut = analyzer.analyze(frame.image), cuts.began(frame.image)

@@ -1,1 +1,1 @@
-"""Verification and identification: galleries of enrolled people."""
+"""Face verification, and identification with galleries of enrolled people."""

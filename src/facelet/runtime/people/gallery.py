@@ -1,4 +1,4 @@
-"""Photos in, names out: people enrolled in a gallery, and found again in other photos.
+"""Enrolls people in a gallery and identifies them in other photos.
 
 >>> with Gallery("people.db", model="mobileface.onnx") as gallery:
 ...     gallery.enroll("Anna", ["anna-1.jpg", "anna-2.jpg"])
@@ -6,8 +6,8 @@
 ...         print(match.name, match.score, match.face.box)
 ...     gallery.remove("Anna")
 
-A name is the likeliest of those enrolled, above a threshold; the more people are in a gallery, the more often a
-stranger is like one of them. Enrol nobody who has not agreed to it.
+The name is that of the most similar enrolled face, if its score reaches the threshold; false matches become more frequent with
+the number of enrolled people. Enroll only people who have agreed to it.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ from facelet.text import plain
 
 @dataclass(frozen=True, eq=False)
 class Match:
-    """A face of a photo and who it is.
+    """A face of a photo with its identity.
 
     Attributes:
-        name: of the enrolled face most like it; None below the threshold.
+        face: the detected face.
+        name: name of the most similar enrolled face; None below the threshold.
         score: cosine to that face, -1 to 1.
     """
 
@@ -46,26 +47,33 @@ class Match:
 
 @dataclass(frozen=True)
 class Lookalike:
-    """A face that is as like another person's as the threshold asks: the photo, the other name, the cosine."""
+    """A new face whose similarity to a face of another name reaches the threshold.
+
+    Attributes:
+        photo: name of the new face's file.
+        name: the other name.
+        score: cosine of the two faces, -1 to 1.
+    """
 
     photo: str
     name: str
     score: float
 
     def __str__(self) -> str:
-        return f"{self.photo or 'this face'} looks like {self.name!r}, who is enrolled already (score {self.score:.3f})"
+        return f"{self.photo or 'this face'} looks like {self.name!r}, who is already enrolled (score {self.score:.3f})"
 
 
 @dataclass(frozen=True)
 class Enrollment:
-    """What ``enroll`` did.
+    """Result of ``enroll``.
 
     Attributes:
-        faces: how many are new.
-        already: how many were there before, to the bit.
-        alike: those that look like somebody of another name.
-        notes: of photos with several faces, of faces in the background that were ignored, of faces smaller than the model
-            was measured on, and where likeness could not be looked for.
+        name: who was enrolled.
+        faces: number of new faces.
+        already: number of faces that were enrolled before, with identical vectors.
+        alike: new faces that look like a person of another name.
+        notes: on photos with several faces, ignored background faces, faces smaller than ``measured_from``, and on a
+            model without a threshold, for which no lookalikes are searched.
     """
 
     name: str
@@ -76,15 +84,17 @@ class Enrollment:
 
 
 class Gallery:
-    """EmbeddingStore people in a SQLite file, with the model that made their vectors. May be used by several threads.
+    """Enrolled people in a SQLite file, with the model that computed their vectors. Thread-safe.
 
     Args:
-        file: $FACELET_GALLERY when empty, else gallery.db in the user's data folder; made by the first ``enroll``.
-        model: an identity model file or name, or one loaded; see ``verify``. Opened when first needed: ``people``,
-            ``faces`` and ``remove`` need none.
-        threshold: cosine from which a face is an enrolled person's; the model file's own when None.
+        file: default: $FACELET_GALLERY, else gallery.db in the user's data folder; created by the first ``enroll``.
+        model: an identity model: a file, a name or a loaded model; see ``verify``. It is opened on first use; ``people``,
+            ``faces`` and ``remove`` do not need it.
+        detector: see Analyzer.
+        threshold: minimum cosine for a match; default: the threshold stored in the model file.
+        threads: number of ONNX Runtime threads; 0 uses all cores.
 
-    Methods raise FaceletError when there is no gallery yet, for one that is damaged, in use or made with another model.
+    Methods raise FaceletError when the gallery does not exist, is damaged, locked, or was made with another model.
     """
 
     def __init__(
@@ -123,12 +133,12 @@ class Gallery:
 
     @property
     def threshold(self) -> float:
-        """Raises FaceletError when neither the model file nor the caller has one."""
+        """Minimum cosine for a match. Raises FaceletError if neither the caller nor the model file gives one."""
         return subject.threshold_of(self.analyzer.model, self._threshold)
 
     @property
     def model(self) -> GalleryModel | None:
-        """Hash and name of the file of the model that the faces were enrolled with; None while nobody is."""
+        """Model with which the faces were enrolled; None for an empty gallery."""
         return self._open().maker
 
     def enroll(
@@ -137,11 +147,13 @@ class Gallery:
         """Adds the face of each photo under ``name``: all of them, or none when one fails.
 
         Args:
-            name: 1 to 200 printable characters; known names get more faces.
-            photos: with one face each; of several the largest is taken when ``largest``.
-            small: also take faces of less than half the pixels a side that the model was measured from.
+            name: 1 to 200 printable characters; for an enrolled person the faces are added.
+            photos: photos with one face each.
+            largest: use the largest face of a photo with several faces; otherwise such a photo is an error.
+            small: also accept faces smaller than half of ``ModelInfo.measured_from``.
 
-        Raises FaceletError for a photo that cannot be read, without a face, with several or with a small one, and for no name.
+        Raises FaceletError for an invalid name, and for a photo that cannot be read, has no face, several faces or only a
+        small one.
         """
         name, maker = checked_name(name), self._maker()
         if self.file.exists() and self.file.stat().st_size:
@@ -160,7 +172,7 @@ class Gallery:
         notes = [person.note for person in subjects if person.note]
         alike: list[Lookalike] = []
         if self._threshold is None and self.analyzer.model.info.threshold is None:
-            notes.append("the model has no threshold: not looked whether the face is enrolled under another name")
+            notes.append("the model has no threshold: not checked whether the face is enrolled under another name")
         else:
             store.require(maker)
             others = store.nearest(vectors, but=name)
@@ -170,12 +182,12 @@ class Gallery:
         return Enrollment(name, added, len(subjects) - added, tuple(alike), tuple(notes))
 
     def identify(self, photo: Photo) -> list[Match]:
-        """Who is in a photo, largest face first; empty when there is no face. Raises as ``ready`` does."""
+        """Matches the faces of a photo, largest first; empty without a face. Raises as ``ready`` does."""
         self.ready()
         return self.matches(self.analyzer.analyze(photo))
 
     def matches(self, faces: Sequence[Face]) -> list[Match]:
-        """Who they are, for faces with the identity vectors of this gallery's model."""
+        """Matches faces that have identity vectors of this gallery's model."""
         if not faces:
             return []
         limit, vectors = self.threshold, [face.identity for face in faces if face.identity is not None]
@@ -186,23 +198,23 @@ class Gallery:
         ]
 
     def ready(self) -> None:
-        """Raises FaceletError unless faces can be identified: somebody is enrolled, with this model, and it has a threshold."""
+        """Raises FaceletError if the gallery is empty, was made with another model, or the model has no threshold."""
         maker, _ = self._maker(), self.threshold
         store = self._open()
         if store.maker is None:
-            raise FaceletError(f"nobody is in the gallery {self.file}; begin with: facelet enroll NAME PHOTO")
+            raise FaceletError(f"the gallery {self.file} is empty; start with: facelet enroll NAME PHOTO")
         store.require(maker)
 
     def remove(self, *names: str) -> dict[str, int]:
-        """Deletes people for good, all ``names`` or none; how many faces each had. Raises FaceletError for an unknown name."""
+        """Deletes people permanently, and returns name -> number of faces. An unknown name raises FaceletError; none is deleted."""
         return self._open().remove(names)
 
     def people(self) -> list[EnrolledPerson]:
-        """Everyone who is enrolled, by name."""
+        """All enrolled people, sorted by name."""
         return self._open().people()
 
     def faces(self) -> Iterator[EnrolledFace]:
-        """Every enrolled face with its vector, by name."""
+        """All enrolled faces with their vectors, sorted by name."""
         return self._open().faces()
 
     def _maker(self) -> GalleryModel:

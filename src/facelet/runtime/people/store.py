@@ -1,11 +1,11 @@
-"""The faces of a gallery: vectors under names, added and removed in one act, searched exactly.
+"""Storage of a gallery: named embeddings, changed in transactions, with exact nearest-neighbour search.
 
->>> enrolled = EmbeddingStore(Path("people.db"), create=True)
->>> enrolled.add("Anna", vectors, ["anna.jpg"], maker)  # unit vectors, float32 (N, D)
->>> enrolled.nearest(vectors)                           # [("Anna", 1.0)]
+>>> store = EmbeddingStore(Path("people.db"), create=True)
+>>> store.add("Anna", vectors, ["anna.jpg"], maker)  # unit vectors, float32 (N, D)
+>>> store.nearest(vectors)                           # [("Anna", 1.0)]
 
-All vectors are compared with, so that none is missed: one product with a matrix that stays in memory. Its time grows
-with the number of faces; for millions of them take an index library instead.
+The search is a brute-force product with a matrix in memory, so its time is linear in the number of faces; for millions of
+faces use an index library instead.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from facelet.errors import FaceletError, nearest
 from facelet.runtime.people import database
 
 LONGEST = 200
-"""Characters of a name."""
+"""Maximum number of characters of a name."""
 JOINERS = "\u200c\u200d"
-"""Invisible, but part of how Persian, Hindi and others are written."""
+"""Invisible characters that Persian, Hindi and other languages need."""
 AT_ONCE = 64
 LISTED = 2000
-"""Names that are looked through for the nearest one."""
+"""Maximum number of names searched for a suggestion."""
 
 Vectors = NDArray[np.float32]
 
 
 class GalleryModel(NamedTuple):
-    """The model that made a gallery's vectors: hash and name of its file."""
+    """The model of a gallery's vectors: hash and name of its file."""
 
     sha256: str
     file: str
@@ -46,7 +46,7 @@ class GalleryModel(NamedTuple):
 
 @dataclass(frozen=True)
 class EnrolledPerson:
-    """A name in a gallery: how many faces, and when the first and the last were enrolled (ISO 8601, UTC)."""
+    """An enrolled person: number of faces, and when the first and the last were enrolled (ISO 8601, UTC)."""
 
     name: str
     faces: int
@@ -55,7 +55,7 @@ class EnrolledPerson:
 
 
 class EnrolledFace(NamedTuple):
-    """One face of a gallery: whose, from which photo's file, when (ISO 8601, UTC), its unit vector float32 (D,)."""
+    """An enrolled face: name, file name of the photo, time (ISO 8601, UTC), and unit vector, float32 (D,)."""
 
     name: str
     photo: str
@@ -64,9 +64,9 @@ class EnrolledFace(NamedTuple):
 
 
 def checked_name(name: str) -> str:
-    """The name without spaces around it, in Unicode's composed form. Raises FaceletError for one that cannot be shown.
+    """Strips and NFC-normalizes a name. Raises FaceletError if it is empty, too long or has control characters.
 
-    Any other text is a name: quotes, slashes and SQL are stored as they are.
+    All other text is valid: quotes, slashes and SQL are stored unchanged.
     """
     clean = unicodedata.normalize("NFC", name.strip())
     if not clean:
@@ -80,9 +80,9 @@ def checked_name(name: str) -> str:
 
 
 class EmbeddingStore:
-    """The open gallery; may be used by several threads, and beside other processes.
+    """An open gallery. Thread-safe, and safe to use from several processes.
 
-    Raises FaceletError as ``database.connect`` does, and from every method when the file turns out to be damaged.
+    Raises FaceletError as ``database.connect`` does, and from every method if the file is damaged.
     """
 
     def __init__(self, file: Path, create: bool = False) -> None:
@@ -97,28 +97,28 @@ class EmbeddingStore:
 
     @property
     def maker(self) -> GalleryModel | None:
-        """None while nobody is enrolled."""
+        """The model of the enrolled faces; None for an empty gallery."""
         with self._using() as connection:
             if connection.execute("SELECT 1 FROM face LIMIT 1").fetchone() is None:
                 return None
             found = connection.execute("SELECT sha256, file FROM model").fetchone()
             if found is None:
-                raise database.damaged(self.file, "its model is not there")
+                raise database.damaged(self.file, "its model is missing")
             return GalleryModel(*found)
 
     def require(self, maker: GalleryModel) -> None:
-        """Raises FaceletError when the faces were enrolled with another model: their vectors cannot be compared."""
-        found = self.maker
-        if found is not None and found.sha256 != maker.sha256:
+        """Raises FaceletError if the faces were enrolled with another model, since their vectors cannot be compared."""
+        own = self.maker
+        if own is not None and own.sha256 != maker.sha256:
             raise FaceletError(
-                f"the gallery {self.file} was made with {found.file} (SHA-256 {found.sha256[:12]}), not with "
-                f"{maker.file} ({maker.sha256[:12]}), and vectors of two models cannot be compared; use that model, or enrol again "
-                f"into a new gallery: facelet gallery export --gallery {self.file} (names), then facelet enroll NAME "
+                f"the gallery {self.file} was made with {own.file} (SHA-256 {own.sha256[:12]}), not with "
+                f"{maker.file} ({maker.sha256[:12]}), and vectors of two models cannot be compared; use that model, or enroll "
+                f"again in a new gallery: facelet gallery export --gallery {self.file} (names), then facelet enroll NAME "
                 "PHOTO... --gallery NEW"
             )
 
     def add(self, name: str, vectors: Vectors, photos: Sequence[str], maker: GalleryModel) -> int:
-        """Enrolls all of ``vectors`` (N, D) or none; how many are new, since the same vector is not taken twice."""
+        """Enrolls all ``vectors`` (N, D) or none, without duplicates; returns the number of new faces."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         name = checked_name(name)
         with self._using() as connection, database.transaction(connection):
@@ -139,9 +139,9 @@ class EmbeddingStore:
         return added
 
     def remove(self, names: Sequence[str]) -> dict[str, int]:
-        """Deletes all faces of all ``names``, or none when one is unknown (FaceletError); faces a name.
+        """Deletes all faces of ``names`` and returns name -> number of faces. For an unknown name it deletes none and raises.
 
-        Their bytes are overwritten and the file is written anew, so neither it nor a journal keeps them.
+        The data are overwritten and the file is rewritten, so neither the file nor a journal keeps them.
         """
         names = list(dict.fromkeys(map(checked_name, names)))
         removed = {}
@@ -160,13 +160,13 @@ class EmbeddingStore:
             return int(connection.execute("SELECT count(*) FROM face").fetchone()[0])
 
     def people(self) -> list[EnrolledPerson]:
-        """Everyone, by name."""
+        """All people, sorted by name."""
         query = "SELECT name, count(*), min(enrolled), max(enrolled) FROM face GROUP BY name ORDER BY name"
         with self._using() as connection:
             return [EnrolledPerson(*row) for row in connection.execute(query)]
 
     def faces(self) -> Iterator[EnrolledFace]:
-        """Every face, by name, in the order of their enrolment."""
+        """All faces, sorted by name and order of enrollment."""
         query = "SELECT name, photo, enrolled, embedding FROM face ORDER BY name, id"
         with self._using() as connection:
             rows = connection.execute(query).fetchall()
@@ -174,9 +174,9 @@ class EmbeddingStore:
             yield EnrolledFace(name, photo, enrolled, np.frombuffer(blob, "<f4"))
 
     def nearest(self, vectors: Vectors, but: str = "") -> list[tuple[str, float]]:
-        """(name, cosine) of the enrolled face most like each of ``vectors`` (N, D); ("", -1) where there is none.
+        """Returns (name, cosine) of the most similar enrolled face for each of ``vectors`` (N, D), or ("", -1) without any.
 
-        ``but``: a name whose faces are left out.
+        ``but``: a name whose faces are excluded.
         """
         with self._using():
             names, matrix = self._matrix()
@@ -195,7 +195,7 @@ class EmbeddingStore:
         return found
 
     def _matrix(self) -> tuple[list[str], Vectors]:
-        """Names and vectors (M, D), read when the file has changed since the last time."""
+        """Names and vectors (M, D), cached until the file changes."""
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
         if self._kept is None or self._kept[0] != version:
             rows = self._connection.execute("SELECT name, embedding FROM face ORDER BY id").fetchall()
@@ -211,7 +211,7 @@ class EmbeddingStore:
     def _width(self) -> int:
         found = self._connection.execute("SELECT dimensions FROM model").fetchone()
         if found is None:
-            raise database.damaged(self.file, "its model is not there")
+            raise database.damaged(self.file, "its model is missing")
         return int(found[0])
 
     def _require_width(self, vectors: Vectors) -> None:
@@ -222,7 +222,7 @@ class EmbeddingStore:
         query = "SELECT DISTINCT name FROM face ORDER BY name LIMIT ?"
         close = nearest(name, (row[0] for row in self._connection.execute(query, (LISTED,))))
         guess = f", did you mean {close!r}?" if close else ""
-        return FaceletError(f"nobody is called {name!r} in the gallery {self.file}{guess}")
+        return FaceletError(f"no {name!r} in the gallery {self.file}{guess}")
 
     @contextmanager
     def _using(self) -> Iterator[sqlite3.Connection]:

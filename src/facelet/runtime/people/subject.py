@@ -1,9 +1,9 @@
-"""One person a photo: the identity model, its threshold, and the face that a photo is about.
+"""Photos of a single person: the identity model, its threshold, and the choice of the face.
 
 >>> analyzer = identity_analyzer("mobileface.onnx")
 >>> only_face(analyzer, "anna.jpg").vector  # unit vector, float32 (D,)
 
-A photo with several faces is refused, unless the largest is asked for: the largest need not be the one who was meant.
+A photo with several faces is an error unless ``largest`` is set, since the largest face may be another person's.
 """
 
 from __future__ import annotations
@@ -28,20 +28,21 @@ from facelet.text import plain
 
 VARIABLE = "FACELET_IDENTITY_MODEL"
 SMALL_SHARE = 0.5
-"""Share of the pixels a side that a model was measured from below which a face is not enrolled unasked."""
+"""A face whose side is below this fraction of ``measured_from`` is enrolled only with ``small``."""
 FAR_SMALLER = 0.25
-"""Share of the main face's area up to which another is far smaller."""
+"""A face up to this fraction of the main face's area may be in the background."""
 WEAKER = 0.1
-"""How much lower the detector's score of such a face is, where it is more likely a pattern, or someone far behind."""
+"""Such a face is in the background if its score is lower by at least this: a false positive, or a bystander."""
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """The face that a photo is about.
+    """The main face of a photo.
 
     Attributes:
+        face: the face with its identity vector.
         photo: name of its file without folders; empty for bytes and arrays.
-        note: what the user should know of the choice and of the face; empty when there is nothing.
+        note: remarks on the choice of the face and its quality, or empty.
     """
 
     face: Face
@@ -55,9 +56,9 @@ class Subject:
 
 
 def find_identity_model(path: str | Path = "") -> Path:
-    """The identity model: ``path``, else $FACELET_IDENTITY_MODEL, else the one that comes with Facelet.
+    """Returns ``path``, else $FACELET_IDENTITY_MODEL, else the bundled identity model.
 
-    Raises FaceletError, saying how to make one, without any of them.
+    Raises FaceletError, with a hint how to make a model, when there is none.
     """
     named = path or os.environ.get(VARIABLE, "") or default("identity")
     if not named:
@@ -69,13 +70,13 @@ def find_identity_model(path: str | Path = "") -> Path:
 
 
 def identity_analyzer(model: Model | str | Path = "", detector: Finder | str | Path = "", threads: int = 0) -> Analyzer:
-    """An Analyzer with an identity model, kept open for the next call when both are named by their files.
+    """Returns an Analyzer with an identity model, cached if model and detector are given by file.
 
-    Raises FaceletError when there is no model, and for one of another task.
+    Raises FaceletError when there is no model, or when it has another task.
     """
     if isinstance(model, Model) or callable(detector):
-        whole = model if isinstance(model, Model) else find_identity_model(model)
-        analyzer = Analyzer(whole, detector, threads)
+        loaded = model if isinstance(model, Model) else find_identity_model(model)
+        analyzer = Analyzer(loaded, detector, threads)
     else:
         analyzer = cached_analyzer(find_identity_model(model), detector, threads=threads)
     require_task(analyzer.model, "identity")
@@ -83,14 +84,14 @@ def identity_analyzer(model: Model | str | Path = "", detector: Finder | str | P
 
 
 def threshold_of(model: Model, given: float | None = None) -> float:
-    """The cosine from which two faces count as one person's: ``given``, else the model file's own.
+    """Returns the minimum cosine of faces of the same person: ``given``, else the threshold stored in the model file.
 
-    Raises FaceletError when there is neither, and for one that is no cosine.
+    Raises FaceletError when there is neither, and for a value outside -1 to 1.
     """
     threshold = model.info.threshold if given is None else given
     if threshold is None:
         raise FaceletError(
-            f"{model.path} has no threshold of its own; give one (--threshold, threshold=) from -1 to 1, "
+            f"{model.path} has no threshold; give one (--threshold, threshold=) from -1 to 1, "
             "chosen on pairs of photos like yours"
         )
     if not -1 <= threshold <= 1:
@@ -99,17 +100,17 @@ def threshold_of(model: Model, given: float | None = None) -> float:
 
 
 def only_face(analyzer: Analyzer, photo: Photo, largest: bool = False) -> Subject:
-    """The one face of a photo; of several the largest, when ``largest``.
+    """Returns the only face of a photo, or with ``largest`` the largest face.
 
-    What is far smaller than the largest, and weaker, is ignored, which the note says.
+    Background faces, far smaller than the largest and with a lower score, are ignored and listed in the note.
 
-    Raises FaceletError, naming the photo, for one that cannot be read, without a face, or with several.
+    Raises FaceletError, with the photo's name, if it cannot be read, has no face or several faces.
     """
     name = "the photo"
     if isinstance(photo, str | os.PathLike):
         files = photos.find([photo])
         if len(files) > 1:
-            raise FaceletError(f"{photo}: {len(files)} photos where one is expected")
+            raise FaceletError(f"{photo}: {len(files)} photos, expected one")
         photo, name = files[0], plain(str(files[0]))
     faces = analyzer.analyze(photo)
     if not faces:
@@ -117,36 +118,34 @@ def only_face(analyzer: Analyzer, photo: Photo, largest: bool = False) -> Subjec
     faces, ignored = _without_background(faces)
     if len(faces) > 1 and not largest:
         raise FaceletError(
-            f"{name}: {len(faces)} faces where one is expected; crop it, or take the largest (--largest, largest=True)"
+            f"{name}: {len(faces)} faces, expected one; crop the photo, or use the largest face (--largest, largest=True)"
         )
-    notes = [f"{len(faces)} faces, the largest is taken"] * (len(faces) > 1)
+    notes = [f"{len(faces)} faces, using the largest"] * (len(faces) > 1)
     if ignored:
         scores = ", ".join(f"{face.score:.2f}" for face in ignored)
-        what = "face is" if len(ignored) == 1 else "faces are"
-        notes.append(
-            f"{len(ignored)} far smaller and weaker {what} ignored (score {scores}; main face {faces[0].score:.2f})"
-        )
+        background = f"{len(ignored)} background face{'s' * (len(ignored) != 1)}"
+        notes.append(f"ignored {background} (score {scores}; main face {faces[0].score:.2f})")
     notes += faces[0].warnings
     note = f"{name}: {'; '.join(notes)}" if notes else ""
     return Subject(faces[0], plain(photo.name) if isinstance(photo, Path) else "", note)
 
 
 def require_size(subjects: Sequence[Subject], info: ModelInfo) -> None:
-    """Raises FaceletError for a face too small to know anyone by: a gallery would compare everybody with its blur."""
+    """Raises FaceletError if a face is too small to enroll, since blurred faces match many people."""
     least = SMALL_SHARE * info.measured_from
     for person in subjects:
-        if person.face.landmarks is None:  # a ready crop, whose size in a photo nobody knows
+        if person.face.landmarks is None:  # a ready crop, whose size in the photo is unknown
             continue
         side = align.side(person.face.box, person.face.landmarks, info.crop)
         if side < least:
             raise FaceletError(
-                f"{person.photo or 'the photo'}: the face has {side:.0f} pixels a side, of {info.measured_from} that the model was "
-                f"measured from; take a photo with at least {least:.0f}, or enrol it all the same (--small, small=True)"
+                f"{person.photo or 'the photo'}: the face is {side:.0f} px wide, but the model was measured from "
+                f"{info.measured_from} px; use a photo with at least {least:.0f} px, or enroll it anyway (--small, small=True)"
             )
 
 
 def _without_background(faces: Sequence[Face]) -> tuple[list[Face], list[Face]]:
-    """Those that may be meant, and those that are far smaller and weaker than the largest."""
+    """Splits faces into candidates and background faces, which are far smaller and have a lower score."""
     main = faces[0]
     area = FAR_SMALLER * main.box[2] * main.box[3]
     behind = [face.box[2] * face.box[3] <= area and face.score <= main.score - WEAKER for face in faces]

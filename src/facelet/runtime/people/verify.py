@@ -1,9 +1,9 @@
-"""Two photos: the same person, or two?
+"""Face verification: do two photos show the same person?
 
 >>> verify("passport.jpg", "door.jpg", model="mobileface.onnx")
 Verification(same=True, score=0.61, threshold=0.35, ...)
 
-The answer is as good as the threshold: chosen on faces unlike yours, it is wrong more often than its file says.
+The error rates depend on the threshold: on faces unlike those it was chosen on, they are higher than the file states.
 """
 
 from __future__ import annotations
@@ -20,15 +20,14 @@ from facelet.runtime.people import subject
 
 @dataclass(frozen=True)
 class Verification:
-    """What two photos say.
+    """Result of comparing the faces of two photos.
 
     Attributes:
         same: whether the score reaches the threshold.
         score: cosine of the two identity vectors, -1 to 1.
-        threshold: from which faces count as one person's.
-        faces: the two that were compared.
-        notes: of photos with several faces, of faces in the background that were ignored, and of faces smaller than the model
-            was measured on.
+        threshold: minimum score of the same person.
+        faces: the two compared faces.
+        notes: on photos with several faces, ignored background faces, and faces smaller than ``measured_from``.
     """
 
     same: bool
@@ -60,14 +59,17 @@ def verify(
     largest: bool = False,
     threads: int = 0,
 ) -> Verification:
-    """Whether the faces of two photos are one person's; model and detector stay open for the next call.
+    """Compares the faces of two photos; model and detector stay open for the next call.
 
     Args:
-        a, b: photos with one face each: paths, bytes or RGB uint8 arrays.
-        model: an identity model file, one that comes with Facelet by its name, or one loaded; when empty
-            $FACELET_IDENTITY_MODEL, else the one that comes with Facelet.
-        threshold: the model file's own when None.
-        largest: take the largest face of a photo with several, which is an error otherwise.
+        a: a photo with one face: a path, bytes or an RGB uint8 array.
+        b: another photo with one face.
+        model: an identity model: a file, the name of a bundled model, or a loaded model; default:
+            $FACELET_IDENTITY_MODEL, else the bundled identity model.
+        detector: see Analyzer.
+        threshold: minimum cosine of the same person; default: the threshold stored in the model file.
+        largest: use the largest face of a photo with several faces; otherwise such a photo is an error.
+        threads: number of ONNX Runtime threads; 0 uses all cores.
 
     Raises FaceletError when a photo cannot be read or has no face, and when there is no model or no threshold.
     """
@@ -77,9 +79,9 @@ def verify(
 def compare(
     analyzer: Analyzer, a: Photo, b: Photo, threshold: float | None = None, largest: bool = False
 ) -> Verification:
-    """``verify`` with an open Analyzer of an identity model."""
+    """Same as ``verify``, with an open Analyzer that has an identity model."""
     limit = subject.threshold_of(analyzer.model, threshold)
-    one, other = (subject.only_face(analyzer, photo, largest) for photo in (a, b))
-    score = min(1.0, max(-1.0, float(one.vector @ other.vector)))
-    notes = tuple(person.note for person in (one, other) if person.note)
-    return Verification(score >= limit, score, limit, (one.face, other.face), notes)
+    first, second = (subject.only_face(analyzer, photo, largest) for photo in (a, b))
+    score = min(1.0, max(-1.0, float(first.vector @ second.vector)))
+    notes = tuple(person.note for person in (first, second) if person.note)
+    return Verification(score >= limit, score, limit, (first.face, second.face), notes)
