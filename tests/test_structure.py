@@ -19,6 +19,8 @@ WITHOUT = {
     "learn/engine/config.py": "fields alone: test_train fills and trains them",
     "learn/engine/fit.py": "starts a training: test_train and test_processes train with it",
     "learn/engine/loop.py": "the loop of a whole training, which test_train runs, stops and resumes",
+    "learn/engine/supervised.py": "the training of a net, which test_train and test_cuda_graph run",
+    "learn/engine/trainable.py": "the protocol between the loop and what it trains",
     "learn/engine/validation.py": "a pass over validation faces, which test_train compares with the finished net",
     "learn/teachers/outputs.py": "a named tuple that test_teacher and test_frozen read",
     "measure/evaluation.py": "test_classification and cli/test_eval evaluate with it",

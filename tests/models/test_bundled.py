@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import facelet
 from facelet.errors import FaceletError
 from facelet.models import bundled, model_file, session
 
@@ -35,12 +36,12 @@ def test_what_is_released_fits_its_manifest():
     assert names == sorted(set(names))
     assert {path.name for path in bundled.FOLDER.glob("*.onnx")} == {model.file for model in models}
     for model in models:
-        path, info = bundled.path_of(model.name), model_file.read(model.name)
+        path, info = bundled.path_of(model.name), model_file.read(bundled.path_of(model.name))
         session.open_session(path, 1)
         assert path.stat().st_size == model.bytes <= 5_000_000
         assert info.task == model.task == model.name.split("-")[0]
         assert info.figures["test_accuracy"] > 0
-        assert not model.twin or model_file.read(model.twin).precision == "fp32"
+        assert not model.twin or model_file.read(bundled.path_of(model.twin)).precision == "fp32"
         assert not model.card or (ROOT / model.card).is_file()
 
 
@@ -74,13 +75,13 @@ def test_what_is_neither(full, tmp_path, monkeypatch, name, says):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "student-int8.onnx").touch()
     with pytest.raises(FaceletError, match=says):
-        model_file.read(name)
+        bundled.found(name)
 
 
 def test_a_file_that_was_tampered_with_is_refused(full, tmp_path):
     file = full / "expression.onnx"
     file.write_bytes(file.read_bytes().replace(b"bytes", b"bites"))
-    for look in (bundled.path_of, bundled.found, model_file.read, session.open_session):
+    for look in (bundled.path_of, bundled.found, facelet.load):
         with pytest.raises(
             FaceletError, match=r"expression.onnx is not the file that Facelet was released with .* reinstall"
         ):

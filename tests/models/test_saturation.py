@@ -168,14 +168,14 @@ def test_no_bundled_file_can_saturate():
     models = {model.name: bundled.path_of(model.name).read_bytes() for model in bundled.models()}
     assert not any(risks(data) for data in models.values())
     for name, data in models.items():
-        info = model_file.read(name)
+        info = model_file.read(bundled.path_of(name))
         assert (info.precision == "int8") == (worst_pair(data) > 0) == (info.target == "portable")
 
 
 @pytest.fixture(scope="module", params=["expression-tiny", "expression", "identity"])
 def quantized(request):
     """Info of a bundled int8 model, golden faces prepared, and its fp32 twin quantized with all 8 bits and portably."""
-    info, twin = model_file.read(request.param), f"{request.param}-fp32"
+    info, twin = model_file.read(bundled.path_of(request.param)), f"{request.param}-fp32"
     faces = toy(size=info.input.cut_size, channels=3, faces=100).images
     graph = Calibrated(bundled.path_of(twin), prepared(faces, info.input))
     feed = self_test_feed(golden_faces(3), info)[info.input.name]

@@ -205,5 +205,5 @@ def test_what_a_file_says_is_no_markup(expression, shades):
     text = markdown(cards.measured(path, faces=[f"folder:{shades}"]))
     assert "<img" not in text
     assert "![a]" not in text
-    with pytest.raises(FaceletError, match="protocol is damaged"):
+    with pytest.raises(FaceletError, match="damaged protocol"):
         cards.measured(expression(protocol={"source": 3}), faces=[f"folder:{shades}"])

@@ -13,7 +13,7 @@ def test_a_machine_in_words():
     assert QUIET.warning == ""
     busy = Machine(**{**vars(QUIET), "flags": (), "load": 1.26})
     assert str(busy).startswith("A CPU, 2 cores; Linux")
-    assert busy.warning == "other processes keep 1.3 of 2 cores busy: times are too long and scatter"
+    assert busy.warning == "other processes use 1.3 of 2 cores: measured times are too long and noisy"
 
 
 def test_load_is_the_processor_time_of_others_while_this_process_sleeps(monkeypatch):

@@ -28,5 +28,5 @@ def test_a_row_counts_pairs(pair_ledger, pair_scores, pairs):
     assert row.balanced_accuracy is row.ece is None
     assert row.tar_1e2 == pair_scores["student"].at_far(0.01).tar
     assert row.tar_1e3 is None  # 1,000 pairs of two people say nothing of it
-    assert "pairs correctly" in headline(pair_ledger)
-    assert f"of {len(pairs):,} pairs, nothing to compare with" in pair_ledger.find("teacher").verdict
+    assert "2,000 test pairs" in headline(pair_ledger)
+    assert f"(n = {len(pairs):,} pairs), no earlier model to compare with" in pair_ledger.find("teacher").verdict

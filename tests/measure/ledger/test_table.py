@@ -119,7 +119,7 @@ def test_columns_of_classes_give_way_to_those_of_pairs(pair_ledger):
     header = next(line for line in text.splitlines() if line.startswith("| model"))
     assert "TAR at 1 %" in header
     assert not {"TAR at 0.1 %", "balanced", "ECE"} & {cell.strip() for cell in header.split("|")}
-    assert "pairs of one person" in legend(pair_ledger)
+    assert "same-person pairs" in legend(pair_ledger)
     console = Console(width=150, record=True, quiet=False, file=open("/dev/null", "w"))  # noqa: SIM115
     show(pair_ledger, console)
     assert "TAR at 1 %" in console.export_text()

@@ -14,8 +14,13 @@ from facelet.measure.metrics.intervals import Difference
 @pytest.mark.parametrize(
     ("others", "parent", "difference", "said"),
     [
-        ({}, None, None, "the first: 86.0 % of 3,153 faces, nothing to compare with"),
-        ({"control": True}, None, None, "control: 86.0 % of 3,153 faces, no model with its net to compare with"),
+        ({}, None, None, "first model: accuracy 86.0 % (n = 3,153 faces), no earlier model to compare with"),
+        (
+            {"control": True},
+            None,
+            None,
+            "control: accuracy 86.0 % (n = 3,153 faces), no model with the same net to compare with",
+        ),
         ({}, FP32, by(0.004, 0.006), "+0.4 points, inside the interval: no measurable gain"),
         ({}, FP32, by(-0.004, 0.006), "−0.4 points, inside the interval: no measurable loss"),
         ({}, FP32, by(0.014, 0.006), "+1.4 points (+0.8 to +2.0): a measurable gain"),

@@ -27,7 +27,7 @@ def test_a_wrong_face_is_shown_small_and_in_its_colours():
         classes=faces.classes, labels=("sadness", "calm"), probabilities=np.array([[0.9, 0.1]]),
     )  # fmt: skip
     (wrong,) = wrong_faces(result, faces)
-    assert (wrong.name, wrong.label, wrong.answer, wrong.confidence) == ("b", "glad", "sadness", 0.9)
+    assert (wrong.name, wrong.label, wrong.predicted, wrong.confidence) == ("b", "glad", "sadness", 0.9)
     assert wrong.votes == (("glad", 0.75), ("sad", 0.25))
     shown = decoded(wrong.picture)
     assert shown.shape == (THUMBNAIL, THUMBNAIL, 3)
