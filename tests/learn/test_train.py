@@ -216,7 +216,7 @@ def test_resumed_on_a_machine_without_bf16_it_goes_on_in_fp32_and_says_so(step, 
             made = lesson.run(work)
         assert made.spent["steps"] == 8
         assert not json.loads((work.folder / "plan.json").read_text())["precision"]["bf16"]
-        words = "bf16, in which this training was begun, is not native on this CPU (avx2); it goes on in fp32, and its figures"
+        words = "this training was begun in bf16, which is not native on this CPU (avx2); it continues in fp32, and its figures"
         assert any(words in line for line in said) == before
         assert any("continues after step 5" in line for line in said)
 

@@ -1,11 +1,13 @@
-"""The step ``balance``: faces of the largest class are translated to every other class, until these have as many. Liu, master's
-thesis, 2024: one CycleGAN from happiness, the largest, to each other class; how large, how long and what is let in is our reading.
+"""The step ``balance``: makes synthetic faces of rare classes with CycleGANs, translating faces of the largest class.
+
+After Liu, master's thesis, 2024: one CycleGAN from happiness, the largest class, to each other class. The size of the nets, the
+length of the training and the rule of acceptance are Facelet's own choice.
 
 In a recipe: ``{do: balance, as: made, teacher: plain, judge: linear, minutes: 60}``, later ``{do: train, ..., synthetic: made}``.
-It makes faces and no model: a pack of training faces, each named for the face it was made from. Only training faces are seen; the
-teacher lets in those that it takes for the class, and the judge, who had no part in it, says how many it recognises.
+The step makes faces and no model: a pack of training faces, each named after its source face. Only training faces are used. The
+teacher accepts a face when it predicts the target class; the judge, an independent classifier, scores the accepted faces.
 
-A class of a few dozen faces has little to learn a translation from: look at the contact sheets before you believe in it.
+A class of a few dozen faces is too small to learn a translation from: look at the contact sheets before using the faces.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The step ``distill``: a student learns from an earlier model, or from a teacher's kept answers. T-SNet's second stage is
-``losses: {ce: 0.1, kd: 0.9, hint: 1.0}`` with ``mix``.
+"""The step ``distill``: a student learns from an earlier model, or from a teacher's stored outputs.
 
 >>> Distill.model_validate({"do": "distill", "as": "student", "net": "shufflenet-v2", "from": "teacher", "epochs": 20})
 
-Where annotators' votes exist, compare with ``train`` on ``targets: votes``: they are a teacher that costs nothing.
+T-SNet's second stage is ``losses: {ce: 0.1, kd: 0.9, hint: 1.0}`` with ``mix``. Where annotators' votes exist, compare with
+``train`` on ``targets: votes``: votes are soft targets that need no teacher.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from facelet.step import STEPS, Plan, StepContext
 
 @STEPS.register("distill")
 class Distill(TaughtStep):
-    """Fields of TaughtStep, and of the losses. Training faces need no label here: cross-entropy leaves those without out,
-    and ``balance: sampler`` does not draw them.
+    """Fields of TaughtStep, and of the losses.
+
+    Training faces need no label: cross-entropy ignores unlabelled faces, and ``balance: sampler`` does not draw them.
     """
 
     losses: dict[str, float] = Field(

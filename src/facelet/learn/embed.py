@@ -1,13 +1,14 @@
-"""The step ``embed``: a net learns to answer with an embedding, in which faces of one person are near each other. From identities
-by a margin (CosFace, ArcFace), from a teacher's embeddings, or from both: Wei et al.'s deep feature distillation (Modern Computer
-2019, no. 643).
+"""The step ``embed``: trains a net whose output is an embedding, in which faces of one person are near each other.
+
+It learns from identities with a margin loss (CosFace, ArcFace), from a teacher's embeddings, or from both: Wei et al.'s deep
+feature distillation (Modern Computer 2019, no. 643).
 
 >>> Embed.model_validate({"do": "embed", "as": "teacher", "net": "seresnet18", "losses": {"arcface": 1.0}, "epochs": 20})
 >>> Embed.model_validate({"do": "embed", "as": "student", "net": "mobilefacenet-1m", "from": "teacher", "epochs": 20,
 ...                       "losses": {"cosface": 1.0, "cosine": 5.0}})
 
-Validation is about people who are not trained on: pairs are drawn of them (faces.pairset). ``val_loss`` in ``curves.csv`` is
-their equal error rate.
+Validation uses pairs of faces of people who are not in the training set (faces.pairset). ``val_loss`` in ``curves.csv`` is the
+equal error rate on these pairs.
 """
 
 from __future__ import annotations
@@ -41,8 +42,9 @@ ELSEWHERE = ("loss", "label_smoothing", "targets", "synthetic")
 
 @STEPS.register("embed")
 class Embed(TaughtStep):
-    """Fields of TaughtStep, and of the losses. ``balance: sampler`` draws people evenly, and faces of unknown people as often as
-    they are there.
+    """Fields of TaughtStep, and of the losses.
+
+    ``balance: sampler`` draws people evenly, and faces of unknown people in proportion to their number.
     """
 
     losses: dict[str, float] = Field(

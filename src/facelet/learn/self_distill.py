@@ -1,10 +1,11 @@
-"""The step ``self-distill``: a net with exits after its stages, whose deepest answer teaches the shallower ones. Ni & Ma,
-J. BUPT 2023(6); Zhang et al., https://arxiv.org/abs/1905.08094; T-SNet's first stage.
+"""The step ``self-distill``: trains a net with exits after its stages, which learn from the deepest exit.
+
+Ni & Ma, J. BUPT 2023(6); Zhang et al., https://arxiv.org/abs/1905.08094; T-SNet's first stage.
 
 >>> SelfDistill.model_validate({"do": "self-distill", "as": "teacher", "net": "resnet18-finegrained", "epochs": 60})
 
-The exits are left behind, and what is kept is the net alone, of the size it would have had without them; with ``keep: true`` they
-stay, for the steps ``exit`` and ``early-exit``.
+The exits are removed after the training, so the saved net is as large as without them; with ``keep: true`` they stay in the net,
+for the steps ``exit`` and ``early-exit``.
 """
 
 from __future__ import annotations

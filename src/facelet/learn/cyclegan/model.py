@@ -1,5 +1,6 @@
-"""Two classes translated into each other: CycleGAN's four nets, and one step of their training. Zhu et al.,
-https://arxiv.org/abs/1703.10593
+"""CycleGAN: two generators and two discriminators that translate between two classes, and their losses.
+
+Zhu et al., https://arxiv.org/abs/1703.10593
 
 >>> translation = CycleGan(channels=1, choice=CycleGanOptions())
 >>> losses, made, remade = translation.making(source, target)
@@ -68,10 +69,11 @@ class CycleGan(nn.Module):
         return first, second
 
     def making(self, source: Tensor, target: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-        """Losses of the generators, weighted, and the faces they made: of the target class, of the source class.
+        """Weighted losses of the generators, and the generated faces: of the target class, and of the source class.
 
         Args:
-            source, target: (N, C, S, S) and (M, C, S, S) in -1..1.
+            source: (N, C, S, S) in -1..1.
+            target: (M, C, S, S) in -1..1.
         """
         made, remade = self.forth(source), self.back(target)
         fooled = adversarial(self.target(made), True).mean() + adversarial(self.source(remade), True).mean()

@@ -1,4 +1,6 @@
-"""Generator and discriminator of CycleGAN for small faces. Zhu et al., https://arxiv.org/abs/1703.10593
+"""Generator and discriminator of CycleGAN for small faces.
+
+Zhu et al., https://arxiv.org/abs/1703.10593
 
 >>> generator = Generator(channels=1, width=32, blocks=6)
 >>> generator(faces)                                        # (N, 1, 48, 48) in -1..1, to the same

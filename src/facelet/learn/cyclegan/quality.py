@@ -1,10 +1,11 @@
-"""Appraises synthetic faces of a class beside its real ones, in the eyes of a judge that had no part in making them.
+"""Quality of the synthetic faces of a class, measured with an independent classifier (the judge) and compared with real faces.
 
 >>> Appraiser(job, train, source=3, judge="linear", wish="auto").quality(label=0, made=made, tried=900).line()
 
-Three questions: does a net that had no part in making the faces recognise their class; are they closer to the class's real
-faces than to those they were made from; and are they new, or copies of training faces? None of the answers shows that they
-help: only the model that was trained on them does."""
+Three measures: the share of faces whose class the judge recognises; the distance of their features to those of the class's real
+faces, compared with the source faces; and the share of near duplicates of training faces. None of them shows that the faces help:
+compare models trained with and without them.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +109,7 @@ class Quality:
         return self.kept / max(1, self.tried)
 
     def line(self) -> str:
-        """ "sadness: 410 of 900 made faces kept (45.6 %) beside 3,019 real ones; ..."."""
+        """One line of text: "sadness: 410 of 900 made faces kept (45.6 %) beside 3,019 real; ..."."""
         said = [
             f"{self.name}: {self.kept:,} of {self.tried:,} made faces kept ({percent(self.share)}) beside {self.real:,} real"
         ]

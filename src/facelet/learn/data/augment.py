@@ -84,8 +84,9 @@ NONE = Augmentation(flip=0, shift=0, scale=0, turn=0, erase=0, gain=0, bias=0)
 
 
 def augmentation(value: float | dict[str, float]) -> Augmentation:
-    """A strength multiplies every range of the default (flips stay at a half), which has no worse pictures; a mapping sets
-    fields by name.
+    """Settings from a strength, which multiplies every range of the default except ``flip``, or from a mapping of fields by name.
+
+    The default contains no image degradations.
     """
     names = [field.name for field in fields(Augmentation)]
     if isinstance(value, dict):

@@ -1,12 +1,11 @@
-"""What cheap cameras, small pictures and messengers do to a face, for whole batches on their device: blur, down-scaling,
-grey, JPEG.
+"""Image degradations on whole batches, on any device: blur, down-scaling, greyscale and JPEG compression.
 
 >>> faces = soften(faces, blur, downscale)   # (N, C, S, S), parameters (N,)
 >>> faces = compress(greyed(faces, grey), jpeg)
 
-Any linear change of rows and columns alike is a matrix: a face becomes M face M^T, M its own. So one pair of batched products
-serves every strength of blur and every size. ``compress`` quantizes each colour's 8 x 8 blocks as JPEG does its luminance; JPEG's
-coarser treatment of colours is left out.
+Blur and down-scaling are linear and treat rows and columns alike, so each is a matrix M per face: face -> M face M^T. One pair of
+batched products covers every strength of blur and every size. ``compress`` quantizes the 8 x 8 blocks of each channel with JPEG's
+table for luminance; JPEG's chroma subsampling is left out.
 """
 
 from __future__ import annotations

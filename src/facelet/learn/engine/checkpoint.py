@@ -1,15 +1,16 @@
-"""What a training leaves in its folder while it runs: ``plan.json``, ``state.pt`` and ``curves.csv``.
+"""The files of a running training (``plan.json``, ``state.pt`` and ``curves.csv``) and its checkpoints.
 
 >>> folder = TrainingFolder(job.folder, fingerprint)
 >>> folder.save_state({...}); folder.load_state()
 
-``state.pt`` is torch's format, read with ``weights_only=True``: tensors and plain numbers, never code. All three are
-written beside and renamed; ``curves.csv`` is written anew from the state's points, so that it never holds what a resumed
-training undid.
+``state.pt`` is torch's format, read with ``weights_only=True``: tensors and plain numbers, never code. Each file is written under
+a temporary name and renamed. ``curves.csv`` is rewritten from the points in the state, so that it never holds points that a resumed
+training has undone.
 
-``Checkpoints`` saves and loads the state between steps. When one is saved depends on the clock and changes nothing: one process
-on a CPU resumes bit for bit from any step. A GPU's sums differ in their last bits from call to call; with several processes the
-training loss of the lap that was broken is the first process's share of it."""
+``Checkpoints`` saves and loads the state between steps. The time of a checkpoint does not change the result: one process on a CPU
+resumes bit for bit from any step. On a GPU sums differ in their last bits from call to call; with several processes the training
+loss of an interrupted lap is the first process's share of it.
+"""
 
 from __future__ import annotations
 
@@ -128,6 +129,8 @@ SECONDS, COST = 30.0, 30.0
 
 
 class Stateful(Protocol):
+    """An object with a state, as nets and optimizers have it."""
+
     def state_dict(self) -> Any: ...
 
     def load_state_dict(self, state: Any, /) -> Any: ...

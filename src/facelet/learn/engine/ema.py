@@ -1,11 +1,12 @@
-"""The running mean of a net's weights, which is what a training step keeps. Polyak & Juditsky 1992;
-https://arxiv.org/abs/1803.05407 shows why flat averages generalise.
+"""Exponential moving average of a net's weights: the weights that a training step saves.
+
+Polyak & Juditsky 1992; https://arxiv.org/abs/1803.05407 shows why averaged weights generalise.
 
 >>> ema = Ema(net, decay=0.999)
 >>> ema.update(step)  # after each optimizer step
 >>> settle(ema.net, inputs)  # before ema.net is validated or saved
 
-Of little use where the learning rate ends at zero and the schedule is long; it does no harm, and steadies short ones.
+It helps short schedules; it has little effect on long ones that end with a learning rate near zero.
 """
 
 from __future__ import annotations

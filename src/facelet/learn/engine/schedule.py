@@ -1,4 +1,5 @@
-"""How long a training is, and the learning rate along it: warm-up and one cosine cycle that ends on the last step.
+"""Length of a training and its learning rate: linear warm-up and one cosine cycle that ends on the last step.
+
 Smith & Topin, super-convergence, https://arxiv.org/abs/1708.07120
 
 >>> schedule = by_epochs(20, steps_per_epoch=195, train=25_060, val=3_199)
@@ -153,8 +154,15 @@ def fitting(
     """Total number of steps (``done`` included) and lap that fit into the time of ``left`` further steps.
 
     Args:
-        settle, validation: cost of one batch that settles the batch norms, and of one validation, in steps.
-        least: further steps that are taken even if they do not fit. most: upper limit of the total.
+        left: time that is left, in steps.
+        done: steps done so far.
+        settle: cost of one batch that settles the batch norms, in steps.
+        validation: cost of one validation, in steps.
+        steps_per_epoch: steps of one pass over the training faces.
+        train: number of training faces.
+        val: number of validation faces.
+        least: further steps that are taken even if they do not fit.
+        most: upper limit of the total.
     """
     left -= validation + SETTLE_LAST * settle  # the last validation
     low, high = done + least, math.inf if most is None else max(done + 1, most)

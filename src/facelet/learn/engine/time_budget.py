@@ -60,7 +60,9 @@ class TimeBudget:
         """The first plan, after a probe of ``done`` steps.
 
         Args:
-            settle, validation: seconds of one batch that settles the batch norms, and of one validation.
+            done: steps done so far.
+            settle: seconds of one batch that settles the batch norms.
+            validation: seconds of one validation.
         """
         pace = self._pace(KEPT)
         assert pace is not None
@@ -123,8 +125,9 @@ class TimeBudget:
             self._lap = (done, pace, seconds, batches)
 
     def _learn_from_lap(self, done: int) -> None:
-        """Updates the cost of validation from the last lap, once the pace after it is known. Where it differs from the pace before
-        it, nobody knows at which of them validation ran, and the lap is left out.
+        """Updates the cost of validation from the last lap, once the pace after it is known.
+
+        The lap is left out when the pace changed during it, because the pace of the validation is then unknown.
         """
         if self._lap is None or done < self._lap[0] + RECENT:
             return

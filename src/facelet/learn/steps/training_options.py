@@ -140,7 +140,7 @@ class TrainingOptions(Step):
         return shown
 
     def length(self, faces: int) -> str:
-        """ "20 epochs of 25,060 faces", "5 minutes of 25,060 faces", "as many steps as student on 25,060 faces"."""
+        """Text such as "20 epochs of 25,060 faces", "5 minutes of ..." or "as many steps as student on 25,060 faces"."""
         if self._matched:
             return f"as many steps as {self._matched} on {faces:,} faces"
         count, unit = (self.epochs, "epoch") if self.epochs else (self.minutes, "minute")

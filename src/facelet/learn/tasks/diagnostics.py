@@ -62,11 +62,14 @@ def pulse(step: int, loss: float, cosines: Tensor, labels: Tensor) -> StepDiagno
 def diagnosis(
     seen: StepDiagnostics, *, lr: float, margin: float, warmup_steps: int = 0, patience: int = PATIENCE
 ) -> str:
-    """The first that holds of: not finite, collapsed, dead, saturated.
+    """The first problem of: loss not finite, embedding collapsed, margin dead, cosines saturated; "" without one.
 
     Args:
-        lr: top learning rate. margin: the whole one. warmup_steps: of the margin.
-        patience: steps after the warm-up from which collapse and a dead margin count; a training begins with both.
+        seen: the numbers of some faces at one step.
+        lr: peak learning rate.
+        margin: margin after its warm-up.
+        warmup_steps: steps in which the margin rises.
+        patience: steps after the warm-up from which collapse and a dead margin count; every training begins with both.
     """
     at = f"at step {seen.step}"
     if not math.isfinite(seen.loss):

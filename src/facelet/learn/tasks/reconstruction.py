@@ -1,7 +1,7 @@
-"""Rebuilding the face from its class capsule, which keeps capsules from forgetting what they saw. Sabour et al.,
-https://arxiv.org/abs/1710.09829; an option of ``train`` for nets of capsules: ``reconstruct: 0.0005``.
+"""Reconstruction of the face from its class capsule, as a regularizer of capsule nets.
 
-The decoder is trained with the net and left behind; no model file has it.
+Sabour et al., https://arxiv.org/abs/1710.09829; an option of ``train`` for capsule nets: ``reconstruct: 0.0005``. The decoder is
+trained with the net and dropped afterwards; no model file holds it.
 """
 
 from __future__ import annotations

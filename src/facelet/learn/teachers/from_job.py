@@ -1,4 +1,4 @@
-"""The teachers that a job names."""
+"""Teachers made from earlier models of a run."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ def together(members: Sequence[Teacher], mirror: bool) -> Teacher:
 def taught_by(
     names: Sequence[str], job: StepContext, train: FaceSet, wish: Wish, cache: bool, mirror: bool = False
 ) -> Teacher:
-    """Earlier models as teacher: live, or (``cache``) asked once about all faces, their answers kept beside the job's folder,
-    where other students find them.
+    """A teacher made from the earlier models ``names``.
+
+    With ``cache`` each model runs once on all faces and their mirror images, and its outputs are stored beside the step's folder,
+    where later students reuse them; otherwise it runs on every batch.
     """
     return together([_taught_by(name, job, train, wish, cache) for name in names], mirror)
 

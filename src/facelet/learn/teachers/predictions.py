@@ -106,7 +106,8 @@ class Predictions:
         """The rows of ``faces``, in their order, and columns in the order of their classes.
 
         Args:
-            protocol: split hash that the answers must be for, unless they do not say; "" asks nothing.
+            faces: the faces to find the rows of.
+            protocol: split hash that the predictions must have, if they have one; "" checks nothing.
 
         Raises FaceletError when a face has no answer, or the classes or the protocol are others.
         """
@@ -161,14 +162,18 @@ def answer(
     wish: precision.Wish = "auto",
     batch: int = 256,
 ) -> Predictions:
-    """Asks ``model`` about every face, plain and (``mirrored``) as its mirror image.
+    """Predictions of ``model`` on every face and, with ``mirrored``, on its mirror image.
 
     Args:
         model: a checkpoint (.safetensors), a model file (.onnx: logits, or an identity model's embeddings), or a callable from
             uint8 (N, H, W, C) to (logits or None, embeddings or None).
-        teacher: what to call it; a file's hash when left out.
-        protocol: split hash of the set that ``faces`` are of, which ``Predictions.aligned`` holds others to.
-        device, wish: where a checkpoint is asked, and in which precision.
+        faces: the faces to predict.
+        teacher: name to store; default: the file's hash.
+        protocol: split hash of the set that ``faces`` are from, which ``Predictions.aligned`` checks.
+        mirrored: whether to predict the mirror images too.
+        device: device on which a checkpoint runs.
+        wish: precision in which a checkpoint runs.
+        batch: faces per forward pass.
     """
     ask = model if callable(model) else _ask(Path(model), device, wish)
     teacher = teacher or (digest(Path(model)) if not callable(model) else "callable")
