@@ -196,9 +196,9 @@ def test_a_training_takes_them_too(work, faces, step, job, monkeypatch):
     assert lesson.needs_faces() == ["made"]
     result = lesson.run(other)
     assert result.spent["steps"] == len(train) // 32, "an epoch is as long as without them"
-    assert result.notes == ("trained on the faces of made, too",)
+    assert result.notes == ("also trained on the synthetic faces of made",)
     assert likeness(both.images[-1:], real)[0] > 0.999
-    assert lesson.plan(faces, {}).text.endswith("faces out of them and those of made")
+    assert lesson.plan(faces, {}).text.endswith("faces, real and from made")
 
 
 @pytest.mark.parametrize(

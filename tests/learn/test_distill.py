@@ -80,7 +80,7 @@ def test_answers_of_several_are_their_mean(step, job, faces, tmp_path):
     mean = torch.stack([torch.from_numpy(one[:4]).softmax(1) for one in given]).mean(0)
     assert torch.allclose(told(batch).logits.softmax(1), mean, atol=1e-5)
     for wrong in ([], [paths[0], paths[0]]):
-        with pytest.raises(ValueError, match="answers names each teacher once"):
+        with pytest.raises(ValueError, match="answers should name at least one teacher, and none twice"):
             step("distill", answers=wrong, epochs=1)
 
 
@@ -105,7 +105,7 @@ def test_faces_without_label_are_taught_too(step, job, faces, teacher):
     [
         ({}, "either from"),
         ({"from": "teacher", "answers": "a.npz"}, "either from"),
-        ({"answers": "a.npz", "cache": True}, "kept already"),
+        ({"answers": "a.npz", "cache": True}, "stored already"),
         ({"from": "teacher", "losses": {"kdd": 1}}, "did you mean 'kd'"),
         ({"from": "teacher", "losses": {"kd": -1}}, "0 or more"),
         ({"from": "teacher", "losses": {"kd": 0}}, "more than 0"),
