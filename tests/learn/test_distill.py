@@ -59,7 +59,7 @@ def test_answers_made_elsewhere_teach(step, job, faces, tmp_path):
     with pytest.raises(FaceletError, match="'kd' needs the teacher's logits, and it gives only embedding"):
         step("distill", answers=path, losses={"kd": 1.0}, epochs=1).plan(faces, {})
     Predictions(train.names[1:], logits=np.zeros((len(train) - 1, 8), np.float32)).save(path)
-    with pytest.raises(FaceletError, match="no answer for 1 of"):
+    with pytest.raises(FaceletError, match="no prediction for 1 of"):
         step("distill", answers=path, epochs=1).plan(faces, {})
 
 

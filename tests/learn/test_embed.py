@@ -83,7 +83,7 @@ def test_kept_answers_teach_and_tell_how_good_they_are(embed, job, people, tmp_p
     made = step.run(job(faces=people))
     assert "right on 100.00 % of the validation pairs" in made.notes[-1]
     Predictions(names[:5], embeddings=who[:5]).save(tmp_path / "few.npz")
-    with pytest.raises(FaceletError, match="no answer for"):
+    with pytest.raises(FaceletError, match="no prediction for"):
         embed(losses={"cosine": 1.0}, answers=tmp_path / "few.npz").plan(people, {})
 
 

@@ -14,7 +14,7 @@ from facelet.step import StepContext
 
 
 def together(members: Sequence[Teacher], mirror: bool) -> Teacher:
-    """One teacher of several; a single one who is asked about plain faces is itself."""
+    """An Ensemble of ``members``; a single teacher without ``mirror`` is returned as it is."""
     return members[0] if len(members) == 1 and not mirror else Ensemble(members, mirror)
 
 
@@ -36,8 +36,8 @@ def _taught_by(name: str, job: StepContext, train: FaceSet, wish: Wish, cache: b
     kept = job.folder.parent / f"answers-{name}-{digest(path)}-{train.protocol.split_hash}.npz"
     if kept.exists():
         return CachedTeacher(Predictions.load(kept).aligned(train, protocol))
-    job.say(f"  asks {name} about {len(train):,} faces and their mirror images")
-    asked = answer(path, train, device=job.device, wish=wish, protocol=protocol)
+    job.say(f"  runs {name} on {len(train):,} faces and their mirror images")
+    predictions = answer(path, train, device=job.device, wish=wish, protocol=protocol)
     if job.leads:
-        asked.save(kept)
-    return CachedTeacher(asked)
+        predictions.save(kept)
+    return CachedTeacher(predictions)
