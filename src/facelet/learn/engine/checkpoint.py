@@ -33,7 +33,7 @@ CURVES = ("epoch", "step", "seconds", "lr", "train_loss", "val_loss", "val_accur
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """One row of ``curves.csv``: after ``step`` steps, with the mean training loss since the row before."""
+    """A row of ``curves.csv`` after ``step`` steps; ``train_loss`` is the mean since the previous row."""
 
     epoch: float
     step: int
@@ -45,9 +45,9 @@ class CurvePoint:
 
 
 class TrainingFolder:
-    """The files of one training. ``fingerprint`` says what is trained; another training's files are refused.
+    """The files of one training. ``fingerprint``: hash of everything that determines the training.
 
-    Raises FaceletError when the folder belongs to another training.
+    Raises FaceletError when the folder belongs to a training with another fingerprint.
     """
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
@@ -57,12 +57,12 @@ class TrainingFolder:
         self.net_path, self.stopped_path = folder / "net.safetensors", folder / "stopped.json"
         if self.plan_path.exists() and files.read_json(self.plan_path).get("training") != fingerprint:
             raise FaceletError(
-                f"{folder} holds a training with other settings, faces or seed; it continues only unchanged: "
+                f"{folder} holds a training with other settings, faces or seed, which cannot be continued with these: "
                 "choose another --out, or delete that folder"
             )
 
     def result(self) -> dict[str, float] | None:
-        """What a training that has ended left, or None while there is something to do. The net is written last."""
+        """The result of a finished training, or None. The net is written last."""
         return files.read_json(self.result_path) if self.net_path.exists() and self.plan_path.exists() else None
 
     def write_result(self, result: dict[str, float]) -> None:
@@ -103,7 +103,7 @@ class TrainingFolder:
         with files.writing(self.state_path) as beside:
             try:
                 torch.save(state, beside)
-            except RuntimeError as error:  # torch's zip writer does not say what the system said
+            except RuntimeError as error:  # torch's zip writer hides the system's error
                 raise OSError(*_system_error(beside, error)) from error
 
     def write_curves(self, rows: list[CurvePoint]) -> None:
@@ -112,7 +112,7 @@ class TrainingFolder:
         files.write_text(self.curves_path, "\n".join(lines) + "\n")
 
     def clear_state(self) -> None:
-        """Removes what only a resume would need."""
+        """Removes the state, which only a resume needs."""
         self.state_path.unlink(missing_ok=True)
 
 
@@ -125,7 +125,7 @@ def _system_error(path: Path, error: Exception) -> tuple[int, str]:
 
 
 SECONDS, COST = 30.0, 30.0
-"""Between checkpoints, or so many times what one takes, if that is more."""
+"""Least time between checkpoints: this many seconds, and this many times the duration of the last checkpoint."""
 
 
 class Stateful(Protocol):
@@ -137,7 +137,7 @@ class Stateful(Protocol):
 
 
 class Checkpoints:
-    """Of ``parts``, by name, in ``folder``."""
+    """Saves and loads the states of ``parts``, by name, in ``folder``."""
 
     def __init__(self, folder: TrainingFolder, parts: Mapping[str, Stateful]) -> None:
         self.folder, self.parts = folder, parts
@@ -148,15 +148,15 @@ class Checkpoints:
         return time.monotonic() - self._saved >= max(SECONDS, COST * self._cost)
 
     def save(self, done: int, seconds: float, points: list[CurvePoint]) -> None:
-        """After ``done`` steps and ``seconds`` of training, with the curve so far."""
+        """Saves a checkpoint after ``done`` steps and ``seconds`` of training, with the curve so far."""
         start = time.monotonic()
-        told = {"done": done, "seconds": seconds, "points": [asdict(point) for point in points]}
-        self.folder.save_state({**told, **{name: part.state_dict() for name, part in self.parts.items()}})
+        progress = {"done": done, "seconds": seconds, "points": [asdict(point) for point in points]}
+        self.folder.save_state({**progress, **{name: part.state_dict() for name, part in self.parts.items()}})
         self._saved = time.monotonic()
         self._cost = self._saved - start
 
     def load(self) -> tuple[int, float, list[CurvePoint]]:
-        """Puts the last checkpoint into the parts; returns its steps, seconds and curve, or (0, 0, []) without one."""
+        """Loads the last checkpoint into the parts; returns its steps, seconds and curve, or (0, 0, []) without one."""
         state = self.folder.load_state()
         if state is None:
             return 0, 0.0, []
