@@ -2,9 +2,9 @@
 
 >>> keep_memory()
 
-By default glibc returns a freed block to the system, which fills it with zeros at the next allocation. Tensors of the same sizes are
-allocated and freed at every step, and this takes a considerable part of the CPU's time. With this setting the process keeps its peak
-memory.
+By default glibc returns freed blocks to the system, which fills them with zeros at the next allocation. Tensors of the same sizes
+are allocated and freed at every step, and this takes a considerable part of the CPU's time. With this setting the process keeps
+its peak memory.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def seconds_per_face(spec: NetSpec, wish: precisions.Wish = "auto", device: str 
 def steps_in_turn(
     specs: Sequence[NetSpec], batch: int, wish: precisions.Wish = "auto", device: str = "auto", rounds: int = 5
 ) -> list[float]:
-    """Seconds per training step of each net: the median of ``rounds``, interleaved so that the machine's load is the same for all."""
+    """Seconds per training step of each net: median of ``rounds``, interleaved so that the machine's load is the same for all."""
     trainings = [_Bare(spec, batch, wish, device) for spec in specs]
     times = [[training.step() for training in trainings] for _ in range(rounds + 1)][1:]
     return [statistics.median(column) for column in zip(*times, strict=True)]
