@@ -2,10 +2,10 @@
 
 >>> result = translate(CycleGanConfig(name="sadness", translation=..., pairs=..., steps=4000, ...), job, device)
 
-The learning rate is constant for half of the steps and then falls to 0, as in the paper. Every LAP steps the reconstructed faces
-are compared with blank ones: when blank ones are closer, or a loss is not finite, the last good state is restored, the learning rate
-is halved, and other faces are drawn. Good states are saved at every KEEP-th step and not by the clock, so that a resumed training and
-an unbroken one go back to the same state. The quality of the faces is measured later (cyclegan.quality).
+The learning rate is constant for half of the steps and then falls to 0, as in the paper. Every LAP steps the reconstructed
+faces are compared with blank ones: when blank ones are closer, or a loss is not finite, the last good state is restored, the
+learning rate is halved, and other faces are drawn. Good states are saved at every KEEP-th step and not by the clock, so that a
+resumed training and an unbroken one go back to the same state. The quality of the faces is measured later (cyclegan.quality).
 """
 
 from __future__ import annotations
