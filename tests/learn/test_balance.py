@@ -146,7 +146,9 @@ def test_the_judge_runs_in_the_precision_of_the_step(work, faces, monkeypatch, o
 @pytest.mark.slow
 def test_when_none_gets_in_it_says_so(work, faces, monkeypatch):
     monkeypatch.setattr(room, "translated", lambda net, path, some, device: np.zeros_like(some))
-    with pytest.raises(FaceletError, match="plain takes none of the made faces for what it should be; train longer"):
+    with pytest.raises(
+        FaceletError, match="plain predicts the target class of none of the synthetic faces; train longer"
+    ):
         balance(accept=1.0).run(work)
 
 
@@ -196,9 +198,9 @@ def test_a_training_takes_them_too(work, faces, step, job, monkeypatch):
     assert lesson.needs_faces() == ["made"]
     result = lesson.run(other)
     assert result.spent["steps"] == len(train) // 32, "an epoch is as long as without them"
-    assert result.notes == ("trained on the faces of made, too",)
+    assert result.notes == ("also trained on the synthetic faces of made",)
     assert likeness(both.images[-1:], real)[0] > 0.999
-    assert lesson.plan(faces, {}).text.endswith("faces out of them and those of made")
+    assert lesson.plan(faces, {}).text.endswith("faces, real and from made")
 
 
 @pytest.mark.parametrize(
@@ -206,7 +208,7 @@ def test_a_training_takes_them_too(work, faces, step, job, monkeypatch):
     [
         ({"minutes": 1.0}, "either steps"),
         ({"judge": "plain"}, "another model than the teacher"),
-        ({"to": 0}, "at least 1 face"),
+        ({"to": 0}, "to should be at least 1"),
         ({"to": True}, "valid integer"),
         ({"cycle": 0}, "greater than 0"),
         ({"accept": 1.5}, "less than or equal to 1"),
@@ -227,9 +229,9 @@ def test_what_cannot_be_learned_is_refused_before_anything_is_spent(faces):
         balance(classes=["sadnes"]).plan(faces, {})
     with pytest.raises(FaceletError, match="'neutral' is the class that is translated"):
         balance(classes=["neutral"]).plan(faces, {})
-    with pytest.raises(FaceletError, match="24 px are too small for 4 layers"):
+    with pytest.raises(FaceletError, match="24 px are too small for discriminators of 4 layers"):
         balance(layers=4).plan(faces, {})
-    with pytest.raises(FaceletError, match="the judge 'int8' is a model file without weights"):
+    with pytest.raises(FaceletError, match="the judge 'int8' is a model file without a torch net"):
         balance(judge="int8").plan(faces, {})
     made = replace(faces, synthetic=faces.splits == 0)
     with pytest.raises(FaceletError, match="synthetic already"):
@@ -239,14 +241,14 @@ def test_what_cannot_be_learned_is_refused_before_anything_is_spent(faces):
     same = replace(faces, labels=np.zeros(len(faces), np.int64))
     with pytest.raises(FaceletError, match="all training faces are 'neutral'; there is nothing to balance"):
         balance().plan(same, {})
-    with pytest.raises(FaceletError, match=r"a multiple of 4 is expected: --set faces.size=24"):
+    with pytest.raises(FaceletError, match=r"the side should be a multiple of 4: --set faces.size=24"):
         balance().plan(load("toy?faces=60", size=22), {})
 
 
 def test_its_plan_is_a_sentence(faces):
     plan = balance(minutes=3.0, steps=None).plan(faces, {})
     most = sum(each.more for each in balance().wanted(faces.labelled("train"))[1])
-    assert plan.text == f"neutral to 7 classes, 3 minutes; up to {most:,} faces that plain lets in"
+    assert plan.text == f"neutral to 7 classes, 3 minutes; up to {most:,} faces accepted by plain"
     assert plan.seconds == 180
     assert balance().plan(faces, {}).seconds > 0
 

@@ -59,7 +59,7 @@ def test_answers_made_elsewhere_teach(step, job, faces, tmp_path):
     with pytest.raises(FaceletError, match="'kd' needs the teacher's logits, and it gives only embedding"):
         step("distill", answers=path, losses={"kd": 1.0}, epochs=1).plan(faces, {})
     Predictions(train.names[1:], logits=np.zeros((len(train) - 1, 8), np.float32)).save(path)
-    with pytest.raises(FaceletError, match="no answer for 1 of"):
+    with pytest.raises(FaceletError, match="no prediction for 1 of"):
         step("distill", answers=path, epochs=1).plan(faces, {})
 
 
@@ -80,7 +80,7 @@ def test_answers_of_several_are_their_mean(step, job, faces, tmp_path):
     mean = torch.stack([torch.from_numpy(one[:4]).softmax(1) for one in given]).mean(0)
     assert torch.allclose(told(batch).logits.softmax(1), mean, atol=1e-5)
     for wrong in ([], [paths[0], paths[0]]):
-        with pytest.raises(ValueError, match="answers names each teacher once"):
+        with pytest.raises(ValueError, match="answers should name at least one teacher, and none twice"):
             step("distill", answers=wrong, epochs=1)
 
 
@@ -105,7 +105,7 @@ def test_faces_without_label_are_taught_too(step, job, faces, teacher):
     [
         ({}, "either from"),
         ({"from": "teacher", "answers": "a.npz"}, "either from"),
-        ({"answers": "a.npz", "cache": True}, "kept already"),
+        ({"answers": "a.npz", "cache": True}, "stored already"),
         ({"from": "teacher", "losses": {"kdd": 1}}, "did you mean 'kd'"),
         ({"from": "teacher", "losses": {"kd": -1}}, "0 or more"),
         ({"from": "teacher", "losses": {"kd": 0}}, "more than 0"),

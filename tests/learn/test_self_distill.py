@@ -18,7 +18,7 @@ def test_the_exits_are_left_behind(step, job, faces):
     net, spec = nets.load(made.net)
     assert sum(weight.numel() for weight in net.parameters()) == plan.params
     assert spec == plan.spec
-    assert "3 exits, which are left behind" in made.notes[-2]
+    assert "3 exits, which are removed" in made.notes[-2]
 
 
 @pytest.mark.parametrize("attention", ["eca", "se"])

@@ -216,7 +216,7 @@ def test_resumed_on_a_machine_without_bf16_it_goes_on_in_fp32_and_says_so(step, 
             made = lesson.run(work)
         assert made.spent["steps"] == 8
         assert not json.loads((work.folder / "plan.json").read_text())["precision"]["bf16"]
-        words = "bf16, in which this training was begun, is not native on this CPU (avx2); it goes on in fp32, and its figures"
+        words = "this training was begun in bf16, which is not native on this CPU (avx2); it continues in fp32, and its figures"
         assert any(words in line for line in said) == before
         assert any("continues after step 5" in line for line in said)
 
@@ -458,11 +458,11 @@ def test_a_shape_is_trained_from_fresh_weights(step, job, tmp_path):
     lesson = step(epochs=12, lr=0.01, augment=0.3, net=None, net_options={}, widths_of="cut")
     specs = {"cut": nets.load(tmp_path / "cut.safetensors")[1]}
     plan = lesson.plan(faces, specs)
-    assert plan.text.startswith("resnet18 as narrow as cut, fresh, 12 epochs of ")
+    assert plan.text.startswith("resnet18 with the widths of cut, fresh weights, 12 epochs of ")
     assert lesson.needs() == ["cut"]
     work = job(faces=faces, models={"cut": StepResult(net=tmp_path / "cut.safetensors")})
     made = lesson.run(work)
-    assert made.notes == ("fresh weights in the shape of cut",)
+    assert made.notes == ("fresh weights, widths of cut",)
     found, own = nets.load(made.net)
     assert own.widths == specs["cut"].widths
     assert plan.params == sum(weight.numel() for weight in found.parameters())

@@ -63,7 +63,7 @@ def test_torchrun_makes_the_run_of_one_command(tmp_path):
 def test_devices_that_the_launcher_did_not_start_are_refused(tmp_path):
     done = facelet("--out", tmp_path / "run", started_by=(*TORCHRUN, "29518"))
     assert done.returncode != 0
-    assert "type --devices 2 --nodes 1" in done.stderr.replace("\n", " ")
+    assert "use --devices 2 --nodes 1" in done.stderr.replace("\n", " ")
     assert not (tmp_path / "run").exists()
 
 

@@ -99,7 +99,7 @@ def test_rescaps(tmp_path):
         assert rows[f"early-{kind}"]["macs"] == pytest.approx(rows["early-pruned"]["macs"], rel=0.15)
     report = (tmp_path / "run" / "report.html").read_text()
     assert "Synthetic faces of made" in report
-    assert "trained on the faces of made, too" in (tmp_path / "run" / "ledger.md").read_text()
+    assert "also trained on the synthetic faces of made" in (tmp_path / "run" / "ledger.md").read_text()
 
 
 def test_mobileface(tmp_path):

@@ -111,7 +111,7 @@ def test_the_teacher_is_kept_when_the_student_changes(finished, fresh, tmp_path)
     assert "student: made anew; its settings differ: lr none there, 0.001 here\n" in said
     assert "student-int8: made anew; student, which it needs, is made anew\n" in said
     assert len(re.findall("taken over *\n", said)) == 2  # in the plan, where a time would stand
-    assert "asks teacher" not in said  # its kept answers were copied, too
+    assert "runs teacher" not in said  # its stored predictions were copied, too
     same(folder, fresh, ["teacher", "student"])
     assert (folder / "teacher.onnx").read_bytes() == (finished / "teacher.onnx").read_bytes()
     new = rows_of(folder)

@@ -86,7 +86,7 @@ def test_pairs_are_asked_for_before_anything_is_spent(recipe, tmp_path):
         "title: People\nfaces: {source: toy, size: 32, faces: 60, identities: 3}\n"
         "steps:\n  - {do: embed, as: net, net: mobilefacenet, net_options: {width: 0.125}, epochs: 1}\n"
     )
-    with pytest.raises(FaceletError, match="fewer than 3 people"):
+    with pytest.raises(FaceletError, match="at least 3 people"):
         run(str(people), out=tmp_path / "few", console=quiet)
     settings = ["steps.net.losses={cosine: 1}", "steps.net.answers=gone.npz"]
     with pytest.raises(FaceletError, match=r"cannot read gone\.npz"):

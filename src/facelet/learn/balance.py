@@ -1,11 +1,13 @@
-"""The step ``balance``: faces of the largest class are translated to every other class, until these have as many. Liu, master's
-thesis, 2024: one CycleGAN from happiness, the largest, to each other class; how large, how long and what is let in is our reading.
+"""The step ``balance``: makes synthetic faces of rare classes with CycleGANs, translating faces of the largest class.
+
+After Liu, master's thesis, 2024: one CycleGAN from happiness, the largest class, to each other class. The size of the nets, the
+length of the training and the rule of acceptance are Facelet's own choice.
 
 In a recipe: ``{do: balance, as: made, teacher: plain, judge: linear, minutes: 60}``, later ``{do: train, ..., synthetic: made}``.
-It makes faces and no model: a pack of training faces, each named for the face it was made from. Only training faces are seen; the
-teacher lets in those that it takes for the class, and the judge, who had no part in it, says how many it recognises.
+The step makes faces and no model: a pack of training faces, each named after its source face. Only training faces are used. The
+teacher accepts a face when it predicts the target class; the judge, an independent classifier, scores the accepted faces.
 
-A class of a few dozen faces has little to learn a translation from: look at the contact sheets before you believe in it.
+A class of a few dozen faces is too small to learn a translation from: look at the contact sheets before using the faces.
 """
 
 from __future__ import annotations
@@ -42,21 +44,19 @@ from facelet.runtime.model import Model
 from facelet.step import STEPS, Plan, Section, Step, StepContext, StepResult
 
 QUALITY = "quality.json"
-"""In the step's folder: what its faces are worth, class by class, for the report."""
-ASKED = 512
-"""Faces that are translated at once, before the teacher is asked about them."""
+"""File in the step's folder with the quality of the synthetic faces of each class, for the report."""
+CHUNK = 512
+"""Faces that are translated and then classified by the teacher at once."""
 
 
 @STEPS.register("balance")
 class Balance(Step):
-    """``teacher``: an earlier model that lets faces in. See the fields for the rest."""
+    """A step that makes synthetic faces instead of a model."""
 
     makes: ClassVar[Literal["model", "faces"]] = "faces"
     artifacts: ClassVar[dict[Section, str]] = {"synthetic": QUALITY}
 
-    teacher: str = Field(
-        description="earlier model that accepts a synthetic face when it predicts the class that the face was made for"
-    )
+    teacher: str = Field(description="earlier model that accepts a synthetic face when it predicts the target class")
     judge: str | None = Field(
         None, description="another earlier model that classifies the accepted faces independently"
     )
@@ -64,15 +64,16 @@ class Balance(Step):
     classes: list[str] | None = Field(None, min_length=1, description="classes to make faces of; default: all others")
     to: Literal["largest", "median"] | Annotated[int, Field(strict=True)] = Field(
         "largest",
-        description="number of faces that a class should have, with its real ones: as many as the largest class, the "
-        "median class, or this number",
+        description="target number of faces of each class, real ones included: that of the `largest` class, of the `median` "
+        "class, or a number",
     )
-    limit: float = Field(10.0, gt=0, le=1000, description="most synthetic faces for each real one")
+    limit: float = Field(10.0, gt=0, le=1000, description="largest number of synthetic faces for each real one")
     accept: float = Field(
         0.5,
         ge=0,
         le=1,
-        description="least probability that the teacher must give the class, with the temperature in its file",
+        description="lowest probability of the target class at which the teacher accepts a face, calibrated with the "
+        "temperature in its file",
     )
     steps: int | None = Field(
         None, ge=1, le=10_000_000, description="training steps for each class; give either `steps` or `minutes`"
@@ -94,18 +95,17 @@ class Balance(Step):
     )
     precision: precisions.Wish = Field(
         "auto",
-        description="`bf16` is bfloat16 where the device computes in it, else fp32 with a note; `auto` decides by device "
-        "and net",
+        description="`bf16` is bfloat16 on devices with native support, else fp32 with a note; `auto` depends on device and net",
     )
 
     @model_validator(mode="after")
     def _check(self) -> Balance:
         if (self.steps is None) == (self.minutes is None):
-            raise ValueError("give either steps (of each class) or minutes (of all together)")
+            raise ValueError("give either steps (for each class) or minutes (for all classes together)")
         if self.judge == self.teacher:
-            raise ValueError("the judge should be another model than the teacher, which has let in what it likes")
+            raise ValueError("the judge should be another model than the teacher, which has selected the faces itself")
         if isinstance(self.to, int) and self.to < 1:
-            raise ValueError("to: at least 1 face")
+            raise ValueError("to should be at least 1")
         return self
 
     def needs(self) -> list[str]:
@@ -119,12 +119,12 @@ class Balance(Step):
         train = faces.labelled("train")
         if self.judge and self.judge not in specs:
             raise FaceletError(
-                f"{self.name}: the judge {self.judge!r} is a model file without weights; name one that was trained"
+                f"{self.name}: the judge {self.judge!r} is a model file without a torch net; name a model that was trained"
             )
         source, wanted = self.wanted(train)
         most = sum(each.more for each in wanted)
         length = f"{self.minutes:g} minutes" if self.minutes else f"{self.steps:,} steps each"
-        text = f"{train.classes[source]} to {len(wanted)} classes, {length}; up to {most:,} faces that {self.teacher} lets in"
+        text = f"{train.classes[source]} to {len(wanted)} classes, {length}; up to {most:,} faces accepted by {self.teacher}"
         if self.minutes:
             return Plan(text, seconds=60 * self.minutes)
         assert self.steps is not None
@@ -132,20 +132,20 @@ class Balance(Step):
         return Plan(text, seconds=each * self.steps * len(wanted))
 
     def wish(self, job: StepContext) -> precisions.Wish:
-        """The precision asked for: the step's own, or else the run's."""
+        """The requested precision: the step's own, or the run's when that is "auto"."""
         return self.precision if self.precision != "auto" else job.precision  # type: ignore[return-value]
 
     def wanted(self, train: FaceSet) -> tuple[int, list[Deficit]]:
-        """Label of the source class, and the classes that get faces. Raises FaceletError where that cannot be learned."""
+        """Label of the source class, and the classes to make faces of. Raises FaceletError when they cannot be trained."""
         if train.synthetic is not None and train.synthetic.any():
-            raise FaceletError(f"{self.name}: some training faces are synthetic already; balance real ones")
+            raise FaceletError(f"{self.name}: some training faces are synthetic already; balance needs real faces")
         if train.size < 2 ** (self.layers + 1):
             raise FaceletError(
-                f"{self.name}: faces of {train.size} px are too small for {self.layers} layers of the discriminators"
+                f"{self.name}: faces of {train.size} px are too small for discriminators of {self.layers} layers"
             )
         if train.size % STRIDE:
             raise FaceletError(
-                f"{self.name}: faces of {train.size} px cannot be translated, a multiple of {STRIDE} is expected: "
+                f"{self.name}: faces of {train.size} px cannot be translated, the side should be a multiple of {STRIDE}: "
                 f"--set faces.size={train.size + -train.size % STRIDE}"
             )
         classes = tuple(self.classes) if self.classes else None
@@ -165,39 +165,39 @@ class Balance(Step):
         appraiser = Appraiser(job, train, source, self.judge, self.wish(job))
         for each in wanted:
             folder, result = self._translate(job, train, source, each, len(wanted))
-            made, tried = self._made(job, train, source, each, folder, teacher)
-            parts.append(made)
-            qualities.append(appraiser.quality(each.label, made, tried))
+            accepted, tried = self._accepted(job, train, source, each, folder, teacher)
+            parts.append(accepted)
+            qualities.append(appraiser.quality(each.label, accepted, tried))
             lines.append(qualities[-1].line())
-            save_translations(train, made, folder.with_suffix(".png"))
+            save_translations(train, accepted, folder.with_suffix(".png"))
             job.say(f"  {escape(lines[-1])}")
             spent = {key: spent[key] + float(result[key]) for key in spent}
         whole = functools.reduce(joined, parts)
         if not len(whole):
             raise FaceletError(
-                f"{self.name}: {self.teacher} takes none of the made faces for what it should be; train longer"
+                f"{self.name}: {self.teacher} predicts the target class of none of the synthetic faces; train longer"
             )
         pictures = {each.name: f"{each.label:02d}.png" for each in wanted}
         files.write_json(job.folder / QUALITY, [{**q.to_json(), "picture": pictures[q.name]} for q in qualities])
         write_pack(whole, pack)
         notes = (
-            f"{len(whole):,} faces made from {train.classes[source]}, let in by {self.teacher} at {self.accept:g} or more",
+            f"{len(whole):,} faces made from {train.classes[source]}, accepted by {self.teacher} at {self.accept:g} or more",
             *lines,
         )
         return StepResult(faces=pack, notes=notes, spent=spent)
 
     def check_kept(self, job: StepContext) -> bool:
         wanted = self.wanted(job.faces.labelled("train"))[1]
-        kept = [
+        folders = [
             TrainingFolder(job.folder / f"{each.label:02d}", self._fingerprint(job, each, len(wanted)))
             for each in wanted
         ]
-        return all(one.result() is not None for one in kept)
+        return all(folder.result() is not None for folder in folders)
 
     def _translate(
         self, job: StepContext, train: FaceSet, source: int, each: Deficit, classes: int
     ) -> tuple[Path, dict[str, Any]]:
-        """Trains the translation to one class, or what is left to do of it; its folder and result."""
+        """Trains the translation to one class, or resumes it; returns its folder and result."""
         from facelet.learn.cyclegan.trainer import CycleGanConfig, translate  # Fabric takes seconds to import
 
         folder, seed = job.folder / f"{each.label:02d}", seed_of(job.seed, each.label)
@@ -211,8 +211,8 @@ class Balance(Step):
             translation = CycleGan(train.channels, self.choice)
         begun = kept.load_plan()[1]
         precision = precisions.resume(begun, device) if begun else precisions.choose(translation, device, wish)
-        if said := precisions.shortfall(device, wish, precision, begun):
-            job.say(f"  {said}")
+        if note := precisions.shortfall(device, wish, precision, begun):
+            job.say(f"  {note}")
         images = [np.asarray(train.images[train.labels == label]) for label in (source, each.label)]  # copies
         plan = CycleGanConfig(
             name=f"{self.name}, {each.name}",
@@ -226,10 +226,10 @@ class Balance(Step):
         )
         return folder, translate(plan, job, device)
 
-    def _made(
+    def _accepted(
         self, job: StepContext, train: FaceSet, source: int, each: Deficit, folder: Path, teacher: Model
     ) -> tuple[FaceSet, int]:
-        """The faces of one class that the teacher lets in, in the order of their sources' hashes, and how many were tried."""
+        """The accepted synthetic faces of a class, in the order of their sources' hashes, and the number of translated faces."""
         sources = np.flatnonzero(train.labels == source)
         sources = sources[hash_order([f"{each.name}/{name}" for name in train.names[sources]])]
         column = teacher.labels.index(each.name)
@@ -239,13 +239,12 @@ class Balance(Step):
         images: list[NDArray[np.uint8]] = []
         names: list[str] = []
         tried = 0
-        for start in range(0, len(sources), ASKED):
-            rows = sources[start : start + ASKED]
-            made = translated(generator, folder / "net.safetensors", np.asarray(train.images[rows]), device)
-            shares = teacher.probabilities(made)
-            for row, face, share in zip(rows, made, shares, strict=True):
+        for start in range(0, len(sources), CHUNK):
+            rows = sources[start : start + CHUNK]
+            faces = translated(generator, folder / "net.safetensors", np.asarray(train.images[rows]), device)
+            for row, face, probabilities in zip(rows, faces, teacher.probabilities(faces), strict=True):
                 tried += 1
-                if share.argmax() == column and share[column] >= self.accept:
+                if probabilities.argmax() == column and probabilities[column] >= self.accept:
                     images.append(face)
                     names.append(str(train.names[row]))
                     if len(names) == each.more:
@@ -253,14 +252,14 @@ class Balance(Step):
             if len(names) == each.more:
                 break
         shape = (0, *train.images.shape[1:])
-        faces = np.stack(images) if images else np.empty(shape, np.uint8)
+        accepted = np.stack(images) if images else np.empty(shape, np.uint8)
         labels = np.full(len(names), each.label, np.int64)
         rule = f"CycleGAN, {train.classes[source]} to each other class"
-        return synthetic_faces(faces, labels, names, like=train, rule=rule), tried
+        return synthetic_faces(accepted, labels, names, like=train, rule=rule), tried
 
     def _fingerprint(self, job: StepContext, each: Deficit, classes: int) -> str:
-        """Of everything that decides a translation; what is let in is decided anew when it is made."""
+        """Hash of everything that determines the training of a translation; which faces are accepted is not part of it."""
         names = ("source", "steps", "minutes", "batch", "precision", *CycleGanOptions.__dataclass_fields__)
-        said = json.dumps([{name: getattr(self, name) for name in names}, each.name, classes, job.seed])
+        options = json.dumps([{name: getattr(self, name) for name in names}, each.name, classes, job.seed])
         faces = [job.faces.protocol.split_hash, job.faces.pixels_hash]
-        return hashlib.sha256("\n".join([said, *faces]).encode()).hexdigest()[:16]
+        return hashlib.sha256("\n".join([options, *faces]).encode()).hexdigest()[:16]

@@ -1,9 +1,9 @@
-"""The step ``distill``: a student learns from an earlier model, or from a teacher's kept answers. T-SNet's second stage is
-``losses: {ce: 0.1, kd: 0.9, hint: 1.0}`` with ``mix``.
+"""The step ``distill``: a student learns from an earlier model, or from a teacher's stored outputs.
 
 >>> Distill.model_validate({"do": "distill", "as": "student", "net": "shufflenet-v2", "from": "teacher", "epochs": 20})
 
-Where annotators' votes exist, compare with ``train`` on ``targets: votes``: they are a teacher that costs nothing.
+T-SNet's second stage is ``losses: {ce: 0.1, kd: 0.9, hint: 1.0}`` with ``mix``. Where annotators' votes exist, compare with
+``train`` on ``targets: votes``: votes are soft targets that need no teacher.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from facelet.step import STEPS, Plan, StepContext
 
 @STEPS.register("distill")
 class Distill(TaughtStep):
-    """Fields of TaughtStep, and of the losses. Training faces need no label here: cross-entropy leaves those without out,
-    and ``balance: sampler`` does not draw them.
+    """Fields of TaughtStep, and of the losses.
+
+    Training faces need no label: cross-entropy ignores unlabelled faces, and ``balance: sampler`` does not draw them.
     """
 
     losses: dict[str, float] = Field(
@@ -48,15 +49,15 @@ class Distill(TaughtStep):
         except FaceletError as error:
             raise ValueError(str(error)) from error
         if any(weight < 0 for weight in value.values()) or not any(value.values()):
-            raise ValueError("the losses' weights should be 0 or more, and one of them more than 0")
+            raise ValueError("the weights of the losses should be 0 or more, and at least one more than 0")
         return value
 
     @model_validator(mode="after")
     def _check_teacher(self) -> Distill:
         if not self.is_taught:
-            raise ValueError("give either from (an earlier model) or answers (a file of a teacher's answers)")
+            raise ValueError("give either from (an earlier model) or answers (a file of a teacher's outputs)")
         if self.cache and self.losses.get("attention"):
-            raise ValueError("the loss attention compares maps, and a cache keeps only logits and pooled features")
+            raise ValueError("the loss attention compares maps, and a cache stores only logits and pooled features")
         return self
 
     def training_faces(self, faces: FaceSet) -> FaceSet:
@@ -65,7 +66,7 @@ class Distill(TaughtStep):
         train = faces.split("train")
         self.require_votes(train)
         if len(train) < 2:
-            raise FaceletError(f"{self.name}: {faces.source} has {len(train)} training faces; 2 are the least")
+            raise FaceletError(f"{self.name}: {faces.source} has {len(train)} training faces; at least 2 are needed")
         return train
 
     def plan(self, faces: FaceSet, specs: Mapping[str, Any]) -> Plan:

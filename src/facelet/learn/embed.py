@@ -1,13 +1,14 @@
-"""The step ``embed``: a net learns to answer with an embedding, in which faces of one person are near each other. From identities
-by a margin (CosFace, ArcFace), from a teacher's embeddings, or from both: Wei et al.'s deep feature distillation (Modern Computer
-2019, no. 643).
+"""The step ``embed``: trains a net whose output is an embedding, in which faces of one person are near each other.
+
+It learns from identities with a margin loss (CosFace, ArcFace), from a teacher's embeddings, or from both: Wei et al.'s deep
+feature distillation (Modern Computer 2019, no. 643).
 
 >>> Embed.model_validate({"do": "embed", "as": "teacher", "net": "seresnet18", "losses": {"arcface": 1.0}, "epochs": 20})
 >>> Embed.model_validate({"do": "embed", "as": "student", "net": "mobilefacenet-1m", "from": "teacher", "epochs": 20,
 ...                       "losses": {"cosface": 1.0, "cosine": 5.0}})
 
-Validation is about people who are not trained on: pairs are drawn of them (faces.pairset). ``val_loss`` in ``curves.csv`` is
-their equal error rate.
+Validation uses pairs of faces of people who are not in the training set (faces.pairset). ``val_loss`` in ``curves.csv`` is the
+equal error rate on these pairs.
 """
 
 from __future__ import annotations
@@ -35,14 +36,15 @@ from facelet.nets import FaceNet, NetSpec
 from facelet.step import STEPS, Plan, StepContext
 from facelet.text import percent
 
-ELSEWHERE = ("loss", "label_smoothing", "targets", "synthetic")
-"""Fields of TrainingStep that are about classes."""
+ABOUT_CLASSES = ("loss", "label_smoothing", "targets", "synthetic")
+"""Fields of TrainingStep that apply only to nets with classes."""
 
 
 @STEPS.register("embed")
 class Embed(TaughtStep):
-    """Fields of TaughtStep, and of the losses. ``balance: sampler`` draws people evenly, and faces of unknown people as often as
-    they are there.
+    """Fields of TaughtStep, and of the losses.
+
+    ``balance: sampler`` draws people evenly, and faces of unknown people in proportion to their number.
     """
 
     losses: dict[str, float] = Field(
@@ -71,7 +73,7 @@ class Embed(TaughtStep):
             if name not in (*MARGINS, *FEATURES):
                 raise ValueError(str(unknown("loss of embeddings", name, [*MARGINS, *FEATURES])))
         if any(weight < 0 for weight in value.values()) or not any(value.values()):
-            raise ValueError("the losses' weights should be 0 or more, and one of them more than 0")
+            raise ValueError("the weights of the losses should be 0 or more, and at least one more than 0")
         if sum(value.get(name, 0) > 0 for name in MARGINS) > 1:
             raise ValueError("take one of cosface and arcface")
         return value
@@ -79,24 +81,25 @@ class Embed(TaughtStep):
     @model_validator(mode="after")
     def _check_embed(self) -> Embed:
         fields = type(self).model_fields
-        wrong = [name for name in ELSEWHERE if getattr(self, name) != fields[name].default]
+        wrong = [name for name in ABOUT_CLASSES if getattr(self, name) != fields[name].default]
         if wrong or self.balance == "class-weights":
-            raise ValueError(f"{', '.join(wrong) or 'balance: class-weights'} is about classes, and embed has none")
+            wrong = wrong or ["balance: class-weights"]
+            raise ValueError(f"{', '.join(wrong)} cannot be used with embed, which trains a net without classes")
         if self._features and not self.is_taught:
-            raise ValueError(f"the loss {self._features[0]} needs a teacher: from, or answers")
+            raise ValueError(f"the loss {self._features[0]} needs a teacher: from or answers")
         if self.is_taught and not self._features:
-            raise ValueError(f"a teacher needs a loss to teach by: {', '.join(FEATURES)}")
+            raise ValueError(f"a teacher needs at least one of the losses {', '.join(FEATURES)}")
         if self.balance == "sampler" and not self._kind:
-            raise ValueError("balance: sampler draws people evenly, and belongs to cosface or arcface")
+            raise ValueError("balance: sampler draws people evenly, and needs the loss cosface or arcface")
         if self._kind == "cosface" and self.margin is not None and self.margin > 1:
-            raise ValueError("cosface's margin is a cosine, 0 to 1")
+            raise ValueError("the margin of cosface is a cosine, 0 to 1")
         if self._kind == "arcface" and self.margin is not None and self.margin > np.pi / 2:
-            raise ValueError("arcface's margin is in radians, 0 to 1.57, not in degrees")
+            raise ValueError("the margin of arcface is in radians, 0 to 1.57, not in degrees")
         return self
 
     @property
     def _kind(self) -> str:
-        """The loss on identities, "" without one."""
+        """Name of the loss on identities, or ""."""
         return next((name for name in MARGINS if self.losses.get(name)), "")
 
     @property
@@ -110,13 +113,16 @@ class Embed(TaughtStep):
         return 0
 
     def training_faces(self, faces: FaceSet) -> FaceSet:
-        """All that are known to a teacher; without one those of known people, of whom there are three at least."""
+        """All training faces with a teacher; without one only those of known people.
+
+        Raises FaceletError when a loss on identities is used and fewer than three people are known.
+        """
         train = faces.split("train")
         known = _numbered(train) >= 0
         if self._kind and (not known.any() or self._people(train) < 3):
             raise FaceletError(
-                f"{self.name}: {self._kind} learns who is who, and {faces.source} knows fewer than 3 people; "
-                "take faces such as identities:PATH, or a teacher alone"
+                f"{self.name}: {self._kind} needs faces of at least 3 people, and {faces.source} has fewer; "
+                "use faces such as identities:PATH, or only losses on a teacher"
             )
         return train if self.is_taught else train.take(known)
 
@@ -124,8 +130,8 @@ class Embed(TaughtStep):
         val = faces.split("val")
         if val.identities is None:
             raise FaceletError(
-                f"{self.name} is validated on pairs of faces, and {faces.source} does not say who is on its val faces; "
-                "take faces such as identities:PATH"
+                f"{self.name} is validated on pairs of faces, and the val faces of {faces.source} have no identities; "
+                "use faces such as identities:PATH"
             )
         return val.take(val.identities >= 0)
 
@@ -133,7 +139,7 @@ class Embed(TaughtStep):
         return VerificationMetric(draw_pairs(self.validation_faces(faces)), spec.skeleton().embedding_width)
 
     def batch_faces(self, train: FaceSet) -> Faces:
-        """With people in place of classes, numbered from 0; -1 for nobody known."""
+        """The training faces with people as labels, numbered from 0; -1 for an unknown person."""
         return replace(Faces.of(train), labels=torch.from_numpy(_numbered(train)))
 
     def plan(self, faces: FaceSet, specs: Mapping[str, Any]) -> Plan:
@@ -151,17 +157,17 @@ class Embed(TaughtStep):
 
     def notes(self, job: StepContext) -> tuple[str, ...]:
         train = self.training_faces(job.faces)
-        said = [f"losses {self._losses()}"]
+        lines = [f"losses {self._losses()}"]
         if self._kind:
             margin = self._margin(train)
             unit = " radians" if self._kind == "arcface" else ""
-            said.append(
+            lines.append(
                 f"{self._kind} of {margin.people:,} people: margin {margin.size:g}{unit} after {margin.warmup:,} steps, "
                 f"scale {margin.scale:.3g}"
             )
         if self.is_taught:
-            said.append(f"taught by {self.who()}{self._how_good(job.faces)}")
-        return (*super().notes(job), *said)
+            lines.append(f"taught by {self.who()}{self._teacher_accuracy(job.faces)}")
+        return (*super().notes(job), *lines)
 
     def _recognition(self, net: FaceNet, spec: NetSpec, train: FaceSet, teacher: Teacher | None) -> RecognitionTask:
         margin = self._margin(train) if self._kind else None
@@ -184,22 +190,22 @@ class Embed(TaughtStep):
     def _losses(self) -> str:
         return ", ".join(f"{name} {weight:g}" for name, weight in self.losses.items() if weight)
 
-    def _how_good(self, faces: FaceSet) -> str:
-        """What kept answers say of validation pairs, where they know them: the student's ceiling."""
+    def _teacher_accuracy(self, faces: FaceSet) -> str:
+        """Accuracy of stored predictions on the validation pairs, if they cover these: an upper bound for the student."""
         if not self.kept:
             return ""
         val = self.validation_faces(faces)
         try:
             kept = self.kept_answers(val, "")[0]
-        except FaceletError:  # they are of training faces alone
+        except FaceletError:  # they cover only training faces
             return ""
         assert kept.embeddings is not None
         accuracy = verified(kept.embeddings, draw_pairs(val)).accuracy
-        return f", which are right on {percent(accuracy, 2)} of the validation pairs"
+        return f", accuracy on the validation pairs {percent(accuracy, 2)}"
 
 
 def _numbered(train: FaceSet) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """int64 (N,): who it is, 0 to people - 1; -1 unknown."""
+    """Number of each face's person, int64 (N,), 0 to people - 1; -1 unknown."""
     if train.identities is None:
         return np.full(len(train), -1, np.int64)
     known = train.identities >= 0

@@ -1,8 +1,8 @@
-"""The step ``train``: a net learns labels, or the shares of annotators' votes.
+"""The step ``train``: trains a net on labels, or on the shares of annotators' votes.
 
 >>> Train.model_validate({"do": "train", "as": "student", "net": "shufflenet-v2", "epochs": 20})
 
-The plain control of every distillation: the same net, faces and schedule without a teacher.
+It is the control of a distillation: the same net, faces and schedule without a teacher.
 """
 
 from __future__ import annotations
@@ -21,20 +21,19 @@ from facelet.step import STEPS, StepContext
 
 @STEPS.register("train")
 class Train(TrainingStep):
-    """Fields of TrainingStep, and of capsules."""
+    """Fields of TrainingStep, and the reconstruction loss of capsule nets."""
 
     reconstruct: float = Field(
         0.0,
         ge=0,
-        description="weight of the loss that rebuilds the face from its class capsule, for `net: rescaps`; 0.0005 is "
-        "usual",
+        description="weight of the reconstruction of the face from its class capsule, for `net: rescaps`; usual: 0.0005",
     )
 
     def spec_for(self, faces: FaceSet, train: FaceSet, before: NetSpec | None) -> NetSpec:
         spec = super().spec_for(faces, train, before)
         if self.reconstruct and not isinstance(spec.skeleton(), ResCaps):
             raise FaceletError(
-                f"{self.name}: reconstruct needs a net of capsules, such as rescaps; {spec.name} has none"
+                f"{self.name}: reconstruct needs a capsule net, such as rescaps; {spec.name} has no capsules"
             )
         return spec
 

@@ -25,7 +25,7 @@ def faces(seed):
 
 def test_the_losses_are_those_of_the_paper(net):
     x, y = faces(1), faces(2)
-    losses, made, remade = net.making(x, y)
+    losses, made, remade = net.generator_losses(x, y)
     G, F, DY, DX = net.forth, net.back, net.target, net.source
     assert torch.equal(made, G(x))
     assert torch.equal(remade, F(y))
@@ -34,7 +34,7 @@ def test_the_losses_are_those_of_the_paper(net):
     identity = (G(y) - y).abs().mean() + (F(x) - x).abs().mean()
     for name, expected in (("fooled", fooled), ("cycle", 10 * cycle), ("identity", 5 * identity)):
         torch.testing.assert_close(losses[name], expected)
-    judged = net.judging(x, y, made, remade, torch.Generator())
+    judged = net.discriminator_loss(x, y, made, remade, torch.Generator())
     parts = ((DY(y) - 1) ** 2).mean() + (DY(made) ** 2).mean() + ((DX(x) - 1) ** 2).mean() + (DX(remade) ** 2).mean()
     torch.testing.assert_close(judged, 0.5 * parts)
 
@@ -42,20 +42,20 @@ def test_the_losses_are_those_of_the_paper(net):
 def test_each_half_moves_its_own_weights(net):
     generators = [*net.forth.parameters(), *net.back.parameters()]
     judges = [*net.target.parameters(), *net.source.parameters()]
-    net.freeze_judges(True)
-    losses, made, remade = net.making(faces(1), faces(2))
+    net.freeze_discriminators(True)
+    losses, made, remade = net.generator_losses(faces(1), faces(2))
     torch.stack(list(losses.values())).sum().backward()
     assert all(weight.grad is not None for weight in generators)
     assert all(weight.grad is None for weight in judges)
     net.zero_grad()
-    net.freeze_judges(False)
-    net.judging(faces(1), faces(2), made, remade, torch.Generator()).backward()
+    net.freeze_discriminators(False)
+    net.discriminator_loss(faces(1), faces(2), made, remade, torch.Generator()).backward()
     assert all(weight.grad is None for weight in generators)
     assert all(weight.grad is not None for weight in judges)
 
 
 def test_no_identity_costs_nothing():
-    losses, _, _ = CycleGan(1, CycleGanOptions(width=4, blocks=1, identity=0)).making(faces(1), faces(2))
+    losses, _, _ = CycleGan(1, CycleGanOptions(width=4, blocks=1, identity=0)).generator_losses(faces(1), faces(2))
     assert set(losses) == {"fooled", "cycle"}
 
 

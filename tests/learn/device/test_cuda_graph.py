@@ -93,7 +93,7 @@ def test_what_reads_a_value_cannot_be_recorded():
     ones = torch.ones(2, device="cuda")
     for _ in range(cuda_graph.WARM):
         reads(ones)
-    with pytest.raises(FaceletError, match=r"net: its step cannot be recorded.*record: false"):
+    with pytest.raises(FaceletError, match=r"net: its step cannot be captured.*record: false"):
         reads(ones)
     assert torch.cuda.current_stream() == torch.cuda.default_stream()
 

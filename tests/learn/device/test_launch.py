@@ -38,7 +38,7 @@ def test_srun():
 def test_it_says_what_to_type():
     found = launch({**TORCHRUN, "GROUP_WORLD_SIZE": "2"})
     found.require(devices=2, nodes=2)
-    with pytest.raises(FaceletError, match=r"4 processes on 2 nodes.* type --devices 2 --nodes 2"):
+    with pytest.raises(FaceletError, match=r"4 processes on 2 nodes.* use --devices 2 --nodes 2"):
         found.require(devices=1, nodes=1)
-    with pytest.raises(FaceletError, match="type --devices 2 --nodes 2"):
+    with pytest.raises(FaceletError, match="use --devices 2 --nodes 2"):
         found.require(devices=4, nodes=1)

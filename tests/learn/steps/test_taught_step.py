@@ -10,7 +10,7 @@ from pydantic import ValidationError
     ("fields", "message"),
     [
         ({"from": []}, "at least one"),
-        ({"from": ["a", "a"]}, "each teacher once"),
+        ({"from": ["a", "a"]}, "none twice"),
         ({"from": "a", "mirror": 3}, "mirror"),
     ],
 )

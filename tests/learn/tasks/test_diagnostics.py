@@ -64,6 +64,6 @@ def test_saturated_cosines():
     done = torch.full((4, 3), 0.1)
     done[range(4), [0, 1, 2, 0]] = torch.tensor([0.999, 0.998, 1.0, 0.997])
     sentence = said(pulse(50, 0.0, done, torch.tensor([0, 1, 2, 0])))
-    assert "at step 50 the cosines are saturated: every face is at 0.997 or more" in sentence
+    assert "at step 50 the cosines are saturated: every face has a cosine of 0.997 or more" in sentence
     done[0, 0] = 0.9
     assert said(pulse(50, 0.0, done, torch.tensor([0, 1, 2, 0]))) == ""

@@ -79,7 +79,7 @@ def test_a_teacher_is_met_through_a_projector_only_where_lengths_differ(net, peo
 
 def test_a_teacher_without_embedding_is_refused(net, people):
     answers = CachedTeacher(Predictions(people.names, logits=np.zeros((len(people), 3), np.float32)))
-    with pytest.raises(FaceletError, match="needs a teacher with one"):
+    with pytest.raises(FaceletError, match="need a teacher that provides an embedding"):
         RecognitionTask(net[1], 64, {"cosine": 1.0}, None, answers)
 
 

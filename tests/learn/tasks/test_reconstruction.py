@@ -51,5 +51,7 @@ def test_capsules_learn_and_leave_their_decoder_behind(step, job):
 
 
 def test_a_net_without_capsules_is_refused(step, faces):
-    with pytest.raises(FaceletError, match="reconstruct needs a net of capsules, such as rescaps; resnet18 has none"):
+    with pytest.raises(
+        FaceletError, match="reconstruct needs a capsule net, such as rescaps; resnet18 has no capsules"
+    ):
         step(epochs=1, reconstruct=0.1).plan(faces, {})

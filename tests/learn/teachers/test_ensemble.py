@@ -47,7 +47,7 @@ def test_together_they_answer_with_the_mean_of_their_probabilities(teachers):
         expected = sum(one.softmax(1) for one in asked) / len(asked)
         torch.testing.assert_close(told.softmax(1), expected)
         torch.testing.assert_close(told.exp().sum(1), torch.ones(6))
-    assert whole.knows == ("logits",)
+    assert whole.provides == ("logits",)
     assert whole.embedding_width is None
 
 

@@ -53,9 +53,9 @@ def test_what_does_not_belong_is_refused(faces):
         made(faces).aligned(faces, "0123")
     assert made(faces, protocol="").aligned(faces, "0123").logits is not None
     fewer = made(faces.take(np.delete(np.arange(len(faces)), 3)))
-    with pytest.raises(FaceletError, match=f"no answer for 1 of {len(faces)} faces, first '{faces.names[3]}'"):
+    with pytest.raises(FaceletError, match=f"no prediction for 1 of {len(faces)} faces, first '{faces.names[3]}'"):
         fewer.aligned(faces)
-    with pytest.raises(FaceletError, match="classes are not those of the faces"):
+    with pytest.raises(FaceletError, match="classes differ from those of the faces"):
         made(faces, classes=("x", *faces.classes[1:])).aligned(faces)
     with pytest.raises(FaceletError, match="7 unnamed logits for 8 classes"):
         made(faces, classes=(), logits=np.zeros((len(faces), 7), np.float32)).aligned(faces)
@@ -80,13 +80,13 @@ def test_files_that_are_not_answers(tmp_path):
     with pytest.raises(FaceletError, match="cannot read"):
         Predictions.load(tmp_path / "missing.npz")
     (tmp_path / "text.npz").write_text("hello")
-    with pytest.raises(FaceletError, match="not a file of answers"):
+    with pytest.raises(FaceletError, match="not a file of predictions"):
         Predictions.load(tmp_path / "text.npz")
     np.savez(tmp_path / "nameless.npz", logits=np.zeros((2, 2), np.float32))
-    with pytest.raises(FaceletError, match="not a file of answers"):
+    with pytest.raises(FaceletError, match="not a file of predictions"):
         Predictions.load(tmp_path / "nameless.npz")
     np.savez(tmp_path / "pickled.npz", names=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(FaceletError, match="not a file of answers"):
+    with pytest.raises(FaceletError, match="not a file of predictions"):
         Predictions.load(tmp_path / "pickled.npz")
 
 

@@ -1,1 +1,1 @@
-"""The CycleGAN that makes faces of rare classes."""
+"""CycleGAN for synthetic faces of rare classes."""

@@ -1,7 +1,7 @@
-"""Which classes are short of faces, and of how many: what the step ``balance`` makes up for.
+"""The classes with too few faces, and the number of faces that the step ``balance`` should make for each.
 
->>> source, found = deficits(train, BalanceOptions(to="largest", limit=10, least=16))
->>> found[0]
+>>> source, short = deficits(train, BalanceOptions(to="largest", limit=10, least=16))
+>>> short[0]
 Deficit(label=3, name='sadness', real=3019, more=5714)
 """
 
@@ -19,7 +19,7 @@ from facelet.faces import FaceSet
 
 @dataclass(frozen=True)
 class Deficit:
-    """A class that gets faces: its label and name, how many real ones it has, and how many more it should get at most."""
+    """A class to make faces of: label, name, number of real faces, and largest number of synthetic ones (``more``)."""
 
     label: int
     name: str
@@ -29,14 +29,14 @@ class Deficit:
 
 @dataclass(frozen=True)
 class BalanceOptions:
-    """What was asked for.
+    """Options of ``deficits``.
 
     Attributes:
-        to: faces that a class should have, or as many as the largest class, or the median one.
-        limit: most made faces for each real one.
-        least: fewest real faces to learn from.
-        source: class whose faces are translated; the largest when None.
-        classes: those that get faces; all others when None.
+        to: target number of faces of a class: that of the largest class, of the median class, or a number.
+        limit: largest number of synthetic faces for each real one.
+        least: fewest real faces that a class needs.
+        source: class whose faces are translated; default: the largest.
+        classes: classes to make faces of; default: all others.
     """
 
     to: Literal["largest", "median"] | int
@@ -47,9 +47,9 @@ class BalanceOptions:
 
 
 def deficits(train: FaceSet, terms: BalanceOptions) -> tuple[int, list[Deficit]]:
-    """Label of the source class, and the classes that are short of faces. No class gets more than the source has.
+    """Label of the source class, and the classes with too few faces. No class gets more faces than the source has.
 
-    Raises FaceletError for one class only, an unknown one, one with too few faces to learn from, and where none is short.
+    Raises FaceletError for a single class, an unknown class, a class with fewer than ``least`` faces, and when no class is short.
     """
     counts = np.bincount(train.labels, minlength=len(train.classes)).tolist()
     present = [label for label, count in enumerate(counts) if count]
@@ -61,7 +61,7 @@ def deficits(train: FaceSet, terms: BalanceOptions) -> tuple[int, list[Deficit]]
     source = train.classes.index(terms.source) if terms.source else counts.index(max(counts))
     if train.classes[source] in (terms.classes or ()):
         raise FaceletError(
-            f"{train.classes[source]!r} is the class that is translated, and cannot be among those that get faces"
+            f"{train.classes[source]!r} is the class that is translated, and cannot be one of the classes to make faces of"
         )
     chosen = [train.classes.index(name) for name in terms.classes] if terms.classes else present
     goals = {"largest": max(counts), "median": int(statistics.median(counts[label] for label in present))}
@@ -73,7 +73,7 @@ def deficits(train: FaceSet, terms: BalanceOptions) -> tuple[int, list[Deficit]]
     if counts[fewest] < terms.least:
         raise FaceletError(
             f"{train.classes[fewest]!r} has {counts[fewest]} training faces, fewer than a batch of {terms.least}; "
-            "lower batch, or name the classes to translate to without it"
+            "lower batch, or leave the class out of classes"
         )
-    rooms = {label: min(goal - counts[label], int(terms.limit * counts[label]), counts[source]) for label in short}
-    return source, [Deficit(label, train.classes[label], counts[label], max(1, more)) for label, more in rooms.items()]
+    most = {label: min(goal - counts[label], int(terms.limit * counts[label]), counts[source]) for label in short}
+    return source, [Deficit(label, train.classes[label], counts[label], max(1, more)) for label, more in most.items()]

@@ -1,10 +1,10 @@
-"""Whether a translation has diverged: a loss that is no number, or faces that come back worse than blank ones would.
+"""Detects a diverged translation: faces whose reconstruction is worse than a blank face.
 
 >>> divergence.add(cycle, source, target)                # each step
->>> trouble = divergence.found(done=250)                 # "" while all is well
+>>> trouble = divergence.problem(done=250)               # "" without a problem
 
-Worse than blank is where a training may begin, so that it counts once it has been better. Faces that come back well can still be
-bad translations; this tells only a training that is broken.
+A training may start worse than blank, so this counts only after it has been better. Well reconstructed faces can still be bad
+translations; this detects only a training that has failed.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 LAP, SETBACKS = 50, 3
-"""Steps between looks; and how often a state is restored before the training is given up."""
+"""Steps between checks; and the number of times that a state is restored before the training is stopped."""
 
 
 class Divergence:
-    """``setbacks``: how often the training has been restored, part of its state."""
+    """Sums of the reconstruction errors since the last check. ``setbacks``: how often the training has been restored."""
 
     def __init__(self, device: torch.device) -> None:
         self.setbacks, self._better = 0, False
@@ -25,28 +25,28 @@ class Divergence:
 
     @torch.no_grad()
     def add(self, cycle: Tensor, source: Tensor, target: Tensor) -> None:
-        """``cycle``: mean absolute difference of faces (N, C, S, S) of both classes to what came back, the two added."""
+        """Adds a step. ``cycle``: sum over both classes of the mean absolute error of reconstructed faces (N, C, S, S)."""
         self._cycled += cycle.double()
         for faces in (source, target):
             self._blank += (faces - faces.mean()).abs().mean().double()
 
-    def found(self, done: int) -> str:
-        """What is wrong since the last look, after ``done`` steps, or ""."""
+    def problem(self, done: int) -> str:
+        """The problem since the last check, after ``done`` steps, or ""."""
         cycled, blank = float(self._cycled), float(self._blank)
         self.forget()
         if self._better and cycled > blank:
-            return f"at step {done} faces come back further from what they were than blank ones"
+            return f"at step {done} reconstructed faces are worse than blank ones"
         self._better = self._better or cycled < blank
         return ""
 
     def forget(self) -> None:
-        """Begins a look anew."""
+        """Resets the sums."""
         self._cycled.zero_()
         self._blank.zero_()
 
     @property
     def factor(self) -> float:
-        """Of the learning rate: halved by every setback."""
+        """Factor of the learning rate: halved by every setback."""
         return 0.5**self.setbacks
 
     def state_dict(self) -> dict[str, float]:

@@ -1,13 +1,14 @@
-"""Two classes translated into each other: CycleGAN's four nets, and one step of their training. Zhu et al.,
-https://arxiv.org/abs/1703.10593
+"""CycleGAN: two generators and two discriminators that translate between two classes, and their losses.
+
+Zhu et al., https://arxiv.org/abs/1703.10593
 
 >>> translation = CycleGan(channels=1, choice=CycleGanOptions())
->>> losses, made, remade = translation.making(source, target)
->>> loss = translation.judging(source, target, made, remade, generator)
+>>> losses, made, remade = translation.generator_losses(source, target)
+>>> loss = translation.discriminator_loss(source, target, made, remade, generator)
 
-What it learns is what sets two sets of photos apart, and that is more than the expression where they differ in more.
+It learns every difference between two sets of photos, so also differences other than the expression, if there are any.
 
-``Pool`` keeps translated faces of earlier steps, which the discriminator sees beside new ones. Shrivastava et al.,
+``Pool`` keeps translated faces of earlier steps, which are shown to the discriminators together with new ones. Shrivastava et al.,
 https://arxiv.org/abs/1612.07828
 """
 
@@ -33,13 +34,16 @@ SAMPLE = 4
 
 @dataclass(frozen=True)
 class CycleGanOptions:
-    """What can be chosen of a CycleGAN.
+    """Settings of a CycleGAN.
 
     Attributes:
-        width, blocks: of the generators. layers: of the discriminators.
-        cycle, identity: weights beside the adversarial loss.
-        pool: earlier faces that the discriminators are shown.
-        lr: of Adam, for all four nets.
+        width: channels of the generators at full size.
+        blocks: residual blocks of the generators.
+        layers: layers of the discriminators.
+        cycle: weight of the cycle loss; the adversarial loss has weight 1.
+        identity: weight of the identity loss.
+        pool: number of earlier faces that are also shown to the discriminators.
+        lr: learning rate of Adam, for all four nets.
     """
 
     width: int = 32
@@ -52,7 +56,7 @@ class CycleGanOptions:
 
 
 class CycleGan(nn.Module):
-    """``forth``: source to target; ``back``: target to source; ``target`` and ``source``: who is real of each."""
+    """Generators ``forth`` (source to target) and ``back``; discriminators ``target`` and ``source`` of the two classes."""
 
     def __init__(self, channels: int, choice: CycleGanOptions) -> None:
         super().__init__()
@@ -62,16 +66,17 @@ class CycleGan(nn.Module):
         self.pools = {"target": Pool(choice.pool), "source": Pool(choice.pool)}
 
     def optimizers(self) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
-        """Of the generators, and of the discriminators."""
-        makers, judges = [*self.forth.parameters(), *self.back.parameters()], self._judging()
-        first, second = (torch.optim.Adam(some, self.choice.lr, (0.5, 0.999), fused=True) for some in (makers, judges))
+        """Optimizers of the generators, and of the discriminators."""
+        parts = [*self.forth.parameters(), *self.back.parameters()], self._discriminators()
+        first, second = (torch.optim.Adam(weights, self.choice.lr, (0.5, 0.999), fused=True) for weights in parts)
         return first, second
 
-    def making(self, source: Tensor, target: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-        """Losses of the generators, weighted, and the faces they made: of the target class, of the source class.
+    def generator_losses(self, source: Tensor, target: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        """Weighted losses of the generators, and the generated faces: of the target class, and of the source class.
 
         Args:
-            source, target: (N, C, S, S) and (M, C, S, S) in -1..1.
+            source: (N, C, S, S) in -1..1.
+            target: (M, C, S, S) in -1..1.
         """
         made, remade = self.forth(source), self.back(target)
         fooled = adversarial(self.target(made), True).mean() + adversarial(self.source(remade), True).mean()
@@ -82,10 +87,10 @@ class CycleGan(nn.Module):
             losses["identity"] = self.choice.identity * kept
         return losses, made, remade
 
-    def judging(
+    def discriminator_loss(
         self, source: Tensor, target: Tensor, made: Tensor, remade: Tensor, generator: torch.Generator
     ) -> Tensor:
-        """The loss of the discriminators; what was made is mixed with what was made before."""
+        """Loss of the discriminators; the generated faces are mixed with those of earlier steps."""
         total = torch.zeros((), device=source.device)
         for judge, name, real, fake in (
             (self.target, "target", target, made),
@@ -95,12 +100,12 @@ class CycleGan(nn.Module):
             total = total + 0.5 * (adversarial(judge(real), True).mean() + adversarial(judge(old), False).mean())
         return total
 
-    def freeze_judges(self, frozen: bool) -> None:
-        """Whether gradients stop at the discriminators' weights."""
-        for weight in self._judging():
+    def freeze_discriminators(self, frozen: bool) -> None:
+        """Sets whether the discriminators' weights get no gradients."""
+        for weight in self._discriminators():
             weight.requires_grad_(not frozen)
 
-    def _judging(self) -> list[nn.Parameter]:
+    def _discriminators(self) -> list[nn.Parameter]:
         return [*self.target.parameters(), *self.source.parameters()]
 
 
@@ -108,19 +113,19 @@ class CycleGan(nn.Module):
 def translated(
     generator: nn.Module, weights: Path, faces: NDArray[np.uint8], device: torch.device, batch: int = 64
 ) -> NDArray[np.uint8]:
-    """``faces`` uint8 (N, S, S, C) as the trained generator answers them, the same shape, in float32."""
+    """``faces`` uint8 (N, S, S, C) translated by the trained generator in float32; the result has the same shape and type."""
     load_weights(generator, weights)
     generator.to(device).eval()
-    found = []
+    parts = []
     for start in range(0, len(faces), batch):
-        some = torch.from_numpy(np.array(faces[start : start + batch])).to(device).permute(0, 3, 1, 2)
-        answer = generator(some.float() / 127.5 - 1)
-        found.append(((answer + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy())
-    return np.concatenate(found) if found else faces[:0]
+        inputs = torch.from_numpy(np.array(faces[start : start + batch])).to(device).permute(0, 3, 1, 2)
+        outputs = generator(inputs.float() / 127.5 - 1)
+        parts.append(((outputs + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy())
+    return np.concatenate(parts) if parts else faces[:0]
 
 
 def seconds_per_step(channels: int, size: int, choice: CycleGanOptions, batch: int, wish: Wish) -> float:
-    """Of training on this machine, from one step with few faces: an order of magnitude."""
+    """Seconds per training step on this machine, estimated from a step with a small batch: a rough estimate."""
     device = pick_device()
     with torch.random.fork_rng(devices=[]):
         net = CycleGan(channels, choice).to(device)
@@ -130,8 +135,10 @@ def seconds_per_step(channels: int, size: int, choice: CycleGanOptions, batch: i
     for _ in range(2):
         start = time.perf_counter()
         with torch.autocast(device.type, torch.bfloat16, enabled=precision.bf16):
-            losses, made, remade = net.making(faces, faces)
-            loss = torch.stack(list(losses.values())).sum() + net.judging(faces, faces, made, remade, torch.Generator())
+            losses, made, remade = net.generator_losses(faces, faces)
+            loss = torch.stack(list(losses.values())).sum() + net.discriminator_loss(
+                faces, faces, made, remade, torch.Generator()
+            )
         loss.backward()
         if device.type == "cuda":
             torch.cuda.synchronize()
@@ -140,14 +147,14 @@ def seconds_per_step(channels: int, size: int, choice: CycleGanOptions, batch: i
 
 
 class Pool:
-    """The last faces of ``size``; with ``size`` 0 none is kept."""
+    """Keeps ``size`` translated faces of earlier steps; none with ``size`` 0."""
 
     def __init__(self, size: int) -> None:
         self.size = size
         self.faces: Tensor | None = None
 
     def mixed(self, fresh: Tensor, generator: torch.Generator) -> Tensor:
-        """``fresh`` (N, C, S, S), detached; once the pool is full each face is exchanged for an older one half of the time."""
+        """``fresh`` (N, C, S, S), detached; once the pool is full, each face is swapped with an older one with probability 0.5."""
         fresh = fresh.detach()
         if not self.size:
             return fresh

@@ -1,11 +1,13 @@
-"""Generator and discriminator of CycleGAN for small faces. Zhu et al., https://arxiv.org/abs/1703.10593
+"""Generator and discriminator of CycleGAN for small faces.
+
+Zhu et al., https://arxiv.org/abs/1703.10593
 
 >>> generator = Generator(channels=1, width=32, blocks=6)
 >>> generator(faces)                                        # (N, 1, 48, 48) in -1..1, to the same
 >>> Discriminator(channels=1)(faces)                        # (N, 1, 12, 12): is this patch real?
 
-Up-sampling repeats pixels and convolves, since transposed convolutions draw checkerboards that fill a small face. Fine detail
-of a face, and who it is, need not survive the translation.
+Up-sampling is nearest-neighbour and a convolution, because transposed convolutions cause checkerboard patterns, which are large
+on a small face. A translation may change fine details and the identity of a face.
 """
 
 from __future__ import annotations
@@ -13,9 +15,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 STRIDE = 4
-"""The side of a face has to be a multiple of it."""
+"""The side of a face must be a multiple of this."""
 SPREAD = 0.02
-"""Of fresh weights."""
+"""Standard deviation of fresh weights."""
 
 
 class Residual(nn.Module):
@@ -30,10 +32,12 @@ class Residual(nn.Module):
 
 
 class Generator(nn.Module):
-    """A face of one class to one of another. (N, C, S, S) in -1..1 to the same; S is a multiple of STRIDE.
+    """Translates faces of one class to another. (N, C, S, S) in -1..1 to the same; S is a multiple of STRIDE.
 
     Args:
-        width: channels at full size; four times as many at a quarter of it, where the residual blocks are.
+        channels: channels of a face.
+        width: channels of the maps at full size; the residual blocks have four times as many, at a quarter of the size.
+        blocks: number of residual blocks.
     """
 
     def __init__(self, channels: int, width: int = 32, blocks: int = 6) -> None:
@@ -63,7 +67,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Scores of overlapping patches, near 1 for real ones. (N, C, S, S) in -1..1 to (N, 1, about S / 2**layers, ...)."""
+    """Scores overlapping patches, near 1 for real ones. (N, C, S, S) in -1..1 to (N, 1, about S / 2**layers, ...)."""
 
     def __init__(self, channels: int, width: int = 32, layers: int = 2) -> None:
         super().__init__()

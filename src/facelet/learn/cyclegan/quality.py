@@ -1,10 +1,11 @@
-"""Appraises synthetic faces of a class beside its real ones, in the eyes of a judge that had no part in making them.
+"""Quality of the synthetic faces of a class, measured with an independent classifier (the judge) and compared with real faces.
 
 >>> Appraiser(job, train, source=3, judge="linear", wish="auto").quality(label=0, made=made, tried=900).line()
 
-Three questions: does a net that had no part in making the faces recognise their class; are they closer to the class's real
-faces than to those they were made from; and are they new, or copies of training faces? None of the answers shows that they
-help: only the model that was trained on them does."""
+Three measures: the share of faces whose class the judge recognises; the distance of their features to those of the class's real
+faces, compared with the source faces; and the share of near duplicates of training faces. None of them shows that the faces help:
+compare models trained with and without them.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +24,13 @@ from facelet.text import hundredths, percent
 
 
 class Appraiser:
-    """Scores made faces with the judge.
+    """Scores synthetic faces with the judge.
 
     Args:
+        job: context of the step.
+        train: the training faces.
         source: label of the class that is translated.
-        judge: name of an earlier model, or None for fewer figures.
+        judge: name of an earlier model; None leaves its figures out.
         wish: precision in which the judge runs.
     """
 
@@ -38,7 +41,7 @@ class Appraiser:
         self.sources = self._features(_of(train, source))[1]
 
     def quality(self, label: int, made: FaceSet, tried: int) -> Quality:
-        """Of ``made``, faces of one class, of which ``tried`` were translated before some were let in."""
+        """Quality of ``made``, the accepted faces of a class, out of ``tried`` translated faces."""
         real, val = _of(self.train, label), _of(self.val, label)
         count = int((self.train.labels == label).sum())
         plain = Quality(self.train.classes[label], count, tried, len(made))
@@ -50,22 +53,22 @@ class Appraiser:
             figures["near_real"] = float((likeness(val.images, seen) >= NEAR).mean())
         if self.path is None:
             return replace(plain, **figures)
-        (_, there), (found, mine), (known, other) = (self._features(some) for some in (real, made, val))
-        figures["recognised"] = float((found == label).mean())
-        figures["recognised_real"] = float((known == label).mean()) if len(val) else None
-        scale = np.sqrt(np.square(there).mean()) or 1.0
-        for name, some in (("distance", mine), ("from_source", self.sources), ("real_distance", other)):
-            figures[name] = kernel_distance(some / scale, there / scale)
+        (_, of_real), (predicted, of_made), (predicted_val, of_val) = map(self._features, (real, made, val))
+        figures["recognised"] = float((predicted == label).mean())
+        figures["recognised_real"] = float((predicted_val == label).mean()) if len(val) else None
+        scale = np.sqrt(np.square(of_real).mean()) or 1.0
+        for name, features in (("distance", of_made), ("from_source", self.sources), ("real_distance", of_val)):
+            figures[name] = kernel_distance(features / scale, of_real / scale)
         return replace(plain, **figures)
 
     def _features(self, faces: FaceSet) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The judge's answers (N,) and embeddings (N, D)."""
+        """The judge's predicted labels (N,) and embeddings (N, D)."""
         if self.path is None or not len(faces):
             return np.empty(0, np.int64), np.empty((0, 1), np.float32)
-        found = answer(self.path, faces, mirrored=False, device=self.job.device, wish=self.wish)
-        assert found.logits is not None
-        assert found.embeddings is not None
-        return found.logits.argmax(1), found.embeddings.astype(np.float32)
+        predictions = answer(self.path, faces, mirrored=False, device=self.job.device, wish=self.wish)
+        assert predictions.logits is not None
+        assert predictions.embeddings is not None
+        return predictions.logits.argmax(1), predictions.embeddings.astype(np.float32)
 
 
 def _of(faces: FaceSet, label: int) -> FaceSet:
@@ -75,19 +78,25 @@ def _of(faces: FaceSet, label: int) -> FaceSet:
 
 
 MOST = 2000
-"""Features of a set that are compared, evenly spaced."""
+"""Largest number of faces of a set that are compared, evenly spaced."""
 
 
 @dataclass(frozen=True)
 class Quality:
-    """Of one class.
+    """Quality of the synthetic faces of one class.
 
     Attributes:
-        name: of the class. real: its training faces. tried, kept: faces translated, and those that the teacher let in.
-        recognised: share of the kept that the judge gives this class; recognised_real: of its real validation faces.
-        distance: kernel distance of the kept to the class's real training faces, in the judge's features; from_source: of faces
-            of the class that is translated; real_distance: of its real validation faces. None without faces enough.
-        near: share of the kept that are near duplicates of a training face of either class; near_real: of its validation faces.
+        name: name of the class.
+        real: number of its real training faces.
+        tried: number of translated faces.
+        kept: number of faces that the teacher accepted.
+        recognised: share of the accepted faces for which the judge predicts this class.
+        recognised_real: the same for its real validation faces.
+        distance: kernel distance of the accepted faces to the real training faces, in the judge's features; None for too few faces.
+        from_source: the same for the real faces of the source class.
+        real_distance: the same for the real validation faces.
+        near: share of the accepted faces that are near duplicates of a training face of either class.
+        near_real: the same for the real validation faces.
     """
 
     name: str
@@ -104,22 +113,22 @@ class Quality:
 
     @property
     def share(self) -> float:
-        """Of the tried, how many were kept."""
+        """Share of the translated faces that were accepted."""
         return self.kept / max(1, self.tried)
 
     def line(self) -> str:
-        """ "sadness: 410 of 900 made faces kept (45.6 %) beside 3,019 real ones; ..."."""
-        said = [
+        """One line of text: "sadness: 410 of 900 made faces kept (45.6 %) beside 3,019 real; ..."."""
+        parts = [
             f"{self.name}: {self.kept:,} of {self.tried:,} made faces kept ({percent(self.share)}) beside {self.real:,} real"
         ]
         if self.recognised is not None and self.recognised_real is not None:
-            said.append(f"judge recognises {percent(self.recognised)}, of real ones {percent(self.recognised_real)}")
+            parts.append(f"judge recognises {percent(self.recognised)}, of real ones {percent(self.recognised_real)}")
         if self.distance is not None and self.from_source is not None:
             real = "" if self.real_distance is None else f", real validation faces {hundredths(self.real_distance)}"
-            said.append(f"distance {hundredths(self.distance)} (their sources {hundredths(self.from_source)}{real})")
+            parts.append(f"distance {hundredths(self.distance)} (their sources {hundredths(self.from_source)}{real})")
         if self.near is not None and self.near_real is not None:
-            said.append(f"near duplicates {percent(self.near)}, of real ones {percent(self.near_real)}")
-        return "; ".join(said)
+            parts.append(f"near duplicates {percent(self.near)}, of real ones {percent(self.near_real)}")
+        return "; ".join(parts)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -128,10 +137,10 @@ class Quality:
 def kernel_distance(features: NDArray[Any], others: NDArray[Any]) -> float | None:
     """Squared maximum mean discrepancy of two sets of features (N, D) and (M, D) under the kernel (x.y / D + 1)^3, unbiased.
 
-    Bińkowski et al., https://arxiv.org/abs/1801.01401: unlike the Fréchet distance its expectation does not depend on how many
-    faces there are; it may be below 0 where the sets are alike. None for sets of fewer than two.
+    Bińkowski et al., https://arxiv.org/abs/1801.01401: unlike the Fréchet distance, its expectation does not depend on the number
+    of faces; it can be below 0 for similar sets. None for sets of fewer than two.
     """
-    first, second = (np.asarray(some[:: -(-len(some) // MOST) or 1], np.float64) for some in (features, others))
+    first, second = (np.asarray(rows[:: -(-len(rows) // MOST) or 1], np.float64) for rows in (features, others))
     n, m = len(first), len(second)
     if min(n, m) < 2:
         return None

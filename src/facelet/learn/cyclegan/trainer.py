@@ -1,11 +1,11 @@
-"""Trains one translation between two classes: a training without labels, which resumes at any step and undoes a divergence.
+"""Trains a translation between two classes; it resumes at any step and goes back after a divergence.
 
 >>> result = translate(CycleGanConfig(name="sadness", translation=..., pairs=..., steps=4000, ...), job, device)
 
-The learning rate is held for half of the steps and falls to nothing over the rest, as the paper does. Every LAP steps the faces
-that came back are compared with blank ones: when those are closer, or a loss is not finite, the last good state is restored, the
-rate halved, and other faces are drawn. Good states are kept at every KEEP-th step and not by the clock, so that a killed training
-and an unbroken one go back to the same. Whether the faces are any good is measured later.
+The learning rate is constant for half of the steps and then falls to 0, as in the paper. Every LAP steps the reconstructed
+faces are compared with blank ones: when blank ones are closer, or a loss is not finite, the last good state is restored, the
+learning rate is halved, and other faces are drawn. Good states are saved at every KEEP-th step and not by the clock, so that a
+resumed training and an unbroken one go back to the same state. The quality of the faces is measured later (cyclegan.quality).
 """
 
 from __future__ import annotations
@@ -34,18 +34,20 @@ from facelet.nets.spec import save_weights
 from facelet.step import StepContext
 
 GOOD, KEEP = "good", 500
-"""Folder of the state to go back to, and steps between such states."""
+"""Folder of the last good state, and steps between good states."""
 
 
 @dataclass
 class CycleGanConfig:
-    """One translation as data.
+    """Configuration of the training of one translation.
 
     Attributes:
-        name: of what is made, for messages.
-        translation: with fresh weights. pairs: what it sees.
-        steps: how many, or None when ``seconds`` are given.
-        precision, seed, folder: as of a Training.
+        name: name of step and class, for messages.
+        translation: the CycleGAN, with fresh weights.
+        pairs: the training faces.
+        steps: number of steps, or None when ``seconds`` are given.
+        seconds: time budget, or None.
+        precision, seed, folder: see TrainingConfig.
     """
 
     name: str
@@ -85,7 +87,7 @@ class CycleGanTraining:
             self._keep(0)
 
     def _keep(self, done: int) -> None:
-        """Keeps a good state; what it has cost in time is no part of it."""
+        """Saves a good state, without its time and curve."""
         self._good.save(done, 0.0, [])
 
     def step(self, done: int, schedule: Schedule | None) -> tuple[Tensor, Tensor | None]:
@@ -96,12 +98,12 @@ class CycleGanTraining:
         source, target = self.config.pairs.at(*number, self._fabric.device)
         generator = torch.Generator().manual_seed(seed_of(self.config.seed, 2, *number))
         with self._fabric.autocast():
-            net.freeze_judges(True)
-            losses, made, remade = net.making(source, target)
+            net.freeze_discriminators(True)
+            losses, made, remade = net.generator_losses(source, target)
             making = torch.stack(list(losses.values())).sum()
             self._descend(self.makers, making)
-            net.freeze_judges(False)
-            judging = net.judging(source, target, made, remade, generator)
+            net.freeze_discriminators(False)
+            judging = net.discriminator_loss(source, target, made, remade, generator)
             self._descend(self.judges, judging)
         self.divergence.add(losses["cycle"].detach() / net.choice.cycle, source, target)
         return making.detach() + judging.detach(), None
@@ -112,7 +114,7 @@ class CycleGanTraining:
         optimizer.step()
 
     def rate(self, done: int, schedule: Schedule | None) -> float:
-        """Factor of the learning rate: 1 for half of the steps, then down to nothing; halved by every setback."""
+        """Factor of the learning rate: 1 for half of the steps, then linearly down to 0; halved by every setback."""
         along = schedule.progress(done) if schedule else 0.0
         return min(1.0, 2 * (1 - along)) * self.divergence.factor
 
@@ -120,18 +122,21 @@ class CycleGanTraining:
         return done % LAP == 0 or done % KEEP == 0 or done >= schedule.total
 
     def lap(self, done: int, schedule: Schedule) -> Lap:
-        """Looks at the faces that came back every LAP steps, and keeps a good state every KEEP steps."""
-        trouble = self.divergence.found(done) if done % LAP == 0 else ""
+        """Checks for a divergence every LAP steps, and saves a good state every KEEP steps."""
+        trouble = self.divergence.problem(done) if done % LAP == 0 else ""
         if not trouble and done % KEEP == 0:
             self._keep(done)
         return Lap(trouble=trouble)
 
     def costs(self, done: int) -> tuple[float, float]:
-        """Nothing is validated."""
+        """Zeros, because nothing is validated."""
         return 0.0, 0.0
 
     def recover(self, trouble: str) -> tuple[int, str]:
-        """Restores the last good state, with half the rate and other faces, or gives up."""
+        """Restores the last good state, with half the learning rate and other faces.
+
+        Raises FaceletError after SETBACKS setbacks.
+        """
         config, count = self.config, self.divergence.setbacks + 1
         if count > SETBACKS:
             raise FaceletError(
@@ -151,13 +156,14 @@ class CycleGanTraining:
         shutil.rmtree(folder.folder / GOOD, ignore_errors=True)
 
     def close(self) -> None:
-        """Nothing is recorded that would hold memory."""
+        """Does nothing: there is no captured graph to free."""
 
 
 def translate(config: CycleGanConfig, job: StepContext, device: torch.device) -> dict[str, Any]:
-    """Trains, or goes on where an earlier call in the same folder was killed; returns ``result.json``'s content.
+    """Trains, or resumes an interrupted training in the same folder; returns the content of ``result.json``.
 
-    Leaves the generator's weights in ``net.safetensors``. Raises FaceletError when it diverges for good, or is stopped.
+    Writes the weights of generator ``forth`` to ``net.safetensors``. Raises FaceletError when the training diverges more than
+    SETBACKS times, or is stopped.
     """
     if (result := config.folder.result()) is not None:
         return result
@@ -172,14 +178,14 @@ def translate(config: CycleGanConfig, job: StepContext, device: torch.device) ->
         loop = Loop(training, options, interrupt, job.console, say)
         make_fabric(device, bf16=config.precision.bf16).launch(loop.run)
         if interrupt.asked:
-            raise FaceletError(f"{config.name}: stopped at its end; `facelet run --resume RUN` goes on from there")
+            raise FaceletError(f"{config.name}: stopped at its end; `facelet run --resume RUN` continues from there")
     result = config.folder.result()
     assert result is not None
     return result
 
 
 def _options(config: CycleGanConfig) -> LoopOptions:
-    """What the loop has to know; a schedule of ``steps`` is saved before the first of them."""
+    """The loop's options; a schedule of ``steps`` is saved before the first step."""
     epoch, (schedule, _) = config.pairs.steps_per_epoch, config.folder.load_plan()
     if config.steps and schedule is None:
         schedule = Schedule(config.steps, epoch, lap=LAP)

@@ -1,9 +1,9 @@
-"""Faces of two classes side by side, drawn for each step of a translation from its number.
+"""Unpaired batches of two classes, drawn for each step from its number.
 
 >>> pairs = Pairs(happy.images, sad.images, batch=16, seed=0)
 >>> source, target = pairs.at(step=120, again=0, device=device)
 
-No face has a partner: the two batches have nothing to do with each other.
+The two batches are drawn independently.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from facelet.learn.data.augment import Augmentation, apply, draw
 from facelet.learn.data.batches import seed_of
 
 AUGMENTATION = Augmentation(flip=0.5, shift=0.04, scale=0.05, turn=4, erase=0, gain=0, bias=0)
-"""Gentle: what is translated must still look like the faces of the set."""
+"""Weak, so that augmented faces still look like the faces of the set."""
 
 
 class Pairs:
@@ -30,16 +30,16 @@ class Pairs:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Of the source class."""
+        """Steps of one pass over the faces of the source class."""
         return len(self.classes[0]) // self.batch
 
     def at(self, step: int, again: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """(batch, C, S, S) of each class in -1..1; ``again`` gives others of the same step."""
+        """Faces of each class, (batch, C, S, S) in -1..1; another ``again`` gives other faces for the same step."""
         self.classes = [faces.to(device) for faces in self.classes]
-        source, target = (self._some(number, faces, step, again) for number, faces in enumerate(self.classes))
+        source, target = (self._drawn(number, faces, step, again) for number, faces in enumerate(self.classes))
         return source, target
 
-    def _some(self, number: int, faces: Tensor, step: int, again: int) -> Tensor:
+    def _drawn(self, number: int, faces: Tensor, step: int, again: int) -> Tensor:
         epoch, within = divmod(step, len(faces) // self.batch)
         if self._orders.get(number, ((-1, -1),))[0] != (again, epoch):
             order = np.random.default_rng([self.seed, number, again, epoch]).permutation(len(faces))

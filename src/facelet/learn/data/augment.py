@@ -1,14 +1,14 @@
-"""Augmentation of whole batches on their device: one resample, one erased rectangle, one gain a face; worse pictures on demand.
+"""Augmentation of whole batches on their device: affine resampling, random erasing, contrast and brightness, degradations.
 
-Flip, shift, scale and turn are a single affine map and cost a single bilinear resample; random erasing is Zhong et al.,
-AAAI 2020, https://arxiv.org/abs/1708.04896; blur, down-scaling, grey and JPEG are learn.data.degrade's. Drawing is
-apart from applying: every process draws the parameters of the global batch from one seed and applies its own rows, so that two
-processes see exactly the faces that one would.
+Flip, shift, scale and turn are a single affine map and a single bilinear resample. Random erasing: Zhong et al., AAAI 2020,
+https://arxiv.org/abs/1708.04896. Blur, down-scaling, greyscale and JPEG are in learn.data.degrade. Drawing parameters is separate
+from applying them: every process draws the parameters of the global batch from the same seed and applies its own rows, so that
+several processes train on exactly the same faces as one process.
 
 >>> params = draw(len(images), Augmentation(), torch.Generator().manual_seed(0))  # (N, 12)
 >>> faces = apply(images, params)  # (N, C, S, S) float in [0, 1]
 
-A flip is only right while the classes do not know left from right: expressions do not, action units of one side do.
+Flips are valid only for classes that do not depend on left and right: expressions do not, action units of one side do.
 """
 
 from __future__ import annotations
@@ -28,36 +28,36 @@ COLUMNS = ("mirror", "dx", "dy", "scale", "turn", "left", "top", "right", "botto
 anticlockwise; the erased rectangle is in shares of the side (empty: right <= left) and holds ``fill``; pixels become
 ``x * gain + offset``."""
 WORSE = ("blur", "downscale", "grey", "jpeg")
-"""Further columns, where the settings ask for any of them: see learn.data.degrade for their values."""
+"""Further columns, present when the settings use any of them: see learn.data.degrade for their values."""
 
 ERASED_AREA = (0.02, 0.2)
 ERASED_ASPECT = 3.0
 BLURRED = (0.004, 0.02)
 """Standard deviation of the blur, as a share of the side."""
 DOWNSCALED = (0.25, 1.0)
-"""Side that a face is brought down to, as a share of its own; evenly in the logarithm."""
+"""Side of the down-scaled face, as a share of the original side; uniform in the logarithm."""
 QUALITY = (20.0, 90.0)
-"""Of JPEG."""
+"""JPEG quality."""
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far faces are changed.
+    """Settings of the augmentation.
 
     Attributes:
         flip: probability of a mirror image.
-        shift: largest move, as a share of the side, along each axis.
-        scale: largest growth: 0.1 draws sizes from 1/1.1 to 1.1, evenly in the logarithm.
-        turn: largest turn in degrees, either way.
+        shift: largest shift along each axis, as a share of the side.
+        scale: largest scaling: 0.1 draws sizes from 1/1.1 to 1.1, uniformly in the logarithm.
+        turn: largest rotation in degrees, in both directions.
         erase: probability that a rectangle of 2 to 20 % of the area is erased.
         gain: largest change of contrast, about mid grey: 0.2 draws from 0.8 to 1.2.
         bias: largest change of brightness, white being 1.
-        blur: probability that a face is blurred.
-        downscale: probability that it is brought down to a quarter of its side or more, and back.
-        grey: probability that its colours are taken away.
-        jpeg: probability that it is compressed.
+        blur: probability of a blur.
+        downscale: probability of scaling the face down, to a quarter of its side at the least, and back up.
+        grey: probability of greyscale.
+        jpeg: probability of JPEG compression.
 
-    Raises FaceletError for a probability outside 0..1 or a range that could not be meant.
+    Raises FaceletError for a probability or a range outside its limits.
     """
 
     flip: float = 0.5
@@ -84,8 +84,9 @@ NONE = Augmentation(flip=0, shift=0, scale=0, turn=0, erase=0, gain=0, bias=0)
 
 
 def augmentation(value: float | dict[str, float]) -> Augmentation:
-    """A strength multiplies every range of the default (flips stay at a half), which has no worse pictures; a mapping sets
-    fields by name.
+    """Settings from a strength, which multiplies every range of the default except ``flip``, or from a mapping of fields by name.
+
+    The default contains no image degradations.
     """
     names = [field.name for field in fields(Augmentation)]
     if isinstance(value, dict):
@@ -124,10 +125,10 @@ def draw(n: int, settings: Augmentation, generator: torch.Generator | None = Non
 
 
 def _worse(u: Tensor, settings: Augmentation) -> tuple[Tensor, ...]:
-    """The columns of WORSE, or none. ``u``: (n, 13), what the other columns were drawn from.
+    """The columns of WORSE, or none. ``u``: (n, 13), the random numbers of the other columns.
 
-    They are drawn from the lower half of the same numbers' 24 bits, which hardly matters there: drawing further numbers would
-    change every column that there was before.
+    They use the lower half of the 24 bits of the same numbers, which has almost no effect on the other columns: drawing further
+    numbers would change the other columns.
     """
     if not any(getattr(settings, name) for name in WORSE):
         return ()
@@ -142,14 +143,14 @@ def _worse(u: Tensor, settings: Augmentation) -> tuple[Tensor, ...]:
 
 @torch.no_grad()
 def apply(images: Tensor, params: Tensor) -> Tensor:
-    """Faces changed by their parameters, each on its own.
+    """Augments each face with its row of parameters.
 
     Args:
         images: uint8 (N, S, S, C) or (N, C, S, S), C is 1 or 3; any device.
         params: (N, 12) or (N, 16) from ``draw``; any device.
 
     Returns:
-        (N, C, S, S) float32 in [0, 1], on the images' device. What comes from outside the face repeats its edge.
+        (N, C, S, S) float32 in [0, 1], on the images' device. Pixels from outside the face repeat its edge.
     """
     faces = _channels_first(images)
     if len(params) != len(faces):
@@ -157,7 +158,7 @@ def apply(images: Tensor, params: Tensor) -> Tensor:
     params = params.to(faces.device, non_blocking=True)
     faces = grid_sample(faces.float(), _grid(params, faces.shape[-1]), padding_mode="border", align_corners=False)
     fill, gain, offset = (column.view(-1, 1, 1, 1) for column in params[:, 9:12].unbind(1))
-    worse = dict(zip(WORSE, params[:, 12:].unbind(1), strict=False))  # none of them where none was asked for
+    worse = dict(zip(WORSE, params[:, 12:].unbind(1), strict=False))  # empty for (N, 12)
     if worse:
         faces = degrade.greyed(degrade.soften(faces, worse["blur"], worse["downscale"]), worse["grey"])
     faces = torch.addcmul(offset, faces, gain / 255).clamp_(0, 1)
@@ -167,12 +168,12 @@ def apply(images: Tensor, params: Tensor) -> Tensor:
 
 
 def augment(images: Tensor, settings: Augmentation, generator: torch.Generator | None = None) -> Tensor:
-    """``apply`` with fresh parameters."""
+    """``apply`` with newly drawn parameters."""
     return apply(images, draw(len(images), settings, generator))
 
 
 def plain(images: Tensor) -> Tensor:
-    """Faces as they are: uint8 (N, S, S, C) or (N, C, S, S) to (N, C, S, S) float32 in [0, 1]; for validation."""
+    """Faces without augmentation: uint8 (N, S, S, C) or (N, C, S, S) to (N, C, S, S) float32 in [0, 1]."""
     return _channels_first(images).float().div_(255)
 
 
@@ -189,9 +190,9 @@ def _channels_first(images: Tensor) -> Tensor:
 
 
 def _grid(params: Tensor, side: int) -> Tensor:
-    """Where each output pixel comes from: (N, S, S, 2) in grid_sample's -1..1.
+    """Source position of each output pixel: (N, S, S, 2) in grid_sample's -1..1.
 
-    Written out rather than by ``affine_grid``, whose matrix product autocast would round to bfloat16: half a pixel.
+    Not ``affine_grid``: under autocast its matrix product would be rounded to bfloat16, an error of half a pixel.
     """
     mirror, dx, dy, scale, turn = params[:, :5].unbind(1)
     centres = (torch.arange(side, device=params.device, dtype=torch.float32) * 2 + 1) / side - 1

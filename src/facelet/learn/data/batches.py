@@ -1,13 +1,13 @@
-"""Training faces as batches on the training device: no per-image Python, and every number from (seed, epoch, step).
+"""Batches of training faces on the training device, without per-image Python; all random numbers derive from (seed, epoch, step).
 
 >>> batches = FaceBatches(Faces.of(train), size=128, seed=0, augment=Augmentation())
 >>> batches.place(device)
 >>> for batch in batches: ...  # the rest of one epoch; again for the next
 
-Because nothing depends on what was drawn before, a training resumes at any step with the same faces, and each of
-several processes draws the global batch's indices and augmentation and takes its own rows of them.
+No number depends on earlier draws, so a training resumes at any step with the same faces. Each of several processes draws the
+indices and the augmentation of the global batch and takes its own rows of them.
 
-``MappedRows`` gathers faces from a memory map, where a set is larger than memory.
+``MappedRows`` reads faces from a memory map, for a set that is larger than memory.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from facelet.learn.device.cuda_graph import CudaGraph
 AHEAD = 64
 """Steps whose augmentation is drawn at once."""
 MAPPED_SHARE = 0.25
-"""A memory-mapped set that takes more than this share of the memory is read batch by batch instead."""
+"""A memory-mapped set that is larger than this share of the memory is read batch by batch."""
 DEVICE_SHARE = 0.5
-"""A set that takes more than this share of a GPU's free memory stays in the CPU's."""
+"""A set that is larger than this share of a GPU's free memory stays in CPU memory."""
 
 
 class Batch(NamedTuple):
@@ -42,7 +42,7 @@ class Batch(NamedTuple):
 
     Attributes:
         faces: (B, C, S, S) float32 in [0, 1], augmented, not normalised.
-        labels: int64 (B,), -1 where there is none.
+        labels: int64 (B,), -1 for none.
         rows: int64 (B,), index among the training faces.
         mirrored: bool (B,), whether the face is a mirror image.
         votes: float32 (B, K) or None.
@@ -57,7 +57,7 @@ class Batch(NamedTuple):
 
 @dataclass
 class Faces:
-    """What training needs of a FaceSet, as tensors: images uint8 (N, H, W, C), labels (N,), votes (N, K) or None."""
+    """A FaceSet as tensors: images uint8 (N, H, W, C), labels (N,), votes (N, K) or None."""
 
     images: Tensor | MappedRows
     labels: Tensor
@@ -76,25 +76,25 @@ class Faces:
 
     @classmethod
     def of_images(cls, images: NDArray[np.uint8]) -> Faces:
-        """Of faces that have no labels, uint8 (N, H, W, C)."""
+        """From images without labels, uint8 (N, H, W, C)."""
         return cls(torch.from_numpy(np.array(images)), torch.full((len(images),), -1), None)
 
     def to(self, device: torch.device) -> None:
-        """Labels and votes to ``device``, and the images too unless they are on disk or too many for it."""
+        """Moves labels and votes to ``device``, and the images unless they are on disk or too large for it."""
         if isinstance(self.images, Tensor) and self.images.nbytes <= DEVICE_SHARE * free_memory(device):
             self.images = self.images.to(device)
         self.labels = self.labels.to(device)
         self.votes = None if self.votes is None else self.votes.to(device)
 
     def pixels(self, rows: Tensor) -> Tensor:
-        """uint8 (B, H, W, C) on the labels' device; quickest with ``rows`` on the device of the images."""
+        """uint8 (B, H, W, C) on the labels' device; fastest with ``rows`` on the device of the images."""
         return sent(self.images[rows.to(self.images.device)], self.labels.device)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getstate__(self) -> dict[str, Any]:
-        """As arrays: tensors would go to other processes through shared memory, of which a container has 64 MB."""
+        """Pickled as arrays: tensors are sent through shared memory, which a container often limits to 64 MB."""
         return {name: value.numpy() if isinstance(value, Tensor) else value for name, value in vars(self).items()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -103,7 +103,7 @@ class Faces:
 
 
 def memory() -> int:
-    """Bytes of this machine's memory; 8 GiB where the system does not say (Windows)."""
+    """Bytes of this machine's memory; 8 GiB where it cannot be read (Windows)."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
@@ -111,28 +111,30 @@ def memory() -> int:
 
 
 def free_memory(device: torch.device) -> float:
-    """Bytes that are free on a GPU; no limit for a CPU, where the faces are already."""
+    """Free bytes on a GPU; infinite for a CPU, whose memory already holds the faces."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else float("inf")
 
 
 def sent(tensor: Tensor, device: torch.device) -> Tensor:
-    """``tensor`` on ``device``, without making a GPU wait."""
+    """``tensor`` on ``device``, copied to a GPU without synchronization."""
     if tensor.is_cuda or device.type != "cuda":
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
 class FaceBatches:
-    """An iterable over the rest of the current epoch; ``step`` is the global step it gives next, and may be set.
+    """An iterable over the rest of the current epoch. ``step``: the global step of the next batch; it may be set.
+
+    The faces that do not fill the last batch of an epoch are left out, different ones in each epoch.
 
     Args:
-        size: faces of one step over all processes; at most the number of faces is used.
-        balanced: draw classes evenly, with replacement, instead of every face once; faces without a label as often as they
-            are there. What does not fill a last batch of an epoch is left out, other faces each time.
-        epoch: how many faces it has, if fewer than there are: so many of them, other ones each time.
-        rank, world: this process, and how many there are.
-
-    Raises FaceletError when ``size`` does not divide by the processes.
+        faces: the training faces.
+        size: faces of one step over all processes; at most the number of faces.
+        seed: seed of the order and the augmentation.
+        augment: settings of the augmentation.
+        balanced: draw classes evenly, with replacement, instead of every face once; unlabelled faces are drawn in proportion
+            to their number.
+        epoch: length of an epoch in faces, if less than all; each epoch then has different faces.
     """
 
     def __init__(
@@ -159,7 +161,7 @@ class FaceBatches:
         return self.epoch // self.size
 
     def place(self, device: torch.device, rank: int = 0, world: int = 1, record: bool = False) -> None:
-        """Moves the faces to ``device`` and takes the share of process ``rank`` of ``world``; see Recorded for ``record``."""
+        """Moves the faces to ``device`` and selects the share of process ``rank`` of ``world``; ``record``: see CudaGraph."""
         if self.size % world:
             raise FaceletError(f"a batch of {self.size} faces does not divide by {world} processes")
         self.device, self.rank, self.world = device, rank, world
@@ -167,7 +169,7 @@ class FaceBatches:
         self.change = CudaGraph(apply, "augmentation", wanted=record and world == 1)
 
     def start(self, step: int, count: int) -> Iterator[Batch]:
-        """The first ``count`` batches of the epoch in which ``step`` is, whole, in every process."""
+        """The first ``count`` global batches of the epoch that contains ``step``; the same in every process."""
         whole = copy.copy(self)
         whole.rank, whole.world, whole.total = 0, 1, None
         whole.step = step - step % self.steps_per_epoch
@@ -177,17 +179,17 @@ class FaceBatches:
         epoch, within = divmod(self.step, self.steps_per_epoch)
         order = torch.from_numpy(self._order(epoch)).to(self.faces.images.device)
         share = self.size // self.world
-        mine = slice(self.rank * share, (self.rank + 1) * share)
+        own = slice(self.rank * share, (self.rank + 1) * share)
         params, mirrored = torch.empty(0), torch.empty(0)
         block = -1
         while within < self.steps_per_epoch and (self.total is None or self.step < self.total):
             if within // AHEAD != block:
                 block = within // AHEAD
                 generator = torch.Generator().manual_seed(seed_of(self.seed, 1, epoch, block))
-                drawn = draw(AHEAD * self.size, self.augment, generator).view(AHEAD, self.size, -1)[:, mine]
+                drawn = draw(AHEAD * self.size, self.augment, generator).view(AHEAD, self.size, -1)[:, own]
                 params = drawn.to(self.device)
                 mirrored = params[:, :, 0] < 0
-            rows = order[within * self.size : (within + 1) * self.size][mine]
+            rows = order[within * self.size : (within + 1) * self.size][own]
             number = within % AHEAD
             self.step += 1
             within += 1
@@ -200,29 +202,29 @@ class FaceBatches:
         return Batch(self.change(images, params), faces.labels[rows], rows, mirrored, votes)
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
-        """Rows of one epoch, drawn on the CPU so that every machine draws the same."""
+        """Rows of one epoch, drawn on the CPU so that they are the same on every machine."""
         draws = np.random.default_rng([self.seed, 0, epoch])
         n = self.steps_per_epoch * self.size
         if not self.balanced:
             return draws.permutation(len(self.faces))[:n]
         labels = self.faces.labels.cpu().numpy()
-        nobody = np.flatnonzero(labels < 0)
-        some = round(n * len(nobody) / len(labels))
-        by_class = np.argsort(labels, kind="stable")[len(nobody) :]
+        unlabelled = np.flatnonzero(labels < 0)
+        share = round(n * len(unlabelled) / len(labels))  # unlabelled faces are drawn in proportion to their number
+        by_class = np.argsort(labels, kind="stable")[len(unlabelled) :]
         present, first, counts = np.unique(labels[by_class], return_index=True, return_counts=True)
-        chosen = draws.integers(len(present), size=n - some)
-        within = (draws.random(n - some) * counts[chosen]).astype(np.int64)
+        chosen = draws.integers(len(present), size=n - share)
+        within = (draws.random(n - share) * counts[chosen]).astype(np.int64)
         evenly = by_class[first[chosen] + within]
-        return draws.permutation(np.concatenate([evenly, draws.permutation(nobody)[:some]])) if some else evenly
+        return draws.permutation(np.concatenate([evenly, draws.permutation(unlabelled)[:share]])) if share else evenly
 
 
 def seed_of(*numbers: int) -> int:
-    """One 63-bit seed of several numbers, such as (seed, step, rank)."""
+    """A 63-bit seed derived from several numbers, such as (seed, step, rank)."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 class MappedRows:
-    """Images of a memory map, gathered by row; it pickles as its file's name, not as its pixels."""
+    """Images of a memory map, read by row; pickled as the file's name instead of the pixels."""
 
     device = torch.device("cpu")
 
@@ -233,9 +235,9 @@ class MappedRows:
         """uint8 (B, H, W, C); ``rows`` on the CPU."""
         wanted = rows.numpy()
         order = np.argsort(wanted)  # read in the order of the file
-        found = np.empty((len(wanted), *self.images.shape[1:]), np.uint8)
-        found[order] = self.images[wanted[order]]
-        return torch.from_numpy(found)
+        pixels = np.empty((len(wanted), *self.images.shape[1:]), np.uint8)
+        pixels[order] = self.images[wanted[order]]
+        return torch.from_numpy(pixels)
 
     def __reduce__(self) -> tuple[Any, ...]:
         images = self.images
@@ -244,7 +246,7 @@ class MappedRows:
 
 
 def _file_start(images: np.memmap) -> int:
-    """Address at which the file's first byte would be; a slice of a map keeps the offset of the whole."""
+    """Memory address of the file's first byte; a slice of a map keeps the ``offset`` of the whole map."""
     base: Any = images
     while isinstance(base.base, np.memmap):
         base = base.base

@@ -1,4 +1,4 @@
-"""Images as a net takes them: resized, in [0, 1], normalised with the mean and std of the training set."""
+"""Normalisation of images for a net: channels, size, and the mean and std of the training set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from facelet.nets import NetSpec
 
 
 class Normalise(nn.Module):
-    """Pixels in [0, 1], (N, C, S, S), to a net's input, by the net's own statistics, channels and size."""
+    """Converts pixels in [0, 1], (N, C, S, S), to the channels, size, mean and std of a net's input."""
 
     mean: Tensor
     std: Tensor
@@ -35,9 +35,9 @@ class Normalise(nn.Module):
 
 
 def resized(faces: Tensor, size: int) -> Tensor:
-    """As ``pixels.resize`` makes them: the mean of areas when shrinking, bilinear when growing. (N, C, S, S) to size x size.
+    """Faces (N, C, S, S) resized to ``size``, as ``pixels.resize`` does it: area mean when shrinking, bilinear when growing.
 
-    Torch's own, antialiased, gives other pixels than a net meets in use.
+    Torch's antialiased resize gives other pixels than the runtime.
     """
     side = faces.shape[-1]
     if side < size:
@@ -49,7 +49,7 @@ def resized(faces: Tensor, size: int) -> Tensor:
 
 @cache
 def _shares(side: int, size: int, device: torch.device) -> Tensor:
-    """float32 (size, side): how much of each of ``size`` new rows, or columns, each of ``side`` old ones makes up."""
+    """float32 (size, side): share of each of ``side`` old rows (or columns) in each of ``size`` new ones."""
     edges = torch.arange(side + 1, device=device) * (size / side)
     rows = torch.arange(size, device=device)[:, None]
     return (edges[1:].clamp(max=size).minimum(rows + 1) - edges[:-1].maximum(rows)).clamp(min=0)

@@ -1,8 +1,8 @@
-"""What a training needs to know of its faces beforehand: the input's mean and spread, and weights for rare classes.
+"""Statistics of the training faces: mean and standard deviation of the pixels, and class weights.
 
 >>> mean, std = input_statistics(faces.split("train").images)
 
-Computed once, on training faces alone, and carried by the net from then on.
+Mean and std are computed once, on training faces only, and stored in the net's spec.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 ENOUGH = 10_000
-"""Faces, evenly spaced, that the statistics are taken from."""
+"""Largest number of faces, evenly spaced, that the statistics are computed from."""
 
 
 def input_statistics(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation per channel of pixels in [0, 1]; images: uint8 (N, H, W, C).
 
-    The deviation is at least 1/255, so that blank faces divide by something.
+    The deviation is at least 1/255, so that blank faces do not cause a division by zero.
     """
     chosen = images[:: max(1, -(-len(images) // ENOUGH))]
     channels = images.shape[3]
@@ -36,7 +36,7 @@ def input_statistics(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], tupl
 
 
 def class_weights(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
-    """A weight per class, inverse to its count, of mean 1 over the labelled faces; 0 for a class without faces."""
+    """Weights (classes,), inverse to the classes' counts, with mean 1 over the labelled faces; 0 for a class without faces."""
     counts = np.bincount(labels[labels >= 0], minlength=classes)
     present = counts > 0
     weights = np.zeros(classes, np.float32)

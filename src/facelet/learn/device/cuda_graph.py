@@ -1,10 +1,10 @@
-"""Many small launches made one: what a GPU does at every step is recorded once, as a CUDA graph, and replayed.
+"""Captures a training step as a CUDA graph and replays it.
 
 >>> step = CudaGraph(function, name="student")
 >>> loss = step(faces, labels)  # tensors of the same shapes at every call
 
-Python takes longer to launch a small net's kernels than a GPU takes to run them, and a replay is a single launch:
-https://pytorch.org/blog/accelerating-pytorch-with-cuda-graphs/. The numbers are the same, random ones included.
+For a small net, launching the kernels from Python takes longer than running them, and a replay is a single launch:
+https://pytorch.org/blog/accelerating-pytorch-with-cuda-graphs/. The results are the same, random numbers included.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from torch import Tensor
 from facelet.errors import FaceletError
 
 WARM = 3
-"""Calls before the recording, in which kernels are chosen and constants made."""
+"""Calls before the capture, in which kernels are chosen and constants are created."""
 
 
 class CudaGraph:
-    """``function``, which launches the same kernels on the same memory at every call, whatever the tensors hold.
+    """Captures ``function``, which must launch the same kernels on the same memory at every call.
 
     Args:
-        function: from tensors, or None, to a tensor. It neither reads a value off the GPU nor counts in Python. Where it goes
-            backward it drops the gradients first; after a replay they lie where the recording left them.
-        name: of the training, for the message.
-        wanted: False calls it as it is, and so does a CPU.
+        function: maps tensors (or None) to a tensor. It neither reads values from the GPU nor counts in Python. If it calls
+            backward, it first sets the gradients to None; after a replay they are in the memory of the capture.
+        name: name of the training, for the error message.
+        wanted: False calls ``function`` without a capture, as on a CPU.
 
-    Raises FaceletError when it cannot be recorded.
+    Raises FaceletError when the function cannot be captured.
     """
 
     def __init__(self, function: Callable[..., Tensor], name: str = "", wanted: bool = True) -> None:
@@ -39,13 +39,13 @@ class CudaGraph:
         self.forget()
 
     def forget(self) -> None:
-        """Gives back the recording's memory; the next call records anew. Left to the garbage collector, it could stay for long."""
+        """Frees the memory of the capture now, not at a garbage collection; the next call captures again."""
         self._graph: Any = None
         self._given: tuple[Tensor | None, ...] = ()
-        self._found: Tensor = torch.empty(0)
+        self._output: Tensor = torch.empty(0)
 
     def __call__(self, *given: Tensor | None) -> Tensor:
-        """What ``function`` returns. Shapes are those of the first call."""
+        """The output of ``function``. The shapes must be those of the first call."""
         if self._graph is None and self._due(given):
             self._record(given)
         if self._graph is None:
@@ -54,7 +54,7 @@ class CudaGraph:
             if place is not None and value is not None:
                 place.copy_(value)
         self._graph.replay()
-        return self._found.clone()  # the next replay writes there
+        return self._output.clone()  # the next replay overwrites it
 
     def _due(self, given: tuple[Tensor | None, ...]) -> bool:
         self._calls += 1
@@ -64,18 +64,17 @@ class CudaGraph:
         self._given = tuple(None if value is None else value.clone() for value in given)
         graph = torch.cuda.CUDAGraph()
         try:
-            # a capture that fails stays on its own stream, but for the outer context
+            # the outer context restores the stream when the capture fails
             with (
                 torch.cuda.stream(torch.cuda.current_stream()),
                 torch.cuda.graph(graph, capture_error_mode="thread_local"),
             ):
-                self._found = self._function(*self._given)
+                self._output = self._function(*self._given)
         except torch.OutOfMemoryError:
             raise
-        except RuntimeError as error:  # torch says only that the capture failed, and keeps why in the context
+        except RuntimeError as error:  # torch reports only that the capture failed; the reason is in the context
             cause = str(error.__context__ or error).splitlines()[0]
             raise FaceletError(
-                f"{self._name}: its step cannot be recorded for the GPU ({cause}); `record: false` in the recipe's step "
-                "launches every one anew"
+                f"{self._name}: its step cannot be captured as a CUDA graph ({cause}); set `record: false` in the recipe's step"
             ) from None
         self._graph = graph

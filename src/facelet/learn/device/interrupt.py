@@ -1,9 +1,9 @@
-"""Ctrl-C and SIGTERM as a request that the training grants between two steps, when its state is whole.
+"""Handles Ctrl-C and SIGTERM as a request to stop between two steps, when the state of the training is complete.
 
 >>> with Interrupt() as interrupt:
 ...     while not interrupt.asked: ...
 
-Asked a second time it does not wait any longer.
+A second signal stops at once.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 
 
 class Interrupt:
-    """``asked`` turns True on the first SIGINT, or SIGTERM where ``terminate``; only the main thread can catch them.
+    """``asked`` becomes True on the first SIGINT or, with ``terminate``, SIGTERM. Only the main thread can catch signals.
 
-    It pickles into a process that Lightning starts, where it is entered again.
+    It can be pickled, for a process that Lightning starts, which enters it again.
     """
 
     def __init__(self, terminate: bool = True) -> None:

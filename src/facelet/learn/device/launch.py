@@ -1,9 +1,9 @@
-"""Who started this process: torchrun or srun, with others beside it, or the user alone.
+"""Detects whether torchrun or srun has started this process as one of several.
 
->>> started = launch()
->>> if started: started.require(devices=2, nodes=1)
+>>> launched = launch()
+>>> if launched: launched.require(devices=2, nodes=1)
 
-A batch script of SLURM that does not use ``srun`` is one process like any other, whatever the job was given.
+A SLURM batch script that does not use ``srun`` is a single process, whatever resources the job has.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from facelet.errors import FaceletError
 
 @dataclass(frozen=True)
 class Launch:
-    """One start of several processes.
+    """A launch of several processes.
 
     Attributes:
-        by: who started them.
-        rank, world: this process, and how many there are; 0 leads.
-        nodes: machines that they are on.
-        id: the same in all of them, and another for every launch.
+        by: the launcher.
+        rank: number of this process; 0 leads.
+        world: number of processes.
+        nodes: number of machines.
+        id: the same in all processes, and different for every launch.
     """
 
     by: Literal["torchrun", "srun"]
@@ -34,34 +35,34 @@ class Launch:
     id: str
 
     def require(self, devices: int, nodes: int) -> None:
-        """Raises FaceletError, saying what to type, when --devices and --nodes do not make these processes."""
+        """Raises FaceletError, with the right options, when --devices and --nodes do not match the launch."""
         if devices * nodes != self.world or nodes != self.nodes:
             each = self.world // self.nodes
             raise FaceletError(
-                f"{self.by} started {self.world} processes on {self.nodes} nodes, and --devices {devices} --nodes {nodes} "
-                f"asks for {devices * nodes}; type --devices {each} --nodes {self.nodes}"
+                f"{self.by} started {self.world} processes on {self.nodes} nodes, but --devices {devices} --nodes {nodes} "
+                f"means {devices * nodes}; use --devices {each} --nodes {self.nodes}"
             )
 
 
 def launch(environment: Mapping[str, str] = os.environ) -> Launch | None:
-    """How this process was started, or None when it was not started together with others.
+    """The launch of this process, or None for a single process.
 
-    With torchrun on several machines the id is that of ``--rdzv-id``, which should be a new one each time.
-    Raises FaceletError when srun was not told ``--ntasks-per-node``, which Lightning goes by.
+    With torchrun on several machines the id is that of ``--rdzv-id``, which should be new for each launch.
+    Raises FaceletError when srun was started without ``--ntasks-per-node``, which Lightning needs.
     """
-    found = environment.get
+    get = environment.get
     if "TORCHELASTIC_RUN_ID" in environment:
-        nodes = int(found("GROUP_WORLD_SIZE", "1"))
-        name = f"{found('TORCHELASTIC_RUN_ID')}-{found('TORCHELASTIC_RESTART_COUNT', '0')}"
-        if nodes == 1:  # its id is "none" unless the user gave one, but the processes have one parent
+        nodes = int(get("GROUP_WORLD_SIZE", "1"))
+        name = f"{get('TORCHELASTIC_RUN_ID')}-{get('TORCHELASTIC_RESTART_COUNT', '0')}"
+        if nodes == 1:  # the default id is "none", but the processes have the same parent
             name += f"-{os.getppid()}"
-        return Launch("torchrun", int(found("RANK", "0")), int(found("WORLD_SIZE", "1")), nodes, name)
-    tasks = int(found("SLURM_STEP_NUM_TASKS", "1"))
+        return Launch("torchrun", int(get("RANK", "0")), int(get("WORLD_SIZE", "1")), nodes, name)
+    tasks = int(get("SLURM_STEP_NUM_TASKS", "1"))
     if tasks == 1:
         return None
     if "SLURM_NTASKS_PER_NODE" not in environment:
         raise FaceletError(
-            f"srun started {tasks} processes; say how they are placed, too: --nodes and --ntasks-per-node"
+            f"srun started {tasks} processes without a placement; also give --nodes and --ntasks-per-node"
         )
-    name = "-".join(found(f"SLURM_{part}", "0") for part in ("JOB_ID", "STEP_ID", "RESTART_COUNT"))
-    return Launch("srun", int(found("SLURM_PROCID", "0")), tasks, int(found("SLURM_STEP_NUM_NODES", "1")), name)
+    name = "-".join(get(f"SLURM_{part}", "0") for part in ("JOB_ID", "STEP_ID", "RESTART_COUNT"))
+    return Launch("srun", int(get("SLURM_PROCID", "0")), tasks, int(get("SLURM_STEP_NUM_NODES", "1")), name)

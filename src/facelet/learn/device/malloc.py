@@ -1,9 +1,10 @@
-"""The C library's heap, told to keep what a training frees.
+"""Configures glibc's allocator to keep the memory that a training frees.
 
 >>> keep_memory()
 
-glibc gives a freed map back to the system and has it filled with zeros anew for the next: tensors of the same sizes come and go at
-every step, and a good part of a CPU's time goes into that. Kept, a process holds on to the most it has ever needed.
+By default glibc returns freed blocks to the system, which fills them with zeros at the next allocation. Tensors of the same sizes
+are allocated and freed at every step, and this takes a considerable part of the CPU's time. With this setting the process keeps
+its peak memory.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from __future__ import annotations
 import ctypes
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""mallopt(3)'s numbers."""
+"""Parameters of mallopt(3)."""
 LARGEST = 2**31 - 1
 
 
 def keep_memory() -> bool:
-    """From now on and for the whole process. Does nothing, and returns False, where the C library is not glibc."""
+    """Applies to the whole process from now on. Without glibc it does nothing and returns False."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # musl, macOS; Windows takes no None

@@ -1,14 +1,14 @@
-"""In which numbers and in which memory layout a net is trained.
+"""Precision (float32 or bfloat16) and memory layout of a training.
 
 >>> choose(net, torch.device("cpu"), "auto")
 Precision(bf16=False, channels_last=True)
 
-``auto`` is a rule and no measurement, so that the same seed gives the same weights on the same machine: bfloat16 on
-GPUs that have it themselves, and on CPUs with bfloat16 instructions for nets whose spatial convolutions are mostly dense;
-depthwise ones are slower in it, and those of ``nets.layers.separable`` stay out of it by themselves. Channels last on the CPU.
+``auto`` is a fixed rule and not a measurement, so that the same seed gives the same weights on the same machine: bfloat16 on
+GPUs with native support, and on CPUs with bfloat16 instructions for nets whose spatial convolutions are mostly dense. Depthwise
+convolutions are slower in bfloat16; those of ``nets.layers.separable`` always run in float32. Channels last on the CPU.
 
-``bf16`` means bfloat16 where the device computes in it itself. Emulation is several times slower than float32, so float32 is used
-elsewhere: a recipe runs on every machine, and ``shortfall`` says in one line what it was trained in.
+``bf16`` means bfloat16 on devices with native support. Emulation is several times slower than float32, so other devices use
+float32: a recipe runs on every machine, and ``shortfall`` reports in one line the precision that was used.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ Wish = Literal["auto", "fp32", "bf16"]
 
 @dataclass(frozen=True)
 class Precision:
+    """Whether to use autocast to bfloat16, and the channels-last memory layout."""
+
     bf16: bool
     channels_last: bool
 
@@ -41,7 +43,7 @@ class Precision:
 
 
 def choose(net: nn.Module, device: torch.device, wish: Wish = "auto") -> Precision:
-    """What ``net`` is trained in on ``device``: autocast to bfloat16 or float32, and the memory layout."""
+    """The precision and memory layout in which to train ``net`` on ``device``."""
     bf16 = wish != "fp32" and has_bf16(device)
     if wish == "auto" and device.type == "cpu":
         bf16 = cpu_has_bf16() and is_dense(net)
@@ -49,28 +51,28 @@ def choose(net: nn.Module, device: torch.device, wish: Wish = "auto") -> Precisi
 
 
 def resume(kept: Precision, device: torch.device) -> Precision:
-    """What a training that was begun in ``kept`` goes on in: the same, or float32 where ``device`` would emulate bfloat16.
+    """The precision of a resumed training: ``kept``, or float32 where ``device`` would have to emulate bfloat16.
 
-    Begun in float32 it stays in float32 on a device that has bfloat16, so that nothing changes that need not.
+    A training that began in float32 stays in float32 on every device.
     """
     return replace(kept, bf16=kept.bf16 and has_bf16(device))
 
 
 def shortfall(device: torch.device, wish: Wish, chosen: Precision, kept: Precision | None = None) -> str:
-    """Why ``chosen`` is not the bfloat16 that was wished for, or that the training was begun in (``kept``); "" when it is."""
+    """A note for the user when bfloat16 was requested, or used before the resume (``kept``), and ``chosen`` is float32; else ""."""
     if chosen.bf16 or has_bf16(device) or not (kept.bf16 if kept else wish == "bf16"):
         return ""
     what = f"this CPU ({cpu_name()})" if device.type == "cpu" else f"this GPU ({device_name(device)})"
     if kept:
         return (
-            f"bf16, in which this training was begun, is not native on {what}; it goes on in fp32, and its figures will differ "
+            f"this training was begun in bf16, which is not native on {what}; it continues in fp32, and its figures will differ "
             "from those of an unbroken run"
         )
     return f"bf16 is not native on {what}; training in fp32"
 
 
 def is_dense(net: nn.Module) -> bool:
-    """Whether dense convolutions hold nine tenths of the weights in the convolutions of more than one pixel."""
+    """Whether dense convolutions hold at least 90 % of the weights of all convolutions with kernels larger than 1 x 1."""
     apart = {id(module.depthwise) for module in net.modules() if isinstance(module, SeparableConv)}
     convs = [module for module in net.modules() if isinstance(module, nn.Conv2d) and id(module) not in apart]
     weights = [(conv.groups == 1, conv.weight.numel()) for conv in convs if conv.kernel_size != (1, 1)]
@@ -78,23 +80,23 @@ def is_dense(net: nn.Module) -> bool:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether ``device`` computes in bfloat16 itself."""
+    """Whether ``device`` supports bfloat16 natively."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return cpu_has_bf16() or arm_has_bf16()
 
 
 def cpu_has_bf16() -> bool:
-    """Whether this x86 CPU multiplies bfloat16 itself (AVX512-BF16 or AMX); emulation would be slower than float32."""
-    found = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
-    return any(test() for test in found if test is not None)
+    """Whether this x86 CPU has bfloat16 instructions (AVX512-BF16 or AMX); emulation would be slower than float32."""
+    tests = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
+    return any(test() for test in tests if test is not None)
 
 
 def arm_has_bf16() -> bool:
-    """Whether this ARM CPU does, as far as torch can tell. ``auto`` does not use it there: nobody has measured whether it pays."""
+    """Whether torch reports bfloat16 instructions on this ARM CPU. ``auto`` does not use them: their speed is not measured."""
     capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return platform.machine().lower() in ("aarch64", "arm64") and any(
-        found is True and "bf16" in name for name, found in capabilities.items()
+        present is True and "bf16" in name for name, present in capabilities.items()
     )
 
 
@@ -104,7 +106,7 @@ def cpu_name() -> str:
 
 
 def pick_device(wish: str = "auto") -> torch.device:
-    """ "auto" is the GPU where there is one. Raises FaceletError for a device that is not here."""
+    """The torch device for "auto" (a GPU if present), "cpu" or "cuda". Raises FaceletError when it is unknown or missing."""
     if wish == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if wish not in ("cpu", "cuda"):
@@ -115,5 +117,5 @@ def pick_device(wish: str = "auto") -> torch.device:
 
 
 def device_name(device: torch.device) -> str:
-    """ "CPU", or what the GPU calls itself."""
+    """Name of the GPU, or "CPU"."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"

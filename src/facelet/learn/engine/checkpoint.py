@@ -1,15 +1,16 @@
-"""What a training leaves in its folder while it runs: ``plan.json``, ``state.pt`` and ``curves.csv``.
+"""The files of a running training (``plan.json``, ``state.pt`` and ``curves.csv``) and its checkpoints.
 
 >>> folder = TrainingFolder(job.folder, fingerprint)
 >>> folder.save_state({...}); folder.load_state()
 
-``state.pt`` is torch's format, read with ``weights_only=True``: tensors and plain numbers, never code. All three are
-written beside and renamed; ``curves.csv`` is written anew from the state's points, so that it never holds what a resumed
-training undid.
+``state.pt`` is torch's format, read with ``weights_only=True``: tensors and plain numbers, never code. Each file is written under
+a temporary name and renamed. ``curves.csv`` is rewritten from the points in the state, so that it never holds points that a resumed
+training has undone.
 
-``Checkpoints`` saves and loads the state between steps. When one is saved depends on the clock and changes nothing: one process
-on a CPU resumes bit for bit from any step. A GPU's sums differ in their last bits from call to call; with several processes the
-training loss of the lap that was broken is the first process's share of it."""
+``Checkpoints`` saves and loads the state between steps. The time of a checkpoint does not change the result: one process on a CPU
+resumes bit for bit from any step. On a GPU sums differ in their last bits from call to call; with several processes the training
+loss of an interrupted lap is the first process's share of it.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ CURVES = ("epoch", "step", "seconds", "lr", "train_loss", "val_loss", "val_accur
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """One row of ``curves.csv``: after ``step`` steps, with the mean training loss since the row before."""
+    """A row of ``curves.csv`` after ``step`` steps; ``train_loss`` is the mean since the previous row."""
 
     epoch: float
     step: int
@@ -44,9 +45,9 @@ class CurvePoint:
 
 
 class TrainingFolder:
-    """The files of one training. ``fingerprint`` says what is trained; another training's files are refused.
+    """The files of one training. ``fingerprint``: hash of everything that determines the training.
 
-    Raises FaceletError when the folder belongs to another training.
+    Raises FaceletError when the folder belongs to a training with another fingerprint.
     """
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
@@ -56,12 +57,12 @@ class TrainingFolder:
         self.net_path, self.stopped_path = folder / "net.safetensors", folder / "stopped.json"
         if self.plan_path.exists() and files.read_json(self.plan_path).get("training") != fingerprint:
             raise FaceletError(
-                f"{folder} holds a training with other settings, faces or seed; it continues only unchanged: "
+                f"{folder} holds a training with other settings, faces or seed, which cannot be continued with these: "
                 "choose another --out, or delete that folder"
             )
 
     def result(self) -> dict[str, float] | None:
-        """What a training that has ended left, or None while there is something to do. The net is written last."""
+        """The result of a finished training, or None. The net is written last."""
         return files.read_json(self.result_path) if self.net_path.exists() and self.plan_path.exists() else None
 
     def write_result(self, result: dict[str, float]) -> None:
@@ -102,7 +103,7 @@ class TrainingFolder:
         with files.writing(self.state_path) as beside:
             try:
                 torch.save(state, beside)
-            except RuntimeError as error:  # torch's zip writer does not say what the system said
+            except RuntimeError as error:  # torch's zip writer hides the system's error
                 raise OSError(*_system_error(beside, error)) from error
 
     def write_curves(self, rows: list[CurvePoint]) -> None:
@@ -111,7 +112,7 @@ class TrainingFolder:
         files.write_text(self.curves_path, "\n".join(lines) + "\n")
 
     def clear_state(self) -> None:
-        """Removes what only a resume would need."""
+        """Removes the state, which only a resume needs."""
         self.state_path.unlink(missing_ok=True)
 
 
@@ -124,17 +125,19 @@ def _system_error(path: Path, error: Exception) -> tuple[int, str]:
 
 
 SECONDS, COST = 30.0, 30.0
-"""Between checkpoints, or so many times what one takes, if that is more."""
+"""Least time between checkpoints: this many seconds, and this many times the duration of the last checkpoint."""
 
 
 class Stateful(Protocol):
+    """An object with a state, as nets and optimizers have it."""
+
     def state_dict(self) -> Any: ...
 
     def load_state_dict(self, state: Any, /) -> Any: ...
 
 
 class Checkpoints:
-    """Of ``parts``, by name, in ``folder``."""
+    """Saves and loads the states of ``parts``, by name, in ``folder``."""
 
     def __init__(self, folder: TrainingFolder, parts: Mapping[str, Stateful]) -> None:
         self.folder, self.parts = folder, parts
@@ -145,15 +148,15 @@ class Checkpoints:
         return time.monotonic() - self._saved >= max(SECONDS, COST * self._cost)
 
     def save(self, done: int, seconds: float, points: list[CurvePoint]) -> None:
-        """After ``done`` steps and ``seconds`` of training, with the curve so far."""
+        """Saves a checkpoint after ``done`` steps and ``seconds`` of training, with the curve so far."""
         start = time.monotonic()
-        told = {"done": done, "seconds": seconds, "points": [asdict(point) for point in points]}
-        self.folder.save_state({**told, **{name: part.state_dict() for name, part in self.parts.items()}})
+        progress = {"done": done, "seconds": seconds, "points": [asdict(point) for point in points]}
+        self.folder.save_state({**progress, **{name: part.state_dict() for name, part in self.parts.items()}})
         self._saved = time.monotonic()
         self._cost = self._saved - start
 
     def load(self) -> tuple[int, float, list[CurvePoint]]:
-        """Puts the last checkpoint into the parts; returns its steps, seconds and curve, or (0, 0, []) without one."""
+        """Loads the last checkpoint into the parts; returns its steps, seconds and curve, or (0, 0, []) without one."""
         state = self.folder.load_state()
         if state is None:
             return 0, 0.0, []

@@ -1,4 +1,4 @@
-"""One training as data: what is trained, on what, towards what, for how long, and where it is kept.
+"""TrainingConfig: the net, data, task, schedule and settings of one training.
 
 >>> train(TrainingConfig(name="student", net=net, spec=spec, ...), job, device)
 """
@@ -19,22 +19,25 @@ from facelet.nets import FaceNet, NetSpec
 
 @dataclass
 class TrainingConfig:
-    """All that one training is.
+    """Configuration of one training.
 
     Attributes:
-        name: of the model, for messages.
-        net, spec: what is trained; ``net`` has its fresh or inherited weights.
-        objective: what is minimised.
+        name: name of the model, for messages.
+        net: the net to train, with its initial weights.
+        spec: spec of ``net``.
+        objective: the task to minimise.
         batches: training faces.
-        exam: what is asked on validation faces.
-        schedule: fixed already, or None when ``seconds`` are given and its first steps are to be timed.
-        seconds: of training, or None.
-        warmup: share of the steps in which the learning rate rises, for a schedule that is still to be fixed.
-        optimization: optimizer and its numbers.
-        ema: decay of the running mean.
-        precision, seed, folder: see there.
-        tensorboard: whether event files are written, too.
-        record: whether a GPU's steps may be recorded and replayed.
+        exam: validation metric.
+        schedule: None when ``seconds`` are given and the first steps are to be timed.
+        seconds: time budget of the training, or None.
+        optimization: optimizer and its settings.
+        ema: decay of the moving average of the weights.
+        precision: precision and memory layout.
+        seed: seed of all random numbers.
+        folder: folder of plan, checkpoints and result.
+        warmup: share of the steps in which the learning rate rises, for a schedule that is still to be planned.
+        tensorboard: whether to write event files too.
+        record: whether to capture the step as a CUDA graph on a GPU.
     """
 
     name: str

@@ -1,11 +1,12 @@
-"""The running mean of a net's weights, which is what a training step keeps. Polyak & Juditsky 1992;
-https://arxiv.org/abs/1803.05407 shows why flat averages generalise.
+"""Exponential moving average of a net's weights: the weights that a training step saves.
+
+Polyak & Juditsky 1992; https://arxiv.org/abs/1803.05407 shows why averaged weights generalise.
 
 >>> ema = Ema(net, decay=0.999)
 >>> ema.update(step)  # after each optimizer step
 >>> settle(ema.net, inputs)  # before ema.net is validated or saved
 
-Of little use where the learning rate ends at zero and the schedule is long; it does no harm, and steadies short ones.
+It helps short schedules; it has little effect on long ones that end with a learning rate near zero.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from facelet.nets.layers.exits import ExitNet
 
 
 class Ema:
-    """A copy of ``net``, on its device, whose weights and batch statistics follow it.
+    """A copy of ``net``, on its device, with the moving average of its weights and batch statistics.
 
-    The mean is over the last 1 / (1 - decay) steps, and over fewer early on: decay is at most (1 + step) / (10 + step).
-    ``decay`` 0 follows at once.
+    The average covers about the last 1 / (1 - decay) steps, and fewer at first: decay is at most (1 + step) / (10 + step).
+    With ``decay`` 0 the copy equals the net.
     """
 
     def __init__(self, net: nn.Module, decay: float = 0.999) -> None:
@@ -39,7 +40,7 @@ class Ema:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Follows the net after its ``step``-th optimizer step (1 is the first)."""
+        """Updates the average after the net's ``step``-th optimizer step (1 is the first)."""
         decay = min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(self._mean, self._live, 1 - decay)
         if self._counts:
@@ -48,10 +49,10 @@ class Ema:
 
 @torch.no_grad()
 def settle(net: nn.Module, inputs: Iterable[Tensor]) -> None:
-    """Measures the batch norms' statistics anew, as plain means over ``inputs``, batches of normalised faces.
+    """Recomputes the statistics of all batch norms, as plain means over ``inputs``, batches of normalised faces.
 
-    Statistics that trail behind the weights belong to none of them: after a few dozen steps a deep net in eval mode
-    answers at random without this (Wu & Johnson, https://arxiv.org/abs/2105.07576). ``net`` is left in eval mode.
+    Averaged statistics do not match the averaged weights: after a few dozen steps a deep net in eval mode would predict at
+    chance level (Wu & Johnson, https://arxiv.org/abs/2105.07576). ``net`` is left in eval mode.
     """
     norms = [module for module in net.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
     if not norms:
@@ -60,7 +61,7 @@ def settle(net: nn.Module, inputs: Iterable[Tensor]) -> None:
     net.eval()
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # torch's word for a plain mean
+        norm.momentum = None  # a plain mean
         norm.train()
     for batch in inputs:
         net.answers(batch) if isinstance(net, ExitNet) else net(batch)

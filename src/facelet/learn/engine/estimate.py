@@ -1,4 +1,4 @@
-"""How long training would take, for the plan that is shown before anything is spent.
+"""Estimates of training time, for the plan that is shown before a run.
 
 >>> seconds_per_face(spec) * len(train) * epochs
 """
@@ -22,28 +22,28 @@ _timed: dict[tuple[str, str, str], float] = {}
 
 
 def seconds_per_face(spec: NetSpec, wish: precisions.Wish = "auto", device: str = "auto") -> float:
-    """Of training, from one small batch on this machine: an order of magnitude, and too much where larger batches are faster.
+    """Training time per face, timed with a small batch on this machine: a rough estimate, too high when larger batches are faster.
 
     Timed once per process, so that equal nets have equal times.
     """
     key = (spec.to_json(), wish, device)
     if key not in _timed:
-        one = _Bare(spec, SAMPLE, wish, device)
-        _timed[key] = min(one.step() for _ in range(3)) / SAMPLE
+        training = _Bare(spec, SAMPLE, wish, device)
+        _timed[key] = min(training.step() for _ in range(3)) / SAMPLE
     return _timed[key]
 
 
 def steps_in_turn(
     specs: Sequence[NetSpec], batch: int, wish: precisions.Wish = "auto", device: str = "auto", rounds: int = 5
 ) -> list[float]:
-    """Seconds of a training step of each, the median of ``rounds``, taken in turn so that all meet the same machine."""
-    all_ = [_Bare(spec, batch, wish, device) for spec in specs]
-    times = [[one.step() for one in all_] for _ in range(rounds + 1)][1:]
+    """Seconds per training step of each net: median of ``rounds``, interleaved so that the machine's load is the same for all."""
+    trainings = [_Bare(spec, batch, wish, device) for spec in specs]
+    times = [[training.step() for training in trainings] for _ in range(rounds + 1)][1:]
     return [statistics.median(column) for column in zip(*times, strict=True)]
 
 
 class _Bare:
-    """A training without faces, augmentation or validation."""
+    """A training on random pixels, without augmentation or validation."""
 
     def __init__(self, spec: NetSpec, batch: int, wish: precisions.Wish, device: str) -> None:
         keep_memory()
@@ -51,16 +51,15 @@ class _Bare:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             self.net = spec.build().to(self.where)
-            faces = torch.rand(batch, spec.channels, spec.size, spec.size).to(
-                self.where
-            )  # zeros end in slow, tiny numbers
+            # random, because zeros lead to denormal numbers, which are slow
+            faces = torch.rand(batch, spec.channels, spec.size, spec.size).to(self.where)
         self.choice = precisions.choose(self.net, self.where, wish)
         self.net.to(memory_format=self.choice.memory_format)
         self.optimizer = make_optimizer([self.net], Optimization("adamw", 1e-3, 0.0))
         self.faces = faces.contiguous(memory_format=self.choice.memory_format)
 
     def step(self) -> float:
-        """Seconds of one."""
+        """Seconds of one step."""
         start = time.perf_counter()
         with torch.autocast(self.where.type, torch.bfloat16, enabled=self.choice.bf16):
             loss = self.net(self.faces).float().square().mean()

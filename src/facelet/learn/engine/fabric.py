@@ -1,4 +1,4 @@
-"""The one door to Lightning Fabric, under either of its package names, and silenced: Facelet itself says what users should know.
+"""Creates Lightning Fabric, under either of its package names, and hides its log lines.
 
 >>> with quiet():
 ...     make_fabric(device, bf16=False, devices=2).launch(loop.run)
@@ -41,7 +41,7 @@ except ModuleNotFoundError as missing:
 __all__ = ["Fabric", "make_fabric", "quiet"]
 
 LOUD = ("lightning", "lightning.fabric", "lightning.pytorch", "lightning_fabric", "torch.multiprocessing.spawn")
-"""Loggers that are silenced below errors. ``import lightning`` lets Fabric log under the name of lightning.pytorch."""
+"""Loggers limited to errors. With ``import lightning``, Fabric logs under the name of lightning.pytorch."""
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def quiet() -> Iterator[None]:
 
 
 class QuietDDP(DDPStrategy):
-    """DDP that is silent while its processes connect: around a process that has just been spawned there is no ``quiet`` yet."""
+    """DDP that hides log lines while its processes connect: a spawned process has not entered ``quiet`` yet."""
 
     def setup_environment(self) -> None:
         with quiet():
@@ -72,9 +72,9 @@ class QuietDDP(DDPStrategy):
 
 
 class Autocast(MixedPrecision):
-    """bfloat16 by autocast alone: faces stay in float32 until a layer asks for them, and weights are cast anew at each use.
+    """bfloat16 by autocast only: inputs stay in float32 until a layer casts them, and weights are cast at each use.
 
-    Casts that are kept until autocast ends would not be part of a recorded CUDA graph.
+    Casts in autocast's cache would not be part of a captured CUDA graph.
     """
 
     def forward_context(self) -> AbstractContextManager[None]:
@@ -99,7 +99,7 @@ def make_fabric(
 
 
 def _environment(launched: Launch | None) -> LightningEnvironment | SLURMEnvironment | TorchElasticEnvironment:
-    """Chosen explicitly: Lightning takes any batch script of SLURM for one of several processes."""
+    """The environment plugin, chosen explicitly: Lightning takes every SLURM batch script for a multi-process launch."""
     if launched is None:
         return LightningEnvironment()
     return TorchElasticEnvironment() if launched.by == "torchrun" else SLURMEnvironment(auto_requeue=False)

@@ -2,9 +2,9 @@
 
 >>> result = train(config, job, device)
 
-What is ours is what makes a resume exact, bit for bit in one process on a CPU: state saved between steps every so
-often, every random number from (seed, step), and a schedule fixed once. The final running mean of the weights is what is
-kept: the cycle ends where it is best, and nothing is selected, so that the validation accuracy stays an honest estimate.
+Facelet adds what makes a resume exact (bit for bit in one process on a CPU): checkpoints between steps, random numbers derived from
+(seed, step), and a schedule that is saved. The result is the final moving average of the weights. No checkpoint is selected by its
+validation accuracy, so this accuracy is not biased by a selection.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from facelet.step import StepContext
 
 
 def train(config: TrainingConfig, job: StepContext, device: torch.device) -> dict[str, Any]:
-    """Trains, or goes on where an earlier call in the same folder was killed; returns ``result.json``'s content.
+    """Trains, or resumes an interrupted training in the same folder; returns the content of ``result.json``.
 
-    Leaves ``net.safetensors``, ``curves.csv``, ``plan.json`` and ``result.json`` in the folder. With several devices and
-    no launcher (torchrun, SLURM) Fabric starts the other processes for the training alone; with one, all call this.
+    Writes ``net.safetensors``, ``curves.csv``, ``plan.json`` and ``result.json`` to the folder. With several devices and no
+    launcher (torchrun, SLURM) Fabric starts the other processes for this training; with a launcher every process calls this.
 
-    Raises FaceletError when the loss is not finite any more, or when the user stops it.
+    Raises FaceletError when the loss is not finite, or when the user stops the training.
     """
     folder, processes = config.folder, job.devices * job.nodes
     launched = launch() if processes > 1 else None
@@ -44,7 +44,7 @@ def train(config: TrainingConfig, job: StepContext, device: torch.device) -> dic
     if config.batches.size % processes:
         raise FaceletError(
             f"a batch of {config.batches.size} faces does not divide by {processes} processes; "
-            "it counts those of all together"
+            "batch counts the faces of all processes together"
         )
     if config.precision.channels_last:
         config.net.to(memory_format=torch.channels_last)
@@ -77,7 +77,7 @@ def train(config: TrainingConfig, job: StepContext, device: torch.device) -> dic
 
 
 def options_of(config: TrainingConfig) -> LoopOptions:
-    """What the loop has to know of a training."""
+    """The loop's options for a training."""
     batches = config.batches
     counts = {"steps_per_epoch": batches.steps_per_epoch, "train": batches.epoch, "val": len(config.exam.faces)}
     return LoopOptions(
@@ -94,9 +94,9 @@ def options_of(config: TrainingConfig) -> LoopOptions:
 
 
 def synchronise(config: TrainingConfig) -> None:
-    """Lets batch norms see the faces of all processes, in place; weights and their names stay.
+    """Converts batch norms to synchronized ones; the names of the weights do not change.
 
-    By timm's converter: torch's own loses the activation inside timm's batch norms.
+    It uses timm's converter, because torch's loses the activation inside timm's batch norms.
     """
     config.net = convert_sync_batchnorm(config.net)
     config.objective = convert_sync_batchnorm(config.objective)

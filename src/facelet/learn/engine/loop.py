@@ -1,9 +1,9 @@
-"""The one training loop: start, step, probe and re-planning of the time budget, laps, checkpoints, interrupt and end.
+"""The training loop: start, step, probe and re-planning of the time budget, laps, checkpoints, interrupt and end.
 
 >>> loop = Loop(SupervisedTraining(config), options, Interrupt(), console, job.say)
 >>> make_fabric(device, bf16=False).launch(loop.run)
 
-What is trained, and how, is a ``Trainable``: a net with labels (engine.supervised) or a CycleGAN (cyclegan.trainer). Fabric brings
+The training itself is a ``Trainable``: a net on a TrainingTask (engine.supervised) or a CycleGAN (cyclegan.trainer). Fabric manages
 devices, precision and processes.
 """
 
@@ -31,7 +31,7 @@ from facelet.text import duration
 
 
 class Loop:
-    """Runs ``training``. ``console`` and ``say`` are None where the processes cannot reach the user's.
+    """Runs ``training``. ``console`` and ``say`` are None in spawned processes, which cannot use the user's console.
 
     Raises FaceletError from ``run`` when a loss is not finite and the training cannot recover, or when ``interrupt`` asks to stop.
     """
@@ -130,7 +130,7 @@ class Loop:
         return self.options.counts["steps_per_epoch"]
 
     def _healthy(self) -> bool:
-        """Whether all losses so far are finite; where one is not, the training has gone back to an earlier state."""
+        """Whether all losses so far are finite; otherwise the training goes back to an earlier state."""
         try:
             self._losses.check(self.done, self._per_epoch)
         except FaceletError as error:
@@ -141,7 +141,7 @@ class Loop:
         return False
 
     def _go_back(self, trouble: str) -> None:
-        """Restores an earlier state. The steps that are undone have cost time, and what is left is planned again."""
+        """Restores an earlier state. The time of the undone steps stays spent, so the remaining steps are re-planned."""
         self.done, line = self.training.recover(trouble)
         self._stopwatch.back_to(self.done)
         self._losses.restart()
@@ -155,7 +155,7 @@ class Loop:
                 self._replan(self._budget, schedule)
 
     def _tick(self) -> None:
-        """Ends a block of the stopwatch, once the device has done all it was asked."""
+        """Ends a block of the stopwatch, after a synchronization with the device."""
         if self._fabric.device.type == "cuda":
             torch.cuda.synchronize(self._fabric.device)
         self._stopwatch.tick(self.done)
@@ -163,7 +163,7 @@ class Loop:
             self._tell([f"  stood still for {duration(lost)}, which is not counted"])
 
     def _probe(self) -> None:
-        """Times the first steps, and plans the schedule when there are enough of them."""
+        """Times the first steps, and plans the schedule after enough of them."""
         budget = self._budget
         assert budget is not None
         self._tick()
@@ -223,9 +223,9 @@ class Loop:
         return True
 
     def _save(self) -> bool:
-        """A checkpoint, once all losses so far are known to be finite. False when the training has gone back to an earlier state.
+        """Saves a checkpoint, if all losses so far are finite. False when the training has gone back to an earlier state.
 
-        None is written before the schedule is planned: its first steps are run again then, to be timed again.
+        No checkpoint is saved before the schedule is planned: a resumed training runs and times its first steps again.
         """
         if self.schedule is not None:
             if not self._healthy():
@@ -241,16 +241,16 @@ class Loop:
 
     @contextlib.contextmanager
     def _reported(self, world: int) -> Iterator[None]:
-        """Leaves a FaceletError in a file where another process waits to raise it; being out of memory becomes one."""
+        """Writes a FaceletError to a file for the process that raises it; converts out-of-memory errors to FaceletError."""
         name, batch = self.options.name, self.options.batch
         try:
             yield
         except torch.OutOfMemoryError as error:
-            raise self._left(f"{name}: out of memory with a batch of {batch}; try half", world) from error
+            raise self._written(f"{name}: out of memory with a batch of {batch}; try half", world) from error
         except FaceletError as error:
-            raise self._left(str(error), world) from None
+            raise self._written(str(error), world) from None
 
-    def _left(self, message: str, world: int) -> FaceletError:
+    def _written(self, message: str, world: int) -> FaceletError:
         if world > 1:
             files.write_json(self.folder.stopped_path, {"error": message})
         return FaceletError(message)

@@ -1,8 +1,8 @@
-"""Looks at the losses of a training: their mean for the curves, and whether all of them are finite.
+"""Tracks the mean loss of a training and detects losses that are NaN or infinite.
 
->>> watch = LossMonitor(device)
->>> watch.add(loss, norm)          # each step; costs a GPU nothing
->>> watch.check(done=41, steps_per_epoch=10)  # now and then; waits for the GPU
+>>> monitor = LossMonitor(device)
+>>> monitor.add(loss, norm)                     # each step; no synchronization with the GPU
+>>> monitor.check(done=41, steps_per_epoch=10)  # now and then; synchronizes with the GPU
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from torch import Tensor
 from facelet.errors import FaceletError
 
 OFTEN = 32
-"""Steps between looks on a GPU, where looking means waiting for it."""
+"""Steps between checks on a GPU, where a check needs a synchronization."""
 
 
 class LossMonitor:
-    """Losses since the last look, and their sum since the last lap: this process's share of them."""
+    """Losses of this process since the last check, and their sum since the last lap."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -28,7 +28,7 @@ class LossMonitor:
         self._count = 0
 
     def add(self, loss: Tensor, norm: Tensor | None = None) -> None:
-        """A step's loss, and the norm of its gradient where that is known: it may be infinite where the loss is not."""
+        """Adds a step's loss and, if known, the norm of its gradient, which can be infinite when the loss is finite."""
         loss = loss.detach() if norm is None else loss.detach() + 0 * norm
         self._unchecked.append(loss)
         self._sum += loss
@@ -36,11 +36,11 @@ class LossMonitor:
 
     @property
     def due(self) -> bool:
-        """Whether it is time to look: at once on a CPU, where it is free."""
+        """Whether to check now: on a CPU after every step."""
         return self.device.type == "cpu" or len(self._unchecked) >= OFTEN
 
     def check(self, done: int, steps_per_epoch: int) -> None:
-        """Raises FaceletError for the first loss since the last look that is not finite; ``done``: steps added so far."""
+        """Raises FaceletError for the first loss since the last check that is not finite; ``done``: steps added so far."""
         if not self._unchecked:
             return
         values = torch.stack(self._unchecked).tolist()
@@ -52,7 +52,7 @@ class LossMonitor:
 
     @property
     def mean(self) -> Tensor:
-        """Of the losses since ``restart``, on the device."""
+        """Mean of the losses since ``restart``, on the device."""
         return self._sum / max(1, self._count)
 
     def restart(self) -> None:

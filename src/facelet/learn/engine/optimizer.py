@@ -20,7 +20,7 @@ WEIGHT_DECAY = {"adamw": 0.05, "sgd": 5e-4}
 
 @dataclass(frozen=True)
 class Optimization:
-    """Attributes: lr: at the top of the cycle. clip: largest norm of the gradient, 0 for no limit."""
+    """Optimizer and its settings. ``lr``: peak learning rate; ``clip``: largest norm of the gradient, 0 for no limit."""
 
     kind: Literal["adamw", "sgd"]
     lr: float
@@ -29,7 +29,7 @@ class Optimization:
 
 
 def make_optimizer(modules: Sequence[nn.Module], choice: Optimization) -> torch.optim.Optimizer:
-    """Over the parameters of ``modules`` that want a gradient."""
+    """The optimizer of all parameters of ``modules`` that require a gradient."""
     trained = [p for module in modules for p in module.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": choice.weight_decay},

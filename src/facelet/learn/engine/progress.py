@@ -1,10 +1,10 @@
-"""What a training shows while it runs: a progress bar, ``curves.csv`` and, where asked for, TensorBoard.
+"""Progress of a running training: a progress bar, ``curves.csv`` and, optionally, TensorBoard.
 
 >>> reporter = Reporter("student", folder, steps_per_epoch=195, tensorboard=False, console=console, points=[], done=0)
 >>> reporter.add(point)
 >>> reporter.close()
 
-There is one bar per training, and none without a terminal.
+Each training has its own bar; without a terminal there is none.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from facelet.learn.engine.checkpoint import CurvePoint, TrainingFolder
 from facelet.learn.engine.schedule import Schedule
 
 SECONDS = 0.5
-"""Between redraws."""
+"""Seconds between redraws."""
 
 
 class Bar:
-    """Draws on ``console`` (one's own when None), so that lines printed to it appear above the bar."""
+    """A progress bar on ``console`` (default: a new one); lines printed to the same console appear above the bar."""
 
     def __init__(self, name: str, console: Console | None = None) -> None:
         self._name, self._console = name, console
@@ -60,7 +60,7 @@ class Bar:
             self._progress.stop()
 
     def due(self) -> bool:
-        """Whether anyone would see an update: the loss need not leave the GPU otherwise."""
+        """Whether an update would be drawn; otherwise the loss need not be read from the GPU."""
         return self._progress is not None and time.monotonic() - self._drawn >= SECONDS
 
     def update(self, *, step: int, total: int | None, epoch: float, loss: float) -> None:
@@ -74,7 +74,7 @@ class Bar:
 
 
 class Reporter:
-    """Opened by the first process alone. ``points``: the curve so far, of ``done`` steps; ``add`` appends to it."""
+    """Used by the first process only. ``points``: the curve of the ``done`` steps so far, to which ``add`` appends."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Reporter:
             folder.write_curves(points)
 
     def draw(self, done: int, schedule: Schedule | None, loss: Callable[[], float]) -> None:
-        """Moves the bar, if there is one and it is time; asks for the loss only then."""
+        """Redraws the bar when it is due; ``loss`` is called only then."""
         if self._bar.due():
             epoch = done / self.steps_per_epoch
             self._bar.update(step=done, total=schedule.total if schedule else None, epoch=epoch, loss=loss())
@@ -112,7 +112,7 @@ class Reporter:
                 self._board.add_scalar(name, getattr(point, name), point.step)
 
     def close(self) -> None:
-        """Gives the terminal back."""
+        """Closes the bar and TensorBoard's file."""
         self._bar.__exit__(None, None, None)
         if self._board is not None:
             self._board.close()

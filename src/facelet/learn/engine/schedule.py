@@ -1,11 +1,12 @@
-"""How long a training is, and the learning rate along it: warm-up and one cosine cycle that ends on the last step.
+"""Length of a training and its learning rate: linear warm-up and one cosine cycle that ends on the last step.
+
 Smith & Topin, super-convergence, https://arxiv.org/abs/1708.07120
 
 >>> schedule = by_epochs(20, steps_per_epoch=195, train=25_060, val=3_199)
 >>> schedule.rate(0), schedule.rate(schedule.total - 1)  # factors of the step's lr
 
 With ``minutes`` the first steps, the probe, run at the lowest rate while they are timed; then the length is estimated
-(learn.time_budget). When the pace of the machine changes, the schedule is re-planned from that step on: progress along the cycle
+(engine.time_budget). When the pace of the machine changes, the schedule is re-planned from that step on: progress along the cycle
 continues from its current value, faster or slower, so the learning rate is continuous. Every plan is a Mark in ``plan.json``,
 written before the steps that follow it, so that a resumed training replays the schedule of the unbroken one.
 """
@@ -20,7 +21,7 @@ from typing import Any
 FIRST, LAST = 1 / 25, 1 / 1000
 """Factors of the learning rate at the first and after the last step."""
 VALIDATION_SHARE = 0.1
-"""At most this share of the time goes to validation, a forward pass taken for a third of a training step."""
+"""Largest share of the time for validation; a forward pass is assumed to take a third of a training step."""
 SETTLE_LAST, SETTLE_SHARE = 16, 0.1
 """Batches that settle the batch norms before the last validation, and share of a lap's steps before the others."""
 
@@ -30,10 +31,12 @@ class Mark:
     """One plan of a schedule.
 
     Attributes:
-        step: steps done when it was made.
+        step: steps done at that time.
         total, lap: of the schedule from there on.
-        pace: seconds per step at that time. spent: seconds of training until then.
-        settle, validation: cost of one batch that settles the batch norms, and of one validation, in steps.
+        pace: seconds per step at that time.
+        spent: seconds of training until then.
+        settle: cost of one batch that settles the batch norms, in steps.
+        validation: cost of one validation, in steps.
     """
 
     step: int
@@ -47,7 +50,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The length of a training in steps, and how far along the cycle each of them is.
+    """The length of a training in steps, and the learning rate of each step.
 
     Attributes:
         total: steps in all, the probe included.
@@ -153,8 +156,15 @@ def fitting(
     """Total number of steps (``done`` included) and lap that fit into the time of ``left`` further steps.
 
     Args:
-        settle, validation: cost of one batch that settles the batch norms, and of one validation, in steps.
-        least: further steps that are taken even if they do not fit. most: upper limit of the total.
+        left: time that is left, in steps.
+        done: steps done so far.
+        settle: cost of one batch that settles the batch norms, in steps.
+        validation: cost of one validation, in steps.
+        steps_per_epoch: steps of one pass over the training faces.
+        train: number of training faces.
+        val: number of validation faces.
+        least: further steps that are taken even if they do not fit.
+        most: upper limit of the total.
     """
     left -= validation + SETTLE_LAST * settle  # the last validation
     low, high = done + least, math.inf if most is None else max(done + 1, most)

@@ -1,4 +1,4 @@
-"""A net trained towards a TrainingTask: its step, its validation, and what it leaves.
+"""Training of a net on a TrainingTask: its step, validation and result.
 
 >>> training = SupervisedTraining(config)
 >>> Loop(training, options, interrupt).run(fabric)
@@ -29,7 +29,7 @@ from facelet.learn.tasks.task import TrainingTask
 
 
 class SupervisedTraining:
-    """Trains ``config.net`` in place, as a Trainable of the loop; what is kept is the running mean of its weights."""
+    """Trains ``config.net`` in place, as a Trainable of the loop; the result is the moving average of its weights."""
 
     def __init__(self, config: TrainingConfig) -> None:
         self.config = config
@@ -89,7 +89,7 @@ class SupervisedTraining:
         return schedule.ends_lap(done)
 
     def lap(self, done: int, schedule: Schedule) -> Lap:
-        """Validates the running mean."""
+        """Validates the moving average of the weights."""
         batches = schedule.settles(done)
         self._validator.settle(done, batches)
         loss, accuracy = self._validator.validate()
@@ -100,7 +100,7 @@ class SupervisedTraining:
         return self._validator.seconds(done)
 
     def recover(self, trouble: str) -> tuple[int, str]:
-        """Raises FaceletError, with what to do about it: there is no way back from a loss that is not finite."""
+        """Raises FaceletError with advice: this training cannot recover from a loss that is not finite."""
         config = self.config
         kept = f"the last checkpoint is kept in {config.folder.folder}"
         if not config.folder.state_path.exists():
@@ -124,7 +124,7 @@ class SupervisedTraining:
 
 
 class SummedLosses(nn.Module):
-    """Net and task as one module, which is what several processes share the gradients of: from a batch to its loss."""
+    """Net and task as one module that returns the summed loss of a batch; DDP averages its gradients over processes."""
 
     def __init__(self, net: nn.Module, task: TrainingTask) -> None:
         super().__init__()
@@ -136,6 +136,6 @@ class SummedLosses(nn.Module):
 
 @torch.no_grad()
 def unshare(module: nn.Module) -> None:
-    """Copies weights and buffers: those of a CPU net that was sent to spawned processes are one memory for all of them."""
+    """Copies weights and buffers: spawned processes would share the memory of a CPU net."""
     for tensor in (*module.parameters(), *module.buffers()):
         tensor.data = tensor.data.clone()

@@ -27,8 +27,8 @@ HARDLY = 0.03
 """A plan is kept when a new one would differ by less than this share of the remaining steps."""
 FORWARD = 1 / 3
 """Cost of a forward pass in steps, until it has been timed."""
-TOLD = 1.5
-"""The user is told when the pace changes by this factor."""
+REPORTED = 1.5
+"""A change of the pace by this factor is reported to the user."""
 ENDING = 0.02
 """When the time is up early, this share of the steps done (at most 8) is still trained, for the learning rate to decay."""
 
@@ -48,7 +48,7 @@ class TimeBudget:
         batch = max(1, counts["train"] / counts["steps_per_epoch"])
         self.settle, self.validation = FORWARD, FORWARD * counts["val"] / batch
         self._next: int | None = None
-        self._told: float | None = None
+        self._reported: float | None = None
         self._lap: tuple[int, float, float, int] | None = None
 
     def enough(self) -> bool:
@@ -60,7 +60,9 @@ class TimeBudget:
         """The first plan, after a probe of ``done`` steps.
 
         Args:
-            settle, validation: seconds of one batch that settles the batch norms, and of one validation.
+            done: steps done so far.
+            settle: seconds of one batch that settles the batch norms.
+            validation: seconds of one validation.
         """
         pace = self._pace(KEPT)
         assert pace is not None
@@ -92,16 +94,16 @@ class TimeBudget:
 
     def changes(self, before: Schedule, after: Schedule) -> list[str]:
         """Lines for the user when ``before`` is replaced by ``after``: a new pace, and a training of less than one epoch."""
-        pace, said = after.marks[-1].pace, []
-        told = self._told or (before.marks[-1].pace if before.marks else 0.0)
-        if not told:
-            said.append(f"  {_ms(pace)} ms a step: {_length(after)} fit into {duration(self.seconds)}")
-        elif not 1 / TOLD < pace / told < TOLD:
-            said.append(f"  the pace changed from {_ms(told)} to {_ms(pace)} ms a step: {_length(after)}")
-        self._told = pace if said else told
+        pace, lines = after.marks[-1].pace, []
+        reported = self._reported or (before.marks[-1].pace if before.marks else 0.0)
+        if not reported:
+            lines.append(f"  {_ms(pace)} ms a step: {_length(after)} fit into {duration(self.seconds)}")
+        elif not 1 / REPORTED < pace / reported < REPORTED:
+            lines.append(f"  the pace changed from {_ms(reported)} to {_ms(pace)} ms a step: {_length(after)}")
+        self._reported = pace if lines else reported
         if before.epochs >= 1 > after.epochs:
-            said += self.warning(after)
-        return said
+            lines += self.warning(after)
+        return lines
 
     def summary(self, schedule: Schedule) -> list[str]:
         """Lines for the user about the first plan."""
@@ -123,14 +125,15 @@ class TimeBudget:
             self._lap = (done, pace, seconds, batches)
 
     def _learn_from_lap(self, done: int) -> None:
-        """Updates the cost of validation from the last lap, once the pace after it is known. Where it differs from the pace before
-        it, nobody knows at which of them validation ran, and the lap is left out.
+        """Updates the cost of validation from the last lap, once the pace after it is known.
+
+        The lap is left out when the pace changed during it, because the pace of the validation is then unknown.
         """
         if self._lap is None or done < self._lap[0] + RECENT:
             return
         (_, before, seconds, batches), self._lap = self._lap, None
         after, expected = self._pace(RECENT), batches * self.settle + self.validation
-        if after and expected > 0 and 1 / TOLD < after / before < TOLD:
+        if after and expected > 0 and 1 / REPORTED < after / before < REPORTED:
             factor = 2 * seconds / (before + after) / expected
             self.settle, self.validation = factor * self.settle, factor * self.validation
 

@@ -1,4 +1,4 @@
-"""What the training loop trains: the contract between engine.loop and the trainings that it runs.
+"""Trainable: the interface between engine.loop and a training.
 
 >>> class SupervisedTraining:  # a Trainable
 ...     def step(self, done, schedule): ...
@@ -20,12 +20,13 @@ from facelet.learn.engine.schedule import Schedule
 
 @dataclass(frozen=True)
 class Lap:
-    """What a training found at the end of a lap.
+    """Result of a lap.
 
     Attributes:
-        lr: of the last step.
-        val_loss, val_accuracy: None where nothing is validated, and the curves get no point.
-        batches: that settled the batch norms.
+        lr: learning rate of the last step.
+        val_loss: validation loss, or None without a validation; the curves then get no point.
+        val_accuracy: validation accuracy.
+        batches: number of batches that settled the batch norms.
         trouble: why the training must go back to an earlier state, or "".
     """
 
@@ -37,7 +38,7 @@ class Lap:
 
 
 class Trainable(Protocol):
-    """What a loop trains. ``done``: optimizer steps so far; ``schedule``: None while the first steps are timed."""
+    """A training that Loop can run. ``done``: optimizer steps so far; ``schedule``: None while the first steps are timed."""
 
     def start(self, fabric: Fabric) -> Mapping[str, Stateful]:
         """Moves everything to the device; returns the parts of a checkpoint."""
@@ -52,34 +53,35 @@ class Trainable(Protocol):
         """Whether a lap ends here; true after the last step."""
 
     def lap(self, done: int, schedule: Schedule) -> Lap:
-        """Validates, or looks whether the training has diverged."""
+        """Validates, or checks whether the training has diverged."""
 
     def costs(self, done: int) -> tuple[float, float]:
-        """Seconds of a batch that settles the batch norms, and of a validation."""
+        """Seconds of one batch that settles the batch norms, and of one validation."""
 
     def recover(self, trouble: str) -> tuple[int, str]:
-        """Restores an earlier state; returns its step and a line for the user. Raises FaceletError where it cannot."""
+        """Restores an earlier state; returns its step and a line for the user. Raises FaceletError when it cannot."""
 
     def finish(self, spent: dict[str, float]) -> None:
         """Writes the result, then the net. Called in the first process."""
 
     def close(self) -> None:
-        """Gives back the GPU's memory, however the training ended."""
+        """Frees the GPU's memory; called also after an error."""
 
 
 @dataclass(frozen=True)
 class LoopOptions:
-    """What the loop has to know of a training.
+    """Options of the loop.
 
     Attributes:
-        name: for messages. folder: of plan, checkpoints and curves.
-        batch: faces of a step, over all processes.
+        name: name of the training, for messages.
+        folder: folder of plan, checkpoints and curves.
+        batch: faces per step, over all processes.
         counts: ``steps_per_epoch``, and the numbers of ``train`` and ``val`` faces.
         schedule: None when ``seconds`` are given and the first steps are to be timed.
-        seconds: of training, or None.
+        seconds: time budget of the training, or None.
+        precision: saved in ``plan.json``.
         warmup: share of the steps in which the learning rate rises, for a schedule that is still to be planned.
-        precision: kept in ``plan.json``.
-        tensorboard: whether event files are written, too.
+        tensorboard: whether to write event files too.
     """
 
     name: str

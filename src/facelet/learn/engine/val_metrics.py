@@ -1,10 +1,10 @@
-"""What a net is asked on validation faces while it is trained: their labels, or who of them are one person.
+"""Validation metrics of a training: cross-entropy and accuracy on labels, or equal error rate and accuracy on pairs.
 
 >>> exam = ClassificationMetric(Faces.of(val))
 >>> exam = VerificationMetric(draw_pairs(val), width=128)
 >>> exam.grade(sums)  # (loss, accuracy)
 
-Answers are added up, so that several processes can each ask about some of the faces.
+Metrics are computed from sums, so that several processes can each evaluate a part of the faces.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from facelet.measure.verification import verified
 
 
 class ValidationMetric(Protocol):
-    """``faces``: who it is about."""
+    """A metric on ``faces``, the validation faces."""
 
     faces: Faces
 
     def blank(self, device: torch.device) -> Tensor:
-        """Float64, what ``add`` adds to."""
+        """Zeros in float64, for ``add``."""
 
     def add(self, sums: Tensor, rows: Tensor, answers: Tensor) -> None:
-        """Adds what the net answered, float32 (B, K), about the faces ``rows`` (B,)."""
+        """Adds the net's outputs ``answers``, float32 (B, K), on the faces ``rows`` (B,) to ``sums``, in place."""
 
     def grade(self, sums: Tensor) -> tuple[float, float]:
-        """A loss, lower is better, and an accuracy, of the sums of all processes."""
+        """Loss (lower is better) and accuracy from the sums of all processes."""
 
 
 class ClassificationMetric:
-    """Cross-entropy, and the share of right answers."""
+    """Cross-entropy and accuracy."""
 
     def __init__(self, faces: Faces) -> None:
         self.faces = faces
@@ -51,12 +51,12 @@ class ClassificationMetric:
         sums[2] += len(rows)
 
     def grade(self, sums: Tensor) -> tuple[float, float]:
-        loss, right, faces = sums.tolist()
-        return loss / faces, right / faces
+        loss, correct, faces = sums.tolist()
+        return loss / faces, correct / faces
 
 
 class VerificationMetric:
-    """Equal error rate, and accuracy at the other folds' thresholds, of embeddings of ``width`` numbers on drawn pairs."""
+    """Equal error rate, and accuracy at the other folds' thresholds, of embeddings of length ``width`` on pairs."""
 
     def __init__(self, pairs: PairSet, width: int) -> None:
         self.faces, self.pairs, self.width = Faces.of_images(pairs.images), pairs, width

@@ -1,6 +1,6 @@
-"""What steps that learn from a teacher have in common: an earlier model who is asked live, or answers that someone gave before.
+"""Base class of the steps that learn from a teacher: an earlier model that runs on every batch, or stored predictions.
 
->>> class Distill(TaughtStep): ...   # fields of TrainingStep, and from, answers, cache
+>>> class Distill(TaughtStep): ...   # fields of TrainingStep, and from, answers, cache, mirror
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from facelet.step import Plan, StepContext
 
 
 class TaughtStep(TrainingStep):
-    """Fields of TrainingStep, and of the teacher. A subclass says whether there has to be one."""
+    """Fields of TrainingStep, and of the teacher. A subclass decides whether a teacher is required."""
 
     teacher: str | list[str] | None = Field(
         None, alias="from", description="earlier model that teaches; of a list of models, the mean of their outputs"
@@ -44,16 +44,16 @@ class TaughtStep(TrainingStep):
     @model_validator(mode="after")
     def _check_cache(self) -> TaughtStep:
         if self.teachers and self.kept:
-            raise ValueError("give either from (an earlier model) or answers (a file of a teacher's answers)")
+            raise ValueError("give either from (an earlier model) or answers (a file of a teacher's outputs)")
         if self.synthetic and self.kept:
-            raise ValueError("kept answers know nothing of synthetic faces; let a model teach, by `from`")
+            raise ValueError("stored answers do not cover synthetic faces; use a model as teacher, with from")
         if self.cache and self.kept:
-            raise ValueError("cache belongs to `from`: answers are kept already")
+            raise ValueError("cache applies to from only: answers are stored already")
         for key, given, named in (("from", self.teacher, self.teachers), ("answers", self.answers, self.kept)):
             if given == [] or len(set(named)) < len(named):
-                raise ValueError(f"{key} names each teacher once, and at least one")
+                raise ValueError(f"{key} should name at least one teacher, and none twice")
         if self.mirror and not self.is_taught:
-            raise ValueError("mirror belongs to a teacher: from, or answers")
+            raise ValueError("mirror needs a teacher: from or answers")
         return self
 
     @property
@@ -63,7 +63,7 @@ class TaughtStep(TrainingStep):
 
     @property
     def kept(self) -> list[Path]:
-        """Files of teachers' kept answers."""
+        """Files of teachers' stored outputs."""
         return [self.answers] if isinstance(self.answers, Path) else self.answers or []
 
     @property
@@ -74,54 +74,54 @@ class TaughtStep(TrainingStep):
         return self.teachers + super().needs()
 
     def kept_answers(self, train: FaceSet, split_hash: str) -> list[Predictions]:
-        """Those of ``answers`` in the order of ``train``. Raises FaceletError when they are not of these faces."""
-        found = []
+        """The predictions in ``answers``, in the order of ``train``. Raises FaceletError when a face is missing."""
+        predictions = []
         for path in self.kept:
-            answers = Predictions.load(path)
-            if self.mirror and answers.mirrored_logits is None and answers.mirrored_embeddings is None:
-                raise FaceletError(f"{self.name}: mirror needs answers to mirrored faces, and {path} has none")
-            found.append(answers.aligned(train, split_hash))
-        return found
+            stored = Predictions.load(path)
+            if self.mirror and stored.mirrored_logits is None and stored.mirrored_embeddings is None:
+                raise FaceletError(f"{self.name}: mirror needs predictions on mirrored faces, and {path} has none")
+            predictions.append(stored.aligned(train, split_hash))
+        return predictions
 
     def planned_teacher(self, faces: FaceSet, specs: Mapping[str, Any]) -> Teacher:
-        """Who will teach, without weights: what it knows is right."""
+        """The teacher without its weights, for checks of outputs, classes and widths before the run."""
         if self.kept:
             return self._from_kept(self.training_faces(faces), faces.protocol.split_hash)
-        return together([LiveTeacher(told.skeleton(), told) for told in self._told(specs)], self.mirror)
+        return together([LiveTeacher(spec.skeleton(), spec) for spec in self._teacher_specs(specs)], self.mirror)
 
     def with_teacher(self, plan: Plan, faces: FaceSet, specs: Mapping[str, Any]) -> Plan:
-        """``plan`` with who teaches, and the time that the teacher's forward passes take: a third of its own training steps'."""
+        """``plan`` with the teacher's names, and the time of its forward passes: a third of the time of its training steps."""
         if self.kept:
             return replace(plan, text=f"{plan.text}, taught by {self._files()}")
         seconds = plan.seconds
         if seconds is not None and self.epochs:
             passes = 2.0 if self.cache else self.epochs * (2 if self.mirror else 1)
-            each = sum(seconds_per_face(told, self.precision) for told in self._told(specs)) / 3
+            each = sum(seconds_per_face(spec, self.precision) for spec in self._teacher_specs(specs)) / 3
             seconds += passes * len(self.training_faces(faces)) * each
         return replace(plan, text=f"{plan.text}, taught by {' and '.join(self.teachers)}", seconds=seconds)
 
     def teacher_for(self, train: FaceSet, job: StepContext) -> Teacher:
-        """Who teaches in the order of ``train``."""
+        """The teacher, whose rows are in the order of ``train``."""
         if self.kept:
             return self._from_kept(train, job.faces.protocol.split_hash)
         return taught_by(self.teachers, job, train, self.wish(job), self.cache, self.mirror)
 
     def who(self) -> str:
-        """The teacher, in words."""
+        """Description of the teacher, for the ledger."""
         views = ", mean of both views" if self.mirror else ""
         if self.kept:
-            return f"the kept answers {self._files()} ({', '.join(map(digest, self.kept))}{views})"
-        return " and ".join(self.teachers) + (f" (answers to plain and mirrored faces{views})" if self.cache else views)
+            return f"the stored outputs {self._files()} ({', '.join(map(digest, self.kept))}{views})"
+        return " and ".join(self.teachers) + (f" (outputs on plain and mirrored faces{views})" if self.cache else views)
 
     def fingerprint(self, job: StepContext, spec: NetSpec) -> str:
         whole = super().fingerprint(job, spec)
         return "-".join([whole, *map(digest, self.kept)])
 
     def _from_kept(self, train: FaceSet, split_hash: str) -> Teacher:
-        return together([CachedTeacher(one) for one in self.kept_answers(train, split_hash)], self.mirror)
+        return together([CachedTeacher(stored) for stored in self.kept_answers(train, split_hash)], self.mirror)
 
     def _files(self) -> str:
         return " and ".join(path.name for path in self.kept)
 
-    def _told(self, specs: Mapping[str, Any]) -> list[NetSpec]:
+    def _teacher_specs(self, specs: Mapping[str, Any]) -> list[NetSpec]:
         return [self.spec_of(name, specs) for name in self.teachers]

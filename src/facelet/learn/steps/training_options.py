@@ -1,4 +1,4 @@
-"""The YAML fields of every step that trains a net, and what is wrong with them; see docs/make-a-model.md.
+"""Options of every step that trains a net, and their validation; see docs/make-a-model.md.
 
 >>> class TrainingStep(TrainingOptions): ...
 """
@@ -18,7 +18,7 @@ from facelet.step import Step
 
 
 class TrainingOptions(Step):
-    """What is trained, for how long and how."""
+    """The net to train, the length of the training, and its settings."""
 
     trains: ClassVar[bool] = True
 
@@ -39,8 +39,8 @@ class TrainingOptions(Step):
         None,
         ge=8,
         le=512,
-        description="side of the net's input in pixels, to which faces are resized, also when the model is used; "
-        "default: the side of the faces",
+        description="side of the net's input in pixels; faces are resized to it in training and in use; default: the side of "
+        "the faces",
     )
     epochs: float | None = Field(
         None, gt=0, le=100_000, description="length of the training; give either `epochs` or `minutes`"
@@ -75,28 +75,27 @@ class TrainingOptions(Step):
         0.0, ge=0, lt=1, description="share of the target that is spread evenly over all classes"
     )
     targets: Literal["labels", "votes"] = Field(
-        "labels", description="what is learned: the labels, or the shares of the annotators' votes"
+        "labels", description="training targets: the labels, or the shares of the annotators' votes"
     )
     balance: Literal["none", "class-weights", "sampler"] = Field(
         "none",
-        description="against uneven classes: `class-weights` weighs the loss, `sampler` draws rare classes more often",
+        description="correction of uneven classes: `class-weights` weights the loss, `sampler` draws rare classes more often",
     )
     synthetic: str | None = Field(
         None,
-        description="earlier `balance` step whose synthetic faces are trained on too; an epoch stays as long as without "
-        "them",
+        description="earlier `balance` step whose synthetic faces are added to the training faces; the length of an epoch does "
+        "not change",
     )
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the moving average of the weights; 0 for none")
     augment: float | dict[str, float] = Field(
         1.0,
         description="strength of the augmentation, 0 for none; or values for `flip`, `shift`, `scale`, `turn`, `erase`, "
-        "`gain` and `bias`, and the shares of faces that get a `blur`, `downscale`, `grey` or `jpeg`, which "
-        "no strength includes",
+        "`gain` and `bias`, and the shares of faces that get a `blur`, `downscale`, `grey` or `jpeg` (a "
+        "strength includes none of these four)",
     )
     precision: precisions.Wish = Field(
         "auto",
-        description="`bf16` is bfloat16 where the device computes in it, else fp32 with a note; `auto` decides by device "
-        "and net",
+        description="`bf16` is bfloat16 on devices with native support, else fp32 with a note; `auto` depends on device and net",
     )
     record: bool = Field(
         True,
@@ -127,11 +126,11 @@ class TrainingOptions(Step):
             raise ValueError("give either epochs or minutes")
         if [self.net, self.of, self.widths_of, self.checkpoint].count(None) != 3:
             raise ValueError(
-                "give either net (a fresh one), of (an earlier model to start from), widths_of (its shape alone) or "
-                "checkpoint (a file to start from)"
+                "give one of net (fresh weights), of (an earlier model to start from), widths_of (an earlier model's widths, "
+                "fresh weights) and checkpoint (a file to start from)"
             )
         if not self.net and self.net_options:
-            raise ValueError("net_options belong to a fresh net; with another's weights or widths the net is as it was")
+            raise ValueError("net_options apply only with net; of, widths_of and checkpoint take the net as it is")
         return self
 
     def as_long_as(self, models: str) -> Self:
@@ -140,7 +139,7 @@ class TrainingOptions(Step):
         return shown
 
     def length(self, faces: int) -> str:
-        """ "20 epochs of 25,060 faces", "5 minutes of 25,060 faces", "as many steps as student on 25,060 faces"."""
+        """Text such as "20 epochs of 25,060 faces", "5 minutes of ..." or "as many steps as student on 25,060 faces"."""
         if self._matched:
             return f"as many steps as {self._matched} on {faces:,} faces"
         count, unit = (self.epochs, "epoch") if self.epochs else (self.minutes, "minute")
@@ -161,5 +160,5 @@ class TrainingOptions(Step):
 
     @property
     def before(self) -> str | None:
-        """The earlier model whose weights, or whose shape alone, this one has."""
+        """The earlier model that gives the initial weights, or only the widths."""
         return self.of or self.widths_of

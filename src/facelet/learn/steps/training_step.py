@@ -1,10 +1,10 @@
-"""What all steps that train a net have in common: their YAML fields, their plan, and how a training is put together.
+"""Base class of the steps that train a net: options, plan, and the TrainingConfig of a run.
 
 >>> @STEPS.register("train")
 ... class Train(TrainingStep):
 ...     def objective(self, net, spec, train, job): return ClassificationTask(spec, **self.hard_options(train))
 
-A subclass says what is minimised; the rest is here.
+A subclass defines ``objective``, the TrainingTask to minimise.
 """
 
 from __future__ import annotations
@@ -55,32 +55,32 @@ class TrainingStep(TrainingOptions):
         return [self.synthetic] if self.synthetic else []
 
     def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: StepContext) -> TrainingTask:
-        """What is minimised. ``train``: the training faces, in the order of the batches' ``rows``."""
+        """The task to minimise. ``train``: the training faces, in the order of the batches' ``rows``."""
         raise NotImplementedError
 
     def training_faces(self, faces: FaceSet) -> FaceSet:
-        """The faces that are trained on: those with a label, of two classes at least, or this raises FaceletError."""
+        """The labelled training faces. Raises FaceletError when they have fewer than two classes."""
         train = faces.labelled("train")
         self.require_votes(train)
         present = np.unique(train.labels)
         if len(present) < 2:
             only = faces.classes[present[0]]
             raise FaceletError(
-                f"{self.name}: all labelled training faces of {faces.source} are {only!r}; two classes are the least"
+                f"{self.name}: all labelled training faces of {faces.source} are {only!r}; at least two classes are needed"
             )
         return train
 
     def require_votes(self, train: FaceSet) -> None:
-        """Raises FaceletError when ``targets: votes`` is asked of faces without any."""
+        """Raises FaceletError when ``targets: votes`` is set and the faces have no votes."""
         if self.targets == "votes" and train.votes is None:
             raise FaceletError(f"{self.name}: targets: votes needs annotators' votes, and {train.source} has none")
 
     def validation_faces(self, faces: FaceSet) -> FaceSet:
-        """The faces that ``exam`` is about, or this raises FaceletError."""
+        """The faces of the ValidationMetric. Raises FaceletError when there are none."""
         return faces.labelled("val")
 
     def exam(self, faces: FaceSet, spec: NetSpec) -> ValidationMetric:
-        """What the net is asked about validation faces while it is trained."""
+        """The validation metric, computed on ``validation_faces`` during the training."""
         return ClassificationMetric(Faces.of(self.validation_faces(faces)))
 
     def batch_faces(self, train: FaceSet) -> Faces:
@@ -88,20 +88,20 @@ class TrainingStep(TrainingOptions):
         return Faces.of(train)
 
     def classes(self, faces: FaceSet) -> int:
-        """Of the net; 0 for one that answers with its embedding."""
+        """Number of output classes; 0 for an embedding net."""
         return len(faces.classes)
 
     def all_faces(self, job: StepContext) -> FaceSet:
-        """``training_faces``, and behind them the synthetic ones that were asked for."""
+        """``training_faces``, followed by the synthetic faces of ``synthetic``."""
         train = self.training_faces(job.faces)
         return joined(train, pack(str(job.faces_of(self.synthetic)))) if self.synthetic else train
 
     def given(self) -> tuple[FaceNet, NetSpec] | None:
-        """The net of ``checkpoint``. Raises FaceletError for a file that holds none."""
+        """Net and spec of ``checkpoint``, or None. Raises FaceletError when the file holds no net."""
         return nets.load(existing(self.checkpoint, "checkpoint")) if self.checkpoint else None
 
     def spec_of(self, name: str, specs: Mapping[str, Any]) -> NetSpec:
-        """Of an earlier model. Raises FaceletError when it will have no net in torch."""
+        """Spec of an earlier model. Raises FaceletError when its step makes no torch net."""
         if name not in specs:
             raise FaceletError(f"{self.name} needs the weights of {name!r}, and that step makes only a model file")
         return specs[name]
@@ -117,11 +117,12 @@ class TrainingStep(TrainingOptions):
         }
 
     def spec_for(self, faces: FaceSet, train: FaceSet, before: NetSpec | None) -> NetSpec:
-        """Of the net this step makes; ``before`` is that of the model it starts from, or has the shape of."""
+        """Spec of the net to train. ``before``: spec of the model that gives the initial weights or the widths, or None."""
         if before is not None:
             if before.channels != faces.channels:
                 raise FaceletError(
-                    f"{self.name}: {self.before!r} sees faces of {before.channels} channels, these have {faces.channels}"
+                    f"{self.name}: the net of {self.before or self.checkpoint} takes faces of {before.channels} channels, "
+                    f"these have {faces.channels}"
                 )
             return replace(before, classes=self.classes(faces), size=self.size or faces.size, exits=None)
         assert self.net is not None
@@ -145,9 +146,13 @@ class TrainingStep(TrainingOptions):
         before = self.spec_of(self.before, specs) if self.before else given[1] if given else None
         spec = self.spec_for(faces, train, before)
         cost = net_cost(without_exits(spec.skeleton()), spec)
-        what = f"{spec.name} as narrow as {self.widths_of}, fresh" if self.widths_of else self.of or spec.name
+        what = (
+            f"{spec.name} with the widths of {self.widths_of}, fresh weights"
+            if self.widths_of
+            else self.of or spec.name
+        )
         what += f" from {self.checkpoint}" if self.checkpoint else ""
-        more = f" out of them and those of {self.synthetic}" if self.synthetic else ""
+        more = f", real and from {self.synthetic}" if self.synthetic else ""
         text = f"{what}, {self.length(len(train))}{more}"
         shown = (self.epochs or 0) * (len(train) + len(val) / 3)
         each = seconds_per_face(spec, self.precision)
@@ -174,7 +179,7 @@ class TrainingStep(TrainingOptions):
         return self._training_folder(job)[0].result() is not None
 
     def _training_folder(self, job: StepContext) -> tuple[TrainingFolder, NetSpec, tuple[FaceNet, NetSpec] | None]:
-        """The training's files, the net it begins with, and the model that it starts from or has the shape of."""
+        """The training's folder, the spec of its net, and the model that gives the initial weights or the widths."""
         before = nets.load(job.net_of(self.before)) if self.before else self.given()
         spec = self.spec_for(job.faces, self.training_faces(job.faces), before[1] if before else None)
         return TrainingFolder(job.folder, self.fingerprint(job, spec)), spec, before
@@ -182,7 +187,7 @@ class TrainingStep(TrainingOptions):
     def start(
         self, job: StepContext, spec: NetSpec, before: tuple[FaceNet, NetSpec] | None, faces: FaceSet
     ) -> tuple[FaceNet, NetSpec]:
-        """The net that is trained, with the weights it starts from; ``before``: the model that those, or its shape, are of."""
+        """The net to train with its initial weights. ``before``: the model that gives the weights or the widths, or None."""
         net = spec.build()
         if before and not self.widths_of:
             fresh = inherit(without_exits(net), without_exits(before[0]), self.name, self.of or str(self.checkpoint))
@@ -199,7 +204,7 @@ class TrainingStep(TrainingOptions):
         train: FaceSet,
         folder: TrainingFolder,
     ) -> TrainingConfig:
-        """The training with its plan, which is kept in the folder, so that a resumed one has the same."""
+        """Configuration of the training. Its plan is saved in the folder, so that a resumed training has the same one."""
         device, exam = precisions.pick_device(job.device), self.exam(job.faces, spec)
         batches = FaceBatches(
             self.batch_faces(train),
@@ -220,8 +225,8 @@ class TrainingStep(TrainingOptions):
         precision = precisions.resume(kept, device) if kept else precisions.choose(net, device, self.wish(job))
         if job.leads:
             folder.save_plan(schedule, precision)
-        if said := precisions.shortfall(device, self.wish(job), precision, kept):
-            job.say(f"  {said}")
+        if note := precisions.shortfall(device, self.wish(job), precision, kept):
+            job.say(f"  {note}")
         job.say(f"  {device.type}, {precision}, batches of {batches.size} faces")
         if match and schedule:
             job.say(f"  {schedule.total:,} steps, {schedule.epochs:.2f} epochs: as many as {match.of}")
@@ -245,7 +250,7 @@ class TrainingStep(TrainingOptions):
         )
 
     def wish(self, job: StepContext) -> precisions.Wish:
-        """The precision asked for: the step's own, or else the run's."""
+        """The requested precision: the step's own, or the run's when that is "auto"."""
         return self.precision if self.precision != "auto" else job.precision  # type: ignore[return-value]
 
     def notes(self, job: StepContext) -> tuple[str, ...]:
@@ -253,12 +258,12 @@ class TrainingStep(TrainingOptions):
         start = [f"weights start from {self.of}"] if self.of else []
         if self.checkpoint:
             start = [f"weights start from {self.checkpoint} ({digest(self.checkpoint)})"]
-        shape = [f"fresh weights in the shape of {self.widths_of}"] if self.widths_of else []
-        more = [f"trained on the faces of {self.synthetic}, too"] if self.synthetic else []
+        shape = [f"fresh weights, widths of {self.widths_of}"] if self.widths_of else []
+        more = [f"also trained on the synthetic faces of {self.synthetic}"] if self.synthetic else []
         return (*start, *shape, *more)
 
     def length_notes(self, spent: Mapping[str, float], job: StepContext) -> tuple[str, ...]:
-        """Lines for the ledger: where a control's steps replaced its minutes, and where there were too few to show every face."""
+        """Lines for the ledger: when a control's steps replaced its minutes, and when the training is shorter than one epoch."""
         if not self.minutes:
             return ()
         match = job.match
@@ -273,12 +278,12 @@ class TrainingStep(TrainingOptions):
         return Optimization(self.optimizer, self.lr or LR[self.optimizer], decay, self.clip)
 
     def fingerprint(self, job: StepContext, spec: NetSpec) -> str:
-        """Of everything that decides the result, hardware aside."""
-        said = self.model_dump_json(exclude={*self.without_effect, "checkpoint"})
+        """Hash of everything that determines the result, except the hardware."""
+        options = self.model_dump_json(exclude={*self.without_effect, "checkpoint"})
         parents = [digest(job.net_of(name)) for name in self.needs()]
         parents += [digest(job.faces_of(name)) for name in self.needs_faces()]
         parents += [digest(self.checkpoint)] if self.checkpoint else []
         faces = [job.faces.protocol.split_hash, job.faces.pixels_hash]
         match = [f"{job.match.steps} steps"] if job.match and self.minutes else []
-        whole = "\n".join([said, spec.to_json(), *faces, str(job.seed), *parents, *match])
+        whole = "\n".join([options, spec.to_json(), *faces, str(job.seed), *parents, *match])
         return hashlib.sha256(whole.encode()).hexdigest()[:16]

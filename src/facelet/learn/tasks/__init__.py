@@ -1,1 +1,1 @@
-"""What is minimised: a batch becomes named losses."""
+"""Training tasks: named losses of a net on a batch."""

@@ -1,6 +1,6 @@
-"""What a distillation minimises: named terms between a student and a teacher, who is asked live or has answered before.
+"""Distillation: a weighted sum of losses between a student and a teacher, which runs on the batch or has stored predictions.
 
->>> objective = DistillationTask(spec, teacher, {"ce": 0.1, "kd": 0.9}, pair)
+>>> task = DistillationTask(spec, teacher, {"ce": 0.1, "kd": 0.9}, pair)
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from facelet.nets import FaceNet, NetSpec
 
 
 class DistillationTask(TrainingTask):
-    """Weighted sum of terms.
+    """Weighted sum of distillation losses.
 
-    Raises FaceletError when a term is unknown, or asks what the teacher does not know.
+    Raises FaceletError when a loss is unknown, or needs an output that the teacher does not provide.
     """
 
     def __init__(self, spec: NetSpec, teacher: Teacher, factors: Mapping[str, float], pair: Pair, **hard: Any) -> None:
         super().__init__(spec, **hard)
         self.factors = {name: weight for name, weight in factors.items() if weight > 0}
         for name in self.factors:
-            for what in TERMS[name].asks:
-                if what not in teacher.knows:
+            for output in TERMS[name].needs:
+                if output not in teacher.provides:
                     raise FaceletError(
-                        f"the loss {name!r} needs the teacher's {what}, and it gives only {' and '.join(teacher.knows)}"
+                        f"the loss {name!r} needs the teacher's {output}, and it gives only {' and '.join(teacher.provides)}"
                     )
-            if "logits" in TERMS[name].asks and teacher.classes != spec.classes:
+            if "logits" in TERMS[name].needs and teacher.classes != spec.classes:
                 raise FaceletError(
                     f"the loss {name!r} needs a teacher of the same {spec.classes} classes, this one has {teacher.classes}"
                 )
@@ -47,7 +47,7 @@ class DistillationTask(TrainingTask):
         self._teacher[0].place(device)
 
     def forward(self, net: FaceNet, batch: Batch) -> dict[str, Tensor]:
-        told = self._teacher[0](batch)
+        teacher = self._teacher[0](batch)
         stages = net.stages(self.normalise(batch.faces))
         embedding = net.embed(stages)
         logits = net.classify(embedding)
@@ -55,10 +55,10 @@ class DistillationTask(TrainingTask):
         with torch.autocast(logits.device.type, enabled=False):
             student = ModelOutputs(logits.float(), embedding.float(), stages)
             losses = {
-                name: self.factors[name] * term(student, told, batch.labels, hard).mean()
+                name: self.factors[name] * term(student, teacher, batch.labels, hard).mean()
                 for name, term in self.terms.items()
             }
             if not any(name in ("ce", "kd", "dkd") for name in losses):
-                # every weight needs a gradient where processes share them
+                # DDP needs a gradient for every weight
                 losses["unused"] = 0.0 * logits.float().sum()
         return losses

@@ -1,8 +1,8 @@
-"""The losses that a distillation adds up, by name: ce, kd, dkd, hint, attention, rkd.
+"""Registry of the distillation losses: ce, kd, dkd, hint, attention, rkd.
 
 >>> losses = {"ce": 0.1, "kd": 0.9, "hint": 1.0}  # in a recipe
 
-A new one is a function in ``facelet.losses`` and a class here. A class has a state (a regressor) only where it needs one.
+A new loss is a function in ``facelet.losses`` and a class here. Only losses with parameters (a regressor) have a state.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from facelet.registry import Registry
 
 @dataclass(frozen=True)
 class Pair:
-    """What is known of student and teacher before they meet.
+    """Widths of student and teacher, and the settings of the losses.
 
     Attributes:
-        student_widths: channels of the student's stages; student_embedding: length of its embedding.
-        teacher_embedding: length of the teacher's, None when it gives none.
+        student_widths: channels of the student's stages.
+        student_embedding: length of the student's embedding.
+        teacher_embedding: length of the teacher's embedding, or None when it provides none.
         temperature, alpha, beta, mix: see Distill's fields.
     """
 
@@ -39,9 +40,9 @@ class Pair:
 
 
 class DistillationLoss(nn.Module):
-    """One loss. ``asks`` names the fields of the teacher's ModelOutputs that it reads; ``repeats`` is as of TrainingTask."""
+    """Base class. ``needs``: fields of the teacher's ModelOutputs that the loss reads; ``repeats``: see TrainingTask."""
 
-    asks: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[tuple[str, ...]] = ()
     repeats: ClassVar[bool] = False
 
     def __init__(self, pair: Pair) -> None:
@@ -49,7 +50,7 @@ class DistillationLoss(nn.Module):
         self.pair = pair
 
     def forward(self, student: ModelOutputs, teacher: ModelOutputs, labels: Tensor, hard: Tensor) -> Tensor:
-        """(N,). ``labels``: int64 (N,), -1 unknown; ``hard``: (N,) cross-entropy with labels or votes."""
+        """The loss of each face (N,). ``labels``: int64 (N,), -1 unknown; ``hard``: (N,) cross-entropy with labels or votes."""
         raise NotImplementedError
 
 
@@ -71,7 +72,7 @@ class Kd(DistillationLoss):
     """See losses.kd."""
 
     repeats = True
-    asks = ("logits",)
+    needs = ("logits",)
 
     def forward(self, student: ModelOutputs, teacher: ModelOutputs, labels: Tensor, hard: Tensor) -> Tensor:
         assert student.logits is not None
@@ -84,7 +85,7 @@ class Dkd(DistillationLoss):
     """See losses.dkd; 0 for faces without a label."""
 
     repeats = True
-    asks = ("logits",)
+    needs = ("logits",)
 
     def forward(self, student: ModelOutputs, teacher: ModelOutputs, labels: Tensor, hard: Tensor) -> Tensor:
         assert student.logits is not None
@@ -102,16 +103,16 @@ class Dkd(DistillationLoss):
 
 @TERMS.register("hint")
 class Hint(DistillationLoss):
-    """The student's pooled feature, through a linear + BN regressor, towards the teacher's (a 1x1 convolution, pooled).
+    """Squared difference between the student's pooled feature, through a linear + BN regressor, and the teacher's.
 
-    With ``mix`` m above 0 (T-SNet's second stage; our reading of it) the stage before the last learns too, through a
-    regressor of its own, towards (1 - m) teacher + m student's deep feature: a target that the student can reach.
-    The teacher's feature is standardised over the batch, as the regressor's is by its BN, so that the loss means the
-    same for every teacher: 2 is knowing nothing of it, 0 is knowing all.
+    On pooled features the regressor is equal to a 1x1 convolution. With ``mix`` m above 0 (Facelet's reading of T-SNet's second
+    stage) the second-last stage also learns, through its own regressor, the target (1 - m) teacher + m student's deep feature,
+    which is easier for the student to reach. The teacher's feature is standardised over the batch, like the regressor's output by
+    its BN, so that the loss has the same scale for every teacher: 2 for uncorrelated features, 0 for a perfect match.
     """
 
     repeats = True
-    asks = ("embedding",)
+    needs = ("embedding",)
 
     def __init__(self, pair: Pair) -> None:
         super().__init__(pair)
@@ -128,21 +129,21 @@ class Hint(DistillationLoss):
         assert student.stages is not None
         assert teacher.embedding is not None
         deep = self.deep(student.embedding)
-        taught = standardised(teacher.embedding)
-        value = losses.hint(deep, taught)
+        goal = standardised(teacher.embedding)
+        value = losses.hint(deep, goal)
         if self.middle is not None:
             middle = self.middle(student.stages[-2].float().mean((2, 3)))
-            target = torch.lerp(taught, deep.detach(), self.pair.mix)
+            target = torch.lerp(goal, deep.detach(), self.pair.mix)
             value = 0.5 * (value + losses.hint(middle, target))
         return value
 
 
 @TERMS.register("attention")
 class Attention(DistillationLoss):
-    """See losses.attention, averaged over the last three stages of both. Wants the teacher itself, not its kept answers."""
+    """See losses.attention; mean over the last three stages of both nets. Needs a live teacher, not stored predictions."""
 
     repeats = True
-    asks = ("stages",)
+    needs = ("stages",)
 
     def forward(self, student: ModelOutputs, teacher: ModelOutputs, labels: Tensor, hard: Tensor) -> Tensor:
         assert student.stages is not None
@@ -157,7 +158,7 @@ class Rkd(DistillationLoss):
     """25 losses.rkd_distance + 50 losses.rkd_angle on the pooled features; relations within one process's share of a batch."""
 
     repeats = True
-    asks = ("embedding",)
+    needs = ("embedding",)
 
     def forward(self, student: ModelOutputs, teacher: ModelOutputs, labels: Tensor, hard: Tensor) -> Tensor:
         assert student.embedding is not None
@@ -167,11 +168,11 @@ class Rkd(DistillationLoss):
 
 
 def regressor(inputs: int, outputs: int) -> nn.Module:
-    """Linear + BN without scale: trained with the student, left behind."""
+    """Linear + BN without scale: trained with the student, and not saved with it."""
     return nn.Sequential(nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs, affine=False))
 
 
 def standardised(feature: Tensor) -> Tensor:
-    """(N, D) with mean 0 and variance 1 over the batch; features that hardly vary stay near 0 instead of becoming noise."""
+    """(N, D) with mean 0 and variance 1 over the batch; nearly constant features stay near 0 instead of amplifying noise."""
     variance = feature.var(0, correction=0)
     return (feature - feature.mean(0)) / (variance + 0.01 * variance.mean()).clamp(min=1e-12).sqrt()

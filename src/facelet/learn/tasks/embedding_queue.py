@@ -1,8 +1,8 @@
-"""The last embeddings that a teacher gave, to compare a face with more than its batch: a ring of fixed length.
+"""Queue of a teacher's latest embeddings, so that a loss can compare a face with more faces than its batch has.
 
 >>> memory = EmbeddingQueue(width=128)
 >>> memory.add(embeddings)        # (N, 128)
->>> memory.all().shape            # (N, 128) of unit length; at most ``size`` of them, the oldest make room
+>>> memory.all().shape            # (N, 128) of unit length; at most ``size`` rows, the oldest are overwritten
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ SIZE = 16_384
 
 
 class EmbeddingQueue(nn.Module):
-    """Part of what a training keeps in its checkpoints, so that a resumed one remembers the same faces.
+    """Ring buffer of fixed size; part of a training's checkpoints, so that a resumed training has the same rows.
 
     Attributes:
-        rows: float32 (size, width), unit length where it is filled.
-        seen: how many embeddings there have ever been.
+        rows: float32 (size, width), of unit length where filled.
+        seen: number of embeddings added so far.
     """
 
     rows: Tensor
@@ -31,7 +31,7 @@ class EmbeddingQueue(nn.Module):
 
     @torch.no_grad()
     def add(self, embeddings: Tensor) -> None:
-        """(N, width) of any length; of more than ``size`` the last count."""
+        """Adds (N, width) embeddings of any length; of more than ``size`` rows only the last are stored."""
         size = len(self.rows)
         kept = normalize(embeddings[-size:].float())
         places = (self.seen + torch.arange(len(kept), device=kept.device)) % size

@@ -1,8 +1,9 @@
-"""What an embedding learns from: who is on a face, by a margin; what a teacher's embedding of it is; or both.
+"""Training of an embedding net: a margin loss on identities, losses on a teacher's embeddings, or both.
 
->>> objective = RecognitionTask(spec, width=128, weights={"cosface": 1.0, "cosine": 5.0}, margin=Margin(...), teacher=teacher)
+>>> task = RecognitionTask(spec, width=128, weights={"cosface": 1.0, "cosine": 5.0}, margin=Margin(...), teacher=teacher)
 
-A face without identity counts only towards the teacher. Prototypes and projector are trained with the net and left behind.
+A face without identity counts only in the losses on the teacher. Prototypes and projector are trained with the net and not saved
+with it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from facelet.losses.margin import arcface, cosface, cosines, margin_at
 from facelet.nets import FaceNet, NetSpec
 
 MARGINS: dict[str, tuple[Callable[..., Tensor], float]] = {"cosface": (cosface, 0.35), "arcface": (arcface, 0.5)}
-"""Losses on identities, each with the margin of its paper."""
+"""Losses on identities, each with the default margin of its paper."""
 FEATURES: dict[str, Callable[..., Tensor]] = {
     "cosine": features.cosine,
     "squared": features.squared,
@@ -33,21 +34,24 @@ FEATURES: dict[str, Callable[..., Tensor]] = {
 }
 """Losses between a student's and a teacher's embedding; see losses.embedding."""
 LOOK = 50
-"""Steps between the doctor's looks."""
-LOOKS_AWAY = 1 << 62
-"""Patience of the doctor beside a teacher, from whom the embedding is learned whatever becomes of the margin."""
+"""Steps between diagnoses."""
+NEVER = 1 << 62
+"""Patience of the diagnosis with a teacher: the embedding is learned from it even when the margin loss fails."""
 SMALL = 0.01
-"""Deviation of fresh prototypes: a step turns a short one further, and its length does not count."""
+"""Standard deviation of fresh prototypes: a step rotates a short vector further, and only its direction is used."""
 
 
 @dataclass(frozen=True)
 class Margin:
-    """A loss on identities.
+    """Settings of a margin loss.
 
     Attributes:
-        kind: of MARGINS. people: how many there are. size: of the margin. scale: of the cosines.
+        kind: name of the loss, a key of MARGINS.
+        people: number of identities.
+        size: the margin.
+        scale: factor of the cosines.
         warmup: steps in which the margin rises from 0.
-        lr: top learning rate, for the doctor's advice.
+        lr: peak learning rate, for the advice in error messages.
     """
 
     kind: str
@@ -62,11 +66,13 @@ class RecognitionTask(TrainingTask):
     """Weighted sum of a margin loss and losses on a teacher's embedding.
 
     Args:
-        width: of the net's embedding.
-        weights: by name, of MARGINS and FEATURES.
-        margin, teacher: None where ``weights`` ask for none.
+        spec: spec of the net to train.
+        width: length of the net's embedding.
+        weights: weights of the losses, by their names in MARGINS and FEATURES.
+        margin: settings of the margin loss, or None without one.
+        teacher: None without losses of FEATURES.
 
-    Raises FaceletError when the teacher has no embedding, and from a step when the doctor finds that nothing is learned.
+    Raises FaceletError when the teacher provides no embedding, and from a step when the diagnosis finds a failed training.
     """
 
     def __init__(
@@ -88,7 +94,7 @@ class RecognitionTask(TrainingTask):
         if teacher:
             if teacher.embedding_width is None:
                 raise FaceletError(
-                    "a net that is compared by its embedding needs a teacher with one, this has only logits"
+                    "losses on embeddings need a teacher that provides an embedding, and this one has only logits"
                 )
             if teacher.embedding_width != width and set(self._features) - {"relational"}:
                 self.projector = nn.Linear(width, teacher.embedding_width, bias=False)
@@ -101,23 +107,23 @@ class RecognitionTask(TrainingTask):
 
     def forward(self, net: FaceNet, batch: Batch) -> dict[str, Tensor]:
         embedding = net(self.normalise(batch.faces)).float()
-        found = {self.margin.kind: self._by_identity(embedding, batch.labels)} if self.margin else {}
+        losses = {self.margin.kind: self._by_identity(embedding, batch.labels)} if self.margin else {}
         for teacher in self._teacher:
-            told = teacher(batch).embedding
-            assert told is not None
+            target = teacher(batch).embedding
+            assert target is not None
             with torch.autocast(embedding.device.type, enabled=False):
                 projected = self.projector(embedding)
                 if self.memory is not None:
-                    self.memory.add(told)
+                    self.memory.add(target)
                 for name in self._features:
-                    mine = embedding if name == "relational" else projected
+                    student = embedding if name == "relational" else projected
                     more = (self.memory.all(),) if name == "similarity" and self.memory is not None else ()
-                    found[name] = self.factors[name] * FEATURES[name](mine, told.float(), *more).mean()
+                    losses[name] = self.factors[name] * FEATURES[name](student, target.float(), *more).mean()
         self.step += 1
-        return found
+        return losses
 
     def _by_identity(self, embedding: Tensor, labels: Tensor) -> Tensor:
-        """Mean over the faces whose identity is known."""
+        """The margin loss: mean over the faces with a known identity."""
         margin = self.margin
         assert margin is not None
         assert self.prototypes is not None
@@ -127,14 +133,14 @@ class RecognitionTask(TrainingTask):
         loss = each.sum() / (labels >= 0).sum().clamp(min=1)
         if self.step % LOOK == LOOK - 1:
             seen = pulse(self.step + 1, loss.item(), near, labels)
-            patience = LOOKS_AWAY if self._teacher else PATIENCE
+            patience = NEVER if self._teacher else PATIENCE
             trouble = diagnosis(seen, lr=margin.lr, margin=margin.size, warmup_steps=margin.warmup, patience=patience)
             if trouble:
                 raise FaceletError(trouble)
         return self.factors[margin.kind] * loss
 
     def get_extra_state(self) -> dict[str, int]:
-        """How far the margin's warm-up is."""
+        """Progress of the margin's warm-up."""
         return {"step": self.step}
 
     def set_extra_state(self, state: dict[str, int]) -> None:

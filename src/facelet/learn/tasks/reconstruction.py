@@ -1,7 +1,7 @@
-"""Rebuilding the face from its class capsule, which keeps capsules from forgetting what they saw. Sabour et al.,
-https://arxiv.org/abs/1710.09829; an option of ``train`` for nets of capsules: ``reconstruct: 0.0005``.
+"""Reconstruction of the face from its class capsule, as a regularizer of capsule nets.
 
-The decoder is trained with the net and left behind; no model file has it.
+Sabour et al., https://arxiv.org/abs/1710.09829; an option of ``train`` for capsule nets: ``reconstruct: 0.0005``. The decoder is
+trained with the net and dropped afterwards; no model file holds it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ HIDDEN = (512, 1024)
 
 
 class ReconstructionTask(TrainingTask):
-    """The loss on labels, and ``weight`` times the sum of squared differences to the face's pixels in [0, 1].
+    """The loss on labels, plus ``weight`` times the sum of squared differences to the face's pixels in [0, 1].
 
-    The decoder sees the class capsules, all but the label's set to 0.
+    The decoder's input is the class capsules, with all but the label's set to 0.
 
     Args:
-        spec: of a net whose embedding is ``classes`` capsules one after the other.
-        width: of that embedding.
+        spec: spec of a net whose embedding is the concatenation of ``classes`` capsules.
+        weight: weight of the reconstruction loss.
+        width: length of that embedding.
+        hard: further arguments of TrainingTask.
     """
 
     repeats = True
@@ -44,13 +46,13 @@ class ReconstructionTask(TrainingTask):
 
     def forward(self, net: FaceNet, batch: Batch) -> dict[str, Tensor]:
         embedding = net.embed(net.stages(self.normalise(batch.faces)))
-        found = {self.loss: self.hard(net.classify(embedding), batch).mean()}
+        hard = self.hard(net.classify(embedding), batch).mean()
         rebuilt = self.rebuild(embedding, batch.labels)
         with torch.autocast(embedding.device.type, enabled=False):
-            apart = (rebuilt.float() - batch.faces.flatten(1).float()).square().sum(1)
-        return {**found, "reconstruction": self.weight * apart.mean()}
+            error = (rebuilt.float() - batch.faces.flatten(1).float()).square().sum(1)
+        return {self.loss: hard, "reconstruction": self.weight * error.mean()}
 
     def rebuild(self, embedding: Tensor, labels: Tensor) -> Tensor:
-        """Pixels in [0, 1], (N, C * S * S), of the capsules (N, K * D) of these labels, (N,)."""
+        """Reconstructed pixels in [0, 1], (N, C * S * S), from the capsules (N, K * D) of the labels (N,)."""
         capsules = squash(embedding.float().unflatten(1, (self.classes, -1)))
         return self.decoder((capsules * one_hot(labels, self.classes)[:, :, None]).flatten(1))

@@ -1,4 +1,4 @@
-"""The task of self-distillation: early exits learn from the last one."""
+"""Self-distillation: early exits learn from the deepest one."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from facelet.nets.layers.exits import ExitHeads
 
 
 class SelfDistillationTask(TrainingTask):
-    """Deepest: cross-entropy. Every exit: (1 - share) CE + share T^2 KL(deepest || exit) + feature |F_exit - F_deepest|^2.
+    """Deepest exit: cross-entropy. Others: (1 - share) CE + share T^2 KL(deepest || exit) + feature |F_exit - F_deepest|^2.
 
-    The deepest answer and feature are targets, without gradient. ``exits``: None for those that an ExitNet keeps.
+    The deepest logits and features are targets without gradient. ``exits``: None uses the exits of an ExitNet.
     """
 
     repeats = True
@@ -38,13 +38,13 @@ class SelfDistillationTask(TrainingTask):
         stages = net.stages(self.normalise(batch.faces))
         embedding = net.embed(stages)
         logits = net.classify(embedding)
-        answers = (self.exits or net.heads)(stages)  # type: ignore[operator]
-        found = {"ce": self.hard(logits, batch).mean()}
+        exits = (self.exits or net.heads)(stages)  # type: ignore[operator]
+        named = {"ce": self.hard(logits, batch).mean()}
         with torch.autocast(logits.device.type, enabled=False):
             target, deep = logits.detach().float(), embedding.detach().float()
-            for number, answer in enumerate(answers, start=1):
-                value = (1 - self.share) * self.hard(answer.logits, batch)
-                value = value + self.share * losses.kd(answer.logits.float(), target, self.temperature)
-                value = value + self.feature * losses.hint(answer.feature.float(), deep)
-                found[f"exit{number}"] = value.mean()
-        return found
+            for number, output in enumerate(exits, start=1):
+                value = (1 - self.share) * self.hard(output.logits, batch)
+                value = value + self.share * losses.kd(output.logits.float(), target, self.temperature)
+                value = value + self.feature * losses.hint(output.feature.float(), deep)
+                named[f"exit{number}"] = value.mean()
+        return named

@@ -1,9 +1,9 @@
-"""What one training minimises: a module that turns a batch into named losses.
+"""Training tasks: modules that compute named losses of a net on a batch; their sum is minimised.
 
->>> losses = objective(net, batch)  # {"ce": ..., "kd": ...}, weighted; their sum is minimised
+>>> losses = task(net, batch)  # {"ce": ..., "kd": ...}, weighted scalars
 
-Subclasses: ``ClassificationTask`` (learn.train's plain training) here, ``Distillation`` in learn.tasks.distillation, ``Exits`` in
-learn.self_distill. Their own parameters (regressors, exits) are trained with the net and left behind.
+Subclasses: ``ClassificationTask`` here, ``DistillationTask``, ``SelfDistillationTask``, ``RecognitionTask`` and
+``ReconstructionTask`` in this folder. Their own parameters (regressors, exits) are trained with the net and not saved with it.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from facelet.nets import FaceNet, NetSpec
 
 
 class TrainingTask(nn.Module):
-    """Base: holds the net's normalisation and the loss on labels or votes.
+    """Base class: holds the net's normalisation and the loss on labels or votes.
 
     Args:
-        spec: of the net that is trained.
-        votes: train on annotators' shares instead of labels.
+        spec: spec of the net to train.
+        votes: train on the shares of annotators' votes instead of labels.
         smoothing: label smoothing.
-        weights: per class (K,), or None.
+        weights: weight of each class (K,), or None.
         loss: "ce", or a name in losses.HARD.
     """
 
     repeats = False
-    """Whether every step asks the same of a GPU, so that it may be recorded: nothing is counted in Python, no value is read."""
+    """Whether every step launches the same GPU kernels, so that it can be captured as a CUDA graph: the step neither counts in
+    Python nor reads values from the GPU."""
     weights: Tensor | None
 
     def __init__(
@@ -50,14 +51,14 @@ class TrainingTask(nn.Module):
         self.register_buffer("weights", None if weights is None else torch.tensor(weights), persistent=False)
 
     def place(self, device: torch.device) -> None:
-        """Moves what is not a registered part of the module (a frozen teacher) to ``device``."""
+        """Moves parts that are not registered in the module (a frozen teacher) to ``device``."""
 
     def forward(self, net: FaceNet, batch: Batch) -> dict[str, Tensor]:
         """Named, weighted, scalar losses."""
         raise NotImplementedError
 
     def hard(self, logits: Tensor, batch: Batch) -> Tensor:
-        """The loss on labels or votes, (N,); 0 for a face without any."""
+        """The loss on labels or votes, (N,); 0 for a face without a label or votes."""
         logits = logits.float()
         if self.loss != "ce":
             return self._other(logits, batch)
@@ -70,7 +71,7 @@ class TrainingTask(nn.Module):
         )
 
     def _other(self, logits: Tensor, batch: Batch) -> Tensor:
-        """A face counts as much as its targets' classes do."""
+        """A loss of losses.HARD, (N,); each face is weighted by the weights of its target classes."""
         classes = logits.shape[1]
         targets = batch.votes if self.votes else one_hot(batch.labels.clamp(min=0), classes).to(logits)
         assert targets is not None

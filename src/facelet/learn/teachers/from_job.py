@@ -1,4 +1,4 @@
-"""The teachers that a job names."""
+"""Teachers made from earlier models of a run."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from facelet.step import StepContext
 
 
 def together(members: Sequence[Teacher], mirror: bool) -> Teacher:
-    """One teacher of several; a single one who is asked about plain faces is itself."""
+    """An Ensemble of ``members``; a single teacher without ``mirror`` is returned as it is."""
     return members[0] if len(members) == 1 and not mirror else Ensemble(members, mirror)
 
 
 def taught_by(
     names: Sequence[str], job: StepContext, train: FaceSet, wish: Wish, cache: bool, mirror: bool = False
 ) -> Teacher:
-    """Earlier models as teacher: live, or (``cache``) asked once about all faces, their answers kept beside the job's folder,
-    where other students find them.
+    """A teacher made from the earlier models ``names``.
+
+    With ``cache`` each model runs once on all faces and their mirror images, and its outputs are stored beside the step's folder,
+    where later students reuse them; otherwise it runs on every batch.
     """
     return together([_taught_by(name, job, train, wish, cache) for name in names], mirror)
 
@@ -34,8 +36,8 @@ def _taught_by(name: str, job: StepContext, train: FaceSet, wish: Wish, cache: b
     kept = job.folder.parent / f"answers-{name}-{digest(path)}-{train.protocol.split_hash}.npz"
     if kept.exists():
         return CachedTeacher(Predictions.load(kept).aligned(train, protocol))
-    job.say(f"  asks {name} about {len(train):,} faces and their mirror images")
-    asked = answer(path, train, device=job.device, wish=wish, protocol=protocol)
+    job.say(f"  runs {name} on {len(train):,} faces and their mirror images")
+    predictions = answer(path, train, device=job.device, wish=wish, protocol=protocol)
     if job.leads:
-        asked.save(kept)
-    return CachedTeacher(asked)
+        predictions.save(kept)
+    return CachedTeacher(predictions)

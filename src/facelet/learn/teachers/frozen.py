@@ -1,4 +1,4 @@
-"""A finished net that is asked and does not learn: in eval mode, in the precision that the user wants.
+"""Eval-mode, no-grad wrapper around a trained net, in the requested precision.
 
 >>> net = FrozenNet(*nets.load("teacher.safetensors"), wish="fp32")
 >>> net.place(device)
@@ -17,7 +17,7 @@ from facelet.nets import FaceNet, NetSpec
 
 
 class FrozenNet:
-    """Normalises faces by the net's own statistics, at its own size, and answers without a gradient."""
+    """Resizes and normalises faces for the net, and runs it without gradients."""
 
     def __init__(self, net: FaceNet, spec: NetSpec, wish: precision.Wish = "auto") -> None:
         self.net, self.normalise, self.wish = net.eval().requires_grad_(False), Normalise(spec), wish
@@ -30,7 +30,7 @@ class FrozenNet:
         self.normalise.channels_last, self.bf16 = choice.channels_last, choice.bf16
 
     def __call__(self, faces: Tensor) -> ModelOutputs:
-        """Logits (None of a net without classes) and embedding in float32, stages as they are."""
+        """Logits (None for an embedding net) and embedding in float32, stages in the precision of the net."""
         faces = self.normalise(faces)
         with torch.no_grad(), torch.autocast(faces.device.type, torch.bfloat16, enabled=self.bf16):
             stages = self.net.stages(faces)

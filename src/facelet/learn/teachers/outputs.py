@@ -1,4 +1,4 @@
-"""What a net returns on a batch, as distillation losses compare it."""
+"""Outputs of a net on a batch, as compared by distillation losses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class ModelOutputs(NamedTuple):
-    """What a net says of a batch: logits (N, K), embedding (N, D), maps of its stages, shallow to deep; None where unknown."""
+    """Logits (N, K), embedding (N, D) and the stages' maps (shallow to deep) of a batch; None where not available."""
 
     logits: Tensor | None
     embedding: Tensor | None

@@ -1,12 +1,13 @@
-"""A teacher's answers on faces, kept in a ``.npz``: paid once, and made by anything: a net, an ONNX file, an array.
+"""A teacher's predictions on faces, stored in a ``.npz``: computed once, by a net, an ONNX file or any other program.
 
->>> answers = answer("runs/big/steps/teacher/net.safetensors", faces.split("train"))
->>> answers.save("answers.npz")
+>>> predictions = answer("runs/big/steps/teacher/net.safetensors", faces.split("train"))
+>>> predictions.save("answers.npz")
 >>> aligned = Predictions.load("answers.npz").aligned(train)
 
-The file holds ``names`` (N,), ``logits`` (N, K) and/or ``embeddings`` (N, D), the same of mirror images if it has them
+The file holds ``names`` (N,), ``logits`` (N, K) and/or ``embeddings`` (N, D), optionally the same for mirror images
 (``mirrored_logits``, ``mirrored_embeddings``), and ``meta``, a JSON object: ``classes``, ``protocol`` (split hash), ``teacher``.
-A student that is taught from it sees faces shifted and turned which the teacher saw upright: cheaper, and a little worse.
+The teacher's predictions are on faces without augmentation, while the student's faces are shifted and rotated: training is
+cheaper than with a live teacher, and a little less accurate.
 """
 
 from __future__ import annotations
@@ -40,15 +41,17 @@ Given = tuple[NDArray[Any] | None, NDArray[Any] | None]
 
 @dataclass(frozen=True)
 class Predictions:
-    """Answers of one teacher, a row a face.
+    """Predictions of one teacher, one row per face.
 
     Attributes:
         names: str (N,), the faces' names.
-        logits: float32 (N, K) or None; embeddings: float16 or float32 (N, D) or None; one of them is there.
+        logits: float32 (N, K), or None when there are embeddings.
+        embeddings: float16 or float32 (N, D), or None when there are logits.
         mirrored_logits, mirrored_embeddings: of the mirrored faces, or None.
         classes: label names of the logits' columns, empty when unknown.
         protocol: split hash of the faces, "" when unknown.
-        teacher: who answered: a file's hash, or a word.
+        teacher: the teacher's file hash, or a name.
+        source: file or teacher, for messages.
     """
 
     names: NDArray[np.str_]
@@ -63,7 +66,7 @@ class Predictions:
 
     def __post_init__(self) -> None:
         if self.logits is None and self.embeddings is None:
-            raise FaceletError(f"{self.source}: there are neither logits nor embeddings in it")
+            raise FaceletError(f"{self.source}: contains neither logits nor embeddings")
         for name in ARRAYS:
             array = getattr(self, name)
             if array is None:
@@ -73,7 +76,7 @@ class Predictions:
                     f"{self.source}: {name} should be floats ({len(self.names)}, ...), not {array.dtype} {array.shape}"
                 )
             if not np.isfinite(array).all():
-                raise FaceletError(f"{self.source}: {name} holds values that are not finite")
+                raise FaceletError(f"{self.source}: {name} contains values that are not finite")
         if self.classes and self.logits is not None and self.logits.shape[1] != len(self.classes):
             raise FaceletError(f"{self.source}: {self.logits.shape[1]} logits for {len(self.classes)} classes")
 
@@ -85,7 +88,7 @@ class Predictions:
 
     @classmethod
     def load(cls, path: str | Path) -> Predictions:
-        """Raises FaceletError when the file is missing, damaged or holds no answers."""
+        """Predictions from a file. Raises FaceletError when it is missing, damaged or of another format."""
         try:
             with np.load(path, allow_pickle=False) as file:
                 content = {name: file[name] for name in file.files if name in (*ARRAYS, "names", "meta")}
@@ -95,7 +98,7 @@ class Predictions:
             raise FaceletError(f"cannot read {path}: {error.strerror or error}") from None
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             expected = "an .npz with names, logits or embeddings, and meta"
-            raise FaceletError(f"{path} is not a file of answers ({expected}): {error}") from None
+            raise FaceletError(f"{path} is not a file of predictions ({expected}): {error}") from None
         if not isinstance(meta, dict):
             raise FaceletError(f"{path}: meta should be a JSON object")
         classes = tuple(map(str, meta.get("classes") or ()))
@@ -103,23 +106,24 @@ class Predictions:
         return cls(names, **content, classes=classes, protocol=protocol, teacher=teacher, source=str(path))
 
     def aligned(self, faces: FaceSet, protocol: str = "") -> Predictions:
-        """The rows of ``faces``, in their order, and columns in the order of their classes.
+        """The predictions on ``faces``, with rows in their order and columns in the order of their classes.
 
         Args:
-            protocol: split hash that the answers must be for, unless they do not say; "" asks nothing.
+            faces: the faces to find the rows of.
+            protocol: split hash that the predictions must have, if they have one; "" checks nothing.
 
-        Raises FaceletError when a face has no answer, or the classes or the protocol are others.
+        Raises FaceletError when a face has no predictions, or the classes or the protocol differ.
         """
         if protocol and self.protocol and protocol != self.protocol:
             raise FaceletError(
-                f"{self.source}: its answers belong to protocol {self.protocol}, these faces are {protocol}; "
-                "answers to other splits could have seen the test faces"
+                f"{self.source}: its predictions belong to protocol {self.protocol}, these faces are {protocol}; "
+                "a teacher trained on other splits could have seen the test faces"
             )
         place = self._places()
         missing = [name for name in faces.names.tolist() if name not in place]
         if missing:
             raise FaceletError(
-                f"{self.source}: no answer for {len(missing):,} of {len(faces):,} faces, first {missing[0]!r}"
+                f"{self.source}: no prediction for {len(missing):,} of {len(faces):,} faces, first {missing[0]!r}"
             )
         rows = np.array([place[name] for name in faces.names.tolist()], np.int64)
         columns = self._columns(faces.classes)
@@ -132,7 +136,7 @@ class Predictions:
         return replace(self, names=faces.names, classes=faces.classes if columns is not None else self.classes, **taken)
 
     def _places(self) -> dict[str, int]:
-        """Row of each name. The first folder may be left out, as sources do where all their faces lie in one."""
+        """Row of each name, with and without its first folder: sources omit the folder when all faces are in it."""
         names = self.names.tolist()
         inside = [name.partition("/")[2] for name in names]
         counts = Counter(inside)
@@ -146,7 +150,7 @@ class Predictions:
             raise FaceletError(f"{self.source}: {self.logits.shape[1]} unnamed logits for {len(classes)} classes")
         if set(self.classes) != set(classes):
             odd = sorted(set(self.classes) ^ set(classes))
-            raise FaceletError(f"{self.source}: its classes are not those of the faces ({', '.join(odd[:5])} differ)")
+            raise FaceletError(f"{self.source}: its classes differ from those of the faces ({', '.join(odd[:5])})")
         return [self.classes.index(name) for name in classes]
 
 
@@ -161,23 +165,27 @@ def answer(
     wish: precision.Wish = "auto",
     batch: int = 256,
 ) -> Predictions:
-    """Asks ``model`` about every face, plain and (``mirrored``) as its mirror image.
+    """Predictions of ``model`` on every face and, with ``mirrored``, on its mirror image.
 
     Args:
         model: a checkpoint (.safetensors), a model file (.onnx: logits, or an identity model's embeddings), or a callable from
             uint8 (N, H, W, C) to (logits or None, embeddings or None).
-        teacher: what to call it; a file's hash when left out.
-        protocol: split hash of the set that ``faces`` are of, which ``Predictions.aligned`` holds others to.
-        device, wish: where a checkpoint is asked, and in which precision.
+        faces: the faces to predict.
+        teacher: name to store; default: the file's hash.
+        protocol: split hash of the set that ``faces`` are from, which ``Predictions.aligned`` checks.
+        mirrored: whether to predict the mirror images too.
+        device: device on which a checkpoint runs.
+        wish: precision in which a checkpoint runs.
+        batch: faces per forward pass.
     """
-    ask = model if callable(model) else _ask(Path(model), device, wish)
+    predict = model if callable(model) else _predictor(Path(model), device, wish)
     teacher = teacher or (digest(Path(model)) if not callable(model) else "callable")
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name in ARRAYS}
     for start in range(0, len(faces), batch):
         images = np.asarray(faces.images[start : start + batch])
         views = [("", images), ("mirrored_", images[:, :, ::-1])] if mirrored else [("", images)]
         for prefix, view in views:
-            logits, embeddings = ask(np.ascontiguousarray(view))
+            logits, embeddings = predict(np.ascontiguousarray(view))
             if logits is not None:
                 parts[f"{prefix}logits"].append(np.asarray(logits, np.float32))
             if embeddings is not None:
@@ -190,14 +198,14 @@ def answer(
 
 
 def digest(path: Path) -> str:
-    """A file's SHA-256, 16 digits of it."""
+    """The first 16 hex digits of a file's SHA-256."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     except OSError as error:
         raise FaceletError(f"cannot read {path}: {error.strerror}") from None
 
 
-def _ask(path: Path, device: str, wish: precision.Wish) -> Callable[[Images], Given]:
+def _predictor(path: Path, device: str, wish: precision.Wish) -> Callable[[Images], Given]:
     if path.suffix == ".onnx":
         from facelet.runtime.model import Model
 
@@ -208,9 +216,9 @@ def _ask(path: Path, device: str, wish: precision.Wish) -> Callable[[Images], Gi
     net, where = FrozenNet(*nets.load(path), wish), precision.pick_device(device)
     net.place(where)
 
-    def ask(images: Images) -> Given:
-        seen = net(plain(torch.from_numpy(images).to(where)))
-        assert seen.embedding is not None
-        return None if seen.logits is None else seen.logits.cpu().numpy(), seen.embedding.cpu().numpy()
+    def predict(images: Images) -> Given:
+        outputs = net(plain(torch.from_numpy(images).to(where)))
+        assert outputs.embedding is not None
+        return None if outputs.logits is None else outputs.logits.cpu().numpy(), outputs.embedding.cpu().numpy()
 
-    return ask
+    return predict

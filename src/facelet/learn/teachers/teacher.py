@@ -1,4 +1,4 @@
-"""Teachers: what a student is compared with, computed on the batch or read from stored predictions."""
+"""Teachers: they provide a student's targets, computed on the batch or read from stored predictions."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from facelet.nets import FaceNet, NetSpec
 
 
 class Teacher(Protocol):
-    """Someone who answers. ``knows``: the fields of ModelOutputs that are not None."""
+    """Returns ModelOutputs for a batch. ``provides``: the fields that are not None."""
 
-    knows: tuple[str, ...]
+    provides: tuple[str, ...]
     classes: int | None
     embedding_width: int | None
 
@@ -29,11 +29,11 @@ class Teacher(Protocol):
 
 
 class LiveTeacher:
-    """A frozen net that sees the same augmented faces."""
+    """A frozen net that runs on the same augmented faces as the student."""
 
     def __init__(self, net: FaceNet, spec: NetSpec, wish: Wish = "auto") -> None:
         self.net = FrozenNet(net, spec, wish)
-        self.knows: tuple[str, ...] = ("logits", "embedding", "stages") if spec.classes else ("embedding", "stages")
+        self.provides: tuple[str, ...] = ("logits", "embedding", "stages") if spec.classes else ("embedding", "stages")
         self.classes: int | None = spec.classes or None
         self.embedding_width: int | None = net.embedding_width
 
@@ -45,18 +45,18 @@ class LiveTeacher:
 
 
 class CachedTeacher:
-    """Answers given before, in the order of the training faces; to a mirrored face it gives that of the mirror image."""
+    """Stored predictions in the order of the training faces; for a mirrored face those of its mirror image."""
 
     def __init__(self, answers: Predictions) -> None:
         self.answers = answers
         self.classes = None if answers.logits is None else answers.logits.shape[1]
         self.embedding_width = None if answers.embeddings is None else answers.embeddings.shape[1]
         known = {"logits": answers.logits, "embedding": answers.embeddings}
-        self.knows = tuple(name for name, array in known.items() if array is not None)
+        self.provides = tuple(name for name, array in known.items() if array is not None)
 
     def place(self, device: torch.device) -> None:
-        both = (("logits", "mirrored_logits"), ("embeddings", "mirrored_embeddings"))
-        self._tables = [self._table(getattr(self.answers, a), getattr(self.answers, b), device) for a, b in both]
+        names = (("logits", "mirrored_logits"), ("embeddings", "mirrored_embeddings"))
+        self._tables = [self._table(getattr(self.answers, a), getattr(self.answers, b), device) for a, b in names]
 
     @staticmethod
     def _table(plain: Any, mirrored: Any, device: torch.device) -> Tensor | None:
