@@ -11,7 +11,7 @@ from facelet.step import Hardware, Step, StepContext, StepResult
 
 @pytest.mark.parametrize(
     ("wish", "message"),
-    [({"device": "cudaa"}, "'cuda'"), ({"precision": "fp64"}, "precision"), ({"devices": 0}, "at least one")],
+    [({"device": "cudaa"}, "'cuda'"), ({"precision": "fp64"}, "precision"), ({"devices": 0}, "at least 1")],
 )
 def test_hardware_that_no_machine_has_is_refused_at_once(wish, message):
     with pytest.raises(FaceletError, match=message):
@@ -28,7 +28,7 @@ def test_a_step_needs_what_an_earlier_one_has():
 
 def test_names_and_keys_of_a_step():
     assert Step.model_validate({"do": "x", "as": "student"}).name == "student"
-    with pytest.raises(ValidationError, match="those of further seeds"):
+    with pytest.raises(ValidationError, match="reserved for further seeds"):
         Step.model_validate({"do": "x", "as": "student-s1"})
     with pytest.raises(ValidationError, match="Extra inputs"):
         Step.model_validate({"do": "x", "as": "student", "epoks": 1})

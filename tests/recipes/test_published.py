@@ -49,6 +49,7 @@ def small(name: str, folder: Path, more: dict[str, object]) -> dict[str, dict]:
     return {row["name"]: row for row in json.loads((out / "ledger.json").read_text())}
 
 
+@pytest.mark.slow
 def test_resvgg(tmp_path):
     rows = small("resvgg", tmp_path / "run", {"original.epochs": 5, "pruned.epochs": 2})
     assert rows["original"]["accuracy"] > 0.25
@@ -61,6 +62,7 @@ def test_resvgg(tmp_path):
     assert all("beside pruned" in rows[peer]["verdict"] for peer in peers)
 
 
+@pytest.mark.slow
 def test_light_self_distilled(tmp_path):
     more = {"light-vgg.epochs": 6, "vgg-distilled.epochs": 3, "light-vgg-early.exits": "[1, 2, 3, 4]"}
     rows = small("light-self-distilled", tmp_path / "run", more)
@@ -79,6 +81,7 @@ def test_light_self_distilled(tmp_path):
     assert "Early exit" in (tmp_path / "run" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_rescaps(tmp_path):
     """Made faces of the one class that is asked for here; its quality, its row and every control are there."""
     more = {"plain.epochs": 4, "linear.epochs": 4, "balanced.epochs": 2}
@@ -102,6 +105,7 @@ def test_rescaps(tmp_path):
     assert "also trained on the synthetic faces of made" in (tmp_path / "run" / "ledger.md").read_text()
 
 
+@pytest.mark.slow
 def test_mobileface(tmp_path):
     rows = small("mobileface", tmp_path / "run", {"teacher.epochs": 6, "student.epochs": 4})
     assert {row["split"] for row in rows.values()} == {"test"}
@@ -117,6 +121,7 @@ def test_mobileface(tmp_path):
     assert "losses cosface 1, cosine 10" in (tmp_path / "run" / "ledger.md").read_text()
 
 
+@pytest.mark.slow
 def test_facelet(tmp_path):
     rows = small("facelet", tmp_path / "run", {"teacher.epochs": 3, "teacher2.epochs": 3, "student.epochs": 4})
     assert rows["student"]["accuracy"] > 0.25

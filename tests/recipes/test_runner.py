@@ -147,7 +147,7 @@ def test_faces_redrawn_under_the_same_names_are_refused(finished, tmp_path, monk
         return faces
 
     monkeypatch.setattr("facelet.recipes.runner.read_faces", redrawn)
-    with pytest.raises(FaceletError, match="pixels changed"):
+    with pytest.raises(FaceletError, match="pixels of the faces changed"):
         run(resume=folder, console=Console(quiet=True))
 
 

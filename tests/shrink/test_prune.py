@@ -185,7 +185,7 @@ def test_a_budget_that_cannot_be_met_is_refused_by_the_plan(faces, large, fields
 
 def test_nets_that_cannot_be_cut_are_refused_by_the_plan(faces, large, monkeypatch):
     specs = {"large": large.spec}
-    step(params=0.5).plan(faces, specs)
+    specs["small"] = step(params=0.5).plan(faces, specs).spec
     with pytest.raises(FaceletError, match="twice: 'small' is already pruned; prune the original model"):
         step(ratio=0.5, of="small", **{"as": "twice"}).plan(faces, specs)
     with pytest.raises(FaceletError, match="'int8', and that step makes only a model file"):

@@ -31,7 +31,7 @@ def test_types_of_capsules_go_and_classes_stay():
     assert torch.equal(layer.weight, first[[0, 2, 3]])
     assert pruner.get_in_channels(layer) == 6
     assert layer(torch.randn(2, 6, 3, 3)).shape == (2, 3, LENGTH)
-    with pytest.raises(ValueError, match="are to stay"):
+    with pytest.raises(ValueError, match="cannot be pruned"):
         pruner.prune_out_channels(layer, [0])
 
 

@@ -68,7 +68,7 @@ def test_branches_count_as_what_they_become(kind):
 def test_the_smallest_that_can_be_reached_is_named():
     trial = WidthSearch(SPEC, Budget("params", 0.001), WidthGrid(8, 0.5))
     with pytest.raises(
-        FaceletError, match=r"0.1 % of its parameters is at most .*smallest that cap 0.5 and round_to 8 allow is"
+        FaceletError, match=r"0.1 % of its parameters is at most .*minimum with cap 0.5 and round_to 8 is"
     ):
         trial.find(trial.uniform)
 
