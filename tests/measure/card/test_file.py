@@ -51,7 +51,7 @@ def test_a_card_is_kept_in_the_file(expression, shades, tmp_path, capsys):
 
 def test_a_card_is_printed_when_nowhere_is_named(expression, shades, capsys):
     command(expression(), faces=[f"folder:{shades}"])
-    assert capsys.readouterr().out.startswith("# tiny\n")
+    assert capsys.readouterr().out.partition("---\n\n")[2].startswith("# tiny\n")
 
 
 def test_a_stored_card_is_read_without_the_training_side():

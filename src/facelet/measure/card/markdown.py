@@ -19,6 +19,7 @@ from jinja2 import Environment, StrictUndefined
 from facelet.faces import Protocol
 from facelet.measure.card.card import EARLIER, NO_RUN, Card, SourceResult
 from facelet.measure.card.demographics import UNSURE
+from facelet.measure.card.front_matter import front_matter
 from facelet.measure.classification import Classification
 from facelet.measure.metrics.intervals import Difference, mean_of_shares, wilson
 from facelet.measure.metrics.scores import BINS, Scores
@@ -100,6 +101,7 @@ def markdown(card: Card) -> str:
         if isinstance(first.result, Classification)
         else [],
         lead=lead(card),
+        front_matter=front_matter(card),
         BINS=BINS,
         FEW=FEW,
         EARLIER=EARLIER,
