@@ -110,5 +110,5 @@ def test_a_latency_is_met_by_what_was_timed(monkeypatch):
     trial = WidthSearch(SPEC, Budget("latency_ms", 1.0), WidthGrid())
     widths = trial.find(trial.uniform)
     assert 0.9 < trial.figure(widths) <= 1.0
-    with pytest.raises(FaceletError, match=r"0.01 ms is at most 0.01 ms; the smallest .* is 0\.\d+ ms"):
+    with pytest.raises(FaceletError, match=r"0.01 ms is at most 0.01 ms; the minimum .* is 0\.\d+ ms"):
         (late := WidthSearch(SPEC, Budget("latency_ms", 0.01), WidthGrid())).find(late.uniform)
