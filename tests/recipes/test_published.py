@@ -59,7 +59,7 @@ def test_resvgg(tmp_path):
     assert rows["pruned-int8"]["bytes"] < 0.1 * rows["original"]["bytes"]
     peers = ("mobilenet-v2", "mobilenet-v3", "squeezenet", "shufflenet-v2")
     assert all(rows[f"{peer}-int8"]["compare"] == "pruned-int8" for peer in peers)
-    assert all("beside pruned" in rows[peer]["verdict"] for peer in peers)
+    assert all("compared with pruned" in rows[peer]["verdict"] for peer in peers)
 
 
 @pytest.mark.slow
