@@ -104,6 +104,7 @@ def protocols(seed: int, sources: list[str]) -> dict:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_neither_hash_seeds_nor_the_order_of_folders_change_a_protocol(sources):
     first = protocols(1, sources)
     assert len(first) == 2 * len(sources) - 1

@@ -152,6 +152,7 @@ def test_when_none_gets_in_it_says_so(work, faces, monkeypatch):
         balance(accept=1.0).run(work)
 
 
+@pytest.mark.slow
 def test_killed_between_classes_it_goes_on_at_the_class(work, monkeypatch, faces):
     monkeypatch.setattr(room, "translated", lambda net, path, some, device: np.asarray(some))
     real, trained = trainer.translate, []

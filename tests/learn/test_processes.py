@@ -77,6 +77,7 @@ Ema.update = update
 """The first process's steps take half a second and then a tenth, the other's five seconds."""
 
 
+@pytest.mark.slow
 def test_the_first_process_says_how_many_steps_fit_into_minutes(tmp_path):
     done = train(MACHINES + TRAIN, {"minutes": 0.25, **NET}, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -97,6 +98,7 @@ ClassificationTask.forward = forward
 """
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_in_one_process_ends_all(tmp_path):
     done = train(SICK + TRAIN, {"epochs": 4, **NET}, tmp_path)
     assert done.returncode == 1

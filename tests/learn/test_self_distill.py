@@ -11,6 +11,7 @@ from facelet import nets
 from facelet.nets.layers.exits import ExitNet
 
 
+@pytest.mark.slow
 def test_the_exits_are_left_behind(step, job, faces):
     lesson = step("self-distill", epochs=2)
     plan = lesson.plan(faces, {})
@@ -21,6 +22,7 @@ def test_the_exits_are_left_behind(step, job, faces):
     assert "3 exits, which are removed" in made.notes[-2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attention", ["eca", "se"])
 def test_the_exits_are_kept_when_asked(step, job, faces, attention):
     lesson = step("self-distill", epochs=2, keep=True, attention=attention)
@@ -37,6 +39,7 @@ def test_the_exits_are_kept_when_asked(step, job, faces, attention):
     assert all((norm.running_mean != 0).any() for norm in norms)  # settled, with the net's
 
 
+@pytest.mark.slow
 def test_what_follows_starts_from_the_net_alone(step, job, faces):
     first = step("self-distill", epochs=1, keep=True)
     specs = {"net": first.plan(faces, {}).spec}

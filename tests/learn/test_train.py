@@ -92,6 +92,7 @@ step.run(StepContext("net", Path(sys.argv[2]), load("toy?faces=160", size=16), {
 """
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_it_ends_with_the_same_weights(step, job, killed):
     lesson = step(epochs=12, net_options={"width": 0.0625, "stem_stride": 1, "dropout": 0.3})
     broken, unbroken = job("broken"), job("unbroken")

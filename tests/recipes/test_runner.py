@@ -195,6 +195,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_with_the_numbers_of_an_unbroken_one(recipe, finished, tmp_path, killed):
     """SIGKILL within both trainings and after the first one, before it is exported or quantized; then --resume."""
     folder = tmp_path / "run"

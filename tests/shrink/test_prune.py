@@ -76,6 +76,7 @@ def params(path):
     return sum(weight.numel() for weight in nets.load(path)[0].parameters())
 
 
+@pytest.mark.slow
 def test_plan_and_run_agree_on_the_final_net(faces, large, job):
     said, specs, whole = [], {"large": large.spec}, params(large.path)
     made_by = step(params=0.4, rounds=2, kd=0.5)
@@ -131,6 +132,7 @@ def test_scores_and_scopes_cut_other_channels_to_the_same_budget(large, job, fie
     assert any(first[key].shape != second[key].shape or not torch.equal(first[key], second[key]) for key in first)
 
 
+@pytest.mark.slow
 def test_a_latency_is_found_by_timing_once(faces, large, job, monkeypatch):
     timed, specs = [], {"large": large.spec}
 
@@ -183,6 +185,7 @@ def test_a_budget_that_cannot_be_met_is_refused_by_the_plan(faces, large, fields
         step(**fields).plan(faces, {"large": large.spec})
 
 
+@pytest.mark.slow
 def test_nets_that_cannot_be_cut_are_refused_by_the_plan(faces, large, monkeypatch):
     specs = {"large": large.spec}
     specs["small"] = step(params=0.5).plan(faces, specs).spec
@@ -239,6 +242,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_killed_within_and_between_rounds_it_ends_with_the_same_weights(recipe, finished, tmp_path, killed):
     folder = tmp_path / "run"
     place = folder / "steps" / "small"

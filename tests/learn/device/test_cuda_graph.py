@@ -38,6 +38,7 @@ def asked_for(monkeypatch, run):
     return wanted
 
 
+@pytest.mark.slow
 def test_a_training_is_recorded_unless_it_says_no(step, job, monkeypatch):
     assert asked_for(monkeypatch, lambda: step(epochs=1).run(job("one"))) == [("one", True)]
     assert asked_for(monkeypatch, lambda: step(epochs=1, record=False).run(job("two"))) == [("two", False)]
@@ -50,6 +51,7 @@ def test_whether_a_step_is_recorded_does_not_change_which_training_it_is(step, j
     step(epochs=1, record=False).run(work)
 
 
+@pytest.mark.slow
 def test_one_term_that_counts_in_python_is_enough(step, job, monkeypatch):
     teacher = StepResult(net=step(epochs=1).run(job("teacher")).net)
 
@@ -62,6 +64,7 @@ def test_one_term_that_counts_in_python_is_enough(step, job, monkeypatch):
     assert asked_for(monkeypatch, taught("two"))[-1] == ("two", False)
 
 
+@pytest.mark.slow
 def test_identities_are_not_recorded(step, job, monkeypatch):
     people = load("toy?faces=300&identities=30&noise=0", size=16)
     lesson = step("embed", epochs=1, losses={"cosface": 1.0}, net="mobilefacenet", net_options={"width": 0.125})

@@ -7,6 +7,7 @@ import torch
 from facelet.learn.teachers.predictions import answer
 
 
+@pytest.mark.slow
 def test_the_cache_asks_the_teacher_once(step, job, teacher, monkeypatch):
     work = job(models={"teacher": teacher()})
     lesson = step("distill", cache=True, losses={"kd": 1.0, "hint": 1.0}, epochs=1, **{"from": "teacher"})

@@ -44,6 +44,7 @@ def paths(tmp_path_factory):
     return [written(folder / "deep.onnx", 12), written(folder / "flat.onnx", 1)]
 
 
+@pytest.mark.slow
 def test_the_deeper_model_takes_longer_and_a_batch_longer_than_a_face(paths):
     rows = bench(paths, batches=(1, 16), rounds=6)
     assert [(row.name, row.batch) for row in rows] == [("deep", 1), ("flat", 1), ("deep", 16), ("flat", 16)]
