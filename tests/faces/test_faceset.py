@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facelet.errors import FaceletError
-from facelet.faces import Protocol, annotator_agreement
+from facelet.faces import Protocol, annotator_agreement, load
 
 
 def test_splits_partition_the_faces(face_set):
@@ -80,3 +80,14 @@ def test_agreement(face_set):
 def test_what_does_not_fit_is_refused(face_set, change, message):
     with pytest.raises(FaceletError, match=message):
         replace(face_set(), **change)
+
+
+def test_the_same_selection_is_copied_once(monkeypatch):
+    """All steps of a run ask for the same training faces, which may be gigabytes."""
+    faces = load("toy?faces=60", size=16)
+    faces = faces.take(np.argsort(faces.labels, kind="stable"))  # so that no split lies together
+    copies, plain = [], type(faces)._at
+    monkeypatch.setattr(type(faces), "_at", lambda self, rows: copies.append(rows) or plain(self, rows))
+    first = faces.labelled("train")
+    assert [faces.labelled("train") is first for _ in range(4)] == 4 * [True]
+    assert len(copies) == 1
