@@ -32,6 +32,7 @@ def sface(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_the_net_answers_as_the_file_does(script, sface, tmp_path, monkeypatch, capsys):
     *_, apart = script.converted(sface)
     assert apart < 1e-5
