@@ -75,7 +75,7 @@ def test_what_is_neither(full, tmp_path, monkeypatch, name, says):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "student-int8.onnx").touch()
     with pytest.raises(FaceletError, match=says):
-        bundled.found(name)
+        facelet.load(name)
 
 
 def test_a_file_that_was_tampered_with_is_refused(full, tmp_path):

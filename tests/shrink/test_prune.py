@@ -169,7 +169,7 @@ def test_distillation_is_from_the_unpruned_net(faces, large, job):
     ("fields", "message"),
     [
         ({"params": 0.001}, r"small: 0.1 % of its parameters is at most 176 parameters; the minimum with cap 0.9 and"),
-        ({"ratio": 0.95}, "5 % of its channels is at most .* channels; the smallest"),
+        ({"ratio": 0.95}, "5 % of its channels is at most .* channels; the minimum"),
         (
             {"params": 10_000_000},
             "small: the net costs 176 k parameters, within the budget of 10.0 M parameters; there is nothing to prune",

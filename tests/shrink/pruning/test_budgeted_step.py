@@ -18,8 +18,8 @@ def step(**fields):
     [
         ({"ratio": 1.0}, "less than 1"),
         ({"ratio": 0.0}, "greater than 0"),
-        ({}, "exactly one budget of ratio, params, bytes, macs, latency_ms; here none"),
-        ({"ratio": 0.5, "params": 0.5}, "here ratio and params"),
+        ({}, "exactly one budget of ratio, params, bytes, macs, latency_ms; got none"),
+        ({"ratio": 0.5, "params": 0.5}, "got ratio and params"),
         ({"params": 1}, "neither a share below 1 nor a number above"),
         ({"of": None, "net": "resnet18", "ratio": 0.5}, "needs `of`"),
         ({"ratio": 0.5, "score": "l3"}, "'l2', 'l1', 'bn', 'taylor' or 'random'"),
