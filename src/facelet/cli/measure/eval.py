@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from facelet import plugins
-from facelet.cli import eval_pairs
+from facelet.cli.measure import eval_pairs
 from facelet.cli.options import Allow, Json, Plugin, Speed, Threads, console
 from facelet.errors import FaceletError
 

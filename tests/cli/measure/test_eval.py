@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from rich.console import Console
 
-from facelet.cli.eval import show
+from facelet.cli.measure.eval import show
 from facelet.faces import FaceSet
 from facelet.measure.classification import evaluate
 
