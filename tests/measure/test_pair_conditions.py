@@ -22,6 +22,7 @@ def test_the_distance_between_the_eyes_is_that_of_the_template(pairs):
     assert eye_distance(pairs.fitted(96, 3)) == pytest.approx(30.2, abs=0.01)
     assert eye_distance(pairs.fitted(112, 3, margin=0.25)) == pytest.approx(35.24 / 1.5, abs=0.01)
     assert measurable(pairs) == [30, 20, 15, 10]
+    assert measurable(pairs.fitted(96, 3)) == [20, 15, 10], "30 px is what these faces have"
     assert set(EYES) > set(measurable(pairs))
 
 

@@ -45,8 +45,8 @@ def eye_distance(pairs: PairSet) -> float:
 
 
 def measurable(pairs: PairSet) -> list[int]:
-    """Returns the distances of EYES that are smaller than that of the faces."""
-    return [pixels for pixels in EYES if pixels < eye_distance(pairs)]
+    """Returns the distances of EYES that are smaller than that of the faces, by a pixel at least."""
+    return [pixels for pixels in EYES if pixels < round(eye_distance(pairs))]
 
 
 def pair_conditions(model: Model, pairs: PairSet) -> list[ConditionResult]:

@@ -106,7 +106,7 @@ def test_several_sources_are_rows_of_a_table(make, small_lfw):
     lines = asked(*words).stdout.splitlines()
     heading = next(line for line in lines if "TAR at FAR 1 %" in line)
     assert "FAR at the file's threshold" in heading
-    assert [line.split()[:4] for line in lines if line.startswith("lfw")] == [["lfw", "10", "folds", "of"]] * 2
+    assert sum(line.startswith("lfw:") for line in lines) == 2
     result = evaluate_pairs_model(Model.load(words[0]), load_pairs(sources[1]))
     assert f"{100 * result.at_far(1e-2).tar:.2f} % (" in lines[-1]
     assert "TAR" not in asked(*words[:1], *words[1:3]).stdout.splitlines()[1]

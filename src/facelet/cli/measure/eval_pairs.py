@@ -37,7 +37,7 @@ def command(
     Raises FaceletError for unreadable or unsuitable files.
     """
     from facelet.faces import load_pairs
-    from facelet.measure.pair_conditions import EYES, measurable, pair_conditions
+    from facelet.measure.pair_conditions import EYES, eye_distance, pair_conditions
     from facelet.measure.pair_evaluation import evaluate_pairs_model, require_identity
     from facelet.runtime.model import Model
 
@@ -50,7 +50,7 @@ def command(
     for source in sources:
         pairs = load_pairs(source)
         result = evaluate_pairs_model(model, pairs, mirror)
-        results.append((f"{pairs.source} {pairs.rule}", result))
+        results.append((source, result))
         if conditions:
             found = pair_conditions(model, pairs)
             by_source[source] = {each.name: each.scores for each in found}
@@ -61,7 +61,7 @@ def command(
         if conditions:
             console.print(f"\n[bold]{escape(source)}[/], both faces changed")
             console.print(table(list(by_source[source].items()), model.info.threshold, "condition"))
-            if left := [str(eyes) for eyes in EYES if eyes not in measurable(pairs)]:
+            if left := [str(eyes) for eyes in EYES if eyes > round(eye_distance(pairs))]:
                 console.print(
                     f"these faces are too small to measure {' and '.join(left)} px between the eyes", style="dim"
                 )
