@@ -6,9 +6,11 @@ import io
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from rich.console import Console
 
-from facelet.cli.eval import show
+from facelet.cli.eval import command, show
+from facelet.errors import FaceletError
 from facelet.faces import FaceSet
 from facelet.measure.classification import evaluate
 
@@ -92,3 +94,11 @@ def printed(result) -> str:
     out = io.StringIO()
     show(result, Console(file=out, width=140))
     return out.getvalue()
+
+
+def test_pairs_have_no_class_prior():
+    with pytest.raises(FaceletError, match="--prior is about classes"):
+        command(
+            "identity", "lfw:none.zip", split="test", threads=1, speed=None, mirror=False, prior="uniform",
+            as_json=False, console=Console(file=io.StringIO()),
+        )  # fmt: skip

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from facelet import plugins
 from facelet.cli import eval_pairs
-from facelet.cli.options import Allow, Json, Plugin, Speed, Threads, console
+from facelet.cli.options import Allow, ClassPrior, Json, Plugin, Speed, Threads, console
 from facelet.errors import FaceletError
 
 if TYPE_CHECKING:
@@ -31,13 +31,24 @@ def evaluate(
     ] = False,
     threads: Threads = 0,
     speed: Speed = None,
+    prior: ClassPrior = "training",
     allow: Allow = False,
     as_json: Json = False,
     plugin: Plugin = None,
 ) -> None:
     """Evaluate a model: accuracy with interval, per class, calibration; identity models: LFW protocol, TAR at FAR."""
     plugins.load_files(plugin or [])
-    command(model, faces, split=split, threads=threads, speed=speed, mirror=mirror, as_json=as_json, console=console)
+    command(
+        model,
+        faces,
+        split=split,
+        threads=threads,
+        speed=speed,
+        mirror=mirror,
+        prior=prior,
+        as_json=as_json,
+        console=console,
+    )
 
 
 def command(
@@ -48,6 +59,7 @@ def command(
     threads: int,
     speed: float | None,
     mirror: bool,
+    prior: str = "training",
     as_json: bool,
     console: Console,
 ) -> None:
@@ -56,15 +68,18 @@ def command(
     from facelet.faces.loading import has_pairs
     from facelet.measure.evaluation import evaluate_file
     from facelet.models import bundled, model_file
+    from facelet.models.priors import TRAINING, parsed
 
     if has_pairs(faces):
+        if prior != TRAINING:
+            raise FaceletError("--prior is about classes; pairs of faces have none")
         eval_pairs.command(
             model, faces, split=split, threads=threads, speed=speed, mirror=mirror, as_json=as_json, console=console
         )
         return
     if mirror:
         raise FaceletError("--mirror requires an identity model and pairs of faces, such as lfw:PATH")
-    result = evaluate_file(model, faces, split, threads, speed)
+    result = evaluate_file(model, faces, split, threads, speed, parsed(prior))
     if as_json:
         print(json.dumps(result.to_json()))
         return

@@ -26,6 +26,7 @@ from facelet.cli.options import (
     MinScore,
     Threads,
     Threshold,
+    TurnsChoice,
     configured_detector,
     console,
 )
@@ -46,6 +47,7 @@ def enroll(
     detector: DetectorFile = "",
     min_score: MinScore = None,
     detail: Detail = None,
+    turns: TurnsChoice = "",
     gallery: GalleryFile = "",
     threshold: Threshold = None,
     largest: Largest = False,
@@ -59,7 +61,7 @@ def enroll(
     """Add a person's faces to the gallery: those of all photos, or none if a photo fails."""
     from facelet.runtime.people.gallery import Gallery
 
-    finder = configured_detector(detector, min_score, detail)
+    finder = configured_detector(detector, min_score, detail, turns)
     with Gallery(gallery, model, finder, threshold, threads) as people:
         enroll_photos(people, name, photos, largest=largest, small=small, console=console)
 

@@ -11,6 +11,7 @@ from facelet.faces import SPLITS, FaceSet, load
 from facelet.faces.faceset import annotator_agreement
 from facelet.faces.inspect.leaks import identical_to_train
 from facelet.measure.classification import Classification, evaluate
+from facelet.models.priors import TRAINING, Prior
 from facelet.runtime.model import Model
 
 
@@ -28,15 +29,20 @@ def evaluate_model(model: Model, faces: FaceSet, split: str = "test") -> Classif
 
 
 def evaluate_file(
-    path: str, source: str, split: str = "test", threads: int = 0, speed: float | None = None
+    path: str,
+    source: str,
+    split: str = "test",
+    threads: int = 0,
+    speed: float | None = None,
+    prior: Prior = TRAINING,
 ) -> Classification:
-    """Evaluates a model file on a source of faces.
+    """Evaluates a model file on a source of faces, for a class prior (see ``models.priors``).
 
     Raises FaceletError for files and sources that cannot be read or do not fit each other.
     """
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
-    model = Model.load(path, threads=threads, speed=speed, fall_back=False)
+    model = Model.load(path, threads=threads, speed=speed, fall_back=False, prior=prior)
     if model.info.task != "expression":
         raise FaceletError(
             f"{path} is a model for {model.info.task}, which is measured on pairs of faces, not on classes: --faces lfw:PATH"
