@@ -11,7 +11,6 @@ The photo is seen whole at 640 pixels, where YuNet finds faces of about 10 to 30
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -21,9 +20,9 @@ import numpy as np
 from facelet.errors import FaceletError, unknown
 from facelet.io.pixels import Image, cv2
 from facelet.runtime import tiles, yunet
-from facelet.runtime.detection import Detection, from_frame, quarter_of
+from facelet.runtime.detection import Detection, from_frame, quarter_of, wrapped
 from facelet.runtime.network import Network, Rows
-from facelet.runtime.turns import upright
+from facelet.runtime.turns import NEAR, canvas, common, in_photo, upright
 
 SCORE = 0.75
 """Minimum score: fewest false positives with no miss among 52 labelled faces at three sizes (benchmarks/detector.py)."""
@@ -32,7 +31,8 @@ SCORE_OF_CROPS = 0.6
 DETAIL = 640
 SMALLEST = 320  # smaller photos are enlarged to this, since most of YuNet's training faces are larger than 10 px
 HUGE_FACE = 240  # at this size a face that fills the photo is in the range of YuNet's training faces
-GLANCE = 320  # a look for turned faces, at a quarter of the cost of DETAIL
+GLANCE, DIAGONAL_GLANCE = 320, 224  # looks for turned faces, which together cost as much as one at DETAIL
+TURNED = 3 * 50_000_000  # pixel values of a photo that may be turned by other angles than quarters, to bound memory
 
 Turns = Literal["auto", "always", "never"]
 FRAMES: dict[str, Any] = {"detail": DETAIL, "turns": "never"}
@@ -80,37 +80,39 @@ class Detector:
 
     def __call__(self, photo: Image) -> list[Detection]:
         """Faces of an RGB uint8 (H, W, 3) photo of any size, largest first; empty when there is none."""
-        faces = self._frame(photo, 0)
+        faces = self._frame(photo, 0.0)
         if self.turns == "always":
-            faces = _distinct([face for quarter in (1, 2, 3) for face in self._frame(photo, quarter)] + faces)
-        elif self.turns == "auto" and (quarter := self._usual(faces) if faces else self._glance(photo)):
-            turned = self._frame(photo, quarter)
+            faces = _distinct([face for angle in (90, 180, 270) for face in self._frame(photo, angle)] + faces)
+        elif self.turns == "auto" and (angle := common(faces) if faces else self._glance(photo)):
+            turned = self._frame(photo, angle)
             faces = _distinct(turned + faces, preferred=len(turned))
         return sorted(faces, key=lambda face: -face.box[2] * face.box[3])
 
-    def _frame(self, photo: Image, quarter: int) -> list[Detection]:
-        """The faces found in the photo after ``quarter`` counter-clockwise quarter turns, in coordinates of the photo."""
-        frame = np.ascontiguousarray(np.rot90(photo, quarter)) if quarter else photo
+    def _frame(self, photo: Image, angle: float) -> list[Detection]:
+        """The faces found in the photo after it is turned back by ``angle`` degrees, in coordinates of the photo."""
+        quarter = quarter_of(angle)
+        if abs(wrapped(angle - 90 * quarter)) <= NEAR or photo.size > TURNED:
+            frame = np.ascontiguousarray(np.rot90(photo, quarter)) if quarter else photo
+            return [from_frame(face, quarter, photo.shape) for face in self._upright(frame)]
+        frame, unit = canvas(photo, angle)
+        return [in_photo(face, unit, angle) for face in self._upright(frame)]
+
+    def _upright(self, frame: Image) -> list[Detection]:
+        """The faces found in the photo as it is, each looked at again if it may be turned."""
         faces = [
             Detection(tuple(row[:4].tolist()), float(row[14]), row[4:14].reshape(5, 2)) for row in self._rows(frame)
         ]
-        if self.turns != "never":
-            faces = [upright(face, frame, self._patches) for face in faces]
-        return [from_frame(face, quarter, photo.shape) for face in faces]
+        return faces if self.turns == "never" else upright(faces, frame, self._patches)
 
-    def _usual(self, faces: list[Detection]) -> int:
-        """The nearest quarter turn of most faces: not 0 if the photo is turned, so that others may have been missed."""
-        return Counter(quarter_of(face.roll) for face in faces).most_common(1)[0][0]
-
-    def _glance(self, photo: Image) -> int:
-        """The quarter turn in which a small copy of the photo shows most faces; 0 if it shows none."""
-        small = _resized(photo, GLANCE)
-        totals = {
-            quarter: float(self._network(np.ascontiguousarray(np.rot90(small, quarter)))[:, 14].sum())
-            for quarter in (1, 3, 2)
-        }
-        best = max(totals, key=totals.__getitem__)
-        return best if totals[best] else 0
+    def _glance(self, photo: Image) -> float:
+        """The turn in degrees in which a small copy of the photo shows most faces; 0 if it shows none."""
+        for angles, side in (((90.0, -90.0, 180.0), GLANCE), ((45.0, -45.0, 135.0, -135.0), DIAGONAL_GLANCE)):
+            small = _resized(photo, side)
+            totals = {angle: float(self._network(canvas(small, angle)[0])[:, 14].sum()) for angle in angles}
+            best = max(totals, key=totals.__getitem__)
+            if totals[best]:
+                return best
+        return 0.0
 
     def _rows(self, photo: Image) -> Rows:
         """Upright faces in photo pixels."""
