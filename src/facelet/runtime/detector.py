@@ -143,7 +143,8 @@ class Detector:
     def _tiled(self, photo: Image, scale: float) -> Rows:
         """The small faces of the photo seen in tiles, in photo pixels."""
         found = []
-        for tile in tiles.tiles(*photo.shape[:2], scale):
+        height, width = photo.shape[:2]
+        for tile in tiles.tiles(height, width, scale):
             part = photo[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width]
             rows = self._whole(part, max(1, round(scale * max(part.shape[:2]))))
             rows[:, :2] += tile.left, tile.top

@@ -3,10 +3,10 @@
 >>> upright(faces, photo, network)[0].roll     # degrees; 0 for a face that is close to upright
 173.2
 
-YuNet was trained on upright faces. It finds many that are turned, with a lower score, a box that depends on the turn, and eyes that
-are far too level: at 30 degrees its eye line has 3 (small faces) to 17 degrees. Some are found upside down, mouth for eyes.
-So the score decides which way up a face is: the detector looks at patches of the photo that are turned, and the turn with the best
-score gives box and landmarks as an upright photo would.
+YuNet was trained on upright faces. It finds many that are turned, with a lower score, a box that depends on the turn, and eyes
+that are far too level: at 30 degrees its eye line has 3 (small faces) to 17 degrees. Some are found upside down, with the mouth for
+eyes. So the score decides which way up a face is: the detector looks at patches of the photo that are turned, and the turn with the
+best score gives box and landmarks as an upright photo would.
 """
 
 from __future__ import annotations
