@@ -7,31 +7,17 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pytest
+from numbered_faces import CLASSES, faces_of, looking_up
 from rich.console import Console
 from typer.testing import CliRunner
 
 from facelet.cli.app import app
-from facelet.cli.measure.eval import show, show_sources
-from facelet.faces import FaceSet
+from facelet.cli.measure.eval import command, show, show_sources
+from facelet.errors import FaceletError
 from facelet.measure.classification import evaluate
 from facelet.measure.cross_set import CrossSetRow
 from facelet.measure.metrics.intervals import Estimate
-
-CLASSES = ("neutral", "happiness", "anger")
-
-
-def faces_of(labels, classes=CLASSES, split=2):
-    """Faces whose first pixel is their own number, so that a fake model can look its answer up."""
-    n = len(labels)
-    images = np.zeros((n, 2, 2, 1), np.uint8)
-    images[:, 0, 0, 0] = np.arange(n) % 256
-    names = np.array([f"{k:03}" for k in range(n)])
-    return FaceSet(images, np.asarray(labels, np.int64), np.full(n, split, np.int8), names, classes, "mine")
-
-
-def looking_up(probabilities):
-    table = np.asarray(probabilities)
-    return lambda images: table[images[:, 0, 0, 0].astype(int)]
 
 
 def test_show_prints_the_figures_and_does_not_read_markup():
@@ -129,3 +115,11 @@ def test_all_splits_and_chosen_classes(make_model, make_info, tmp_path):
     few = json.loads(typed(path, "--faces", source, "--split", "all", "--classes", "happiness,anger", "--json"))
     assert few["labels"] == ["happiness", "anger"]
     assert few["all"]["n"] == sum(each["n"] for each in whole["all"]["per_class"] if each["name"] in few["labels"])
+
+
+def test_pairs_have_no_class_prior():
+    with pytest.raises(FaceletError, match="--prior is about classes"):
+        command(
+            "identity", ["lfw:none.zip"], split="test", classes="", threads=1, speed=None, mirror=False, conditions=False,
+            prior="uniform", as_json=False, console=Console(file=io.StringIO()),
+        )  # fmt: skip
