@@ -104,6 +104,7 @@ def main() -> None:
     parser.add_argument("--model", default="")
     parser.add_argument("--detector", default="", help="YuNet's file; default: as in `facelet predict`")
     parser.add_argument("--side", type=int, default=800, help="long side to which larger photos are shrunk")
+    parser.add_argument("--step", type=int, default=STEP, help="degrees between the angles")
     parser.add_argument("--turns", default="auto", choices=["auto", "always", "never"])
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -121,10 +122,10 @@ def main() -> None:
     for column in ("degrees", "faces", "found", "label stays", "mean change", "other faces"):
         table.add_column(column, justify="right")
     totals: dict[bool, list[Counts]] = {True: [], False: []}
-    for angle, row in measured(analyzer, images, [*NOISE, *range(0, 360, STEP)]):
+    for angle, row in measured(analyzer, images, [*NOISE, *range(0, 360, args.step)]):
         totals[angle in NOISE].append(row)
         table.add_row(f"{angle:g}", *_cells(row))
-    for name, rows in (("mean of -5, 5", totals[True]), (f"mean of 0 to {360 - STEP}", totals[False])):
+    for name, rows in (("mean of -5, 5", totals[True]), ("mean of the others", totals[False])):
         table.add_row(name, *_cells(Counts(*(sum(values) for values in zip(*rows, strict=True)))))
     Console().print(table)
 
