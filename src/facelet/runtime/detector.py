@@ -51,7 +51,7 @@ class Detector:
         detail: long side of the network's input in pixels, 64 to 4096; None: 640, and tiles of a photo above 1600 pixels.
         again: if no face is found, retry at a lower and a higher resolution.
         turns: faces that are not upright. "auto": tilted and doubtful faces are looked at again, turned; a photo without
-            faces is looked at in all quarter turns. "always": every photo is looked at in all quarter turns, which takes four
+            faces is looked at in eight turns. "always": every photo is looked at in all quarter turns, which takes four
             times as long. "never": faces are taken as they are found, and ``roll`` is 0.
 
     Raises FaceletError for values out of range, and when the file is missing or OpenCV cannot run it.
