@@ -57,6 +57,11 @@ def rolled(photo: Image, angle: float) -> tuple[Image, NDArray[np.float64]]:
     return cv2.warpAffine(photo, pixel, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), matrix
 
 
+def shrunk(photo: Image, side: int) -> Image:
+    scale = side / max(photo.shape[:2])
+    return cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else photo
+
+
 def counts(upright: Sequence[Face], faces: Sequence[Face], matrix: NDArray[np.float64]) -> Counts:
     """Compares the faces of a rolled photo with those of the upright photo, matched by the point between eyes and mouth."""
     left = list(faces)
@@ -98,6 +103,8 @@ def main() -> None:
     parser.add_argument("photos", type=Path)
     parser.add_argument("--model", default="")
     parser.add_argument("--detector", default="", help="YuNet's file; default: as in `facelet predict`")
+    parser.add_argument("--side", type=int, default=800, help="long side to which larger photos are shrunk")
+    parser.add_argument("--step", type=int, default=STEP, help="degrees between the angles")
     parser.add_argument("--turns", default="auto", choices=["auto", "always", "never"])
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -109,16 +116,16 @@ def main() -> None:
             for file in photos.find([folder if args.photos.is_file() else args.photos])
             if "noface" not in file.parts
         ]
-        images = [pixels.to_channels(pixels.read(file), 3) for file in files]
+        images = [shrunk(pixels.to_channels(pixels.read(file), 3), args.side) for file in files]
     analyzer = Analyzer(args.model, Detector(args.detector, turns=args.turns), threads=1)
     table = Table(box=None, pad_edge=False, title=f"{len(images)} photos, turns {args.turns}", title_justify="left")
     for column in ("degrees", "faces", "found", "label stays", "mean change", "other faces"):
         table.add_column(column, justify="right")
     totals: dict[bool, list[Counts]] = {True: [], False: []}
-    for angle, row in measured(analyzer, images, [*NOISE, *range(0, 360, STEP)]):
+    for angle, row in measured(analyzer, images, [*NOISE, *range(0, 360, args.step)]):
         totals[angle in NOISE].append(row)
         table.add_row(f"{angle:g}", *_cells(row))
-    for name, rows in (("mean of -5, 5", totals[True]), (f"mean of 0 to {360 - STEP}", totals[False])):
+    for name, rows in (("mean of -5, 5", totals[True]), ("mean of the others", totals[False])):
         table.add_row(name, *_cells(Counts(*(sum(values) for values in zip(*rows, strict=True)))))
     Console().print(table)
 

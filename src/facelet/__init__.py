@@ -8,7 +8,8 @@ Photos and videos:
 
 - ``analyze(photo, model="", detector="", identity="")``: a list of ``Face``, largest first.
 - ``Analyzer(model, detector)``: the same, kept open, for many photos or ready crops.
-- ``watch(video, model="", every=0.0)``: a ``FrameResult`` for each frame of a video or webcam, with the ``Track`` of each face.
+- ``watch(video, model="", every=0.0)``: a ``FrameResult`` for each frame of a video, webcam or stream, with the ``Track`` of each
+  face.
 - ``Detector(file)``: faces only, without a model: a list of ``Detection``.
 - ``load_model(file, threads=0)``, or ``load``: an open model file, a ``Model``; its metadata is a ``ModelInfo``.
 

@@ -50,7 +50,7 @@ def test_a_face_too_large_for_the_overlap_is_left_to_the_coarser_scale():
 
 
 @pytest.mark.parametrize(
-    ("long_side", "scales"), [(640, []), (1600, []), (1601, [0.5]), (4000, [0.5]), (12_000, [0.5, 0.25, 0.125])]
+    ("long_side", "scales"), [(640, []), (1600, []), (1601, [0.75]), (4000, [0.75]), (12_000, [0.75, 0.375, 0.1875])]
 )
 def test_scales(long_side, scales):
     assert tiles.scales(640 / long_side) == scales
@@ -61,7 +61,7 @@ def test_every_scale_sees_what_is_too_large_for_the_finer_one():
         whole = 640 / long_side
         chain = [*tiles.scales(whole), whole]
         for fine, coarse in itertools.pairwise(chain):
-            assert tiles.OVERLAP / fine * coarse >= 16, "pixels at the coarser scale"
+            assert tiles.OVERLAP / fine * coarse >= tiles.FOUND, "pixels at the coarser scale"
 
 
 def test_faces_that_are_the_same():
