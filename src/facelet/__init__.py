@@ -19,6 +19,10 @@ People:
   other photos (a ``Match`` for each face). It lists an ``EnrolledPerson`` for each name, an ``EnrolledFace`` for each vector,
   and the ``GalleryModel`` that made them.
 
+Many machines:
+
+- ``FacePredictor(model)``: a picklable callable for Ray Data, Spark and Dask: a table of photos in, a table of faces out.
+
 Training:
 
 - ``run(recipe, ...)``: makes a model and returns the run's folder; needs the extra ``train``.

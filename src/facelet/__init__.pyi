@@ -1,3 +1,4 @@
+from facelet.batch.predictor import FacePredictor as FacePredictor
 from facelet.errors import FaceletError as FaceletError
 from facelet.errors import FaceletWarning as FaceletWarning
 from facelet.errors import UnprovenModelError as UnprovenModelError

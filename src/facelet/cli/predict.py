@@ -1,5 +1,7 @@
 """`facelet predict`: predicts expressions in photos or a video; prints a table, JSON or CSV and draws photos.
 
+With ``--out`` it writes Parquet files instead, see ``batch``.
+
 A photo without a face is not an error. An unreadable photo is reported and skipped; the command fails only if no photo can be
 read.
 """
@@ -20,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from facelet.cli import watch
+from facelet.cli import batch, watch
 from facelet.cli.options import (
     Allow,
     Detail,
@@ -63,12 +65,45 @@ def predict(
     threads: Threads = 0,
     speed: Speed = None,
     allow: Allow = False,
+    out: Annotated[
+        str,
+        typer.Option(help="Write Parquet files to this folder or object store; a second run makes what is missing."),
+    ] = "",
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="With --out: work on a Ray cluster; without an address, the running one or else this machine.",
+            metavar="[ADDRESS]",
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Number of Ray workers; 0: one per CPU of the cluster.")] = 0,
 ) -> None:
     """Predict the expressions of faces in photos or a video."""
     if as_json and as_csv:
         raise FaceletError("use only one of --json and --csv")
     if cropped and not (min_score is None and detail is None):
         raise FaceletError("--cropped skips detection: leave out --min-score and --detail")
+    if out or ray is not None or workers:
+        if save or as_csv:
+            raise FaceletError("--out writes Parquet files: leave out --save and --csv")
+        given = {"score": min_score, "detail": detail}
+        batch.command(
+            photos,
+            out,
+            model=model,
+            detector=detector,
+            detect={name: value for name, value in given.items() if value is not None},
+            cropped=cropped,
+            every=every,
+            threads=threads,
+            speed=speed,
+            allow=allow,
+            ray=ray,
+            workers=workers,
+            as_json=as_json,
+            console=console,
+        )
+        return
     command(
         photos,
         model=model,
