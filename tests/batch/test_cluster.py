@@ -20,13 +20,10 @@ from facelet.errors import FaceletError
 parquet = pytest.importorskip("pyarrow.parquet")
 
 
-@pytest.mark.parametrize(
-    ("cores", "workers", "expected"), [(2, 1, 1.0), (2, 2, 0.5), (64, 64, 0.984), (1, 1, 0.5), (8, 3, 1.0)]
-)
-def test_workers_leave_a_core_to_ray(cores, workers, expected):
-    each = cluster.cpus_each(cores, workers)
-    assert each == expected
-    assert each * workers <= max(cores - 1, 0.5)
+@pytest.mark.parametrize(("cores", "workers", "expected"), [(2, 1, 1.0), (2, 4, 0.5), (64, 64, 1.0), (1, 3, 0.333)])
+def test_all_workers_fit_on_the_cluster(cores, workers, expected):
+    assert cluster.cpus_each(cores, workers) == expected
+    assert cluster.cpus_each(cores, workers) * workers <= cores
 
 
 def contents(folder: Path) -> dict[str, bytes]:

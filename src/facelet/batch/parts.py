@@ -128,7 +128,9 @@ class PartWriter:
         return PartResult(
             part.name,
             len(part.files),
-            **self._counts,
+            faces=self._counts["faces"],
+            broken=self._counts["broken"],
+            unread=self._counts["unread"],
             seconds=time.perf_counter() - start,
             host=platform.node(),
             error=self._error,
