@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -36,6 +37,31 @@ def test_the_answers_are_those_of_predict(predictor, album):
             assert {label: round(row[f"p_{label}"], 5) for label in face.probabilities} == values["probabilities"]
             assert (row["expression"], round(row["score"], 4)) == (values["expression"], values["score"])
             assert row["landmarks"] == pytest.approx(face.landmarks.ravel().tolist())
+    assert not rows
+
+
+@pytest.mark.slow
+def test_real_photos(photos_folder, yunet, tmp_path, monkeypatch, capsys):
+    """The bundled model and the real detector: what `facelet predict --json` prints."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    from facelet.cli import predict
+
+    monkeypatch.chdir(photos_folder)
+    files = [str(file) for file in sorted(Path("faces").iterdir())[::4]]
+    job.run(files, str(tmp_path / "out"), FacePredictor("expression", yunet), each=3)
+    predict.command(files, model="expression", detector=yunet, form="json", console=Console(file=StringIO()))
+    rows: dict[str, list] = {}
+    for row in parquet.read_table(tmp_path / "out").to_pylist():
+        rows.setdefault(row["file"], []).append(row)
+    for photo in json.loads(capsys.readouterr().out)["photos"]:
+        found = [row for row in rows.pop(photo["file"]) if row["face"]]
+        for face, row in zip(photo["faces"], found, strict=True):
+            assert [round(row[name], 1) for name in ("left", "top", "width", "height")] == face["box"]
+            assert {label: round(row[f"p_{label}"], 5) for label in face["probabilities"]} == face["probabilities"]
+            assert row["expression"] == face["expression"]
     assert not rows
 
 

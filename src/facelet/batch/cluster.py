@@ -3,7 +3,8 @@
 >>> for result in map_on_ray(PartWriter(predictor, folder), parts, address=""): ...
 
 Plain actors and not Ray Data's ``map_batches``: a part is read, predicted and written by one worker, so there is no data to move,
-and no read task that waits for a CPU which the workers have taken. Ray's usage statistics are off unless the environment turns them on.
+and no read task that waits for a CPU which the workers have taken. Ray's usage statistics are off unless the environment turns
+them on.
 """
 
 from __future__ import annotations
