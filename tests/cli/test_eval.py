@@ -6,27 +6,11 @@ import io
 from dataclasses import replace
 
 import numpy as np
+from numbered_faces import CLASSES, faces_of, looking_up
 from rich.console import Console
 
 from facelet.cli.eval import show
-from facelet.faces import FaceSet
 from facelet.measure.classification import evaluate
-
-CLASSES = ("neutral", "happiness", "anger")
-
-
-def faces_of(labels, classes=CLASSES, split=2):
-    """Faces whose first pixel is their own number, so that a fake model can look its answer up."""
-    n = len(labels)
-    images = np.zeros((n, 2, 2, 1), np.uint8)
-    images[:, 0, 0, 0] = np.arange(n) % 256
-    names = np.array([f"{k:03}" for k in range(n)])
-    return FaceSet(images, np.asarray(labels, np.int64), np.full(n, split, np.int8), names, classes, "mine")
-
-
-def looking_up(probabilities):
-    table = np.asarray(probabilities)
-    return lambda images: table[images[:, 0, 0, 0].astype(int)]
 
 
 def test_show_prints_the_figures_and_does_not_read_markup():

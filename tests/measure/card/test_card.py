@@ -60,7 +60,7 @@ def test_an_expression_model(expression, shades, people):
         "12 faces of faces:",
         "; 1 more have names without them",
         "Fewer than 100 test faces: bright (10), dark (10). The figures of these classes are very uncertain.",
-        "The folder of its run was not at hand",
+        "The run's folder is not available",
         "Not for\n\n- Judging what somebody feels",
         "| output | probabilities of dark, bright |",
         f"`{card.sources[0].protocol.split_hash}`",

@@ -97,8 +97,8 @@ class Card:
 
 ORIGIN = "How it was made"
 """Heading of the provenance section, which a later card copies when the run's folder is missing."""
-EARLIER = "The run's folder was not at hand; this is what an earlier card of the model says."
-NO_RUN = "The folder of its run was not at hand"
+EARLIER = "Copied from an earlier card, because the run's folder is not available."
+NO_RUN = "The run's folder is not available"
 """Start of that section when nothing is known."""
 
 
