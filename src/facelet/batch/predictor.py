@@ -32,7 +32,7 @@ from facelet.models import bundled, model_file
 from facelet.models.session import require_threads, unproven_models_allowed
 from facelet.runtime import detector as detection
 from facelet.runtime import yunet
-from facelet.runtime.analyzer import AT_ONCE, Analyzer, Face, find_model
+from facelet.runtime.analyzer import AT_ONCE, Analyzer, Face, find_model, require_quality
 from facelet.runtime.media.predictions import Prediction, predictions_of
 from facelet.runtime.model import Model
 from facelet.text import plain
@@ -65,6 +65,7 @@ class _Settings:
     identity: _File | None
     detector: _File | None
     detect: tuple[tuple[str, Any], ...]
+    min_quality: float
     threads: int
     speed: float | None
     allow: bool
@@ -79,8 +80,9 @@ class FacePredictor:
 
     Out: one row per face, largest first. A photo without a face, or one that cannot be read, has one row with ``face`` 0; the
     reason is in ``error``. Columns: ``file``, ``seconds`` (of a video's frame), ``face`` (from 1), ``track`` (of a video, from 1),
-    ``left``, ``top``, ``width``, ``height`` in pixels of the upright photo, ``score`` (the detector's), ``expression``, ``p_LABEL``
-    for each label, ``identity`` (with an identity model), ``landmarks`` (x and y of the five points), ``warnings``, ``error``.
+    ``left``, ``top``, ``width``, ``height`` in pixels of the upright photo, ``score`` (the detector's), ``quality`` (see
+    ``Face.quality``), ``expression``, ``p_LABEL`` for each label, ``identity`` (with an identity model), ``landmarks`` (x and y of
+    the five points), ``warnings``, ``error``.
 
     The models are opened at the first batch, once per process and settings.
 
@@ -90,6 +92,7 @@ class FacePredictor:
         identity: an identity model to run in addition.
         detect: keyword arguments of ``Detector``, such as ``{"score": 0.8}``.
         cropped: images are cropped faces; no detection.
+        min_quality: leave out faces of lower quality, see ``Analyzer``.
         threads: number of threads of ONNX Runtime, and of OpenCV in the whole process; 0 for all cores.
         speed: for early-exit models, see ``Model.load``.
         allow: use models that saturate or fail their self-test on a machine.
@@ -105,6 +108,7 @@ class FacePredictor:
         identity: str | Path = "",
         detect: Mapping[str, Any] | None = None,
         cropped: bool = False,
+        min_quality: float = 0.0,
         threads: int = 1,
         speed: float | None = None,
         allow: bool = False,
@@ -118,10 +122,12 @@ class FacePredictor:
             _File.read(bundled.found(identity)) if identity else None,
             _File.read(found) if found else None,
             tuple(sorted((detect or {}).items())),
+            min_quality,
             threads,
             speed,
             allow,
         )
+        require_quality(min_quality)
         if found and detect:
             detection.Detector(found, **detect)  # reports a wrong setting here, not on another machine
         self._columns = columns.columns(self._info.labels, bool(identity) or self._info.task == "identity")
@@ -141,7 +147,9 @@ class FacePredictor:
         """Hash in hex of all that the answers depend on: the files and the settings, but not the number of threads."""
         used = self._settings
         files = [file and file.sha256 for file in (used.model, used.identity, used.detector)]
-        return hashlib.sha256(repr((files, used.detect, used.speed, self._columns)).encode()).hexdigest()
+        return hashlib.sha256(
+            repr((files, used.detect, used.min_quality, used.speed, self._columns)).encode()
+        ).hexdigest()
 
     @property
     def spark_schema(self) -> str:
@@ -208,6 +216,7 @@ def face_values(face: Face) -> dict[str, Any]:
     return {
         **dict(zip(("left", "top", "width", "height"), face.box, strict=True)),
         "score": face.score,
+        "quality": None if face.quality is None else face.quality.score,
         "expression": face.expression,
         **{columns.PROBABILITY + label: share for label, share in face.probabilities.items()},
         "identity": face.identity,
@@ -256,7 +265,7 @@ def _open(settings: _Settings, frames: bool) -> Analyzer:
         finder = detection.Detector(_local(settings.detector), **usual | dict(settings.detect))
     model = _model(settings.model, settings.threads, settings.speed, settings.allow)
     identity = _model(settings.identity, settings.threads, None, settings.allow) if settings.identity else ""
-    return Analyzer(model, finder, identity=identity)
+    return Analyzer(model, finder, identity=identity, min_quality=settings.min_quality)
 
 
 @lru_cache(maxsize=4)

@@ -66,6 +66,13 @@ Detail = Annotated[
         help="Long side of the detector's input in pixels; default: 640. Use 1280 for small faces.",
     ),
 ]
+MinQuality = Annotated[
+    float,
+    typer.Option(
+        "--min-quality",
+        help="Leave out faces whose quality is lower, 0 to 1: the probability that the expression is right on such a face.",
+    ),
+]
 
 IdentityModel = Annotated[
     str,

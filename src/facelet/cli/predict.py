@@ -29,6 +29,7 @@ from facelet.cli.options import (
     DetectorFile,
     Every,
     Json,
+    MinQuality,
     MinScore,
     Speed,
     Threads,
@@ -57,6 +58,7 @@ def predict(
     detector: DetectorFile = "",
     min_score: MinScore = None,
     detail: Detail = None,
+    min_quality: MinQuality = 0.0,
     save: Annotated[str, typer.Option(help="Write drawn photos to this folder.")] = "",
     cropped: Annotated[bool, typer.Option("--cropped", help="Images are cropped faces; skip detection.")] = False,
     every: Every = 0.0,
@@ -81,6 +83,8 @@ def predict(
     """Predict the expressions of faces in photos or a video."""
     if as_json and as_csv:
         raise FaceletError("use only one of --json and --csv")
+    if cropped and min_quality:
+        raise FaceletError("--min-quality is for photos, and every --cropped image gets an answer; leave it out")
     if cropped and not (min_score is None and detail is None):
         raise FaceletError("--cropped skips detection: leave out --min-score and --detail")
     if out or ray is not None or workers:
@@ -94,6 +98,7 @@ def predict(
             detector=detector,
             detect={name: value for name, value in given.items() if value is not None},
             cropped=cropped,
+            min_quality=min_quality,
             every=every,
             threads=threads,
             speed=speed,
@@ -110,6 +115,7 @@ def predict(
         detector=configured_detector(detector, min_score, detail),
         save=save,
         cropped=cropped,
+        min_quality=min_quality,
         every=every,
         form="json" if as_json else "csv" if as_csv else "table",
         threads=threads,
@@ -125,6 +131,7 @@ def command(
     detector: Finder | str | Path = "",
     save: str = "",
     cropped: bool = False,
+    min_quality: float = 0.0,
     every: float = 0.0,
     form: Literal["table", "json", "csv"] = "table",
     threads: int = 0,
@@ -145,7 +152,7 @@ def command(
     if len(places) == 1 and is_video(places[0]):
         if cropped or form == "csv":
             raise FaceletError("--cropped and --csv do not work with a video; --json prints a line per frame")
-        analyzer = Analyzer(model, detector, threads, speed)
+        analyzer = Analyzer(model, detector, threads, speed, min_quality=min_quality)
         require_task(analyzer.model, "expression")
         watch.command(
             places[0], analyzer, watch.Expressions(), every=every, save=save, as_json=form == "json", console=console
@@ -153,7 +160,7 @@ def command(
         return
     others: list[Path] = []
     files = photos.find(places, others)
-    analyzer = Analyzer(model, detector, threads, speed)
+    analyzer = Analyzer(model, detector, threads, speed, min_quality=min_quality)
     require_task(analyzer.model, "expression")
     drawings = drawings_in(save, files)
     print_training_notes(analyzer.model.info)

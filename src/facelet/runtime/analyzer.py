@@ -24,9 +24,10 @@ from facelet.io import pixels
 from facelet.io.pixels import Image
 from facelet.models import bundled
 from facelet.models.model_file import ModelInfo
-from facelet.runtime import align
+from facelet.runtime import align, quality
 from facelet.runtime.detector import Detector, Finder
 from facelet.runtime.model import Model, require_task
+from facelet.runtime.quality import Quality
 
 Photo = str | Path | bytes | NDArray[np.uint8]
 VARIABLE = "FACELET_MODEL"
@@ -48,6 +49,7 @@ class Face:
         probabilities: label -> probability, in the model's order; they sum to 1.
         identity: unit vector of an identity model, None otherwise.
         warnings: reasons to distrust the prediction, such as a face smaller than those the model was evaluated on.
+        quality: how well the face can be seen; None where it was not measured.
     """
 
     box: tuple[float, float, float, float]
@@ -57,6 +59,7 @@ class Face:
     probabilities: dict[str, float] = field(default_factory=dict)
     identity: NDArray[np.float32] | None = None
     warnings: tuple[str, ...] = ()
+    quality: Quality | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``json.dumps``: pixels to a tenth, probabilities to five digits."""
@@ -68,6 +71,7 @@ class Face:
             "probabilities": {label: round(value, 5) for label, value in self.probabilities.items()},
             "identity": None if self.identity is None else self.identity.tolist(),
             "warnings": list(self.warnings),
+            "quality": None if self.quality is None else round(self.quality.score, 3),
         }
 
 
@@ -82,8 +86,9 @@ class Analyzer:
         threads: number of ONNX Runtime threads, 0 for all cores; ignored for a loaded model.
         speed: for early-exit models, see ``Model.load``; ignored for a loaded model.
         identity: an identity model to run in addition to the expression model.
+        min_quality: leave out faces whose quality score is lower, 0 to 1.
 
-    Raises FaceletError when there is no model, and when the tasks of the two models do not fit.
+    Raises FaceletError when there is no model, when the tasks of the two models do not fit, and for values out of range.
     """
 
     def __init__(
@@ -93,7 +98,10 @@ class Analyzer:
         threads: int = 0,
         speed: float | None = None,
         identity: Model | str | Path = "",
+        min_quality: float = 0.0,
     ) -> None:
+        require_quality(min_quality)
+        self.min_quality = min_quality
         self.model = model if isinstance(model, Model) else Model.load(find_model(model), threads, speed)
         self.models: tuple[Model, ...] = (self.model,)
         if identity:
@@ -124,10 +132,15 @@ class Analyzer:
             info = model.info
             crops = [align.cut(image, face.box, face.landmarks, info.crop, info.input.cut_size) for face in detections]
             _predict(fields, model, crops)
-            self._warn(fields, info, [align.side(face.box, face.landmarks, info.crop) for face in detections])
-        return [
+            sides = [align.side(face.box, face.landmarks, info.crop) for face in detections]
+            self._warn(fields, info, sides)
+            if model is self.model:
+                for face, more, crop, side in zip(detections, fields, crops, sides, strict=True):
+                    more["quality"] = quality.measure(crop, side, face.landmarks)
+        faces = [
             Face(face.box, face.score, face.landmarks, **more) for face, more in zip(detections, fields, strict=True)
         ]
+        return self._good(faces)
 
     def cropped(self, images: Iterable[Photo]) -> Iterator[Face]:
         """Yields a Face for each ready crop, in order; its box is the whole image. Raises as ``analyze`` does."""
@@ -146,7 +159,11 @@ class Analyzer:
             self._warn(fields, model.info, [min(image.shape[:2]) for image in images])
         for image, more in zip(images, fields, strict=True):
             height, width = image.shape[:2]
-            yield Face((0.0, 0.0, float(width), float(height)), 1.0, None, **more)
+            seen = quality.measure(image, min(width, height))
+            yield Face((0.0, 0.0, float(width), float(height)), 1.0, None, **more, quality=seen)
+
+    def _good(self, faces: list[Face]) -> list[Face]:
+        return [face for face in faces if face.quality is None or face.quality.score >= self.min_quality]
 
     def _warn(self, fields: list[dict[str, Any]], info: ModelInfo, sides: Sequence[float]) -> None:
         """Adds a warning to faces whose crop is smaller, in photo pixels, than ``measured_from``."""
@@ -176,6 +193,12 @@ def read_photo(photo: Photo) -> Image:
     if isinstance(photo, bytes | bytearray | memoryview):
         return pixels.decode(bytes(photo), "photo")
     return pixels.of_array(photo, "the photo", "uint8 RGB (height, width, 3), a path or bytes")
+
+
+def require_quality(least: float) -> None:
+    """Raises FaceletError if the minimum quality of a face is not a probability."""
+    if not 0 <= least <= 1:
+        raise FaceletError(f"the minimum quality of a face is {least:g}; expected 0 to 1")
 
 
 def find_model(path: str | Path = "") -> Path:
