@@ -6,7 +6,7 @@
 
 Photos and videos:
 
-- ``analyze(photo, model="", detector="", identity="")``: a list of ``Face``, largest first.
+- ``analyze(photo, model="", detector="", identity="")``: a list of ``Face``, largest first; ``Face.quality`` is a ``Quality``.
 - ``Analyzer(model, detector)``: the same, kept open, for many photos or ready crops.
 - ``watch(video, model="", every=0.0)``: a ``FrameResult`` for each frame of a video or webcam, with the ``Track`` of each face.
 - ``Detector(file)``: faces only, without a model: a list of ``Detection``.
@@ -21,7 +21,8 @@ People:
 
 Many machines:
 
-- ``FacePredictor(model)``: a picklable callable for Ray Data, Spark and Dask: a table of photos in, a table of faces out.
+- ``FacePredictor(model)``: a picklable callable for Ray Data, Spark and Dask: a table of photos in, a table of faces out. Its
+  ``predictions`` gives a ``Prediction`` for each photo.
 
 Training:
 

@@ -9,6 +9,7 @@ from facelet.runtime.analyzer import Face as Face
 from facelet.runtime.analyzer import analyze as analyze
 from facelet.runtime.detector import Detection as Detection
 from facelet.runtime.detector import Detector as Detector
+from facelet.runtime.media.predictions import Prediction as Prediction
 from facelet.runtime.media.tracker import Track as Track
 from facelet.runtime.media.watch import FrameResult as FrameResult
 from facelet.runtime.media.watch import watch as watch
@@ -24,6 +25,7 @@ from facelet.runtime.people.store import EnrolledPerson as EnrolledPerson
 from facelet.runtime.people.store import GalleryModel as GalleryModel
 from facelet.runtime.people.verify import Verification as Verification
 from facelet.runtime.people.verify import verify as verify
+from facelet.runtime.quality import Quality as Quality
 
 __version__: str
 __all__: list[str]

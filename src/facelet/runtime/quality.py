@@ -24,8 +24,8 @@ SIDE = 64
 """Side in pixels at which a crop is measured."""
 CENTRE = 0.15
 """Share of the side that is cut from each border: the measures are of the face and not of what is behind it."""
-INTERCEPT = 0.0
-COEFFICIENTS = {"side": 0.0, "sharpness": 0.0, "light": 0.0, "contrast": 0.0, "turn": 0.0}
+INTERCEPT = 2.053
+COEFFICIENTS = {"side": 0.098, "sharpness": 0.873, "light": 1.015, "contrast": 0.082, "turn": -0.406}
 """Weights of ``features``, printed by ``python reproduce/quality.py``."""
 
 BLURRED, DARK, FLAT, TURNED = 0.15, 0.1, 0.04, 0.75
