@@ -91,13 +91,13 @@ def measure(crop: Image, side: float, landmarks: NDArray[np.float32] | None = No
     """
     grey = pixels.resize(pixels.to_channels(crop, 1), SIDE)[:, :, 0]
     edge = round(CENTRE * SIDE)
-    grey = np.ascontiguousarray(grey[edge : SIDE - edge, edge : SIDE - edge], np.float32) / 255
-    contrast = float(grey.std())
-    rough = float(np.abs(cv2.Laplacian(grey, cv2.CV_32F)).mean())
+    face = grey[edge : SIDE - edge, edge : SIDE - edge].astype(np.float32) / 255
+    contrast = float(face.std())
+    rough = float(np.abs(cv2.Laplacian(face, cv2.CV_32F)).mean())
     return Quality(
         float(side),
         rough / max(contrast, 1 / 255),
-        float(grey.mean()),
+        float(face.mean()),
         contrast,
         0.0 if landmarks is None else turn(landmarks),
     )
