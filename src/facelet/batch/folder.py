@@ -104,7 +104,7 @@ class OutputFolder:
                 beside.write_bytes(data)
             return
         store, path = filesystem(self.place)
-        hidden = f"{path}/.{secrets.token_hex(8)}"
+        hidden = f"{path}/.{secrets.token_hex(8)}.parquet"  # a name that the next run deletes
         try:
             store.create_dir(path, recursive=True)
             with store.open_output_stream(hidden) as stream:
