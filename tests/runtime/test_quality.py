@@ -111,6 +111,7 @@ def test_faces_below_the_minimum_are_left_out(tiny, studio):
     (best,) = Analyzer(tiny, min_quality=sum(scores) / 2).analyze(photo)
     assert best.quality.score == scores[1]
     assert best.to_json()["quality"] == round(scores[1], 3)
+    assert len(Analyzer(tiny).with_min_quality(sum(scores) / 2).analyze(photo)) == 1
     with pytest.raises(FaceletError, match="minimum quality of a face is 2; expected 0 to 1"):
         Analyzer(tiny, min_quality=2)
 

@@ -27,6 +27,7 @@ from facelet.cli.options import (
     GalleryKey,
     IdentityModel,
     Json,
+    MinQuality,
     MinScore,
     Threads,
     Threshold,
@@ -57,6 +58,7 @@ def identify(
     detector: DetectorFile = "",
     min_score: MinScore = None,
     detail: Detail = None,
+    min_quality: MinQuality = 0.0,
     gallery: GalleryFile = "",
     gallery_key: GalleryKey = "",
     threshold: Threshold = None,
@@ -71,13 +73,14 @@ def identify(
 
     finder = configured_detector(detector, min_score, detail)
     with Gallery(gallery, model, finder, threshold, threads, key=gallery_key) as people:
-        command(photos, people, every=every, save=save, as_json=as_json, console=console)
+        command(photos, people, min_quality=min_quality, every=every, save=save, as_json=as_json, console=console)
 
 
 def command(
     places: Sequence[str],
     gallery: Gallery,
     *,
+    min_quality: float = 0.0,
     every: float = 0.0,
     save: str = "",
     as_json: bool = False,
@@ -92,11 +95,10 @@ def command(
     from facelet.runtime.media.video import is_video, require_every
 
     require_every(every)
+    analyzer = gallery.analyzer.with_min_quality(min_quality)
     if len(places) == 1 and is_video(places[0]):
         gallery.ready()
-        watch.command(
-            places[0], gallery.analyzer, Names(gallery), every=every, save=save, as_json=as_json, console=console
-        )
+        watch.command(places[0], analyzer, Names(gallery), every=every, save=save, as_json=as_json, console=console)
         return
     others: list[Path] = []
     files = photos.find(places, others)
@@ -104,7 +106,7 @@ def command(
     drawings = drawings_in(save, files)
     print_training_notes(gallery.analyzer.model.info)
     results: list[IdentifiedPhoto] = []
-    for result in with_progress(predictions(gallery.analyzer, files), len(files)):
+    for result in with_progress(predictions(analyzer, files), len(files)):
         matches = gallery.matches(result.faces)
         if drawings and not result.error:
             result = drawn(result, drawings, [caption(match) for match in matches])

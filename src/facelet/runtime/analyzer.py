@@ -9,6 +9,7 @@ A predicted expression is the label that a data set's annotators would give the 
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -116,6 +117,13 @@ class Analyzer:
         if not callable(self._detector):
             self._detector = Detector(self._detector)
         return self._detector
+
+    def with_min_quality(self, least: float) -> Analyzer:
+        """The same models and detector, without faces whose quality score is lower than ``least``."""
+        require_quality(least)
+        other = copy.copy(self)
+        other.min_quality = least
+        return other
 
     def analyze(self, photo: Photo) -> list[Face]:
         """Faces of one photo, largest first; empty when there is none.
