@@ -18,6 +18,9 @@ from typing import Any
 from facelet.batch.parts import Part, PartResult, PartWriter
 from facelet.errors import FaceletError
 
+RETRIES = 3
+"""How often a part is tried again whose worker was lost."""
+
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 
@@ -37,26 +40,24 @@ def map_on_ray(writer: PartWriter, parts: Sequence[Part], address: str = "", wor
 
         cores = float(ray.cluster_resources().get("CPU", 1))
         count = min(workers or max(1, int(cores)), len(parts))
-        # A worker that is lost starts again on another machine, with the part that it had.
-        options = {"num_cpus": cpus_each(cores, count), "max_restarts": -1, "max_task_retries": -1}
+        # A worker that is lost starts again, on any machine, with the part that it had.
+        options = {"num_cpus": cpus_each(cores, count), "max_restarts": -1, "max_task_retries": RETRIES}
         worker = ray.remote(**options)(_Worker)
+        # Not an argument of the workers' constructor: Ray may have lost it when one starts again.
         shared = ray.put(writer)
-        pool = ActorPool([worker.remote(shared) for _ in range(count)])
+        pool = ActorPool([worker.remote() for _ in range(count)])
         try:
-            yield from pool.map_unordered(lambda actor, part: actor.make.remote(part), parts)
+            yield from pool.map_unordered(lambda actor, part: actor.make.remote(shared, part), parts)
         except ray.exceptions.RayError as error:
             reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
             raise FaceletError(f"Ray failed: {reason[:300]}; what is done is kept, the next run goes on") from None
 
 
 class _Worker:
-    """The actor: a process that keeps the models open."""
+    """The actor: a process in which the models stay open, see ``FacePredictor.open``."""
 
-    def __init__(self, writer: PartWriter) -> None:
-        self._writer = writer
-
-    def make(self, part: Part) -> PartResult:
-        return self._writer(part)
+    def make(self, writer: PartWriter, part: Part) -> PartResult:
+        return writer(part)
 
 
 def cpus_each(cores: float, workers: int) -> float:
