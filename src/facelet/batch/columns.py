@@ -43,7 +43,7 @@ def columns(labels: Sequence[str], identity: bool = False) -> tuple[Column, ...]
         Column("seconds", "number"),
         Column("face", "integer"),
         Column("track", "integer"),
-        *(Column(name, "number") for name in ("left", "top", "width", "height", "score", "quality")),
+        *(Column(name, "number") for name in ("left", "top", "width", "height", "score", "roll", "quality")),
         *([Column("expression", "text")] if labels else []),
         *(Column(PROBABILITY + label, "number") for label in labels),
         *([Column("identity", "vector")] if identity else []),

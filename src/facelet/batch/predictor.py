@@ -29,6 +29,7 @@ from facelet.io import pixels
 from facelet.io.files import read_bytes
 from facelet.io.pixels import Image
 from facelet.models import bundled, model_file
+from facelet.models.priors import TRAINING, Prior, weights
 from facelet.models.session import require_threads, unproven_models_allowed
 from facelet.runtime import detector as detection
 from facelet.runtime import yunet
@@ -68,6 +69,7 @@ class _Settings:
     min_quality: float
     threads: int
     speed: float | None
+    prior: str | tuple[tuple[str, float], ...]
     allow: bool
 
 
@@ -80,9 +82,9 @@ class FacePredictor:
 
     Out: one row per face, largest first. A photo without a face, or one that cannot be read, has one row with ``face`` 0; the
     reason is in ``error``. Columns: ``file``, ``seconds`` (of a video's frame), ``face`` (from 1), ``track`` (of a video, from 1),
-    ``left``, ``top``, ``width``, ``height`` in pixels of the upright photo, ``score`` (the detector's), ``quality`` (see
-    ``Face.quality``), ``expression``, ``p_LABEL`` for each label, ``identity`` (with an identity model), ``landmarks`` (x and y of
-    the five points), ``warnings``, ``error``.
+    ``left``, ``top``, ``width``, ``height`` in pixels of the upright photo, ``score`` (the detector's), ``roll`` and ``quality``
+    (see ``Face``), ``expression``, ``p_LABEL`` for each label, ``identity`` (with an identity model), ``landmarks`` (x and y of the
+    five points), ``warnings``, ``error``.
 
     The models are opened at the first batch, once per process and settings.
 
@@ -95,6 +97,7 @@ class FacePredictor:
         min_quality: leave out faces of lower quality, see ``Analyzer``.
         threads: number of threads of ONNX Runtime, and of OpenCV in the whole process; 0 for all cores.
         speed: for early-exit models, see ``Model.load``.
+        prior: of the expressions, see ``Analyzer``.
         allow: use models that saturate or fail their self-test on a machine.
 
     Raises FaceletError when a file is missing or is no model, and for settings out of range.
@@ -111,6 +114,7 @@ class FacePredictor:
         min_quality: float = 0.0,
         threads: int = 1,
         speed: float | None = None,
+        prior: Prior = TRAINING,
         allow: bool = False,
     ) -> None:
         require_threads(threads)
@@ -125,9 +129,12 @@ class FacePredictor:
             min_quality,
             threads,
             speed,
+            prior if isinstance(prior, str) else tuple(sorted(prior.items())),
             allow,
         )
         require_quality(min_quality)
+        if self._info.task == "expression":
+            weights(self._info, prior)  # reports a wrong prior here
         if found and detect:
             detection.Detector(found, **detect)  # reports a wrong setting here, not on another machine
         self._columns = columns.columns(self._info.labels, bool(identity) or self._info.task == "identity")
@@ -148,7 +155,7 @@ class FacePredictor:
         used = self._settings
         files = [file and file.sha256 for file in (used.model, used.identity, used.detector)]
         return hashlib.sha256(
-            repr((files, used.detect, used.min_quality, used.speed, self._columns)).encode()
+            repr((files, used.detect, used.min_quality, used.speed, used.prior, self._columns)).encode()
         ).hexdigest()
 
     @property
@@ -216,6 +223,7 @@ def face_values(face: Face) -> dict[str, Any]:
     return {
         **dict(zip(("left", "top", "width", "height"), face.box, strict=True)),
         "score": face.score,
+        "roll": face.roll,
         "quality": None if face.quality is None else face.quality.score,
         "expression": face.expression,
         **{columns.PROBABILITY + label: share for label, share in face.probabilities.items()},
@@ -261,17 +269,19 @@ def _open(settings: _Settings, frames: bool) -> Analyzer:
         pixels.cv2.setNumThreads(settings.threads)
     finder: Any = ""
     if settings.detector:
-        usual = getattr(detection, "FRAMES", {}) if frames else {}
+        usual = detection.FRAMES if frames else {}
         finder = detection.Detector(_local(settings.detector), **usual | dict(settings.detect))
-    model = _model(settings.model, settings.threads, settings.speed, settings.allow)
-    identity = _model(settings.identity, settings.threads, None, settings.allow) if settings.identity else ""
+    model = _model(settings.model, settings.threads, settings.speed, settings.prior, settings.allow)
+    identity = _model(settings.identity, settings.threads, None, TRAINING, settings.allow) if settings.identity else ""
     return Analyzer(model, finder, identity=identity, min_quality=settings.min_quality)
 
 
 @lru_cache(maxsize=4)
-def _model(file: _File, threads: int, speed: float | None, allow: bool) -> Model:
+def _model(
+    file: _File, threads: int, speed: float | None, prior: str | tuple[tuple[str, float], ...], allow: bool
+) -> Model:
     with unproven_models_allowed() if allow else nullcontext():
-        return Model.load(_local(file), threads, speed)
+        return Model.load(_local(file), threads, speed, prior=prior if isinstance(prior, str) else dict(prior))
 
 
 def _local(file: _File) -> Path:

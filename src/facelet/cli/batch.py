@@ -19,6 +19,7 @@ from facelet.text import duration, plain
 if TYPE_CHECKING:
     from facelet.batch.job import JobSummary
     from facelet.batch.parts import PartResult
+    from facelet.models.priors import Prior
 
 RAY = "--ray"
 _ADDRESS = re.compile(r"|auto|local|ray://.+|[\w.-]+:\d+|\[[0-9a-fA-F:]+\]:\d+")
@@ -56,6 +57,7 @@ def command(
     every: float = 0.0,
     threads: int = 0,
     speed: float | None = None,
+    prior: Prior = "training",
     allow: bool = False,
     ray: str | None = None,
     workers: int = 0,
@@ -81,6 +83,7 @@ def command(
         min_quality=min_quality,
         threads=threads or (0 if ray is None else 1),
         speed=speed,
+        prior=prior,
         allow=allow,
     )
     if predictor.task != "expression":

@@ -25,6 +25,7 @@ from rich.text import Text
 from facelet.cli import batch, watch
 from facelet.cli.options import (
     Allow,
+    ClassPrior,
     Detail,
     DetectorFile,
     Every,
@@ -33,6 +34,7 @@ from facelet.cli.options import (
     MinScore,
     Speed,
     Threads,
+    TurnsChoice,
     configured_detector,
     console,
 )
@@ -43,6 +45,7 @@ from facelet.text import plain
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from facelet.models.priors import Prior
     from facelet.runtime.analyzer import Analyzer
     from facelet.runtime.detector import Finder
     from facelet.runtime.media.predictions import Prediction
@@ -50,7 +53,8 @@ if TYPE_CHECKING:
 
 def predict(
     photos: Annotated[
-        list[str], typer.Argument(help="Photos, folders or globs; or one video; or a webcam's number, such as 0.")
+        list[str],
+        typer.Argument(help="Photos, folders or globs; or one video, webcam (0) or stream (rtsp://, http://)."),
     ],
     model: Annotated[
         str, typer.Option(help="Expression model: file or name; default: $FACELET_MODEL, else expression.")
@@ -59,6 +63,7 @@ def predict(
     min_score: MinScore = None,
     detail: Detail = None,
     min_quality: MinQuality = 0.0,
+    turns: TurnsChoice = "",
     save: Annotated[str, typer.Option(help="Write drawn photos to this folder.")] = "",
     cropped: Annotated[bool, typer.Option("--cropped", help="Images are cropped faces; skip detection.")] = False,
     every: Every = 0.0,
@@ -66,6 +71,7 @@ def predict(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     threads: Threads = 0,
     speed: Speed = None,
+    prior: ClassPrior = "training",
     allow: Allow = False,
     out: Annotated[
         str,
@@ -85,12 +91,15 @@ def predict(
         raise FaceletError("use only one of --json and --csv")
     if cropped and min_quality:
         raise FaceletError("--min-quality is for photos, and every --cropped image gets an answer; leave it out")
-    if cropped and not (min_score is None and detail is None):
-        raise FaceletError("--cropped skips detection: leave out --min-score and --detail")
+    if cropped and not (min_score is None and detail is None and not turns):
+        raise FaceletError("--cropped skips detection: leave out --min-score, --detail and --turns")
+    from facelet.models.priors import parsed
+    from facelet.runtime.media.address import is_footage
+
     if out or ray is not None or workers:
         if save or as_csv:
             raise FaceletError("--out writes Parquet files: leave out --save and --csv")
-        given = {"score": min_score, "detail": detail}
+        given = {"score": min_score, "detail": detail, "turns": turns or None}
         batch.command(
             photos,
             out,
@@ -102,6 +111,7 @@ def predict(
             every=every,
             threads=threads,
             speed=speed,
+            prior=parsed(prior),
             allow=allow,
             ray=ray,
             workers=workers,
@@ -112,7 +122,7 @@ def predict(
     command(
         photos,
         model=model,
-        detector=configured_detector(detector, min_score, detail),
+        detector=configured_detector(detector, min_score, detail, turns, is_footage(photos)),
         save=save,
         cropped=cropped,
         min_quality=min_quality,
@@ -120,6 +130,7 @@ def predict(
         form="json" if as_json else "csv" if as_csv else "table",
         threads=threads,
         speed=speed,
+        prior=parsed(prior),
         console=console,
     )
 
@@ -136,6 +147,7 @@ def command(
     form: Literal["table", "json", "csv"] = "table",
     threads: int = 0,
     speed: float | None = None,
+    prior: Prior = "training",
     console: Console,
 ) -> None:
     """Analyzes photos, prints the results and draws them; a video or webcam must be the only place.
@@ -144,15 +156,16 @@ def command(
     """
     from facelet.runtime.analyzer import Analyzer
     from facelet.runtime.media import photos
+    from facelet.runtime.media.address import is_footage
     from facelet.runtime.media.predictions import predictions
-    from facelet.runtime.media.video import is_video, require_every
+    from facelet.runtime.media.video import require_every
     from facelet.runtime.model import require_task
 
     require_every(every)
-    if len(places) == 1 and is_video(places[0]):
+    if is_footage(places):
         if cropped or form == "csv":
             raise FaceletError("--cropped and --csv do not work with a video; --json prints a line per frame")
-        analyzer = Analyzer(model, detector, threads, speed, min_quality=min_quality)
+        analyzer = Analyzer(model, detector, threads, speed, prior=prior, min_quality=min_quality)
         require_task(analyzer.model, "expression")
         watch.command(
             places[0], analyzer, watch.Expressions(), every=every, save=save, as_json=form == "json", console=console
@@ -160,7 +173,7 @@ def command(
         return
     others: list[Path] = []
     files = photos.find(places, others)
-    analyzer = Analyzer(model, detector, threads, speed, min_quality=min_quality)
+    analyzer = Analyzer(model, detector, threads, speed, prior=prior, min_quality=min_quality)
     require_task(analyzer.model, "expression")
     drawings = drawings_in(save, files)
     print_training_notes(analyzer.model.info)
