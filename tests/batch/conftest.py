@@ -43,7 +43,7 @@ def album(tmp_path, monkeypatch) -> Path:
 class FakeDetector:
     """A face in the middle of every photo that is not black."""
 
-    def __init__(self, file: Path, score: float = 0.75) -> None:
+    def __init__(self, file: Path, score: float = 0.75, **others) -> None:
         self.score = score
 
     def __call__(self, photo: np.ndarray) -> list[Detection]:

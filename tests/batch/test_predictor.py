@@ -165,7 +165,7 @@ def test_the_fingerprint_is_of_all_that_the_answers_depend_on(make_predictor, ma
 
 
 def test_an_unproven_model_is_an_error_of_the_batch(predictor, photo, monkeypatch):
-    def refuse(*given):
+    def refuse(*given, **more):
         raise UnprovenModelError("saturates", "use another")
 
     monkeypatch.setattr(module.Model, "load", refuse)
