@@ -31,6 +31,7 @@ def test_import_facelet_brings_nothing():
         "from facelet.runtime import crop, check; from facelet.runtime.media import photos, predictions, watch; "
         "from facelet.runtime.people import gallery, verify; from facelet.runtime.drawing import draw",
         "import facelet.cli.app",
+        "import facelet; facelet.FacePredictor",
     ],
 )
 def test_the_runtime_brings_nothing_of_training(code):

@@ -6,7 +6,7 @@
 
 Photos and videos:
 
-- ``analyze(photo, model="", detector="", identity="")``: a list of ``Face``, largest first.
+- ``analyze(photo, model="", detector="", identity="")``: a list of ``Face``, largest first; ``Face.quality`` is a ``Quality``.
 - ``Analyzer(model, detector)``: the same, kept open, for many photos or ready crops.
 - ``watch(video, model="", every=0.0)``: a ``FrameResult`` for each frame of a video, webcam or stream, with the ``Track`` of each
   face.
@@ -19,6 +19,11 @@ People:
 - ``Gallery(file, model)``: people enrolled under names (an ``Enrollment``, with each ``Lookalike`` under another name) and found in
   other photos (a ``Match`` for each face). It lists an ``EnrolledPerson`` for each name, an ``EnrolledFace`` for each vector,
   and the ``GalleryModel`` that made them.
+
+Many machines:
+
+- ``FacePredictor(model)``: a picklable callable for Ray Data, Spark and Dask: a table of photos in, a table of faces out. Its
+  ``predictions`` gives a ``Prediction`` for each photo.
 
 Training:
 

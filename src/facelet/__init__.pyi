@@ -1,3 +1,4 @@
+from facelet.batch.predictor import FacePredictor as FacePredictor
 from facelet.errors import FaceletError as FaceletError
 from facelet.errors import FaceletWarning as FaceletWarning
 from facelet.errors import UnprovenModelError as UnprovenModelError
@@ -8,6 +9,7 @@ from facelet.runtime.analyzer import Face as Face
 from facelet.runtime.analyzer import analyze as analyze
 from facelet.runtime.detection import Detection as Detection
 from facelet.runtime.detector import Detector as Detector
+from facelet.runtime.media.predictions import Prediction as Prediction
 from facelet.runtime.media.tracker import Track as Track
 from facelet.runtime.media.watch import FrameResult as FrameResult
 from facelet.runtime.media.watch import watch as watch
@@ -23,6 +25,7 @@ from facelet.runtime.people.gallery import Lookalike as Lookalike
 from facelet.runtime.people.gallery import Match as Match
 from facelet.runtime.people.verify import Verification as Verification
 from facelet.runtime.people.verify import verify as verify
+from facelet.runtime.quality import Quality as Quality
 
 __version__: str
 __all__: list[str]

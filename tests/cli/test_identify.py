@@ -43,6 +43,11 @@ def test_table(gallery):
     assert summary == "3 photos, 4 faces, 3 known, threshold 0.500"
 
 
+def test_faces_of_low_quality_are_left_out(gallery):
+    assert said(gallery, "day", min_quality=1.0).count("no face found") == 3
+    assert "4 faces" in said(gallery, "day", min_quality=0.01)
+
+
 def test_json(gallery, studio, capsys):
     assert said(gallery, "day", as_json=True) == ""
     document = json.loads(capsys.readouterr().out)

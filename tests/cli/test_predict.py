@@ -55,6 +55,11 @@ def test_table(album):
     assert summary.startswith("3 photos, 2 faces, 1 without a face, ")
 
 
+def test_faces_of_low_quality_are_left_out(album):
+    assert "no face found" in said("bright.jpg", min_quality=1.0)
+    assert "no face found" not in said("bright.jpg", min_quality=0.01)
+
+
 def test_json_is_one_document(album, capsys, tiny):
     assert said("bright.jpg", "black.png", form="json") == ""
     document = json.loads(capsys.readouterr().out)

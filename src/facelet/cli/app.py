@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from facelet import __version__
-from facelet.cli import crop, env, faces, gallery, identify, models, predict, run, verify
+from facelet.cli import batch, crop, env, faces, gallery, identify, models, predict, run, verify
 from facelet.cli.measure import bench, card, compare
 from facelet.cli.measure import eval as evaluation
 from facelet.cli.options import errors
@@ -45,7 +45,7 @@ app.command()(compare.compare)
 app.command()(faces.faces)
 app.command(name="eval")(evaluation.evaluate)
 app.command()(bench.bench)
-app.command()(predict.predict)
+app.command(cls=batch.OptionalRayAddress)(predict.predict)
 app.command()(models.models)
 app.command()(crop.crop)
 app.command()(card.card)

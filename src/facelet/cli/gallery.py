@@ -55,7 +55,10 @@ def enroll(
     largest: Largest = False,
     small: Annotated[
         bool,
-        typer.Option("--small", help="Accept faces smaller than half the size that the model was measured from."),
+        typer.Option(
+            "--small",
+            help="Accept faces that are small (half the size that the model was measured from), blurred, dark or turned.",
+        ),
     ] = False,
     threads: Threads = 0,
     allow: Allow = False,

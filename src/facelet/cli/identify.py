@@ -27,6 +27,7 @@ from facelet.cli.options import (
     GalleryKey,
     IdentityModel,
     Json,
+    MinQuality,
     MinScore,
     Threads,
     Threshold,
@@ -59,6 +60,7 @@ def identify(
     detector: DetectorFile = "",
     min_score: MinScore = None,
     detail: Detail = None,
+    min_quality: MinQuality = 0.0,
     turns: TurnsChoice = "",
     gallery: GalleryFile = "",
     gallery_key: GalleryKey = "",
@@ -75,13 +77,14 @@ def identify(
 
     finder = configured_detector(detector, min_score, detail, turns, is_footage(photos))
     with Gallery(gallery, model, finder, threshold, threads, key=gallery_key) as people:
-        command(photos, people, every=every, save=save, as_json=as_json, console=console)
+        command(photos, people, min_quality=min_quality, every=every, save=save, as_json=as_json, console=console)
 
 
 def command(
     places: Sequence[str],
     gallery: Gallery,
     *,
+    min_quality: float = 0.0,
     every: float = 0.0,
     save: str = "",
     as_json: bool = False,
@@ -97,11 +100,10 @@ def command(
     from facelet.runtime.media.video import require_every
 
     require_every(every)
+    analyzer = gallery.analyzer.with_min_quality(min_quality)
     if is_footage(places):
         gallery.ready()
-        watch.command(
-            places[0], gallery.analyzer, Names(gallery), every=every, save=save, as_json=as_json, console=console
-        )
+        watch.command(places[0], analyzer, Names(gallery), every=every, save=save, as_json=as_json, console=console)
         return
     others: list[Path] = []
     files = photos.find(places, others)
@@ -109,7 +111,7 @@ def command(
     drawings = drawings_in(save, files)
     print_training_notes(gallery.analyzer.model.info)
     results: list[IdentifiedPhoto] = []
-    for result in with_progress(predictions(gallery.analyzer, files), len(files)):
+    for result in with_progress(predictions(analyzer, files), len(files)):
         matches = gallery.matches(result.faces)
         if drawings and not result.error:
             result = drawn(result, drawings, [caption(match) for match in matches])

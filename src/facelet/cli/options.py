@@ -80,6 +80,13 @@ TurnsChoice = Annotated[
         help="Look for turned faces: auto (tilted faces, and photos without any), always, never; default: auto; in videos never.",
     ),
 ]
+MinQuality = Annotated[
+    float,
+    typer.Option(
+        "--min-quality",
+        help="Leave out faces whose quality is lower, 0 to 1: the probability that the expression is right on such a face.",
+    ),
+]
 
 IdentityModel = Annotated[
     str,

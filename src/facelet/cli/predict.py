@@ -1,5 +1,7 @@
 """`facelet predict`: predicts expressions in photos or a video; prints a table, JSON or CSV and draws photos.
 
+With ``--out`` it writes Parquet files instead, see ``batch``.
+
 A photo without a face is not an error. An unreadable photo is reported and skipped; the command fails only if no photo can be
 read.
 """
@@ -20,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from facelet.cli import watch
+from facelet.cli import batch, watch
 from facelet.cli.options import (
     Allow,
     ClassPrior,
@@ -28,6 +30,7 @@ from facelet.cli.options import (
     DetectorFile,
     Every,
     Json,
+    MinQuality,
     MinScore,
     Speed,
     Threads,
@@ -59,6 +62,7 @@ def predict(
     detector: DetectorFile = "",
     min_score: MinScore = None,
     detail: Detail = None,
+    min_quality: MinQuality = 0.0,
     turns: TurnsChoice = "",
     save: Annotated[str, typer.Option(help="Write drawn photos to this folder.")] = "",
     cropped: Annotated[bool, typer.Option("--cropped", help="Images are cropped faces; skip detection.")] = False,
@@ -69,21 +73,59 @@ def predict(
     speed: Speed = None,
     prior: ClassPrior = "training",
     allow: Allow = False,
+    out: Annotated[
+        str,
+        typer.Option(help="Write Parquet files to this folder or object store; a second run makes what is missing."),
+    ] = "",
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="With --out: work on a Ray cluster; without an address, the running one or else this machine.",
+            metavar="[ADDRESS]",
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Number of Ray workers; 0: one per CPU of the cluster.")] = 0,
 ) -> None:
     """Predict the expressions of faces in photos or a video."""
     if as_json and as_csv:
         raise FaceletError("use only one of --json and --csv")
+    if cropped and min_quality:
+        raise FaceletError("--min-quality is for photos, and every --cropped image gets an answer; leave it out")
     if cropped and not (min_score is None and detail is None and not turns):
         raise FaceletError("--cropped skips detection: leave out --min-score, --detail and --turns")
     from facelet.models.priors import parsed
     from facelet.runtime.media.address import is_footage
 
+    if out or ray is not None or workers:
+        if save or as_csv:
+            raise FaceletError("--out writes Parquet files: leave out --save and --csv")
+        given = {"score": min_score, "detail": detail, "turns": turns or None}
+        batch.command(
+            photos,
+            out,
+            model=model,
+            detector=detector,
+            detect={name: value for name, value in given.items() if value is not None},
+            cropped=cropped,
+            min_quality=min_quality,
+            every=every,
+            threads=threads,
+            speed=speed,
+            prior=parsed(prior),
+            allow=allow,
+            ray=ray,
+            workers=workers,
+            as_json=as_json,
+            console=console,
+        )
+        return
     command(
         photos,
         model=model,
         detector=configured_detector(detector, min_score, detail, turns, is_footage(photos)),
         save=save,
         cropped=cropped,
+        min_quality=min_quality,
         every=every,
         form="json" if as_json else "csv" if as_csv else "table",
         threads=threads,
@@ -100,6 +142,7 @@ def command(
     detector: Finder | str | Path = "",
     save: str = "",
     cropped: bool = False,
+    min_quality: float = 0.0,
     every: float = 0.0,
     form: Literal["table", "json", "csv"] = "table",
     threads: int = 0,
@@ -122,7 +165,7 @@ def command(
     if is_footage(places):
         if cropped or form == "csv":
             raise FaceletError("--cropped and --csv do not work with a video; --json prints a line per frame")
-        analyzer = Analyzer(model, detector, threads, speed, prior=prior)
+        analyzer = Analyzer(model, detector, threads, speed, prior=prior, min_quality=min_quality)
         require_task(analyzer.model, "expression")
         watch.command(
             places[0], analyzer, watch.Expressions(), every=every, save=save, as_json=form == "json", console=console
@@ -130,7 +173,7 @@ def command(
         return
     others: list[Path] = []
     files = photos.find(places, others)
-    analyzer = Analyzer(model, detector, threads, speed, prior=prior)
+    analyzer = Analyzer(model, detector, threads, speed, prior=prior, min_quality=min_quality)
     require_task(analyzer.model, "expression")
     drawings = drawings_in(save, files)
     print_training_notes(analyzer.model.info)

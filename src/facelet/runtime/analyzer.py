@@ -9,6 +9,7 @@ A predicted expression is the label that a data set's annotators would give the 
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,9 +26,10 @@ from facelet.io.pixels import Image
 from facelet.models import bundled
 from facelet.models.model_file import ModelInfo
 from facelet.models.priors import TRAINING, Prior
-from facelet.runtime import align
+from facelet.runtime import align, quality
 from facelet.runtime.detector import Detector, Finder
 from facelet.runtime.model import Model, require_task
+from facelet.runtime.quality import Quality
 
 Photo = str | Path | bytes | NDArray[np.uint8]
 VARIABLE = "FACELET_MODEL"
@@ -50,6 +52,7 @@ class Face:
         identity: unit vector of an identity model, None otherwise.
         warnings: reasons to distrust the prediction, such as a face smaller than those the model was evaluated on.
         roll: degrees by which the face is turned clockwise in the photo; 0 for a face that is close to upright.
+        quality: how well the face can be seen; None where it was not measured.
     """
 
     box: tuple[float, float, float, float]
@@ -60,6 +63,7 @@ class Face:
     identity: NDArray[np.float32] | None = None
     warnings: tuple[str, ...] = ()
     roll: float = 0.0
+    quality: Quality | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``json.dumps``: pixels to a tenth, probabilities to five digits."""
@@ -72,6 +76,7 @@ class Face:
             "probabilities": {label: round(value, 5) for label, value in self.probabilities.items()},
             "identity": None if self.identity is None else self.identity.tolist(),
             "warnings": list(self.warnings),
+            "quality": None if self.quality is None else round(self.quality.score, 3),
         }
 
 
@@ -87,8 +92,9 @@ class Analyzer:
         speed: for early-exit models, see ``Model.load``; ignored for a loaded model.
         identity: an identity model to run in addition to the expression model.
         prior: of the expressions, "training", "uniform", or label -> share (see ``models.priors``); ignored for a loaded model.
+        min_quality: leave out faces whose quality score is lower, 0 to 1.
 
-    Raises FaceletError when there is no model, and when the tasks of the two models do not fit.
+    Raises FaceletError when there is no model, when the tasks of the two models do not fit, and for values out of range.
     """
 
     def __init__(
@@ -99,7 +105,10 @@ class Analyzer:
         speed: float | None = None,
         identity: Model | str | Path = "",
         prior: Prior = TRAINING,
+        min_quality: float = 0.0,
     ) -> None:
+        require_quality(min_quality)
+        self.min_quality = min_quality
         self.model = model if isinstance(model, Model) else Model.load(find_model(model), threads, speed, prior=prior)
         self.models: tuple[Model, ...] = (self.model,)
         if identity:
@@ -114,6 +123,13 @@ class Analyzer:
         if not callable(self._detector):
             self._detector = Detector(self._detector)
         return self._detector
+
+    def with_min_quality(self, least: float) -> Analyzer:
+        """The same models and detector, without faces whose quality score is lower than ``least``."""
+        require_quality(least)
+        other = copy.copy(self)
+        other.min_quality = least
+        return other
 
     def analyze(self, photo: Photo) -> list[Face]:
         """Faces of one photo, largest first; empty when there is none.
@@ -131,11 +147,16 @@ class Analyzer:
             size = info.input.cut_size
             crops = [align.cut(image, face.box, face.landmarks, info.crop, size, face.roll) for face in detections]
             _predict(fields, model, crops)
-            self._warn(fields, info, [align.side(face.box, face.landmarks, info.crop) for face in detections])
-        return [
+            sides = [align.side(face.box, face.landmarks, info.crop) for face in detections]
+            self._warn(fields, info, sides)
+            if model is self.model:
+                for face, more, crop, side in zip(detections, fields, crops, sides, strict=True):
+                    more["quality"] = quality.measure(crop, side, face.landmarks)
+        faces = [
             Face(face.box, face.score, face.landmarks, roll=face.roll, **more)
             for face, more in zip(detections, fields, strict=True)
         ]
+        return self._good(faces)
 
     def cropped(self, images: Iterable[Photo]) -> Iterator[Face]:
         """Yields a Face for each ready crop, in order; its box is the whole image. Raises as ``analyze`` does."""
@@ -154,7 +175,11 @@ class Analyzer:
             self._warn(fields, model.info, [min(image.shape[:2]) for image in images])
         for image, more in zip(images, fields, strict=True):
             height, width = image.shape[:2]
-            yield Face((0.0, 0.0, float(width), float(height)), 1.0, None, **more)
+            seen = quality.measure(image, min(width, height))
+            yield Face((0.0, 0.0, float(width), float(height)), 1.0, None, **more, quality=seen)
+
+    def _good(self, faces: list[Face]) -> list[Face]:
+        return [face for face in faces if face.quality is None or face.quality.score >= self.min_quality]
 
     def _warn(self, fields: list[dict[str, Any]], info: ModelInfo, sides: Sequence[float]) -> None:
         """Adds a warning to faces whose crop is smaller, in photo pixels, than ``measured_from``."""
@@ -184,6 +209,12 @@ def read_photo(photo: Photo) -> Image:
     if isinstance(photo, bytes | bytearray | memoryview):
         return pixels.decode(bytes(photo), "photo")
     return pixels.of_array(photo, "the photo", "uint8 RGB (height, width, 3), a path or bytes")
+
+
+def require_quality(least: float) -> None:
+    """Raises FaceletError if the minimum quality of a face is not a probability."""
+    if not 0 <= least <= 1:
+        raise FaceletError(f"the minimum quality of a face is {least:g}; expected 0 to 1")
 
 
 def find_model(path: str | Path = "") -> Path:

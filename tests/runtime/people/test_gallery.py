@@ -168,6 +168,13 @@ def test_no_folder_is_made_for_a_typo(studio, monkeypatch, tmp_path):
     assert usual.exists()
 
 
+def test_a_face_that_cannot_be_seen_is_not_enrolled_unasked(gallery, studio):
+    dark = (0.1 * studio.shot(1)).astype(np.uint8)
+    with pytest.raises(FaceletError, match=r"the photo: the face is too dark; use another photo, .*--small"):
+        gallery.enroll("Anna", dark)
+    assert gallery.enroll("Anna", dark, small=True).faces == 1
+
+
 def test_a_face_too_small_to_know_anyone_by_is_not_enrolled_unasked(studio, make_identity, tmp_path):
     """The studio's faces have 24 pixels a side."""
     photo = studio.photo("a.png", 1)

@@ -25,14 +25,14 @@ class Prediction:
     """Result for one file.
 
     Attributes:
-        file: the photo's file.
+        file: the photo's file, or its name.
         photo: RGB or grey uint8 (H, W, C); None if the photo could not be read, or after its pixels are discarded.
         faces: detected faces, largest first.
         error: why the photo could not be read, or empty.
         size: width and height of the photo.
     """
 
-    file: Path
+    file: Path | str
     photo: Image | None = field(default=None, repr=False)
     faces: Sequence[Face] = ()
     error: str = ""
@@ -57,11 +57,19 @@ def predictions(analyzer: Analyzer, files: Iterable[Path], cropped: bool = False
     """
     if not cropped:
         _ = analyzer.detector
-        for file, photo in photos.read_ahead(files):
+    yield from predictions_of(analyzer, photos.read_ahead(files), cropped)
+
+
+def predictions_of(
+    analyzer: Analyzer, decoded: Iterable[tuple[Path | str, Image | FaceletError]], cropped: bool = False
+) -> Iterator[Prediction]:
+    """Same as ``predictions``, of (file or name, photo or the error of reading it)."""
+    if not cropped:
+        for file, photo in decoded:
             yield _predicted(file, photo, analyzer.analyze)
         return
-    waiting: list[tuple[Path, Image | FaceletError]] = []
-    for file, photo in photos.read_ahead(files):
+    waiting: list[tuple[Path | str, Image | FaceletError]] = []
+    for file, photo in decoded:
         waiting.append((file, photo))
         pixels = sum(image.size for _, image in waiting if not isinstance(image, FaceletError))
         if len(waiting) == AT_ONCE or pixels > AT_ONCE_PIXELS:
@@ -70,7 +78,7 @@ def predictions(analyzer: Analyzer, files: Iterable[Path], cropped: bool = False
     yield from _ready(analyzer, waiting)
 
 
-def _ready(analyzer: Analyzer, waiting: Sequence[tuple[Path, Image | FaceletError]]) -> Iterator[Prediction]:
+def _ready(analyzer: Analyzer, waiting: Sequence[tuple[Path | str, Image | FaceletError]]) -> Iterator[Prediction]:
     """Classifies ready crops in one batch, or one by one if the batch fails."""
     try:
         faces = iter(list(analyzer.cropped(photo for _, photo in waiting if not isinstance(photo, FaceletError))))
@@ -82,7 +90,7 @@ def _ready(analyzer: Analyzer, waiting: Sequence[tuple[Path, Image | FaceletErro
             yield _predicted(file, photo, lambda _: [next(faces)])
 
 
-def _predicted(file: Path, photo: Image | FaceletError, analyze: Callable[[Image], list[Face]]) -> Prediction:
+def _predicted(file: Path | str, photo: Image | FaceletError, analyze: Callable[[Image], list[Face]]) -> Prediction:
     if isinstance(photo, FaceletError):
         return Prediction(file, error=plain(str(photo)))
     try:

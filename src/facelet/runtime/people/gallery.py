@@ -184,7 +184,7 @@ class Gallery:
             name: 1 to 200 printable characters; for an enrolled person the faces are added.
             photos: photos with one face each.
             largest: use the largest face of a photo with several faces; otherwise such a photo is an error.
-            small: also accept faces smaller than half of ``ModelInfo.measured_from``.
+            small: also accept faces smaller than half of ``ModelInfo.measured_from``, and those with ``Quality.reasons``.
 
         Raises FaceletError for an invalid name, and for a photo that cannot be read, has no face, several faces or only a
         small one.

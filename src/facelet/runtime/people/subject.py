@@ -131,7 +131,7 @@ def only_face(analyzer: Analyzer, photo: Photo, largest: bool = False) -> Subjec
 
 
 def require_size(subjects: Sequence[Subject], info: ModelInfo) -> None:
-    """Raises FaceletError if a face is too small to enroll, since blurred faces match many people."""
+    """Raises FaceletError if a face is too small, blurred, dark or turned away to enroll, since such faces match many people."""
     least = SMALL_SHARE * info.measured_from
     for person in subjects:
         if person.face.landmarks is None:  # a ready crop, whose size in the photo is unknown
@@ -141,6 +141,12 @@ def require_size(subjects: Sequence[Subject], info: ModelInfo) -> None:
             raise FaceletError(
                 f"{person.photo or 'the photo'}: the face is {side:.0f} px wide, but the model was measured from "
                 f"{info.measured_from} px; use a photo with at least {least:.0f} px, or enroll it anyway (--small, small=True)"
+            )
+        wrong = person.face.quality.reasons(smallest=0) if person.face.quality else ()
+        if wrong:
+            raise FaceletError(
+                f"{person.photo or 'the photo'}: the face is {' and '.join(wrong)}; use another photo, or enroll it anyway "
+                "(--small, small=True)"
             )
 
 
