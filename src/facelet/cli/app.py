@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from facelet import __version__
-from facelet.cli import bench, card, crop, env, faces, gallery, identify, models, predict, run, verify
+from facelet.cli import bench, card, crop, env, export, faces, gallery, identify, models, predict, run, verify
 from facelet.cli import eval as evaluation
 from facelet.cli.options import errors
 from facelet.errors import FaceletError, FaceletWarning
@@ -43,6 +43,7 @@ app.command()(run.recipes)
 app.command()(faces.faces)
 app.command(name="eval")(evaluation.evaluate)
 app.command()(bench.bench)
+app.command()(export.export)
 app.command()(predict.predict)
 app.command()(models.models)
 app.command()(crop.crop)
