@@ -66,8 +66,9 @@ class Ncnn(Target):
         first, last = net.input_names()[0], net.output_names()[0]
 
         def run(face: NDArray[np.float32]) -> NDArray[np.float32]:
+            image = np.ascontiguousarray(face[0])  # ncnn.Mat ignores strides, and does not own the memory
             with net.create_extractor() as extractor:
-                extractor.input(first, ncnn.Mat(face[0]))
+                extractor.input(first, ncnn.Mat(image))
                 code, output = extractor.extract(last)
                 if code:
                     raise FaceletError(f"ncnn stops with code {code}")

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -33,12 +34,15 @@ class TorchModule(nn.Module):
         for operation in graph.operations:
             if operation.op not in FUNCTIONS:
                 raise unrepresentable(target, operation)
+            if _is_bias(operation, graph):
+                integers, scales = (graph.constants[name] for name in operation.inputs[:2])
+                self._keep(operation.outputs[0], (integers * scales).astype(np.float32))
+                continue
             for name in operation.inputs:
-                self._keep(name)
+                self._keep(name, graph.constants.get(name))
 
-    def _keep(self, name: str) -> None:
+    def _keep(self, name: str, value: NDArray[Any] | None) -> None:
         """Stores a constant as a buffer if it is data, else as an array."""
-        value = self._graph.constants.get(name)
         if value is None or name in self._names or name in self._stored:
             return
         if value.dtype in (np.float32, np.int8, np.int32) and value.ndim:
@@ -53,11 +57,19 @@ class TorchModule(nn.Module):
         values.update({name: getattr(self, buffer) for name, buffer in self._names.items()})
         values.update(self._stored)
         for operation in self._graph.operations:
+            if operation.outputs[0] in values:
+                continue
             inputs = [values[name] for name in operation.inputs]
             outputs = FUNCTIONS[operation.op](operation, *inputs)
             several = outputs if isinstance(outputs, (tuple, list)) else [outputs]
             values.update(zip(operation.outputs, several, strict=False))
         return values[self._graph.output]
+
+
+def _is_bias(operation: Operation, graph: Graph) -> bool:
+    """Whether an operation dequantizes a stored bias: XNNPACK takes it as float and quantizes it with the same scale."""
+    stored = graph.constants.get(operation.inputs[0])
+    return operation.op == "DequantizeLinear" and stored is not None and stored.dtype == np.int32
 
 
 def _list(value: Any) -> list[int]:
@@ -214,21 +226,17 @@ def _pad(operation: Operation, x: Tensor, widths: Any, fill: Any = None, axes: A
 
 def _quantize(operation: Operation, x: Tensor, scale: Any, zero: Any) -> Tensor:
     """To int8: uint8 maps move by 128, as XNNPACK's maps are int8."""
-    from executorch.exir.dialects._ops import ops  # noqa: F401  (registers the operators)
-
     return torch.ops.quantized_decomposed.quantize_per_tensor.default(
         x, float(scale), _zero(zero), -128, 127, torch.int8
     )
 
 
 def _dequantize(operation: Operation, x: Tensor, scale: Any, zero: Any = None) -> Tensor:
-    if x.dtype == torch.int32:  # a bias: XNNPACK quantizes it again, with the same scale
-        return x * torch.as_tensor(scale)
     if np.ndim(scale) == 0:
         return torch.ops.quantized_decomposed.dequantize_per_tensor.default(
             x, float(scale), _zero(zero), -128, 127, torch.int8
         )
-    zeros = torch.as_tensor(np.asarray(zero), dtype=torch.int64)
+    zeros = torch.zeros(len(scale), dtype=torch.int64) if zero is None else zero.to(torch.int64)
     axis = operation.attributes.get("axis", 1)
     return torch.ops.quantized_decomposed.dequantize_per_channel.default(
         x, torch.as_tensor(scale), zeros, axis, -128, 127, torch.int8
