@@ -47,7 +47,7 @@ def test_files_and_metadata_are_written(fp32, copy_target, tmp_path):
 
 
 def test_the_gate_refuses_and_leaves_no_file(fp32, copy_target, tmp_path):
-    copy_target.wrong = 0.01
+    copy_target.wrong = 1.0
     with pytest.raises(FaceletError, match=r"parity gate refuses .*out.copy: 8 golden faces: deviation .* --allow"):
         export(fp32, "copy", tmp_path / "out.copy")
     assert not list(tmp_path.iterdir())

@@ -43,5 +43,5 @@ def test_a_runtime_that_fails_is_an_error(fp32):
     def fail(face):
         raise RuntimeError("no such kernel\nand more")
 
-    with pytest.raises(FaceletError, match="fails on a face: no such kernel$"):
+    with pytest.raises(FaceletError, match=r"fails on a face: no such kernel$"):
         gate.check(fail, fp32, model_file.read(fp32))

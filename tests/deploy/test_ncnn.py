@@ -25,7 +25,8 @@ def test_int8_is_refused(int8, needs, tmp_path):
         export(int8, "ncnn", tmp_path / "out.param")
 
 
-def test_a_foreign_layer_is_named(tmp_path):
+def test_a_foreign_layer_is_named(needs, tmp_path):
+    needs("ncnn")
     from facelet.deploy.ncnn import _require_layers
 
     (tmp_path / "a.param").write_text("7767517\n2 2\nInput in0 0 1 in0\npnnx.Expression sum_1 1 1 in0 out0\n")

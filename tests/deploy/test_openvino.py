@@ -28,5 +28,5 @@ def test_an_operator_that_it_does_not_know_is_named(fp32, needs, tmp_path):
     model = onnx.load(fp32)
     model.graph.node[1].op_type, model.graph.node[1].domain = "Wiggle", "my.domain"
     onnx.save(model, tmp_path / "wiggle.onnx")
-    with pytest.raises(FaceletError, match="OpenVINO cannot represent .*Wiggle"):
+    with pytest.raises(FaceletError, match=r"OpenVINO cannot represent .*Wiggle"):
         TARGETS["openvino"]().convert(tmp_path / "wiggle.onnx", model_file.read(fp32), tmp_path / "out.xml")

@@ -12,8 +12,9 @@ import typer
 from rich.markup import escape
 
 from facelet import __version__
-from facelet.cli import bench, card, crop, env, export, faces, gallery, identify, models, predict, run, verify
+from facelet.cli import bench, card, crop, env, faces, gallery, identify, models, predict, run, verify
 from facelet.cli import eval as evaluation
+from facelet.cli.deploy import export
 from facelet.cli.options import errors
 from facelet.errors import FaceletError, FaceletWarning
 

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from facelet import plugins
-from facelet.cli import bench_runtimes
+from facelet.cli.deploy import runtimes as runtime_table
 from facelet.cli.options import Allow, Json, Plugin, console
 from facelet.errors import FaceletError
 from facelet.text import amount, megabytes
@@ -41,7 +41,7 @@ def bench(
     if runtimes:
         if batch != "1":
             raise FaceletError(f"--batch {batch}: exported models take one face at a time; leave --batch out")
-        bench_runtimes.command(
+        runtime_table.command(
             models, runtimes, faces=faces, limit=limit, threads=threads, seconds=seconds, as_json=as_json
         )
         return

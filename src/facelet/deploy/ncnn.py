@@ -21,8 +21,6 @@ from facelet.models.model_file import ModelInfo
 
 SECONDS = 300
 """Time limit for pnnx, which takes a second for a small net."""
-FOREIGN = ("pnnx.", "aten::", "torch.", "F.", "nn.", "prim::", "Tensor.", "onnx::")
-"""Beginnings of layer types that pnnx leaves in the file when it has no ncnn layer for them."""
 
 
 @TARGETS.register("ncnn")
@@ -90,10 +88,12 @@ def _pnnx(*words: str, folder: str) -> None:
 
 
 def _require_layers(path: Path) -> None:
-    """Raises FaceletError for a layer of the .param file that is none of ncnn's."""
+    """Raises FaceletError for a layer of the .param file that is none of ncnn's: pnnx leaves what it cannot convert."""
+    import ncnn
+
     if not path.exists():
         raise FaceletError("pnnx wrote no ncnn graph")
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines()[2:]:
         kind, name = (*line.split(), "", "")[:2]
-        if kind.startswith(FOREIGN):
+        if ncnn.layer_to_index(kind) < 0:
             raise FaceletError(f"ncnn cannot represent node {name!r} of type {kind}")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from facelet.cli.bench_runtimes import runtimes_json, runtimes_table
+from facelet.cli.deploy.runtimes import runtimes_json, runtimes_table
 from facelet.deploy.comparison import Comparison, RuntimeRow
 from facelet.measure.efficiency.machine import machine
 

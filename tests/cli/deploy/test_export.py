@@ -6,7 +6,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from facelet.cli.app import app
-from facelet.cli.export import show
+from facelet.cli.deploy.export import show
 from facelet.deploy import Exported, Verdict
 
 
