@@ -26,7 +26,7 @@ BOXES = [(60.5, 40.25, 120.0, 150.0), (-20.0, 130.0, 90.0, 80.0), (100.0, 60.0, 
 
 @pytest.fixture(scope="module")
 def photo(tmp_path_factory):
-    image = draw_photo(seed=3, faces=1, height=320).photo
+    image = draw_photo(seed=3, faces=1, height=320).image
     path = tmp_path_factory.mktemp("samples") / "photo.ppm"
     height, width = image.shape[:2]
     path.write_bytes(f"P6\n{width} {height}\n255\n".encode() + np.ascontiguousarray(image).tobytes())

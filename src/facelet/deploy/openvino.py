@@ -56,7 +56,7 @@ class OpenVINO(Target):
 
 
 def _cause(error: Exception) -> str:
-    """The line of OpenVINO's message that names the operator, else the last one; the first are places in its own source."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    named = [line for line in lines if "not supported" in line or "onnx::" in line or "unsupported" in line.lower()]
-    return (named or lines or [reason(error)])[0 if named else -1][:300]
+    """The line of OpenVINO's message that names operators, else the last one; the first are places in its own source."""
+    lines = [line.strip("- ") for line in str(error).splitlines() if line.strip()]
+    named = [line for line in lines if line.startswith(("No conversion rule", "Conversion is failed"))]
+    return (named[0] if named else lines[-1] if lines else reason(error))[:300]
