@@ -31,6 +31,7 @@ class TorchModule(nn.Module):
     def __init__(self, graph: Graph, target: str) -> None:
         super().__init__()
         self._graph, self._names, self._stored = graph, dict[str, str](), dict[str, Any]()
+        self._zeros = set[str]()
         for operation in graph.operations:
             if operation.op not in FUNCTIONS:
                 raise unrepresentable(target, operation)
@@ -38,14 +39,19 @@ class TorchModule(nn.Module):
                 integers, scales = (graph.constants[name] for name in operation.inputs[:2])
                 self._keep(operation.outputs[0], (integers * scales).astype(np.float32))
                 continue
-            for name in operation.inputs:
-                self._keep(name, graph.constants.get(name))
+            for place, name in enumerate(operation.inputs):
+                value = graph.constants.get(name)
+                if operation.op == "DequantizeLinear" and place == 2 and value is not None and value.ndim:
+                    self._zeros.add(name)
+                    value = value.astype(np.int64)  # XNNPACK finds them only as they are stored
+                self._keep(name, value)
 
     def _keep(self, name: str, value: NDArray[Any] | None) -> None:
         """Stores a constant as a buffer if it is data, else as an array."""
         if value is None or name in self._names or name in self._stored:
             return
-        if value.dtype in (np.float32, np.int8, np.int32) and value.ndim:
+        data = value.dtype in (np.float32, np.int8) or (value.dtype == np.int64 and name in self._zeros)
+        if data and value.ndim:
             self._names[name] = f"constant_{len(self._names)}"
             self.register_buffer(self._names[name], torch.from_numpy(np.array(value)))
         else:
@@ -236,11 +242,8 @@ def _dequantize(operation: Operation, x: Tensor, scale: Any, zero: Any = None) -
         return torch.ops.quantized_decomposed.dequantize_per_tensor.default(
             x, float(scale), _zero(zero), -128, 127, torch.int8
         )
-    zeros = torch.zeros(len(scale), dtype=torch.int64) if zero is None else zero.to(torch.int64)
     axis = operation.attributes.get("axis", 1)
-    return torch.ops.quantized_decomposed.dequantize_per_channel.default(
-        x, torch.as_tensor(scale), zeros, axis, -128, 127, torch.int8
-    )
+    return torch.ops.quantized_decomposed.dequantize_per_channel.default(x, scale, zero, axis, -128, 127, torch.int8)
 
 
 def _zero(zero: Any) -> int:
