@@ -64,6 +64,18 @@ def test_a_runtime_that_is_not_here_has_no_verdict(fp32, copy_target, tmp_path):
     assert exported.to_json()["passed"] is None
 
 
+def test_an_error_of_a_converter_is_one_line(fp32, copy_target, tmp_path, monkeypatch):
+    monkeypatch.setattr(copy_target, "convert", lambda self, source, info, path: {}["strides"])
+    with pytest.raises(FaceletError, match=r"Copy cannot represent .*small\.onnx: KeyError: 'strides'$"):
+        export(fp32, "copy", tmp_path / "out.copy")
+
+
+def test_other_files_are_errors(copy_target, tmp_path):
+    (tmp_path / "no.onnx").write_bytes(b"hello")
+    with pytest.raises(FaceletError, match="not a complete ONNX file"):
+        export(tmp_path / "no.onnx", "copy", tmp_path / "out.copy")
+
+
 def test_wrong_names_are_errors(fp32, copy_target, tmp_path):
     with pytest.raises(FaceletError, match=r"expected a name that ends with \.copy"):
         export(fp32, "copy", tmp_path / "out.onnx")

@@ -20,6 +20,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from facelet.deploy import gate
+from facelet.deploy.export import convert
 from facelet.deploy.gate import Verdict
 from facelet.deploy.sample import Sample, draw, score
 from facelet.deploy.target import TARGETS, Run, Target
@@ -178,7 +179,7 @@ def _opened(
     target.require()
     row = replace(row, version=target.version())
     path = folder / f"{subject.path.stem}{target.suffix}"
-    target.convert(subject.path, subject.info, path)
+    convert(target, subject.path, subject.info, path)
     row = replace(row, bytes=sum(size_of(file) for file in target.files(path)))
     if target.elsewhere:
         return replace(row, reason=f"converted, not run here: it runs on {target.elsewhere}"), None

@@ -16,11 +16,12 @@ from typing import Any
 
 from facelet.deploy import gate
 from facelet.deploy.gate import Verdict
-from facelet.deploy.target import TARGETS, Target
+from facelet.deploy.target import TARGETS, Target, reason
 from facelet.errors import FaceletError
 from facelet.io.files import size_of, write_json, writing
 from facelet.models import bundled, model_file
 from facelet.models.model_file import ModelInfo
+from facelet.models.session import open_session
 
 SIDE_FILE = ".json"
 """Added to the main file's name for the file with the metadata."""
@@ -87,9 +88,31 @@ def export(model: str | Path, to: str, out: str | Path = "", *, allow: bool = Fa
 
 def build(target: Target, source: Path, info: ModelInfo, path: Path) -> Verdict | None:
     """Converts to ``path`` and returns the gate's verdict; None where the runtime does not work here."""
-    target.require()
-    target.convert(source, info, path)
+    convert(target, source, info, path)
     return None if target.elsewhere else gate.check(target.open(path, info), source, info)
+
+
+def convert(target: Target, source: Path, info: ModelInfo, path: Path) -> None:
+    """Writes the files of a target.
+
+    Raises FaceletError when a package is missing, for a file that ONNX Runtime refuses, for one that stops early, and for a node
+    that the target cannot represent.
+    """
+    target.require()
+    open_session(source, 1)
+    if info.exits:
+        raise FaceletError(
+            f"{source} stops early: it has branches, which exports cannot have; use the step `exit` to cut it first"
+        )
+    try:
+        target.convert(source, info, path)
+    except FaceletError:
+        raise
+    except (
+        Exception
+    ) as error:  # an operator with attributes that ONNX Runtime accepts and the converter does not expect
+        kind = type(error).__name__
+        raise FaceletError(f"{target.title} cannot represent {source}: {kind}: {reason(error)}") from error
 
 
 def side_file(target: Target, info: ModelInfo, files: list[Path], verdict: Verdict | None) -> dict[str, Any]:
