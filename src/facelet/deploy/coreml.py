@@ -6,6 +6,8 @@ elsewhere. Int8 files are refused: their integer arithmetic could not be checked
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import sys
 import warnings
@@ -41,7 +43,7 @@ class CoreML(Target):
         face = torch.zeros(1, info.input.channels, info.input.size, info.input.size)
         logging.getLogger("coremltools").setLevel(logging.ERROR)
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):  # its progress bars
                 warnings.simplefilter("ignore")
                 import coremltools
 
