@@ -103,7 +103,7 @@ def _conv(operation: Operation, x: Tensor, weight: Tensor, bias: Tensor | None =
 
 def _max_pool(operation: Operation, x: Tensor) -> Tensor:
     x, padding = _padded(operation, x, float("-inf"))
-    kernel, strides = operation.attributes["kernel_shape"], operation.attributes.get("strides")
+    kernel, strides = operation.attributes["kernel_shape"], operation.attributes.get("strides", (1, 1))
     return functional.max_pool2d(
         x, tuple(kernel), tuple(strides), padding, ceil_mode=bool(operation.attributes.get("ceil_mode"))
     )
@@ -111,7 +111,7 @@ def _max_pool(operation: Operation, x: Tensor) -> Tensor:
 
 def _average_pool(operation: Operation, x: Tensor) -> Tensor:
     x, padding = _padded(operation, x)
-    kernel, strides = operation.attributes["kernel_shape"], operation.attributes.get("strides")
+    kernel, strides = operation.attributes["kernel_shape"], operation.attributes.get("strides", (1, 1))
     return functional.avg_pool2d(
         x,
         tuple(kernel),

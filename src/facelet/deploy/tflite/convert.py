@@ -95,8 +95,7 @@ class _Conversion:
             pooling(self.values, operation, operation.outputs[0], NONE, form[1])
             return True
         if operation.op == "Relu":
-            output = self.values.new_int8(operation.outputs[0], form[1])
-            self.values.file.operator("RELU", [form[0]], [output])
+            self.values.file.operator("RELU", [form[0]], [self.values.new_int8(operation.outputs[0], form[1])])
             return True
         if operation.op not in ("Conv", "Gemm") or not can_be_int8(self.values, operation):
             return False

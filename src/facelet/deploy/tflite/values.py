@@ -78,9 +78,10 @@ class Values:
 
     def alias(self, name: str, of: str) -> None:
         """Makes ``name`` another name of the value ``of``."""
-        for forms in (self._floats, self._int8):
-            if of in forms:
-                forms[name] = forms[of]  # type: ignore[index]
+        if of in self._floats:
+            self._floats[name] = self._floats[of]
+        if of in self._int8:
+            self._int8[name] = self._int8[of]
 
     def set_float(self, name: str, number: int) -> None:
         """Says which tensor holds a value."""
