@@ -1,7 +1,7 @@
 """ExecuTorch: PyTorch's runtime for phones and boards. A .pte program for XNNPACK, fp32 or int8.
 
-Int8 keeps the ranges of the model file: its pairs of QuantizeLinear and DequantizeLinear become torch's, which XNNPACK's partitioner
-turns into integer operators. The converter brings many packages; an environment of its own is best.
+Int8 keeps the ranges of the model file: its pairs of QuantizeLinear and DequantizeLinear become torch's, which XNNPACK's
+partitioner turns into integer operators. The converter brings many packages; an environment of its own is best.
 """
 
 from __future__ import annotations
