@@ -16,6 +16,7 @@ import yaml
 import facelet
 from facelet import nets
 from facelet.cli.app import app
+from facelet.deploy import TARGETS
 from facelet.faces import SOURCES, load
 from facelet.io import pixels
 from facelet.learn.tasks.distillation_losses import TERMS
@@ -85,7 +86,7 @@ def test_every_python_block_runs(name, text, monkeypatch):
     gallery.return_value.__enter__.return_value.identify.return_value = [facelet.Match(face, "Anna", 0.7)]
     monkeypatch.setattr(facelet, "Gallery", gallery)
     monkeypatch.setattr("facelet.measure.comparison.compare.compare", create_autospec(compare))
-    for registry in (NETS, SOURCES, STEPS, TERMS):
+    for registry in (NETS, SOURCES, STEPS, TARGETS, TERMS):
         monkeypatch.setattr(registry, "_entries", dict(registry._entries))
     exec(compile(text, name, "exec"), {"__name__": "page"})
     if '"tiny"' in text:

@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from facelet import __version__
 from facelet.cli import batch, crop, env, faces, gallery, identify, models, predict, run, verify
+from facelet.cli.deploy import export
 from facelet.cli.measure import bench, card, compare
 from facelet.cli.measure import eval as evaluation
 from facelet.cli.options import errors
@@ -45,6 +46,7 @@ app.command()(compare.compare)
 app.command()(faces.faces)
 app.command(name="eval")(evaluation.evaluate)
 app.command()(bench.bench)
+app.command()(export.export)
 app.command(cls=batch.OptionalRayAddress)(predict.predict)
 app.command()(models.models)
 app.command()(crop.crop)

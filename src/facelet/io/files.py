@@ -59,6 +59,13 @@ def read_bytes(path: str | Path, limit: int) -> bytes:
         raise FaceletError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
 
 
+def size_of(path: str | Path) -> int:
+    """Size of a file in bytes, or of all files in a folder."""
+    place = Path(path)
+    files = [file for file in place.rglob("*") if file.is_file()] if place.is_dir() else [place]
+    return sum(file.stat().st_size for file in files)
+
+
 @contextmanager
 def writing(path: str | Path) -> Iterator[Path]:
     """Atomic write: yields a temporary path in the same folder, renamed to ``path`` on success and deleted on an exception.

@@ -71,7 +71,7 @@ class Sleeper:
 def test_models_take_turns_and_the_first_of_a_burst_is_not_counted():
     turns = []
     sessions = [Sleeper("a", 0, turns), Sleeper("b", 0.001, turns)]
-    times = latency._interleaved(sessions, [[{}], [{}]], 0, rounds=2)
+    times = latency.interleaved(latency._calls(sessions), [[{}], [{}]], 0, rounds=2)
     burst = latency.BURST + 1
     assert turns == ["a"] * 3 + ["b"] * 3 + ["a"] * burst + ["b"] * burst + ["b"] * burst + ["a"] * burst
     assert [len(some) for some in times] == [2 * latency.BURST] * 2
@@ -88,7 +88,7 @@ def test_seconds_are_kept_and_three_rounds_are_the_least(monkeypatch, seconds, r
         def run(self, outputs, feed):
             now[0] += 0.01
 
-    times = latency._interleaved([Ticking()], [[{}]], seconds, rounds=None)
+    times = latency.interleaved(latency._calls([Ticking()]), [[{}]], seconds, rounds=None)
     assert times == [pytest.approx([0.01] * rounds * latency.BURST)]
 
 
@@ -138,7 +138,7 @@ def test_every_model_is_timed_with_the_same_faces_in_turn():
             seen[self.name].append(feed["images"])
 
     feeds = [{"images": number} for number in range(12)]
-    latency._interleaved([Reader("a"), Reader("b")], [feeds, feeds], 0, rounds=2)
+    latency.interleaved(latency._calls([Reader("a"), Reader("b")]), [feeds, feeds], 0, rounds=2)
     burst = latency.BURST
     timed = {
         name: got[4 : 4 + burst] + got[5 + burst :] for name, got in seen.items()

@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from facelet import plugins
+from facelet.cli.deploy import runtimes as runtime_table
 from facelet.cli.options import Allow, Json, Plugin, console
 from facelet.errors import FaceletError
 from facelet.text import amount, megabytes
@@ -26,12 +27,24 @@ def bench(
     threads: Annotated[int, typer.Option(help="Number of ONNX Runtime threads.")] = 1,
     seconds: Annotated[float, typer.Option(help="Measurement time per model and batch size.")] = 2.0,
     faces: Annotated[str, typer.Option(help="Source of input faces; default: random noise.")] = "",
+    runtimes: Annotated[
+        str,
+        typer.Option(help="Runtimes to compare one face at a time: targets of `facelet export`, onnxruntime, or all."),
+    ] = "",
+    limit: Annotated[int, typer.Option(help="With --runtimes: number of test faces for the accuracy.")] = 1000,
     allow: Allow = False,
     as_json: Json = False,
     plugin: Plugin = None,
 ) -> None:
     """Compare the latency of models: p50, p95 and mean of interleaved runs, with a description of the machine."""
     plugins.load_files(plugin or [])
+    if runtimes:
+        if batch != "1":
+            raise FaceletError(f"--batch {batch}: exported models take one face at a time; leave --batch out")
+        runtime_table.command(
+            models, runtimes, faces=faces, limit=limit, threads=threads, seconds=seconds, as_json=as_json
+        )
+        return
     from facelet.measure.efficiency import latency, machine
     from facelet.models.bundled import found
 

@@ -11,9 +11,11 @@ compare times from separate calls of ``bench``.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -82,7 +84,7 @@ def bench(
     rows = []
     for batch in batches:
         feeds = [_feeds(info, batch, faces) for info in infos]
-        times = _interleaved(sessions, feeds, seconds * len(paths), rounds)
+        times = interleaved(_calls(sessions), feeds, seconds * len(paths), rounds)
         for path, info, durations in zip(paths, infos, times, strict=True):
             p50, p95 = np.percentile(np.array(durations) * 1000, (50, 95))
             rows.append(
@@ -121,7 +123,7 @@ def mean_times(
         [{**feed, "threshold": np.array(threshold, np.float32)} for feed in _feeds(info, 1, faces)]
         for threshold in thresholds
     ]
-    times = _interleaved([session] * len(feeds), feeds, seconds * len(feeds), None)
+    times = interleaved(_calls([session] * len(feeds)), feeds, seconds * len(feeds), None)
     return [float(np.mean(durations) * 1000) for durations in times]
 
 
@@ -135,31 +137,35 @@ def _feeds(info: model_file.ModelInfo, batch: int, faces: NDArray[np.uint8] | No
     return [{info.input.name: rows[start : start + batch]} for start in range(0, len(rows), batch)]
 
 
-def _interleaved(
-    sessions: list[onnxruntime.InferenceSession],
-    feeds: list[list[dict[str, np.ndarray]]],
-    seconds: float,
-    rounds: int | None,
-) -> list[list[float]]:
-    """Returns the seconds of every timed run of every session.
+def _calls(sessions: Sequence[onnxruntime.InferenceSession]) -> list[Callable[[Any], Any]]:
+    return [partial(session.run, None) for session in sessions]
 
-    Every feed runs at least once. Each round starts with another session.
+
+def interleaved(
+    calls: Sequence[Callable[[Any], Any]],
+    feeds: Sequence[Sequence[Any]],
+    seconds: float,
+    rounds: int | None = None,
+) -> list[list[float]]:
+    """Returns the seconds of every timed run of every call, each on its own list of feeds.
+
+    Every feed runs at least once. Each round starts with another call. It ends after ``seconds``, or after ``rounds``.
     """
-    for session, batches in zip(sessions, feeds, strict=True):
+    for call, batches in zip(calls, feeds, strict=True):
         for _ in range(3):
-            session.run(None, batches[0])
-    times: list[list[float]] = [[] for _ in sessions]
+            call(batches[0])
+    times: list[list[float]] = [[] for _ in calls]
     end, turn = time.perf_counter() + seconds, 0
     least = max(3, max(-(-len(batches) // BURST) for batches in feeds))
     while turn < rounds if rounds is not None else (time.perf_counter() < end or turn < least):
-        for place in range(len(sessions)):
-            number = (place + turn) % len(sessions)
-            session, batches = sessions[number], feeds[number]
-            session.run(None, batches[turn * BURST % len(batches)])
+        for place in range(len(calls)):
+            number = (place + turn) % len(calls)
+            call, batches = calls[number], feeds[number]
+            call(batches[turn * BURST % len(batches)])
             for run in range(turn * BURST, (turn + 1) * BURST):
                 feed = batches[run % len(batches)]
                 start = time.perf_counter()
-                session.run(None, feed)
+                call(feed)
                 times[number].append(time.perf_counter() - start)
         turn += 1
     return times

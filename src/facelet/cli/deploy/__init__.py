@@ -1,0 +1,1 @@
+"""Commands and tables of other runtimes: `facelet export`, and `facelet bench --runtimes`."""
