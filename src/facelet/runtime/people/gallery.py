@@ -164,9 +164,11 @@ class Gallery:
         subjects = [subject.only_face(self.analyzer, photo, largest) for photo in several]
         if not small:
             subject.require_size(subjects, self.analyzer.model.info)
-        return self._enroll(name, subjects, maker)
+        return self.add(name, subjects)
 
-    def _enroll(self, name: str, subjects: Sequence[Subject], maker: GalleryModel) -> Enrollment:
+    def add(self, name: str, subjects: Sequence[Subject]) -> Enrollment:
+        """Same as ``enroll``, for faces that were found before; their size is not checked."""
+        name, maker = checked_name(name), self._maker()
         store = self._open(create=True)
         vectors = np.stack([person.vector for person in subjects])
         notes = [person.note for person in subjects if person.note]
@@ -208,6 +210,13 @@ class Gallery:
     def remove(self, *names: str) -> dict[str, int]:
         """Deletes people permanently, and returns name -> number of faces. An unknown name raises FaceletError; none is deleted."""
         return self._open().remove(names)
+
+    def rename(self, name: str, new: str) -> int:
+        """Gives the faces of a person another name, and returns their number.
+
+        Raises FaceletError for an unknown name, an invalid new name, and one that is already enrolled.
+        """
+        return self._open().rename(name, new)
 
     def people(self) -> list[EnrolledPerson]:
         """All enrolled people, sorted by name."""

@@ -155,6 +155,18 @@ class EmbeddingStore:
             connection.execute("VACUUM")
         return removed
 
+    def rename(self, name: str, new: str) -> int:
+        """Renames a person and returns the number of faces. Raises FaceletError if ``name`` is unknown or ``new`` is enrolled."""
+        name, new = checked_name(name), checked_name(new)
+        with self._using() as connection, database.transaction(connection):
+            if new != name and connection.execute("SELECT 1 FROM face WHERE name = ? LIMIT 1", (new,)).fetchone():
+                raise FaceletError(f"{new!r} is already in the gallery {self.file}; remove or rename that person first")
+            renamed = connection.execute("UPDATE face SET name = ? WHERE name = ?", (new, name)).rowcount
+            if not renamed:
+                raise self._unknown(name)
+        self._kept = None
+        return renamed
+
     def __len__(self) -> int:
         with self._using() as connection:
             return int(connection.execute("SELECT count(*) FROM face").fetchone()[0])
