@@ -1,0 +1,97 @@
+"""The error of the native API: ``{"error": {"code": ..., "message": ...}}`` with a fitting status, never a traceback.
+
+Routes raise ApiError, or run code of the runtime within ``explained``, which turns its FaceletErrors into ApiErrors.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from facelet.errors import FaceletError, TooManyPixelsError
+from facelet.text import printable
+
+log = logging.getLogger("facelet.serve")
+
+CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+}
+"""Codes of the framework's own errors, by status."""
+LONGEST = 500
+"""Maximum number of characters of a message, which may repeat the client's input."""
+
+
+class ApiError(HTTPException):
+    """An error for the client.
+
+    Attributes:
+        status_code: HTTP status.
+        code: a word for programs, which stays the same.
+        detail: a sentence for people.
+        headers: additional response headers.
+    """
+
+    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(status, printable(message)[:LONGEST], headers)
+        self.code = code
+
+
+def overloaded(message: str) -> ApiError:
+    """429, for the client to try again in a second."""
+    return ApiError(429, "overloaded", message, {"Retry-After": "1"})
+
+
+@contextmanager
+def explained(status: int, code: str) -> Iterator[None]:
+    """Turns a FaceletError about the client's input into an ApiError; an image with too many pixels is always 413."""
+    try:
+        yield
+    except TooManyPixelsError as error:
+        raise ApiError(413, "too_many_pixels", str(error)) from None
+    except FaceletError as error:
+        raise ApiError(status, code, str(error)) from None
+
+
+def install(app: FastAPI) -> None:
+    """Registers the handlers that write all errors in the one shape."""
+    app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(RequestValidationError, _answer_validation)
+    app.add_exception_handler(Exception, _answer_unexpected)
+
+
+def response(error: ApiError) -> JSONResponse:
+    """An ApiError as a response."""
+    body = {"error": {"code": error.code, "message": error.detail}}
+    return JSONResponse(body, error.status_code, dict(error.headers or {}))
+
+
+async def _answer_http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    if not isinstance(error, ApiError):
+        code = CODES.get(error.status_code, "error")
+        error = ApiError(error.status_code, code, str(error.detail), error.headers)
+    return response(error)
+
+
+async def _answer_validation(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
+    return response(ApiError(422, "invalid", f"{where}: {first['msg']}"))
+
+
+async def _answer_unexpected(request: Request, error: Exception) -> JSONResponse:
+    """The last resort. Starlette logs the traceback on the server after this response."""
+    if isinstance(error, MemoryError):
+        return response(ApiError(413, "too_large", "not enough memory for this request; send a smaller image"))
+    return response(ApiError(500, "internal", "an error of the server; its log has the details"))
