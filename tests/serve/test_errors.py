@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import JSONResponse
 from starlette.testclient import TestClient
 
 from facelet.errors import FaceletError, TooManyPixelsError
@@ -64,3 +65,19 @@ def test_errors_of_the_runtime():
         raise TooManyPixelsError("the photo", 9, 9, 80)
     assert (caught.value.status_code, caught.value.code) == (413, "too_many_pixels")
     assert errors.overloaded("full").headers == {"Retry-After": "1"}
+
+
+def test_an_api_with_another_shape():
+    app = FastAPI()
+    errors.install(app)
+    router = APIRouter(route_class=errors.route_class(lambda error: JSONResponse({"code": error.code}, 400)))
+
+    @router.get("/other")
+    async def other(number: int = 0):
+        raise ApiError(404, "unknown_person", "nobody")
+
+    app.include_router(router)
+    client = TestClient(app)
+    assert client.get("/other").json() == {"code": "unknown_person"}
+    assert client.get("/other?number=x").json() == {"code": "invalid"}
+    assert client.get("/nowhere").status_code == 404

@@ -6,12 +6,14 @@ Routes raise ApiError, or run code of the runtime within ``explained``, which tu
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from facelet.errors import FaceletError, TooManyPixelsError
@@ -64,30 +66,49 @@ def explained(status: int, code: str) -> Iterator[None]:
 
 def install(app: FastAPI) -> None:
     """Registers the handlers that write all errors in the one shape."""
-    app.add_exception_handler(HTTPException, _answer_http)
-    app.add_exception_handler(RequestValidationError, _answer_validation)
+    app.add_exception_handler(HTTPException, _answer)
+    app.add_exception_handler(RequestValidationError, _answer)
     app.add_exception_handler(Exception, _answer_unexpected)
 
 
+def route_class(write: Callable[[ApiError], Response]) -> type[APIRoute]:
+    """A class of routes whose errors have another shape, which ``write`` gives them: ``APIRouter(route_class=...)``."""
+
+    class Route(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            handler = super().get_route_handler()
+
+            async def handle(request: Request) -> Response:
+                try:
+                    return await handler(request)
+                except (HTTPException, RequestValidationError) as error:
+                    return write(as_api_error(error))
+
+            return handle
+
+    return Route
+
+
+def as_api_error(error: Exception) -> ApiError:
+    """An error of the framework as an ApiError."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, RequestValidationError):
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
+        return ApiError(422, "invalid", f"{where}: {first['msg']}")
+    assert isinstance(error, HTTPException)
+    return ApiError(error.status_code, CODES.get(error.status_code, "error"), str(error.detail), error.headers)
+
+
 def response(error: ApiError) -> JSONResponse:
-    """An ApiError as a response."""
+    """An ApiError as a response of the native API."""
     body = {"error": {"code": error.code, "message": error.detail}}
     return JSONResponse(body, error.status_code, dict(error.headers or {}))
 
 
-async def _answer_http(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
-    if not isinstance(error, ApiError):
-        code = CODES.get(error.status_code, "error")
-        error = ApiError(error.status_code, code, str(error.detail), error.headers)
-    return response(error)
-
-
-async def _answer_validation(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
-    return response(ApiError(422, "invalid", f"{where}: {first['msg']}"))
+async def _answer(request: Request, error: Exception) -> JSONResponse:
+    return response(as_api_error(error))
 
 
 async def _answer_unexpected(request: Request, error: Exception) -> JSONResponse:
