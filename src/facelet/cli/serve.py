@@ -67,6 +67,7 @@ def command(options: dict[str, Any], new_key: str = "", scopes: list[str] | None
     """Makes a key, or serves with the options of Settings."""
     try:
         import fastapi  # noqa: F401
+        import httptools  # noqa: F401
         import prometheus_client  # noqa: F401
         import python_multipart  # noqa: F401
         import uvicorn  # noqa: F401

@@ -11,6 +11,7 @@ from facelet.errors import FaceletError
 from facelet.io.pixels import cv2
 from facelet.serve import audit
 from facelet.serve.app import create_app
+from facelet.serve.protocol import bounded
 from facelet.serve.settings import Settings
 
 BACKLOG = 2048
@@ -34,6 +35,7 @@ def run(settings: Settings) -> None:
         )
         config = uvicorn.Config(
             app,
+            http=bounded(settings.upload_seconds),
             access_log=False,
             log_level="warning",
             server_header=False,
