@@ -28,6 +28,7 @@ def test_options_that_are_not_given_keep_their_default():
         ({"seconds": -1.0}, "--seconds -1.0: "),
         ({"queue": 0}, "--queue 0: "),
         ({"threshold": 2.0}, "--threshold 2.0: "),
+        ({"origins": ["https://app.example/"]}, "--origins https://app.example/: "),
     ],
 )
 def test_wrong_values_are_named(options, says):

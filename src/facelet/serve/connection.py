@@ -43,15 +43,14 @@ class BoundedConnections:
             await self.app(scope, receive, send)
             return
         declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        body = Body(receive, self.settings, self.uploads)
+        task = asyncio.current_task()
+        assert task is not None
+        body = Body(receive, self.settings, self.uploads, task)
         try:
-            body.require_room(int(declared) if declared.isdigit() else 0)
+            body.require_room(int(declared[:18]) if declared.isdigit() else 0)
         except ApiError as error:
             await response(error)(scope, receive, send)
             return
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        assert task is not None
-        timer = loop.call_later(PATIENCE, body.watch, loop, task)
         try:
             await self.app(scope, body.receive, send)
         except ClientDisconnect:
@@ -60,23 +59,33 @@ class BoundedConnections:
             if not body.gone:
                 raise
         finally:
-            timer.cancel()
             body.close()
 
 
 @dataclass
 class Body:
-    """The body of a request while it is received, and the watch on its client."""
+    """The body of a request while it is received, and the watch on its client.
+
+    Attributes:
+        source: the server's ``receive``.
+        settings: the limits.
+        uploads: the share of all bodies in memory.
+        task: the request's task, which is cancelled when the client disconnects.
+        gone: whether that happened.
+    """
 
     source: Receive
     settings: Settings
     uploads: Uploads
+    task: asyncio.Task[object]
     gone: bool = False
-    """Whether the client disconnected while its request was under way."""
     _bytes: int = 0
     _complete: bool = False
-    _deadline: float = field(default_factory=lambda: asyncio.get_running_loop().time())
-    _watcher: asyncio.Task[None] | None = None
+    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+    _watch: asyncio.TimerHandle | asyncio.Task[None] | None = None
+
+    def __post_init__(self) -> None:
+        self._deadline = self._loop.time() + self.settings.upload_seconds
 
     def require_room(self, more: int) -> None:
         """Raises ApiError when ``more`` bytes exceed this body's limit or that of all bodies."""
@@ -84,16 +93,14 @@ class Body:
             limit = f"{self.settings.body_bytes:,} bytes"
             raise ApiError(413, "too_large", f"the request body is larger than the limit of {limit}", CLOSE)
         if self.uploads.held + more > self.settings.upload_bytes:
-            error = overloaded("other uploads fill the memory for request bodies; try again")
-            error.headers = {**(error.headers or {}), **CLOSE}
-            raise error
+            raise overloaded("other uploads fill the memory for request bodies; try again", CLOSE)
 
     async def receive(self) -> Message:
-        """The next part of the body, counted."""
+        """The next part of the body, counted. Reading it notices by itself when the client disconnects."""
         if self._complete:
             return await self.source()
         try:
-            async with asyncio.timeout_at(self._deadline + self.settings.upload_seconds):
+            async with asyncio.timeout_at(self._deadline):
                 message = await self.source()
         except TimeoutError:
             limit = f"{self.settings.upload_seconds:g} seconds"
@@ -102,22 +109,22 @@ class Body:
         self.require_room(size)
         self._bytes += size
         self.uploads.held += size
-        self._complete = not message.get("more_body", False)
+        if message["type"] == "http.request" and not message.get("more_body", False):
+            self._complete = True
+            self._watch = self._loop.call_later(PATIENCE, self._start_watch)
         return message
-
-    def watch(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[object]) -> None:
-        """Cancels ``task`` when the client disconnects; before the body is complete, reading it notices that by itself."""
-        if self._complete:
-            self._watcher = loop.create_task(self._wait_for_disconnect(task))
-
-    async def _wait_for_disconnect(self, task: asyncio.Task[object]) -> None:
-        while (await self.source())["type"] != "http.disconnect":
-            pass
-        self.gone = True
-        task.cancel()
 
     def close(self) -> None:
         """Frees the body's share of the memory, and ends the watch."""
         self.uploads.held -= self._bytes
-        if self._watcher is not None and not self.gone:
-            self._watcher.cancel()
+        if self._watch is not None and not self.gone:
+            self._watch.cancel()
+
+    def _start_watch(self) -> None:
+        self._watch = self._loop.create_task(self._wait_for_disconnect())
+
+    async def _wait_for_disconnect(self) -> None:
+        while (await self.source())["type"] != "http.disconnect":
+            pass
+        self.gone = True
+        self.task.cancel()

@@ -48,9 +48,9 @@ class ApiError(HTTPException):
         self.code = code
 
 
-def overloaded(message: str) -> ApiError:
+def overloaded(message: str, headers: Mapping[str, str] | None = None) -> ApiError:
     """429, for the client to try again in a second."""
-    return ApiError(429, "overloaded", message, {"Retry-After": "1"})
+    return ApiError(429, "overloaded", message, {"Retry-After": "1", **(headers or {})})
 
 
 @contextmanager

@@ -252,5 +252,6 @@ class Health(Response):
 def _face(face: Face) -> dict[str, Any]:
     """The face as `facelet predict --json` prints it, but for the name of the vector."""
     values = face.to_json()
+    values["box"] = tuple(values["box"])
     values["embedding"] = values.pop("identity")
     return values

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facelet.errors import FaceletError
 
+Origin = Annotated[str, Field(pattern=r"^https?://[^/\s]+$")]
 Positive = Annotated[float, Field(gt=0, le=3600)]
 
 
@@ -37,7 +38,7 @@ class Settings(BaseModel):
         None, description="file of API keys; default: $FACELET_KEYS, else in the user's data folder"
     )
     audit: Path | None = Field(None, description="file for a line per enrollment and deletion; default: standard error")
-    origins: tuple[str, ...] = Field((), description="web origins that may call the service from a browser (CORS)")
+    origins: tuple[Origin, ...] = Field((), description="web origins that may call the service from a browser (CORS)")
     body_bytes: int = Field(10 << 20, ge=1 << 10, le=1 << 30, description="largest request body in bytes")
     upload_bytes: int = Field(256 << 20, ge=1 << 10, le=1 << 36, description="bytes of all request bodies together")
     upload_seconds: Positive = Field(20.0, description="time within which a request body must arrive")

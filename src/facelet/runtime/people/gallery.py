@@ -13,6 +13,7 @@ the number of enrolled people. Enroll only people who have agreed to it.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,6 +111,7 @@ class Gallery:
         self._threshold = threshold
         self._analyzer: Analyzer | None = None
         self._store: EmbeddingStore | None = None
+        self._opening = threading.Lock()
 
     def __enter__(self) -> Gallery:
         return self
@@ -231,6 +233,7 @@ class Gallery:
         return GalleryModel(model.sha256, plain(model.path.name))
 
     def _open(self, create: bool = False) -> EmbeddingStore:
-        if self._store is None:
-            self._store = EmbeddingStore(self.file, create)
-        return self._store
+        with self._opening:
+            if self._store is None:
+                self._store = EmbeddingStore(self.file, create)
+            return self._store
