@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -183,6 +184,33 @@ def test_killed_during_enrollments_no_person_is_half_written(tmp_path, file_byte
         assert set(faces.values()) <= {2}, "a half person"
         assert set(answered) <= faces.keys(), "an answered enrollment is missing"
     assert len(answered) > 500
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("language", "command"), [("py", [sys.executable, "-c"]), ("js", ["node", "--eval"])])
+def test_the_clients_on_the_page(server, tmp_path, file_bytes, language, command):
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"no {command[0]}")
+    (tmp_path / "photo.jpg").write_bytes(file_bytes(np.full((24, 24, 3), 220, np.uint8), ".jpg"))
+    page = (Path(__file__).parents[2] / "docs" / "serve.md").read_text(encoding="utf-8")
+    (code,) = re.findall(rf"```{language}\n(.*?)```", page, re.S)
+    if language == "js":
+        code += 'analyze(require("fs").readFileSync("photo.jpg")).then((faces) => console.log(faces[0].expression));'
+    code = code.replace(":8000", f":{server.port}")
+    run = subprocess.run([*command, code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert run.stdout.startswith("bright"), run.stderr
+
+
+@pytest.mark.slow
+def test_curl(server, tmp_path, file_bytes):
+    if shutil.which("curl") is None:
+        pytest.skip("no curl")
+    (tmp_path / "photo.jpg").write_bytes(file_bytes(np.full((24, 24, 3), 220, np.uint8), ".jpg"))
+    page = (Path(__file__).parents[2] / "docs" / "serve.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^\$ (curl --form .*)$", page, re.M)
+    line = line.replace(":8000", f":{server.port}")
+    run = subprocess.run([*line.split(), "--silent"], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert json.loads(run.stdout)["faces"][0]["expression"] == "bright"
 
 
 def test_a_port_in_use_is_said():
