@@ -11,7 +11,9 @@ import pytest
 from photo_fixtures import faces_in_a_row, tiny_identity, tiny_model
 
 from facelet.errors import FaceletError, TooManyPixelsError
+from facelet.faces.cartoon.golden import golden_faces
 from facelet.runtime.analyzer import Analyzer
+from facelet.runtime.model import Model
 from facelet.serve.engine import Engine
 
 
@@ -197,3 +199,12 @@ def test_jobs_of_many_threads_and_loops_are_not_mixed_up(analyzer, file_bytes):
 
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(one, (20, 240))) == [{"dark"}, {"bright"}]
+
+
+@pytest.mark.parametrize("name", ["expression", "identity"])
+def test_the_bundled_int8_models_answer_the_same_in_batches(name):
+    model, faces = Model.load(name, threads=1), golden_faces(Model.load(name).info.input.channels)
+    crops = [face for face in np.concatenate([faces] * 5)][:21]
+    together = model.logits(crops)
+    alone = np.concatenate([model.logits([crop]) for crop in crops])
+    assert np.abs(together - alone).max() <= 1e-5 * np.abs(alone).max()

@@ -187,12 +187,15 @@ class Engine:
 
 
 def _outcomes(analyzer: Analyzer, jobs: Sequence[Job]) -> list[tuple[Job, AnalyzedPhoto | Exception]]:
-    """Predictions for each job; when the run fails, each job is tried alone, so that it cannot fail the others."""
+    """Predictions for each job; when the run fails, each job is tried alone, so that it cannot fail the others.
+
+    A failing model is the server's fault: its error is no FaceletError, which would be the client's.
+    """
     try:
         predicted = analyzer.predict([job.prepared for job in jobs])
     except Exception as error:
         if len(jobs) == 1:
-            return [(jobs[0], error)]
+            return [(jobs[0], RuntimeError(str(error)))]
         return [outcome for job in jobs for outcome in _outcomes(analyzer, [job])]
     return [
         (job, AnalyzedPhoto(faces, job.prepared.size, job.prepared.omitted))
