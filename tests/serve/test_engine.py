@@ -204,7 +204,7 @@ def test_jobs_of_many_threads_and_loops_are_not_mixed_up(analyzer, file_bytes):
 @pytest.mark.parametrize("name", ["expression", "identity"])
 def test_the_bundled_int8_models_answer_the_same_in_batches(name):
     model, faces = Model.load(name, threads=1), golden_faces(Model.load(name).info.input.channels)
-    crops = [face for face in np.concatenate([faces] * 5)][:21]
+    crops = list(np.concatenate([faces] * 5))[:21]
     together = model.logits(crops)
     alone = np.concatenate([model.logits([crop]) for crop in crops])
     assert np.abs(together - alone).max() <= 1e-5 * np.abs(alone).max()
