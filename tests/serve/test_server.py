@@ -22,7 +22,6 @@ import pytest
 from photo_fixtures import tiny_identity, tiny_model
 
 from facelet.errors import FaceletError
-from facelet.runtime.people import database
 from facelet.runtime.people.store import EmbeddingStore
 from facelet.serve.server import listening
 
@@ -178,7 +177,7 @@ def test_killed_during_enrollments_no_person_is_half_written(tmp_path, file_byte
             thread.join()
         if server.process.poll() is None:
             server.end()
-        store = EmbeddingStore(database.find(server.gallery))
+        store = EmbeddingStore(server.gallery)
         faces = {person.name: person.faces for person in store.people()}
         store.close()
         assert set(faces.values()) <= {2}, "a half person"

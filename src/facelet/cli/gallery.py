@@ -1,4 +1,4 @@
-"""`facelet enroll`, and `facelet gallery` with list, remove and export.
+"""`facelet enroll`, and `facelet gallery` with list, remove, rename, export, and the commands of its storage.
 
 Only ``export --embeddings`` prints vectors, because they are biometric data that identify a person elsewhere.
 """
@@ -16,11 +16,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from facelet.cli import gallery_storage
 from facelet.cli.options import (
     Allow,
     Detail,
     DetectorFile,
     GalleryFile,
+    GalleryKey,
     IdentityModel,
     Largest,
     MinScore,
@@ -36,7 +38,10 @@ if TYPE_CHECKING:
 
     from facelet.runtime.people.gallery import Gallery
 
-app = typer.Typer(no_args_is_help=True, help="Manage enrolled people: list, remove, export.")
+app = typer.Typer(no_args_is_help=True, help="Manage enrolled people, and where and how long they are stored.")
+app.command()(gallery_storage.retention)
+app.command()(gallery_storage.copy)
+app.command()(gallery_storage.key)
 
 
 def enroll(
@@ -47,6 +52,7 @@ def enroll(
     min_score: MinScore = None,
     detail: Detail = None,
     gallery: GalleryFile = "",
+    gallery_key: GalleryKey = "",
     threshold: Threshold = None,
     largest: Largest = False,
     small: Annotated[
@@ -60,16 +66,16 @@ def enroll(
     from facelet.runtime.people.gallery import Gallery
 
     finder = configured_detector(detector, min_score, detail)
-    with Gallery(gallery, model, finder, threshold, threads) as people:
+    with Gallery(gallery, model, finder, threshold, threads, key=gallery_key) as people:
         enroll_photos(people, name, photos, largest=largest, small=small, console=console)
 
 
 @app.command(name="list")
-def list_people(gallery: GalleryFile = "") -> None:
+def list_people(gallery: GalleryFile = "", gallery_key: GalleryKey = "") -> None:
     """List names, numbers of faces, and dates of enrollment."""
     from facelet.runtime.people.gallery import Gallery
 
-    with Gallery(gallery) as people:
+    with Gallery(gallery, key=gallery_key) as people:
         show_people(people, console=console)
 
 
@@ -77,17 +83,36 @@ def list_people(gallery: GalleryFile = "") -> None:
 def remove(
     names: Annotated[list[str], typer.Argument(help="Names to delete; if a name is unknown, none is deleted.")],
     gallery: GalleryFile = "",
+    gallery_key: GalleryKey = "",
 ) -> None:
     """Delete people and their faces permanently."""
     from facelet.runtime.people.gallery import Gallery
 
-    with Gallery(gallery) as people:
+    with Gallery(gallery, key=gallery_key) as people:
         remove_people(people, names, console=console)
+
+
+@app.command()
+def rename(
+    old: Annotated[str, typer.Argument(help="Name of an enrolled person.")],
+    new: Annotated[str, typer.Argument(help="New name.")],
+    gallery: GalleryFile = "",
+    gallery_key: GalleryKey = "",
+    merge: Annotated[
+        bool, typer.Option("--merge", help="If the new name is enrolled, give it the faces of both.")
+    ] = False,
+) -> None:
+    """Give a person another name; the dates of enrollment stay."""
+    from facelet.runtime.people.gallery import Gallery
+
+    with Gallery(gallery, key=gallery_key) as people:
+        rename_person(people, old, new, merge=merge, console=console)
 
 
 @app.command()
 def export(
     gallery: GalleryFile = "",
+    gallery_key: GalleryKey = "",
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of JSON.")] = False,
     embeddings: Annotated[
         bool, typer.Option("--embeddings", help="Print each face with its vector, which is biometric data.")
@@ -96,7 +121,7 @@ def export(
     """Print names, counts and dates as JSON or CSV."""
     from facelet.runtime.people.gallery import Gallery
 
-    with Gallery(gallery) as people:
+    with Gallery(gallery, key=gallery_key) as people:
         print_people(people, as_csv=as_csv, embeddings=embeddings)
 
 
@@ -130,6 +155,8 @@ def enroll_photos(
 
 def show_people(gallery: Gallery, *, console: Console) -> None:
     """Prints a table of names, numbers of faces, and dates."""
+    from facelet.runtime.people.retention import spoken
+
     people, model = gallery.people(), gallery.model
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("name", "faces", "first enrolled", "last enrolled"):
@@ -141,13 +168,21 @@ def show_people(gallery: Gallery, *, console: Console) -> None:
     faces = sum(person.faces for person in people)
     maker = f", made with {model.file} (SHA-256 {model.sha256[:12]})" if model else ""
     names = f"{len(people):,} name{'s' * (len(people) != 1)}"
-    console.print(Text(f"{names}, {_faces(faces)}{maker}; {gallery.file}", "dim"), soft_wrap=True)
+    kept = gallery.retention
+    limit = f", kept for {spoken(kept)}" if kept else ""
+    console.print(Text(f"{names}, {_faces(faces)}{limit}{maker}; {gallery.file}", "dim"), soft_wrap=True)
 
 
 def remove_people(gallery: Gallery, names: Sequence[str], *, console: Console) -> None:
     """Deletes people permanently, and prints how many faces were removed."""
     for name, faces in gallery.remove(*names).items():
         console.print(f"{name}: {_faces(faces)} removed", markup=False, soft_wrap=True)
+
+
+def rename_person(gallery: Gallery, old: str, new: str, *, merge: bool = False, console: Console) -> None:
+    """Renames a person, and prints the number of faces."""
+    faces = gallery.rename(old, new, merge)
+    console.print(f"{new.strip()}: {_faces(faces)}, before: {old.strip()}", markup=False, soft_wrap=True)
 
 
 def print_people(gallery: Gallery, *, as_csv: bool = False, embeddings: bool = False) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from facelet.cli.options import Allow, Detail, DetectorFile, GalleryFile, MinScore, Threshold
+from facelet.cli.options import Allow, Detail, DetectorFile, GalleryFile, GalleryKey, MinScore, Threshold
 from facelet.errors import FaceletError
 
 
@@ -25,6 +25,7 @@ def serve(
     min_score: MinScore = None,
     detail: Detail = None,
     gallery: GalleryFile = "",
+    gallery_key: GalleryKey = "",
     threshold: Threshold = None,
     keys: Annotated[
         str | None, typer.Option(help="File of API keys; default: $FACELET_KEYS, else in the user's data folder.")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,8 +22,9 @@ from facelet.runtime.analyzer import Analyzer, find_model
 from facelet.runtime.detector import DETAIL, SCORE, Detector
 from facelet.runtime.model import Model, require_task
 from facelet.runtime.people import subject
+from facelet.runtime.people.enrolled import EnrolledPerson, checked_name
 from facelet.runtime.people.gallery import Enrollment, Gallery, Match
-from facelet.runtime.people.store import EnrolledPerson, checked_name
+from facelet.runtime.people.storage.interface import NoGalleryError
 from facelet.runtime.people.subject import Subject
 from facelet.runtime.people.verify import Verification, compared
 from facelet.serve import audit
@@ -72,7 +73,9 @@ class Service:
             (False, True): Analyzer(self.identity, self.detector),
             (True, True): Analyzer(self.expression, self.detector, identity=self.identity),
         }
-        self.gallery = Gallery(settings.gallery, self.identity, self.detector, settings.threshold)
+        self.gallery = Gallery(
+            settings.gallery, self.identity, self.detector, settings.threshold, key=settings.gallery_key
+        )
         self.threshold = subject.threshold_of(self.identity, settings.threshold)
         if self._filled():
             self.gallery.ready()  # a gallery of another model is refused now, not at the first request
@@ -195,7 +198,9 @@ class Service:
         return result
 
     def _people(self) -> list[EnrolledPerson]:
-        return self.gallery.people() if self._exists() else []
+        with suppress(NoGalleryError):
+            return self.gallery.people()
+        return []
 
     def _rename(self, name: str, new: str, actor: Actor) -> int:
         with explained(422, "invalid_name"):
@@ -221,12 +226,11 @@ class Service:
             raise ApiError(404, "unknown_person", f"nobody is enrolled as {name!r}")
         return name
 
-    def _exists(self) -> bool:
-        file = self.gallery.file
-        return file.is_file() and file.stat().st_size > 0
-
     def _filled(self) -> bool:
-        return self._exists() and self.gallery.model is not None
+        """Whether anybody is enrolled."""
+        with suppress(NoGalleryError):
+            return self.gallery.model is not None
+        return False
 
 
 def _main_face(photo: AnalyzedPhoto, largest: bool, name: str) -> Subject:

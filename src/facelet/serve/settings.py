@@ -32,7 +32,10 @@ class Settings(BaseModel):
     detector: str = Field("", description="YuNet's file; default: $FACELET_YUNET, else downloaded once")
     min_score: float | None = Field(None, ge=0, le=1, description="minimum detector score of a face; default: 0.75")
     detail: int | None = Field(None, ge=64, le=4096, description="long side of the detector's input; default: 640")
-    gallery: str = Field("", description="gallery file; default: $FACELET_GALLERY, else in the user's data folder")
+    gallery: str = Field(
+        "", description="file or postgresql:// URL; default: $FACELET_GALLERY, else a file in the user's data folder"
+    )
+    gallery_key: str = Field("", description="file with the gallery's key; default: the key in $FACELET_GALLERY_KEY")
     threshold: float | None = Field(None, ge=-1, le=1, description="minimum cosine of faces of the same person")
     keys: Path | None = Field(
         None, description="file of API keys; default: $FACELET_KEYS, else in the user's data folder"
