@@ -90,7 +90,7 @@ def test_a_large_body_is_413_declared_or_not(client):
 
 def test_bodies_together_are_bounded():
     async def main():
-        app = BoundedConnections(reads_all, SETTINGS)
+        app = BoundedConnections(reads_all, SETTINGS.model_copy(update={"upload_seconds": 10.0}))
         slow = [asyncio.ensure_future(Client(b"x" * 1900, b"", delay=0.1).through(app)) for _ in range(2)]
         await asyncio.sleep(0.15)
         refused = await Client(b"x" * 1900, declared=1900).through(app)

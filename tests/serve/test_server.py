@@ -160,8 +160,9 @@ def test_killed_during_enrollments_no_person_is_half_written(tmp_path, file_byte
             name = f"person {number}"
             body = form(name, photos[number % 50], photos[(7 * number + 1) % 50])
             try:
-                if server.post("/v1/people", body, "multipart/form-data; boundary=b")[0] == 201:
-                    answered.append(name)
+                status, answer = server.post("/v1/people", body, "multipart/form-data; boundary=b")
+                assert status == 201, answer
+                answered.append(name)
             except (OSError, http.client.HTTPException):
                 return
 
@@ -171,7 +172,9 @@ def test_killed_during_enrollments_no_person_is_half_written(tmp_path, file_byte
         for thread in threads:
             thread.start()
         if kill < 5:
-            time.sleep(rng.uniform(0.3, 0.8))
+            wanted, patience = len(answered) + int(rng.integers(50, 200)), time.monotonic() + 60
+            while len(answered) < wanted and time.monotonic() < patience:
+                time.sleep(0.001)
             server.end(signal.SIGKILL)
         for thread in threads:
             thread.join()
