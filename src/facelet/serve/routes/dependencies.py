@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import APIKeyHeader
 
 from facelet.serve.audit import Actor
 from facelet.serve.auth import LOCAL, Key, Scope
@@ -17,8 +17,6 @@ from facelet.serve.errors import ApiError
 from facelet.serve.schemas import ErrorResponse
 from facelet.serve.service import Service
 
-BEARER = HTTPBearer(auto_error=False, description="an API key")
-HEADER = APIKeyHeader(name="x-api-key", auto_error=False, description="an API key")
 ERRORS: dict[int | str, dict[str, Any]] = {
     401: {"model": ErrorResponse, "description": "no valid API key"},
     403: {
@@ -48,16 +46,15 @@ async def the_service(request: Request) -> Service:
 TheService = Annotated[Service, Depends(the_service)]
 
 
-async def the_key(
-    service: TheService,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)] = None,
-    header: Annotated[str | None, Security(HEADER)] = None,
-) -> Key:
-    """The client's API key. Raises ApiError 401 when it has none, and none is not enough."""
-    secret = bearer.credentials if bearer else header
-    if not service.keys.required:
+async def the_key(request: Request) -> Key:
+    """The client's API key, from either header. Raises ApiError 401 when it has no valid one, and one is needed."""
+    keys = request.app.state.service.keys
+    if not keys.required:
         return LOCAL
-    key = service.keys.find(secret) if secret else None
+    kind, _, secret = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "bearer":
+        secret = request.headers.get("x-api-key", "")
+    key: Key | None = keys.find(secret) if secret else None
     if key is None:
         message = "unknown API key" if secret else "an API key is needed: Authorization: Bearer KEY, or x-api-key: KEY"
         raise ApiError(401, "unauthorized", message, {"WWW-Authenticate": "Bearer"})
@@ -67,14 +64,25 @@ async def the_key(
 TheKey = Annotated[Key, Depends(the_key)]
 
 
+class Allowed(APIKeyHeader):
+    """A dependency that raises ApiError 403 when the client's key lacks a scope; in OpenAPI it is the key's header.
+
+    One dependency, since each costs FastAPI time in every request.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(name="x-api-key", scheme_name="ApiKey", description="an API key; or Authorization: Bearer KEY")
+        self.scope = scope
+
+    async def __call__(self, request: Request) -> None:  # type: ignore[override]
+        key = await the_key(request)
+        if self.scope not in key.scopes:
+            raise ApiError(403, "forbidden", f"the key {key.name!r} lacks the scope {self.scope!r}")
+
+
 def allowed(scope: Scope) -> Any:
-    """A dependency that raises ApiError 403 when the client's key lacks the scope."""
-
-    async def require(key: TheKey) -> None:
-        if scope not in key.scopes:
-            raise ApiError(403, "forbidden", f"the key {key.name!r} lacks the scope {scope!r}")
-
-    return Depends(require)
+    """The dependency that requires a scope, for the list ``dependencies`` of a route or router."""
+    return Security(Allowed(scope))
 
 
 async def the_actor(request: Request, key: TheKey) -> Actor:
