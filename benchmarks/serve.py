@@ -30,6 +30,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import uvloop
 from rich.console import Console
 from rich.table import Table
 
@@ -57,6 +58,8 @@ class Load:
     statuses: Counter[int] = field(default_factory=Counter)
     latencies: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    late: float = 0.0
+    """Largest delay of a request's start, in seconds: the load itself was short of processor time."""
 
     @property
     def rate(self) -> float:
@@ -129,6 +132,7 @@ async def open_loop(port: int, path: str, bodies: Sequence[bytes], rate: float, 
     tasks = []
     for number in range(max(1, int(rate * seconds))):
         await asyncio.sleep(max(0.0, start + number / rate - time.perf_counter()))
+        load.late = max(load.late, time.perf_counter() - start - number / rate)
         tasks.append(asyncio.ensure_future(one(number)))
     await asyncio.gather(*tasks)
     load.seconds = time.perf_counter() - start
@@ -146,7 +150,7 @@ def record(load: Load, status: int, seconds: float) -> None:
 def client_process(name: str, arguments: tuple, answers: multiprocessing.Queue) -> None:
     """Runs a load and hands over its result with the processor time that this process used."""
     work = {"closed": closed_loop, "open": open_loop}[name]
-    load = asyncio.run(work(*arguments))
+    load = uvloop.run(work(*arguments))
     times = os.times()
     answers.put((load, times.user + times.system))
 
@@ -263,6 +267,7 @@ def throughput(server: Server, kind: str, bodies: list[bytes], folder: Path, opt
             "",
         )
         table.add_row(f"{kind}: statuses at {share:.0%}, lost", f"{answers}; {lost} lost", "0 lost")
+        table.add_row(f"{kind}: load behind its clock at {share:.0%}", f"at most {1000 * result.late:.0f} ms", "")
     return load.rate
 
 

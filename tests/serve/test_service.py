@@ -10,10 +10,14 @@ import pytest
 from photo_fixtures import faces_in_a_row, tiny_identity
 
 from facelet.errors import FaceletError
+from facelet.runtime.analyzer import Analyzer
+from facelet.runtime.media import photos
+from facelet.runtime.media.predictions import predictions
 from facelet.runtime.people.gallery import Gallery
 from facelet.serve.audit import Actor
 from facelet.serve.errors import ApiError
 from facelet.serve.service import Service
+from facelet.serve.settings import Settings
 
 ACTOR = Actor("phone", "10.0.0.7")
 
@@ -125,3 +129,19 @@ def test_models_of_the_wrong_task(settings):
         Service(settings.model_copy(update={"model": str(settings.identity_model) or "identity"}))
     with pytest.raises(FaceletError, match="expected a model for identity"):
         Service(settings.model_copy(update={"identity_model": settings.model}))
+
+
+@pytest.mark.slow
+def test_real_photos_at_once_are_answered_as_by_predict(photos_folder, yunet, tmp_path, monkeypatch):
+    """With the bundled models, whose int8 sums do not depend on what else is in a batch."""
+    monkeypatch.delenv("FACELET_MODEL", raising=False)
+    monkeypatch.setenv("FACELET_YUNET", str(yunet))
+    files = photos.find([photos_folder])[:12]
+    service = Service(Settings(gallery=str(tmp_path / "g.db"), keys=tmp_path / "keys", threads=2))
+
+    async def work():
+        return await asyncio.gather(*(service.analyze(file.read_bytes()) for file in files))
+
+    for result, photo in zip(predictions(Analyzer(), files), run(service, work), strict=True):
+        assert [face.to_json() for face in photo.faces] == [face.to_json() for face in result.faces]
+        assert photo.size == result.size

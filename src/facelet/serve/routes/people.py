@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 
@@ -13,8 +13,8 @@ from facelet.serve.upload import Upload, described, read_upload
 
 router = APIRouter(prefix="/v1/people", tags=["people"])
 NAME = {"name": "the person's name, 1 to 200 printable characters"}
-UNKNOWN = {404: {"model": ErrorResponse, "description": "nobody has this name"}}
-USED = {409: {"model": ErrorResponse, "description": "somebody else has the new name"}}
+UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": ErrorResponse, "description": "nobody has this name"}}
+USED: dict[int | str, dict[str, Any]] = {409: {"model": ErrorResponse, "description": "somebody else has the new name"}}
 
 
 @router.get("", dependencies=[allowed("read")], responses=ERRORS)
