@@ -253,6 +253,8 @@ def throughput(server: Server, kind: str, bodies: list[bytes], folder: Path, opt
     table.add_row(f"{kind}: facelet predict", f"{own:,.0f} / s", "")
     table.add_row(f"{kind}: capacity, {options.clients} clients", f"{load.rate:,.0f} / s", target)
     table.add_row(f"{kind}: share of facelet predict", f"{load.rate / own:.0%}", "")
+    cost = 1000 * busy / max(1, load.statuses[200])
+    table.add_row(f"{kind}: processor time a request, server", f"{cost:.2f} ms", "")
     table.add_row(
         f"{kind}: processors used by server, load", f"{busy / load.seconds:.2f}, {client_busy / load.seconds:.2f}", ""
     )

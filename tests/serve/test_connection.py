@@ -102,6 +102,18 @@ def test_bodies_together_are_bounded():
     asyncio.run(main())
 
 
+def test_when_full_a_post_is_refused_before_its_body_is_read():
+    async def main():
+        app = BoundedConnections(reads_all, SETTINGS, full=lambda: True)
+        client = await Client(b"x").through(app)
+        assert (client.status, client.code, client.parts) == (429, "overloaded", [b"x"])
+        client = Client(b"x")
+        client.scope["method"] = "GET"
+        assert (await client.through(app)).status == 200
+
+    asyncio.run(main())
+
+
 def test_a_slow_upload_ends_although_it_goes_on():
     async def main():
         app = BoundedConnections(reads_all, SETTINGS)

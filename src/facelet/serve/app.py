@@ -54,7 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router)
     if folder := page_folder():
         app.mount("/", Page(directory=folder, html=True), name="page")
-    app.add_middleware(BoundedConnections, settings=settings)
+    app.add_middleware(BoundedConnections, settings=settings, full=lambda: service.full)
     if settings.origins:
         app.add_middleware(
             CORSMiddleware,

@@ -6,6 +6,7 @@ The limits hold while the body is read, with or without a declared length, so ev
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from starlette.requests import ClientDisconnect
@@ -30,12 +31,14 @@ class Uploads:
 class BoundedConnections:
     """Middleware with the limits ``body_bytes``, ``upload_bytes`` and ``upload_seconds``, raised as ApiError 413, 429 and 408.
 
-    When the client disconnects, the request's task is cancelled.
+    When the client disconnects, the request's task is cancelled. While ``full()`` is true, a POST is refused with 429 before its
+    body is read, so that refusing costs little when there is most to refuse.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, full: Callable[[], bool] = lambda: False) -> None:
         self.app = app
         self.settings = settings
+        self.full = full
         self.uploads = Uploads()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,6 +50,8 @@ class BoundedConnections:
         assert task is not None
         body = Body(receive, self.settings, self.uploads, task)
         try:
+            if scope["method"] == "POST" and self.full():
+                raise overloaded("too many requests are under way; try again")
             body.require_room(int(declared[:18]) if declared.isdigit() else 0)
         except ApiError as error:
             await response(error)(scope, receive, send)

@@ -91,6 +91,11 @@ class Service:
         self.metrics.under_way.set_function(lambda: self._under_way)
         self._under_way = 0
 
+    @property
+    def full(self) -> bool:
+        """Whether another request would be refused."""
+        return self._under_way >= self.settings.queue
+
     def start(self) -> None:
         """Starts the workers, in the event loop of the requests."""
         self.engine.start()
@@ -159,8 +164,8 @@ class Service:
 
     @asynccontextmanager
     async def _admitted(self) -> AsyncIterator[None]:
-        if self._under_way >= self.settings.queue:
-            raise overloaded(f"{self._under_way} requests are under way; try again")
+        if self.full:
+            raise overloaded("too many requests are under way; try again")
         self._under_way += 1
         try:
             async with asyncio.timeout(self.settings.seconds):
