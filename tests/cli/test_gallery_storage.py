@@ -8,7 +8,7 @@ import pytest
 from gallery_fixtures import KEY, add
 from rich.console import Console
 
-from facelet.cli import gallery_storage
+from facelet.cli import gallery as commands
 from facelet.errors import FaceletError
 from facelet.runtime.people.gallery import Gallery
 from facelet.runtime.people.storage.keys import read_key
@@ -40,50 +40,50 @@ def names(place, key=None):
 
 def test_retention(plain):
     with Gallery(plain) as gallery:
-        assert said(gallery_storage.set_retention, gallery, "") == f"faces are kept until they are removed; {plain}\n"
-        assert said(gallery_storage.set_retention, gallery, "30d") == f"faces are kept for 30 days; {plain}\n"
-        assert said(gallery_storage.set_retention, gallery, "") == f"faces are kept for 30 days; {plain}\n"
-        assert said(gallery_storage.set_retention, gallery, "off").startswith("faces are kept until they are removed")
+        assert said(commands.set_retention, gallery, "") == f"faces are kept until they are removed; {plain}\n"
+        assert said(commands.set_retention, gallery, "30d") == f"faces are kept for 30 days; {plain}\n"
+        assert said(commands.set_retention, gallery, "") == f"faces are kept for 30 days; {plain}\n"
+        assert said(commands.set_retention, gallery, "off").startswith("faces are kept until they are removed")
 
 
 def test_encrypt_change_the_key_and_decrypt(plain, tmp_path, capsys):
     pytest.importorskip("cryptography", reason="cryptography is not installed (extra encrypt)")
     first, second = tmp_path / "first.key", tmp_path / "second.key"
     for key in (first, second):
-        gallery_storage.key(key)
+        commands.key(str(key))
     assert str(first) in capsys.readouterr().out.replace("\n", "")
     sealed, rotated, back = (tmp_path / name for name in ("sealed.db", "rotated.db", "back.db"))
-    copied = said(gallery_storage.copy_gallery, str(plain), str(sealed), gallery_key=str(first))
+    copied = said(commands.copy_gallery, str(plain), str(sealed), gallery_key=str(first))
     assert copied == f"3 faces copied; {plain} -> {sealed}\n"
     assert b"Berta" not in sealed.read_bytes()
     with pytest.raises(FaceletError, match=r"is encrypted; give its key .*copy: --source-key FILE"):
-        said(gallery_storage.copy_gallery, str(sealed), str(rotated), gallery_key=str(second))
+        said(commands.copy_gallery, str(sealed), str(rotated), gallery_key=str(second))
     options = {"source_key": str(first), "gallery_key": str(second)}
-    said(gallery_storage.copy_gallery, str(sealed), str(rotated), **options)
+    said(commands.copy_gallery, str(sealed), str(rotated), **options)
     with pytest.raises(FaceletError, match="another key"):
         names(rotated, read_key(first))
     assert names(rotated, read_key(second)) == [("Anna", 2), ("Berta", 1)]
-    said(gallery_storage.copy_gallery, str(rotated), str(back), source_key=str(second))
+    said(commands.copy_gallery, str(rotated), str(back), source_key=str(second))
     assert names(back) == [("Anna", 2), ("Berta", 1)]
     with pytest.raises(FaceletError, match="has enrolled people; copy into a new gallery"):
-        said(gallery_storage.copy_gallery, str(plain), str(back))
+        said(commands.copy_gallery, str(plain), str(back))
 
 
 def test_the_key_of_the_environment_is_not_used_by_copy(plain, tmp_path, monkeypatch):
     monkeypatch.setenv("FACELET_GALLERY_KEY", KEY.hex())
-    said(gallery_storage.copy_gallery, str(plain), str(tmp_path / "copy.db"))
+    said(commands.copy_gallery, str(plain), str(tmp_path / "copy.db"))
     assert names(tmp_path / "copy.db") == [("Anna", 2), ("Berta", 1)]
 
 
 def test_to_a_database_and_back(plain, tmp_path, postgres_url):
-    copied = said(gallery_storage.copy_gallery, str(plain), postgres_url.secret)
+    copied = said(commands.copy_gallery, str(plain), postgres_url.secret)
     assert copied == f"3 faces copied; {plain} -> {postgres_url}\n"
     assert names(postgres_url) == [("Anna", 2), ("Berta", 1)]
-    said(gallery_storage.copy_gallery, postgres_url.secret, str(tmp_path / "back.db"))
+    said(commands.copy_gallery, postgres_url.secret, str(tmp_path / "back.db"))
     assert names(tmp_path / "back.db") == [("Anna", 2), ("Berta", 1)]
 
 
 def test_without_a_source_no_target_is_made(tmp_path):
     with pytest.raises(FaceletError, match="no gallery"):
-        said(gallery_storage.copy_gallery, str(tmp_path / "gone.db"), str(tmp_path / "new.db"))
+        said(commands.copy_gallery, str(tmp_path / "gone.db"), str(tmp_path / "new.db"))
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""`facelet enroll`, and `facelet gallery` with list, remove, rename, export, and the commands of its storage.
+"""`facelet enroll`, and `facelet gallery` with list, remove, rename, export, retention, copy and key.
 
 Only ``export --embeddings`` prints vectors, because they are biometric data that identify a person elsewhere.
 """
@@ -9,6 +9,8 @@ import csv
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,7 +18,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from facelet.cli import gallery_storage
 from facelet.cli.options import (
     Allow,
     Detail,
@@ -34,14 +35,9 @@ from facelet.cli.options import (
 from facelet.cli.printing import print_training_notes
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from facelet.runtime.people.gallery import Gallery
 
 app = typer.Typer(no_args_is_help=True, help="Manage enrolled people, and where and how long they are stored.")
-app.command()(gallery_storage.retention)
-app.command()(gallery_storage.copy)
-app.command()(gallery_storage.key)
 
 
 def enroll(
@@ -125,6 +121,46 @@ def export(
         print_people(people, as_csv=as_csv, embeddings=embeddings)
 
 
+@app.command()
+def retention(
+    time: Annotated[
+        str, typer.Argument(help="Such as 12h, 30d or 8w; off: keep faces forever; default: print it.")
+    ] = "",
+    gallery: GalleryFile = "",
+    gallery_key: GalleryKey = "",
+) -> None:
+    """Print or set how long faces are kept; older ones are deleted now, and from now on without a command."""
+    from facelet.runtime.people.gallery import Gallery
+
+    with Gallery(gallery, key=gallery_key) as people:
+        set_retention(people, time, console=console)
+
+
+@app.command()
+def copy(
+    source: Annotated[str, typer.Argument(help="Gallery: a file, or the URL of a database.")],
+    target: Annotated[str, typer.Argument(help="New gallery: a file, or the URL of a database.")],
+    source_key: Annotated[
+        str, typer.Option("--source-key", help="Key file of an encrypted source; $FACELET_GALLERY_KEY is not used.")
+    ] = "",
+    gallery_key: Annotated[
+        str,
+        typer.Option("--gallery-key", help="Key file that encrypts the new gallery; $FACELET_GALLERY_KEY is not used."),
+    ] = "",
+) -> None:
+    """Copy a gallery: encrypt it, decrypt it, change its key, or move it to or from PostgreSQL."""
+    copy_gallery(source, target, source_key=source_key, gallery_key=gallery_key, console=console)
+
+
+@app.command()
+def key(file: Annotated[str, typer.Argument(help="New file, which only you can read.")]) -> None:
+    """Make a key for encrypted galleries. Keep a copy elsewhere: without it the galleries cannot be read."""
+    from facelet.runtime.people.storage.keys import make_key_file
+
+    make_key_file(Path(file))
+    console.print(f"{file}: a new key; keep a copy in another place than the gallery", markup=False, soft_wrap=True)
+
+
 def enroll_photos(
     gallery: Gallery,
     name: str,
@@ -183,6 +219,33 @@ def rename_person(gallery: Gallery, old: str, new: str, *, merge: bool = False, 
     """Renames a person, and prints the number of faces."""
     faces = gallery.rename(old, new, merge)
     console.print(f"{new.strip()}: {_faces(faces)}, before: {old.strip()}", markup=False, soft_wrap=True)
+
+
+def set_retention(gallery: Gallery, time: str, *, console: Console) -> None:
+    """Sets the retention time unless ``time`` is empty, and prints it."""
+    from facelet.runtime.people.retention import parse, spoken
+
+    if time:
+        gallery.set_retention(parse(time))
+    kept = gallery.retention
+    text = f"faces are kept for {spoken(kept)}" if kept else "faces are kept until they are removed"
+    console.print(f"{text}; {gallery.file}", markup=False, soft_wrap=True)
+
+
+def copy_gallery(source: str, target: str, *, source_key: str = "", gallery_key: str = "", console: Console) -> None:
+    """Copies a gallery into a new one, and prints the number of faces."""
+    from facelet.runtime.people.storage.keys import read_key
+    from facelet.runtime.people.storage.location import find
+    from facelet.runtime.people.store import EmbeddingStore
+
+    old, new = find(source), find(target)
+    old_key, new_key = (read_key(file) if file else None for file in (source_key, gallery_key))
+    with (
+        closing(EmbeddingStore(old, key=old_key)) as original,
+        closing(EmbeddingStore(new, create=True, key=new_key)) as copied,
+    ):
+        faces = original.copy_to(copied)
+    console.print(f"{faces:,} face{'s' * (faces != 1)} copied; {old} -> {new}", markup=False, soft_wrap=True)
 
 
 def print_people(gallery: Gallery, *, as_csv: bool = False, embeddings: bool = False) -> None:

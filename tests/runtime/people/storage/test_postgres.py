@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from gallery_fixtures import MAKER, add, unit
@@ -80,15 +83,13 @@ def test_a_deletion_is_done_even_if_the_table_cannot_be_rewritten(enrolled, admi
 
 
 def test_a_deletion_leaves_no_bytes_in_the_table(enrolled, administrator):
-    from pathlib import Path
-
     def held():
         administrator.execute("CHECKPOINT")
         (folder, file) = administrator.execute(
             "SELECT current_setting('data_directory'), pg_relation_filepath('facelet_face')"
         ).fetchone()
         path = Path(folder, file)
-        if not path.exists():
+        if not os.access(path, os.R_OK):
             pytest.skip("the server's files are on another machine")
         return path.read_bytes()
 

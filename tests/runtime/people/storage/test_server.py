@@ -110,17 +110,30 @@ def test_without_pgvector_in_the_database(postgres_url):
         refused(postgres_url, "has no pgvector; restore it: CREATE EXTENSION")
 
 
-def test_a_user_who_may_not_create(postgres_url):
-    """Neither extensions nor tables."""
-    run(postgres_url, "DROP ROLE IF EXISTS facelet_reader", "CREATE ROLE facelet_reader LOGIN PASSWORD 's3cret'")
-    reader = DatabaseUrl(postgres_url.secret.replace("postgres:@", "facelet_reader:s3cret@"))
+def test_a_user_who_may_not_create_extensions(postgres_url, postgres_server):
+    reader = DatabaseUrl(
+        postgres_url.secret.replace("postgres:@", "facelet_reader:s3cret@").replace("/postgres?", "/facelet_bare?")
+    )
+    if "s3cret@" not in reader.secret or "/facelet_bare" not in reader.secret:
+        pytest.skip("the URL of the server that was given has another user or database")
+    gone = ("DROP DATABASE IF EXISTS facelet_bare", "DROP ROLE IF EXISTS facelet_reader")
+    made = ("CREATE ROLE facelet_reader LOGIN PASSWORD 's3cret'", "CREATE DATABASE facelet_bare")
+    run(DatabaseUrl(postgres_server), *gone, *made)
+    refused(reader, r"has no pgvector; let an administrator run in this database: CREATE EXTENSION vector", create=True)
+    refused(reader, "no gallery in")
+    run(DatabaseUrl(postgres_server), *gone)
+
+
+def test_a_user_who_may_not_read(postgres_url):
+    reader = DatabaseUrl(postgres_url.secret.replace("postgres:@", "facelet_guest:s3cret@"))
     if reader == postgres_url:
-        pytest.skip("the server's URL has no user to replace")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(server, "EXTENSION", "bloom")
-        refused(reader, r"has no pgvector; let an administrator run in this database: CREATE EXTENSION", create=True)
-    refused(reader, "no gallery in|lacks a privilege", create=True)
-    run(postgres_url, "DROP ROLE facelet_reader")
+        pytest.skip("the URL of the server that was given has another user")
+    server.connect(postgres_url, create=True).close()
+    schema = postgres_url.secret.partition("search_path%3D")[2].partition("%2C")[0]
+    run(postgres_url, "DROP ROLE IF EXISTS facelet_guest", "CREATE ROLE facelet_guest LOGIN")
+    run(postgres_url, f"GRANT USAGE ON SCHEMA {schema} TO facelet_guest")
+    refused(reader, "lacks a privilege: permission denied for table facelet_gallery; grant it, or use another user")
+    run(postgres_url, f"REVOKE USAGE ON SCHEMA {schema} FROM facelet_guest", "DROP ROLE facelet_guest")
 
 
 def test_versions_that_are_too_old(postgres_url, monkeypatch):

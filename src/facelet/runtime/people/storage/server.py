@@ -93,7 +93,8 @@ def explained(url: DatabaseUrl) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise FaceletError(_meaning(error).format(url=url, error=url.scrubbed(str(error)))) from None
+        text = url.scrubbed(error.diag.message_primary or str(error))
+        raise FaceletError(_meaning(error).format(url=url, error=text)) from None
 
 
 def _meaning(error: psycopg.Error) -> str:
@@ -110,7 +111,7 @@ def _meaning(error: psycopg.Error) -> str:
         (errors.UntranslatableCharacter, "the gallery {url}: {error}; create its database WITH ENCODING 'UTF8'"),
         (errors.UndefinedColumn, _DAMAGED),
         (errors.UndefinedTable, _DAMAGED),
-        (errors.DataException, _DAMAGED),
+        (errors.DataError, _DAMAGED),
     )
     for kind, text in meanings:
         if isinstance(error, kind):

@@ -146,13 +146,14 @@ class SqliteStorage:
         if not found:
             return []
         model, width = self._maker()
-        if any(tuple(map(type, row)) != (str, bytes, str, str) for row in found):
+        # By column, because a loop over the rows takes longer.
+        if [set(map(type, column)) for column in zip(*found, strict=True)] != [{str}, {bytes}, {str}, {str}]:
             raise database.damaged(self.location, "rows of other types than a gallery's")
         try:
             faces = [self._rows.unpack(row, model.sha256) for row in found]
         except encryption.SealError:
             raise database.damaged(self.location, "an encrypted face is not authentic") from None
-        if any(len(vector) != 4 * width for _, vector, _, _ in faces):
+        if {len(vector) for _, vector, _, _ in faces} != {4 * width}:
             raise database.damaged(self.location, f"vectors of other lengths than {width}")
         return faces
 
