@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from facelet import __version__
-from facelet.cli import bench, card, crop, env, faces, gallery, identify, models, predict, run, verify
+from facelet.cli import bench, card, crop, env, faces, gallery, identify, models, predict, run, verify, web
 from facelet.cli import eval as evaluation
 from facelet.cli.options import errors
 from facelet.errors import FaceletError, FaceletWarning
@@ -50,6 +50,7 @@ app.command()(card.card)
 app.command()(verify.verify)
 app.command()(gallery.enroll)
 app.command()(identify.identify)
+app.command()(web.web)
 app.command()(env.env)
 app.add_typer(gallery.app, name="gallery")
 
