@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import base64
-import functools
 import json
-import os
 import shutil
 import subprocess
-import threading
-from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
+from page_helpers import serving
 from photo_fixtures import *  # noqa: F403
 
 from facelet.errors import FaceletError
@@ -49,36 +45,17 @@ def javascript():
 
     def run(names: dict[str, list[str]], script: str, given=None):
         folder = (site.PAGE / "js").as_uri()
-        imports = "".join(f'import {{{", ".join(each)}}} from "{folder}/{module}.js";\n' for module, each in names.items())
+        imports = "".join(
+            f'import {{{", ".join(each)}}} from "{folder}/{module}.js";\n' for module, each in names.items()
+        )
         command = ["node", "--input-type=module", "--eval", imports + READ + script]
-        done = subprocess.run(command, input=json.dumps(given, default=_plain), capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, input=json.dumps(given, default=_plain), capture_output=True, text=True, check=False
+        )
         assert not done.returncode, done.stderr
         return json.loads(done.stdout)
 
     return run
-
-
-@contextmanager
-def serving(folder: Path):
-    """URL of a server of a folder; ``log`` of the yielded server has the paths that were asked for."""
-
-    class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-        def do_GET(self):
-            self.server.log.append(self.path)
-            super().do_GET()
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
-    server.log = []
-    server.url = f"http://127.0.0.1:{server.server_port}/"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.fixture(scope="session")
@@ -99,29 +76,23 @@ def served(built):
 
 
 @pytest.fixture(scope="session")
-def start_browser():
-    """``with start_browser("--flag") as browser`` is headless Chromium, or a skip that says what is missing."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
+def chromium():
+    """``chromium("--flag")`` starts a headless browser; or a skip that says what is missing."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed: pip install playwright"
+    )
     executable = next(filter(None, map(shutil.which, BROWSERS)), None)
     if not executable:
         pytest.skip("no Chromium on this machine: apt-get install chromium")
-
-    @contextmanager
-    def start(*flags: str):
-        with playwright.sync_playwright() as driver:
-            browser = driver.chromium.launch(executable_path=executable, args=[*FLAGS, *flags])
-            try:
-                yield browser
-            finally:
-                browser.close()
-
-    return start
+    with playwright.sync_playwright() as driver:
+        yield lambda *flags: driver.chromium.launch(executable_path=executable, args=[*FLAGS, *flags])
 
 
 @pytest.fixture(scope="session")
-def browser(start_browser):
-    with start_browser() as started:
-        yield started
+def browser(chromium):
+    started = chromium()
+    yield started
+    started.close()
 
 
 RECORD = """
@@ -160,13 +131,3 @@ def fake_runtime(tmp_path, monkeypatch) -> Path:
         (folder / name).write_bytes(name.encode())
     monkeypatch.setenv(onnxruntime_web.VARIABLE, str(folder))
     return folder
-
-
-def result_of(page, file: Path | dict) -> dict:
-    """What the page finds in a photo that is chosen with the file picker."""
-    before = page.evaluate("results.length")
-    page.set_input_files("#file", file if isinstance(file, dict) else str(file))
-    page.wait_for_function(f"results.length > {before} || !problem.hidden", timeout=120_000)
-    problem = page.inner_text("#problem") if page.is_visible("#problem") else ""
-    assert not problem, problem
-    return page.evaluate("results.at(-1)")

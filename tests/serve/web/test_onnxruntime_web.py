@@ -96,7 +96,7 @@ def test_npm_fetches_it_once(package, npm, tmp_path):
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        ("print('{\"error\": {\"summary\": \"network down\\\\nmore\"}}'); sys.exit(1)", "network down; give a copy"),
+        ('print(\'{"error": {"summary": "network down\\\\nmore"}}\'); sys.exit(1)', "network down; give a copy"),
         ("print('npm error code E404', file=sys.stderr); sys.exit(1)", "npm error code E404; give a copy"),
         ("", "exit code 0"),
     ],
@@ -108,7 +108,9 @@ def test_npms_reason_is_told(package, npm, tmp_path, code, reason):
 
 
 def test_without_npm_the_ways_to_get_it_are_told(package, npm, tmp_path):
-    with pytest.raises(FaceletError, match=r"npm is needed once.*\[web\].*--onnxruntime-web FILE.*npm pack onnxruntime-web@1\.2\.3"):
+    with pytest.raises(
+        FaceletError, match=r"npm is needed once.*\[web\].*--onnxruntime-web FILE.*npm pack onnxruntime-web@1\.2\.3"
+    ):
         onnxruntime_web.find(cache=tmp_path / "cache")
     with pytest.raises(FaceletError, match="not on this machine"):
         onnxruntime_web.find(cache=tmp_path / "cache", download=False)

@@ -72,7 +72,9 @@ answer(given.boxes.map(({box, margin}) => ({...square(box, margin),
   red: cropFace(image(given.photo), box, margin, given.size).data.filter((_, at) => at % 3 === 0)})))
 """
     given = {"boxes": golden["boxes"], "photo": photo, "size": size}
-    for answer, case in zip(javascript({"crop": ["square", "cut", "cropFace"]}, script, given), golden["boxes"], strict=True):
+    for answer, case in zip(
+        javascript({"crop": ["square", "cut", "cropFace"]}, script, given), golden["boxes"], strict=True
+    ):
         assert [answer[key] for key in ("left", "top", "side")] == [case[key] for key in ("left", "top", "side")]
         assert answer["first"][: 3 * len(case["first_row"])] == np.ravel(case["first_row"]).tolist()
         np.testing.assert_allclose(answer["red"], np.ravel(case["resized_red"]), atol=1)
@@ -114,7 +116,9 @@ answer({metadata: metadata(given.file), inputs: prepared(faces, info),
 def test_the_detectors_sizes_are_freed_and_nothing_else(javascript, yunet):
     import onnx
 
-    freed = bytes(javascript({"protobuf": ["withFreeSizes"]}, "answer(withFreeSizes(given.file))", {"file": yunet.read_bytes()}))
+    freed = bytes(
+        javascript({"protobuf": ["withFreeSizes"]}, "answer(withFreeSizes(given.file))", {"file": yunet.read_bytes()})
+    )
     before, after = onnx.load_from_string(yunet.read_bytes()), onnx.load_from_string(freed)
     assert [size.dim_param for size in after.graph.input[0].type.tensor_type.shape.dim][2:] == ["a", "b"]
     assert before.graph.node == after.graph.node

@@ -6,13 +6,13 @@ import json
 import re
 
 import pytest
+from photo_fixtures import tiny_info, tiny_model
 
 from facelet.errors import FaceletError
 from facelet.models import bundled
 from facelet.models.model_file import CropInfo
 from facelet.runtime import detector, yunet
 from facelet.serve.web import onnxruntime_web, site
-from photo_fixtures import tiny_info, tiny_model
 
 
 @pytest.fixture
@@ -68,7 +68,9 @@ def test_the_page_has_no_inline_code_and_names_no_other_server(folder):
     assert site.CSP in html
     assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son\w+=", html)
     own = [file for file in folder.rglob("*") if file.suffix in (".html", ".css", ".js", ".svg", ".webmanifest")]
-    addresses = {url for file in own for url in re.findall(r"(?:https?:)?//[\w.-]+\.[a-z]{2,}[^\s\"']*", file.read_text())}
+    addresses = {
+        url for file in own for url in re.findall(r"(?:https?:)?//[\w.-]+\.[a-z]{2,}[^\s\"']*", file.read_text())
+    }
     assert addresses <= {"http://www.w3.org/2000/svg", "https://doi.org/10.1007/s11633-023-1423-y"}
 
 
