@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -112,9 +112,7 @@ def _contents(models: Sequence[str | Path], runtime: Path, yunet_file: Path) -> 
     if notices:
         files["licences/onnxruntime-third-party.txt"] = notices
     version = _version(files)
-    needed = ["./", *(name for name in needed if name != "index.html")]
-    known = ["./", *(name for name in files if name != "index.html")]
-    values = {"VERSION": version, "FILES": json.dumps(known), "NEEDED": json.dumps(needed)}
+    values = {"VERSION": version, "FILES": json.dumps(_addresses(files)), "NEEDED": json.dumps(_addresses(needed))}
     for name, value in values.items():
         script = script.replace(f"{{{{{name}}}}}", value)
     return files | {"sw.js": script.encode()}
@@ -172,6 +170,11 @@ def _notices() -> bytes:
 
     file = Path(onnxruntime.__file__).with_name("ThirdPartyNotices.txt")
     return file.read_bytes() if file.is_file() else b""
+
+
+def _addresses(names: Iterable[str]) -> list[str]:
+    """Addresses of files: that of an index is its folder's, to which some servers redirect."""
+    return [name.removesuffix("index.html") or "./" for name in names]
 
 
 def _version(files: dict[str, bytes]) -> str:

@@ -32,15 +32,14 @@ self.addEventListener("activate", event =>
 );
 
 self.addEventListener("fetch", event => {
-  const { request } = event, url = new URL(request.url);
-  const known = request.method === "GET" && !url.search && FILES.some(path => place(path) === url.href);
-  if (known) event.respondWith(answer(request));
+  const { request } = event, url = request.url.replace(/#.*/, "").replace(/\/index\.html$/, "/");
+  if (request.method === "GET" && FILES.some(path => place(path) === url)) event.respondWith(answer(request, url));
 });
 
-async function answer(request) {
-  const cache = await caches.open(NAME), kept = await cache.match(request.url);
+async function answer(request, url) {
+  const cache = await caches.open(NAME), kept = await cache.match(url);
   if (kept) return kept;
   const response = await fetch(request);
-  if (response.ok) await cache.put(request.url, response.clone());
+  if (response.ok) await cache.put(url, response.clone());
   return response;
 }

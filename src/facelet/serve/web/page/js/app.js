@@ -17,7 +17,7 @@ const site = await (await fetch("config.json")).json();
 const stage = new Stage(ui.picture, site.colours);
 const list = new FaceList(ui.faces, ui.face, { onHighlight: number => stage.highlight(number) });
 
-let client, opened, webcam, last;
+let client, opened, webcam, photo, last;
 let turn = 0; // counts photos and webcam runs; results of an earlier one are dropped
 
 const percent = value => `${Math.round(100 * value)} %`;
@@ -26,6 +26,7 @@ const tenth = value => Math.round(10 * value) / 10;
 /** Opens the chosen model on the chosen engine; where WebGPU does not agree, on WebAssembly. */
 function open() {
   stopWebcam();
+  turn++;
   client?.end();
   const mine = (client = new Client()), engine = ui.engine.value, model = ui.model.value;
   showOpening(ui);
@@ -52,6 +53,7 @@ async function analyzed(canvas) {
 /** Analyzes one photo. */
 async function analyzePhoto(file) {
   stopWebcam();
+  photo = file;
   const mine = ++turn;
   showProblem(ui, "");
   try {
@@ -73,7 +75,9 @@ async function runWebcam() {
   const mine = ++turn, tracker = new Tracker(site.tracker);
   showProblem(ui, "");
   try {
-    webcam = await Webcam.open();
+    const camera = await Webcam.open();
+    if (mine !== turn) return camera.close();
+    [webcam, photo] = [camera, undefined];
     ui.camera.textContent = "Stop the webcam";
     reveal();
     while (mine === turn && !webcam.ended) {
@@ -117,6 +121,7 @@ function present(canvas, { info, faces, milliseconds }, { name, tracks, mirrored
       colour: site.colours[top % site.colours.length],
       name: `Face ${tracks ? tracks[number].number : number + 1}`,
       text: `${labels[top]} ${percent(probabilities[top])}`,
+      label: `${faces.length > 1 ? `${tracks ? tracks[number].number : number + 1}  ` : ""}${labels[top]} ${percent(probabilities[top])}`,
       facts: `${width} × ${height} px at ${left}, ${above} · detector ${face.score.toFixed(2)} · crop ${face.side} → ${face.seen.width} px`,
     };
   });
@@ -133,7 +138,7 @@ function present(canvas, { info, faces, milliseconds }, { name, tracks, mirrored
   ui.picture.setAttribute("aria-label", `${name}. ${summary}`);
   ui.copy.hidden = Boolean(tracks);
   announce(summary, shown.map(face => face.expression).join(), Boolean(tracks));
-  last = toJson(name, info, faces);
+  last = toJson(name, canvas, info, faces);
   document.dispatchEvent(new CustomEvent("facelet-result", { detail: { name, faces, tracks, milliseconds, labels } }));
 }
 
@@ -148,18 +153,21 @@ function announce(summary, key, isFrame) {
 }
 
 /** A result as `facelet predict --json` prints it. */
-function toJson(name, { labels, name: model }, faces) {
+function toJson(file, { width, height }, { labels, name }, faces) {
   return {
-    model: { name: model, labels },
+    model: { file: `${name}.onnx`, name, labels },
     photos: [
       {
-        photo: name,
+        file,
+        width,
+        height,
         faces: faces.map(({ box, score, landmarks, expression, probabilities, warnings }) => ({
           box: box.map(tenth),
           score: Number(score.toFixed(4)),
           landmarks: landmarks.map(point => point.map(tenth)),
           expression,
           probabilities: Object.fromEntries(labels.map((label, at) => [label, Number(probabilities[at].toFixed(5))])),
+          identity: null,
           warnings,
         })),
       },
@@ -178,6 +186,11 @@ async function showExample() {
   await analyzePhoto(new File([bytes], "example.jpg", { type: bytes.type }));
 }
 
+/** Analyzes the photo that is shown again, with other settings. */
+function repeat() {
+  if (photo) analyzePhoto(photo);
+}
+
 const attempt = action => () => action().catch(error => showProblem(ui, error.message));
 
 ui.version.textContent = site.version;
@@ -190,8 +203,12 @@ wireInput(ui, { onPhoto: analyzePhoto, onProblem: message => showProblem(ui, mes
 ui.camera.addEventListener("click", attempt(async () => (webcam ? stopWebcam() : runWebcam())));
 ui.example.addEventListener("click", attempt(showExample));
 ui.copy.addEventListener("click", attempt(copyJson));
-ui.model.addEventListener("change", open);
-ui.engine.addEventListener("change", open);
+for (const setting of [ui.model, ui.engine])
+  setting.addEventListener("change", () => {
+    open();
+    repeat();
+  });
+ui.small.addEventListener("change", repeat);
 open();
 await opened.catch(() => {});
 navigator.serviceWorker?.register("sw.js").catch(() => {}); // without it, as in private windows, the page only needs its server

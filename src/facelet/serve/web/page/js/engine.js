@@ -38,6 +38,11 @@ export class Network {
     return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, tensor.data]));
   }
 
+  /** The first output, a Float32Array. */
+  async first(data, shape) {
+    return (await this.run(data, shape))[this.session.outputNames[0]];
+  }
+
   release() {
     return this.session.release();
   }

@@ -10,10 +10,15 @@ export class Stage {
     this.colours = colours;
     this.faces = [];
     this.highlighted = -1;
-    new ResizeObserver(() => this.draw()).observe(canvas.parentElement);
+    const parent = canvas.parentElement;
+    let width = 0;
+    new ResizeObserver(() => {
+      if (width !== parent.clientWidth) this.draw(); // drawing changes the height
+      width = parent.clientWidth;
+    }).observe(parent);
   }
 
-  /** Shows a source (a canvas) and faces: `{box, landmarks, text, colour}`. `mirrored`: as in a mirror, for a webcam. */
+  /** Shows a source (a canvas) and faces: `{box, landmarks, label, colour}`. `mirrored`: as in a mirror, for a webcam. */
   show(source, faces, mirrored = false) {
     Object.assign(this, { source, faces, mirrored });
     this.draw();
@@ -26,9 +31,9 @@ export class Stage {
 
   draw() {
     if (!this.source) return;
-    const { canvas, source } = this, ratio = window.devicePixelRatio || 1, room = canvas.parentElement.getBoundingClientRect();
+    const { canvas, source } = this, ratio = window.devicePixelRatio || 1, room = canvas.parentElement.clientWidth;
     const tallest = Math.max(240, 0.72 * window.innerHeight);
-    const scale = Math.min(room.width / source.width, tallest / source.height);
+    const scale = Math.min(room / source.width, tallest / source.height);
     const width = Math.max(1, Math.floor(source.width * scale)), height = Math.max(1, Math.floor(source.height * scale));
     Object.assign(canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
     Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
@@ -79,10 +84,10 @@ export class Stage {
   }
 
   /** The label above the box, or inside its top where there is no room. */
-  #label(context, { area: [left, top, width], text, colour }, wide) {
+  #label(context, { area: [left, top, width], label, colour }, wide) {
     const size = Math.min(15, Math.max(11, width / 9)), height = 1.7 * size;
     context.font = FONT.replace("{}", size);
-    const across = context.measureText(text).width + 1.1 * size, above = top - height - 4;
+    const across = context.measureText(label).width + 1.1 * size, above = top - height - 4;
     const x = Math.max(0, Math.min(left, wide - across)), y = above >= 0 ? above : Math.max(0, top + 4);
     context.fillStyle = colour;
     context.beginPath();
@@ -90,6 +95,6 @@ export class Stage {
     context.fill();
     context.fillStyle = DARK;
     context.textBaseline = "middle";
-    context.fillText(text, x + 0.55 * size, y + height / 2 + 0.5);
+    context.fillText(label, x + 0.55 * size, y + height / 2 + 0.5);
   }
 }

@@ -26,6 +26,7 @@ export class Webcam {
     this.stream = stream;
     this.video = Object.assign(document.createElement("video"), { muted: true, playsInline: true, srcObject: stream });
     this.canvas = document.createElement("canvas");
+    this.gone = new Promise(resolve => stream.getTracks()[0].addEventListener("ended", resolve));
   }
 
   async #start() {
@@ -36,7 +37,8 @@ export class Webcam {
   /** Resolves to a canvas with the newest frame, and its time in seconds. The canvas is reused. */
   async frame() {
     const { video } = this;
-    await new Promise(resolve => (video.requestVideoFrameCallback ? video.requestVideoFrameCallback(resolve) : requestAnimationFrame(resolve)));
+    const next = resolve => (video.requestVideoFrameCallback ? video.requestVideoFrameCallback(resolve) : requestAnimationFrame(resolve));
+    await Promise.race([new Promise(next), this.gone]);
     return { canvas: onWhite(video, video.videoWidth, video.videoHeight, this.canvas), seconds: performance.now() / 1000 };
   }
 
