@@ -3,13 +3,14 @@
     python benchmarks/browser_page.py PHOTO_OR_FOLDER...             # parity as decoded to PNG and as the JPEG itself; times
     python benchmarks/browser_page.py --pictures docs/pictures       # screenshots, of the page's own example
 
-Needs Chromium, playwright and what `facelet web` needs.
+Needs Chromium, playwright, pillow and what `facelet web` needs.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import io
 import shutil
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from facelet import cpu
 from facelet.io import pixels
@@ -36,6 +38,8 @@ window.results = [];
 document.addEventListener("facelet-result", ({detail}) => window.results.push(JSON.parse(JSON.stringify(
   {...detail, faces: detail.faces.map(({seen, ...face}) => face)}))));
 """
+COLOURS = 160
+"""Of a screenshot, which keeps its file small."""
 READY = "#status[data-kind]:not([data-kind=busy])"
 
 
@@ -140,10 +144,8 @@ def take(folder: Path) -> None:
 
     def shot(page: Any, name: str) -> None:
         page.wait_for_timeout(700)
-        picture = cv2.imdecode(np.frombuffer(page.screenshot(), np.uint8), cv2.IMREAD_COLOR)
-        (folder / f"web-{name}.png").write_bytes(
-            cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes()
-        )
+        picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+        picture.quantize(COLOURS).save(folder / f"web-{name}.png", optimize=True)
 
     with served() as url:
         with chromium() as browser:

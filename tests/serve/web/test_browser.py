@@ -177,7 +177,7 @@ def test_nothing_is_asked_of_another_server_and_nothing_is_sent(opened, served, 
     assert len(requests) > 10
     assert [url for url in requests if not url.startswith((served.url, f"blob:{served.url}"))] == []
     assert sent == []
-    assert "never leaves your machine" in page.inner_text("#drop") or "sends nothing" in page.inner_text("footer")
+    assert "sends nothing" in page.inner_text("footer")
 
 
 def test_the_policy_forbids_inline_code_and_is_never_violated(opened, served):
@@ -190,8 +190,11 @@ def test_the_policy_forbids_inline_code_and_is_never_violated(opened, served):
     page.click("#example")
     page.wait_for_function("results.length == 1")
     assert errors == []
-    inline = "() => {const code = document.createElement('script'); code.textContent = 'window.ran = 1'; document.head.append(code)}"
-    page.evaluate(inline)
+    page.evaluate("""() => {
+      const code = document.createElement("script");
+      code.textContent = "window.ran = 1";
+      document.head.append(code);
+    }""")
     assert page.evaluate("window.ran") is None
     blocked = page.evaluate("""fetch("https://example.com/").then(() => "sent", () => "blocked")""")
     assert blocked == "blocked"
