@@ -74,10 +74,19 @@ def served() -> Iterator[str]:
         server.shutdown()
 
 
+def wait_until(page: Any, expression: str, seconds: float = 120) -> None:
+    """Until a JavaScript expression holds. Playwright's own wait evaluates text in the page, which its policy forbids."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(f"Boolean({expression})"):
+        if time.monotonic() > end:
+            raise SystemExit(f"the page did not reach {expression} in {seconds:.0f} s: {page.inner_text('body')[:500]}")
+        page.wait_for_timeout(30)
+
+
 def result_of(page: Any, name: str, data: bytes, kind: str) -> dict[str, Any]:
     before = page.evaluate("results.length")
     page.set_input_files("#file", {"name": name, "mimeType": kind, "buffer": data})
-    page.wait_for_function(f"results.length > {before} || !problem.hidden", timeout=120_000)
+    wait_until(page, f"results.length > {before} || !problem.hidden")
     if page.is_visible("#problem"):
         raise SystemExit(f"{name}: {page.inner_text('#problem')}")
     return page.evaluate("results.at(-1)")
@@ -163,7 +172,7 @@ def take(folder: Path) -> None:
                 page.wait_for_selector(READY, timeout=120_000)
                 if act == "example":
                     page.click("#example")
-                    page.wait_for_function("results.length == 1")
+                    wait_until(page, "results.length == 1")
                 if act == "broken":
                     page.set_input_files("#file", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"})
                     page.wait_for_selector("#problem:not([hidden])")
@@ -177,7 +186,7 @@ def take(folder: Path) -> None:
                 page.add_init_script(RECORD)
                 page.goto(url)
                 page.click("#camera")
-                page.wait_for_function("results.length >= 6", timeout=120_000)
+                wait_until(page, "results.length >= 6")
                 shot(page, "webcam")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import time
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,11 +33,19 @@ def serving(folder: Path):
         server.server_close()
 
 
+def wait_until(page, expression: str, seconds: float = 120) -> None:
+    """Until a JavaScript expression holds. Playwright's own wait evaluates text in the page, which its policy forbids."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(f"Boolean({expression})"):
+        assert time.monotonic() < end, f"{expression} does not hold: {page.inner_text('body')[:500]}"
+        page.wait_for_timeout(30)
+
+
 def result_of(page, file: Path | dict) -> dict:
     """What the page finds in a photo that is chosen with the file picker."""
     before = page.evaluate("results.length")
     page.set_input_files("#file", file if isinstance(file, dict) else str(file))
-    page.wait_for_function(f"results.length > {before} || !problem.hidden", timeout=120_000)
+    wait_until(page, f"results.length > {before} || !problem.hidden")
     problem = page.inner_text("#problem") if page.is_visible("#problem") else ""
     assert not problem, problem
     return page.evaluate("results.at(-1)")

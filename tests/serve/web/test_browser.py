@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from page_helpers import result_of, serving
+from page_helpers import result_of, serving, wait_until
 from PIL import Image
 
 import facelet
@@ -173,7 +173,7 @@ def test_nothing_is_asked_of_another_server_and_nothing_is_sent(opened, served, 
     page.on("websocket", lambda socket: sent.append(socket.url))
     result_of(page, png(pixels.read(EXAMPLE), tmp_path / "photo.png"))
     page.click("#example")
-    page.wait_for_function("results.length == 2")
+    wait_until(page, "results.length == 2")
     assert len(requests) > 10
     assert [url for url in requests if not url.startswith((served.url, f"blob:{served.url}"))] == []
     assert sent == []
@@ -188,7 +188,7 @@ def test_the_policy_forbids_inline_code_and_is_never_violated(opened, served):
     page.reload()
     page.wait_for_selector("#status[data-kind=ok]")
     page.click("#example")
-    page.wait_for_function("results.length == 1")
+    wait_until(page, "results.length == 1")
     assert errors == []
     page.evaluate("""() => {
       const code = document.createElement("script");
@@ -204,7 +204,7 @@ def test_it_works_offline_once_loaded(opened, built, tmp_path):
     with serving(built) as server:
         page, _ = opened(server.url)
         page.evaluate("navigator.serviceWorker.ready.then(() => true)")
-        page.wait_for_function("navigator.serviceWorker.controller !== null")
+        wait_until(page, "navigator.serviceWorker.controller !== null")
         url = server.url
     page.goto(url)  # the server is gone
     page.wait_for_selector("#status[data-kind=ok]", timeout=60_000)
@@ -252,7 +252,7 @@ def test_a_broken_file_gets_one_sentence_and_the_next_photo_works(opened, name):
     assert said in page.inner_text("#problem")
     assert page.get_attribute("#problem", "role") == "alert"
     page.click("#example")
-    page.wait_for_function("results.length == 1")
+    wait_until(page, "results.length == 1")
     assert not page.is_visible("#problem")
 
 
@@ -277,7 +277,7 @@ PUT = """async ([kind, name]) => {
 def test_photos_are_taken_by_drop_and_paste(opened, kind):
     page, _ = opened()
     page.evaluate(PUT, [kind, "mine.jpg"])
-    page.wait_for_function("results.length == 1")
+    wait_until(page, "results.length == 1")
     assert "mine.jpg" in page.inner_text("#summary")
     page.evaluate(PUT, [kind, ""])
     page.wait_for_selector("#problem:not([hidden])")
@@ -287,7 +287,7 @@ def test_photos_are_taken_by_drop_and_paste(opened, kind):
 def test_the_crop_and_the_figures_are_shown(opened):
     page, _ = opened()
     page.click("#example")
-    page.wait_for_function("results.length == 1")
+    wait_until(page, "results.length == 1")
     result = page.evaluate("results[0]")
     shown = page.evaluate(
         "Array.from(document.querySelector('.seen').getContext('2d').getImageData(0, 0, 64, 64).data)"
@@ -304,7 +304,7 @@ def test_json_is_that_of_predict(opened, tmp_path):
     page, _ = opened(permissions=["clipboard-read", "clipboard-write"])
     result_of(page, path)
     page.click("#copy")
-    page.wait_for_function("copy.textContent == 'Copied'")
+    wait_until(page, "copy.textContent == 'Copied'")
     copied = json.loads(page.evaluate("navigator.clipboard.readText()"))
     (photo,) = copied["photos"]
     (face,) = photo["faces"]
@@ -320,7 +320,7 @@ def test_another_model_is_chosen_in_the_settings(opened, tmp_path):
     page, _ = opened()
     page.click("summary")
     page.select_option("#model", "expression-tiny")
-    page.wait_for_function("about.textContent.includes('expression-tiny')")
+    wait_until(page, "about.textContent.includes('expression-tiny')")
     expected = facelet.analyze(path, model="expression-tiny")[0].probabilities
     np.testing.assert_allclose(
         result_of(page, path)["faces"][0]["probabilities"], list(expected.values()), atol=PROBABILITY
@@ -342,14 +342,14 @@ def test_a_keyboard_reaches_everything_and_focus_is_visible(opened):
     assert {"skip", "brand", "theme", "choose", "camera", "example", "Settings"} <= set(reached)
     page.focus("#example")
     page.keyboard.press("Enter")
-    page.wait_for_function("results.length == 1")
+    wait_until(page, "results.length == 1")
     assert "face: " in page.inner_text("#live")
 
 
 def test_every_control_and_picture_has_a_name(opened):
     page, _ = opened()
     page.click("#example")
-    page.wait_for_function("results.length == 1")
+    wait_until(page, "results.length == 1")
     page.click("summary")
     nameless = page.evaluate("""() => [...document.querySelectorAll("button, input, select, [role=img], a")]
       .filter(each => !(each.textContent.trim() || each.labels?.length || each.getAttribute("aria-label")))
@@ -376,7 +376,7 @@ def test_colours_follow_the_system_and_can_be_chosen(opened, system):
 def test_the_page_fits_its_window(opened, width):
     page, _ = opened(viewport={"width": width, "height": 800})
     page.click("#example")
-    page.wait_for_function("results.length == 1")
+    wait_until(page, "results.length == 1")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
@@ -402,7 +402,7 @@ def test_the_webcams_faces_are_tracked(chromium, served, tmp_path):
     )
     page.goto(served.url)
     page.click("#camera")
-    page.wait_for_function("results.filter(({faces}) => faces.length).length >= 6", timeout=120_000)
+    wait_until(page, "results.filter(({faces}) => faces.length).length >= 6")
     numbers = page.evaluate("results.flatMap(({tracks}) => tracks.map(({number}) => number))")
     assert max(numbers) <= 2  # a second one when the video starts again
     assert page.evaluate("results.at(-1).tracks[0].frames") > 1
@@ -462,12 +462,12 @@ def test_webgpu_answers_only_where_it_agrees(chromium, served, tmp_path):
     page.wait_for_selector("#status[data-kind=ok]", timeout=120_000)
     page.click("summary")
     page.select_option("#engine", "webgpu")
-    page.wait_for_function("about.textContent.includes('WebGPU') || !problem.hidden", timeout=300_000)
+    wait_until(page, "about.textContent.includes('WebGPU') || !problem.hidden")
     agreed = page.input_value("#engine") == "webgpu"
     assert agreed or "Using WebAssembly" in page.inner_text("#problem")
     path = png(pixels.read(EXAMPLE), tmp_path / "example.png")
     page.set_input_files("#file", str(path))
-    page.wait_for_function("results.length == 1", timeout=120_000)
+    wait_until(page, "results.length == 1")
     ours = page.evaluate("results[0].faces[0].probabilities")
     np.testing.assert_allclose(ours, list(facelet.analyze(path)[0].probabilities.values()), atol=PROBABILITY)
     browser.close()

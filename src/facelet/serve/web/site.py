@@ -83,7 +83,7 @@ def build(
     """
     _require_free(Path(out))
     runtime, yunet_file = onnxruntime_web.find(onnxruntime), yunet.find(detector_file)
-    return _written(Path(out), _contents(models or [""], runtime, yunet_file))
+    return _written(Path(out), *_contents(models or [""], runtime, yunet_file))
 
 
 def folder() -> Path | None:
@@ -94,11 +94,11 @@ def folder() -> Path | None:
         runtime, yunet_file = onnxruntime_web.find(download=False), yunet.find(download=False)
     except FaceletError:
         return None
-    return _written(user_cache_path("facelet") / "web", _contents([""], runtime, yunet_file)).folder
+    return _written(user_cache_path("facelet") / "web", *_contents([""], runtime, yunet_file)).folder
 
 
-def _contents(models: Sequence[str | Path], runtime: Path, yunet_file: Path) -> dict[str, bytes]:
-    """Path in the site -> content."""
+def _contents(models: Sequence[str | Path], runtime: Path, yunet_file: Path) -> tuple[dict[str, bytes], str]:
+    """Path in the site -> content, and the site's version."""
     page = {file.relative_to(PAGE).as_posix(): file.read_bytes() for file in sorted(PAGE.rglob("*")) if file.is_file()}
     script, html = page.pop("sw.js").decode(), page["index.html"].decode()
     page["index.html"] = html.replace("{{CSP}}", CSP).encode()
@@ -111,11 +111,11 @@ def _contents(models: Sequence[str | Path], runtime: Path, yunet_file: Path) -> 
     notices = _notices()
     if notices:
         files["licences/onnxruntime-third-party.txt"] = notices
-    version = _version(files)
+    version = _version(files | {"sw.js": script.encode()})
     values = {"VERSION": version, "FILES": json.dumps(_addresses(files)), "NEEDED": json.dumps(_addresses(needed))}
     for name, value in values.items():
         script = script.replace(f"{{{{{name}}}}}", value)
-    return files | {"sw.js": script.encode()}
+    return files | {"sw.js": script.encode()}, version
 
 
 def _add_model(files: dict[str, bytes], model: str | Path) -> dict[str, Any]:
@@ -191,9 +191,8 @@ def _require_free(out: Path) -> None:
         raise FaceletError(f"{out} has other files; expected a new or empty folder, or a site that `facelet web` wrote")
 
 
-def _written(out: Path, files: dict[str, bytes]) -> Site:
+def _written(out: Path, files: dict[str, bytes], version: str) -> Site:
     """Writes the files that differ, removes those of an earlier site, and marks the site as finished."""
-    version = _version(files)
     site = Site(out, len(files), sum(map(len, files.values())), version)
     before = read_json(out / MARK) if (out / MARK).is_file() else {}
     known = before.get("files", {}) if isinstance(before, dict) else {}

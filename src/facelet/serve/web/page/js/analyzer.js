@@ -19,7 +19,7 @@ export class Analyzer {
    */
   static async open(site, { engine, model, read, base }) {
     const ort = await loadRuntime(engine, base), entry = site.models.find(({ name }) => name === model);
-    const yunet = await Network.openFree(ort, await read(site.detector.file), engine);
+    const yunet = await Network.openDetector(ort, await read(site.detector.file), engine);
     const proven = await openProven(ort, entry, engine, read);
     const analyzer = new Analyzer(yunet, proven, site, engine);
     if (engine === "webgpu") await analyzer.#requireAgreement(ort, read);
@@ -70,7 +70,7 @@ export class Analyzer {
   /** Throws an Error where WebGPU's outputs are not WebAssembly's. */
   async #requireAgreement(ort, read) {
     const faces = await goldenFaces(this.info), net = await Network.open(ort, await read(this.file), "wasm");
-    const yunet = await Network.openFree(ort, await read(this.site.detector.file), "wasm");
+    const yunet = await Network.openDetector(ort, await read(this.site.detector.file), "wasm");
     const apart = await difference(this.network, net, prepared(faces, this.info), shapeOf(faces.length, this.info));
     const photo = linearResize(toChannels(faces[0], 3), 320, 320);
     const moved = await difference(this.yunet, yunet, bgrPlanes(photo, 320, 320), [1, 3, 320, 320]);

@@ -1,6 +1,6 @@
 /** ONNX Runtime in this browser: WebAssembly, or WebGPU where it gives the same outputs. */
 
-import { withFreeSizes } from "./protobuf.js";
+import { forOnnxRuntime } from "./protobuf.js";
 
 const BUILDS = { wasm: "ort.wasm.min.mjs", webgpu: "ort.webgpu.min.mjs" };
 
@@ -21,9 +21,9 @@ export class Network {
     return new Network(ort, session);
   }
 
-  /** As `open`, for a file that declares one size of image and is used for all. */
-  static openFree(ort, file, engine) {
-    return Network.open(ort, withFreeSizes(file), engine);
+  /** As `open`, for the detector's file, which is made for OpenCV. */
+  static openDetector(ort, file, engine) {
+    return Network.open(ort, forOnnxRuntime(file), engine);
   }
 
   constructor(ort, session) {

@@ -7,11 +7,14 @@
 const BROKEN = "the file is cut short or damaged";
 const VARINT = 0, FIXED64 = 1, LENGTH = 2, FIXED32 = 5;
 const MODEL = { graph: 7, metadata: 14 };
-const GRAPH = { inputs: 11, outputs: 12 };
+const GRAPH = { nodes: 1, tensors: 5, inputs: 11, outputs: 12 };
+const NODE = { inputs: 1, operator: 4, attributes: 5 };
+const TENSOR = { sizes: 1, name: 8 };
+const ATTRIBUTE = { name: 1, integer: 3 };
 const ENTRY = { key: 1, value: 2 };
 
 /**
- * Fields of one message, in order: `{number, value}`, where value is an integer or a view of the bytes.
+ * Fields of one message, in order: `{number, value, at}`, where value is an integer or a view of the bytes, which begins at `at`.
  * Throws an Error when the message is incomplete.
  */
 export function* fields(message) {
@@ -29,13 +32,14 @@ export function* fields(message) {
   while (at < message.length) {
     const tag = varint(), number = Math.floor(tag / 8), kind = tag % 8;
     if (kind === VARINT) {
-      yield { number, value: varint() };
+      const start = at;
+      yield { number, value: varint(), at: start };
       continue;
     }
     const sizes = { [FIXED32]: 4, [FIXED64]: 8 };
     const length = kind === LENGTH ? varint() : sizes[kind];
     if (!number || length === undefined || at + length > message.length) throw new Error(BROKEN);
-    yield { number, value: message.subarray(at, at + length) };
+    yield { number, value: message.subarray(at, at + length), at };
     at += length;
   }
 }
@@ -52,23 +56,43 @@ export function metadata(file) {
   return entries;
 }
 
-const inside = (message, wanted) => [...fields(message)].filter(({ number }) => wanted.includes(number)).map(({ value }) => value);
+const inside = (message, ...wanted) => [...fields(message)].filter(({ number }) => wanted.includes(number)).map(({ value }) => value);
+const words = (message, number) => inside(message, number).map(value => new TextDecoder().decode(value));
 
 /**
- * A copy of a file in which every declared size of 128 to 16383 is symbolic, so that the graph takes images of any size.
+ * A copy of YuNet's file that ONNX Runtime accepts: it is made for OpenCV, which is not as strict. No weight changes.
  *
- * YuNet's file declares 640 x 640, which OpenCV ignores and ONNX Runtime does not. Such a size, `08 xx xx` (dim_value), is
- * replaced by a name of one letter, `12 01 'a'` (dim_param), which takes as many bytes. Channels and coordinates are smaller.
+ * - It declares images of 640 x 640. Each size of 128 to 16383, `08 xx xx` (dim_value), is replaced by a name of one letter,
+ *   `12 01 'a'` (dim_param), which takes as many bytes. Channels and coordinates are smaller.
+ * - It gives a block size to tensors that have one scale for all. It is set to 0.
  */
-export function withFreeSizes(file) {
+export function forOnnxRuntime(file) {
   const copy = file.slice();
-  let letter = "a".charCodeAt(0);
-  for (const graph of inside(copy, [MODEL.graph]))
-    for (const value of inside(graph, [GRAPH.inputs, GRAPH.outputs]))
-      for (const type of inside(value, [2]))
-        for (const tensor of inside(type, [1]))
-          for (const shape of inside(tensor, [2]))
-            for (const size of inside(shape, [1]))
-              if (size.length === 3 && size[0] === 0x08) size.set([0x12, 1, letter++]);
+  for (const graph of inside(copy, MODEL.graph)) {
+    freeSizes(graph);
+    dropBlocks(graph);
+  }
   return copy;
+}
+
+function freeSizes(graph) {
+  let letter = "a".charCodeAt(0);
+  for (const value of inside(graph, GRAPH.inputs, GRAPH.outputs))
+    for (const type of inside(value, 2))
+      for (const tensor of inside(type, 1))
+        for (const shape of inside(tensor, 2))
+          for (const size of inside(shape, 1)) if (size.length === 3 && size[0] === 0x08) size.set([0x12, 1, letter++]);
+}
+
+function dropBlocks(graph) {
+  const single = new Set(
+    inside(graph, GRAPH.tensors).filter(tensor => String(inside(tensor, TENSOR.sizes)) === "1").flatMap(tensor => words(tensor, TENSOR.name)),
+  );
+  for (const node of inside(graph, GRAPH.nodes)) {
+    if (words(node, NODE.operator)[0] !== "DequantizeLinear" || !single.has(words(node, NODE.inputs)[1])) continue;
+    for (const attribute of inside(node, NODE.attributes))
+      if (words(attribute, ATTRIBUTE.name)[0] === "block_size")
+        for (const { number, value, at } of fields(attribute))
+          if (number === ATTRIBUTE.integer && value < 128) attribute[at] = 0;
+  }
 }
