@@ -20,7 +20,7 @@ const list = new FaceList(ui.faces, ui.face, { onHighlight: number => stage.high
 let client, opened, webcam, photo, last;
 let turn = 0; // counts photos and webcam runs; results of an earlier one are dropped
 
-const percent = value => `${Math.round(100 * value)} %`;
+const percent = value => `${Math.round(100 * value)}\u00a0%`;
 const tenth = value => Math.round(10 * value) / 10;
 
 /** Opens the chosen model on the chosen engine; where WebGPU does not agree, on WebAssembly. */

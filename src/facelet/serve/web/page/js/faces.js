@@ -2,7 +2,7 @@
 
 import { toRgba } from "./image.js";
 
-const percent = value => `${Math.round(100 * value)} %`;
+const percent = value => `${Math.round(100 * value)}\u00a0%`;
 
 /** Updates the list in place, so that a webcam's frames move bars and do not rebuild them. */
 export class FaceList {

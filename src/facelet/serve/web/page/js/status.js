@@ -22,7 +22,7 @@ export function showCheck({ status, verdict, gauge, about }, info, check, site) 
     "Deviation": tested && `${check.deviation.toPrecision(2)} of ${check.tolerance} allowed`,
     "Model": `${info.name}, ${info.precision}, ${(info.params / 1e6).toFixed(2)} million weights`,
     "Test accuracy": accuracy && `${(100 * accuracy).toFixed(1)} % of ${info.figures.test_faces?.toLocaleString("en")} faces`,
-    "Runs on": `${ENGINES[check.engine]}, one thread, ONNX Runtime ${site.onnxruntime}`,
+    "Runs on": `${ENGINES[check.engine]}, ONNX Runtime ${site.onnxruntime}`,
     "WebGPU": check.difference !== undefined && `differs from WebAssembly by at most ${check.difference.toPrecision(1)} in a logit`,
   };
   about.replaceChildren(...Object.entries(rows).filter(([, text]) => text).flatMap(([name, text]) => [element("dt", name), element("dd", text)]));
