@@ -102,24 +102,43 @@ document.addEventListener("facelet-result", ({detail}) => window.results.push(JS
 """
 
 
+def open_page(context, url: str):
+    """The page in a new tab, ready: its self-test has ended."""
+    page = context.new_page()
+    page.add_init_script(RECORD)
+    page.goto(url)
+    page.wait_for_selector("#status[data-kind]:not([data-kind=busy])", timeout=120_000)
+    return page
+
+
 @pytest.fixture
 def opened(browser, served):
-    """``page, requests = opened()`` is the page, ready; ``requests`` collects the URLs of all its requests."""
+    """``page, requests = opened()`` is a new page, ready; ``requests`` collects the URLs of all its requests."""
     contexts = []
 
-    def open_page(url: str = "", **options):
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page, requests = context.new_page(), []
-        context.on("request", lambda request: requests.append(request.url))
-        page.add_init_script(RECORD)
-        page.goto(url or served.url)
-        page.wait_for_selector("#status[data-kind]:not([data-kind=busy])", timeout=120_000)
-        return page, requests
+    def start(url: str = "", **options):
+        contexts.append(browser.new_context(**options))
+        requests: list[str] = []
+        contexts[-1].on("request", lambda request: requests.append(request.url))
+        return open_page(contexts[-1], url or served.url), requests
 
-    yield open_page
+    yield start
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="session")
+def one_page(browser, served):
+    context = browser.new_context()
+    yield open_page(context, served.url)
+    context.close()
+
+
+@pytest.fixture
+def shared(one_page):
+    """One ready page, without results, for all tests that only give it photos: loading takes seconds."""
+    one_page.evaluate("() => { results.length = 0; problem.hidden = true; }")
+    return one_page
 
 
 @pytest.fixture

@@ -75,28 +75,26 @@ def variants() -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", variants())
-def test_answers_are_pythons_on_variants_of_the_example(opened, tmp_path, name):
+def test_answers_are_pythons_on_variants_of_the_example(shared, tmp_path, name):
     path = png(variants()[name], tmp_path / f"{name}.png")
-    page, _ = opened()
-    result = result_of(page, path)
+    result = result_of(shared, path)
     assert_same(result, path)
     assert bool(result["faces"]) == (name != "none")
 
 
 @pytest.mark.real
-def test_answers_are_pythons_on_real_photos(opened, photos_folder, tmp_path):
-    page, _ = opened()
+def test_answers_are_pythons_on_real_photos(shared, photos_folder, tmp_path):
     faces = 0
     for photo in sorted((*photos_folder.glob("faces/*.jp*g"), *photos_folder.glob("noface/*.jpg")))[::2]:
         path = png(pixels.read(photo), tmp_path / f"{photo.stem}.png")
-        result = result_of(page, path)
+        result = result_of(shared, path)
         assert_same(result, path)
         faces += len(result["faces"])
     assert faces > 8
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_photos_are_upright_by_their_exif(opened, tmp_path, orientation):
+def test_photos_are_upright_by_their_exif(shared, tmp_path, orientation):
     exif = Image.Exif()
     exif[274] = orientation
     path = tmp_path / f"{orientation}.jpg"
@@ -105,31 +103,30 @@ def test_photos_are_upright_by_their_exif(opened, tmp_path, orientation):
         back = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # PIL's transpositions that undo each orientation
         stored = turned.transpose(Image.Transpose(back[orientation])) if orientation > 1 else turned
         stored.save(path, quality=95, exif=exif)
-    page, _ = opened()
-    result = result_of(page, path)
+    result = result_of(shared, path)
     assert len(result["faces"]) == 1
     box, probability = differences(result, path)
     assert box <= PIXELS
     assert probability <= 0.05  # JPEG decoders may differ by a grey level
 
 
-def test_transparent_pixels_are_white(opened, tmp_path):
+def test_transparent_pixels_are_white(shared, tmp_path):
     rgba = np.dstack([pixels.read(EXAMPLE), np.full((512, 512), 255, np.uint8)])
     rgba[:, :200, 3] = 0
     rgba[300:, :, 3] = 128
     path = tmp_path / "alpha.png"
     Image.fromarray(rgba).save(path)
-    page, _ = opened()
-    assert_same(result_of(page, path), path)
+    assert_same(result_of(shared, path), path)
 
 
-def test_the_self_test_passes_and_is_told(opened):
-    page, _ = opened()
-    assert page.inner_text("#status") == "Ready, self-test passed"
-    assert page.inner_text("#verdict").startswith("Passed.")
-    deviation, tolerance = map(float, re.search(r"([\d.e-]+) of ([\d.]+) allowed", page.inner_text("#about")).groups())
+def test_the_self_test_passes_and_is_told(shared):
+    assert shared.inner_text("#status") == "Ready, self-test passed"
+    assert shared.inner_text("#verdict").startswith("Passed.")
+    deviation, tolerance = map(
+        float, re.search(r"([\d.e-]+) of ([\d.]+) allowed", shared.inner_text("#about")).groups()
+    )
     assert 0 < deviation <= tolerance
-    assert "WebAssembly" in page.inner_text("#about")
+    assert "WebAssembly" in shared.inner_text("#about")
 
 
 def tampered(built: Path, folder: Path, names: tuple[str, ...]) -> Path:
@@ -244,24 +241,22 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_file_gets_one_sentence_and_the_next_photo_works(opened, name):
+def test_a_broken_file_gets_one_sentence_and_the_next_photo_works(shared, name):
     given, said = BROKEN[name]
-    page, _ = opened()
-    page.set_input_files("#file", given)
-    page.wait_for_selector("#problem:not([hidden])")
-    assert said in page.inner_text("#problem")
-    assert page.get_attribute("#problem", "role") == "alert"
-    page.click("#example")
-    wait_until(page, "results.length == 1")
-    assert not page.is_visible("#problem")
+    shared.set_input_files("#file", given)
+    shared.wait_for_selector("#problem:not([hidden])")
+    assert said in shared.inner_text("#problem")
+    assert shared.get_attribute("#problem", "role") == "alert"
+    shared.click("#example")
+    wait_until(shared, "results.length == 1")
+    assert not shared.is_visible("#problem")
 
 
-def test_a_photo_without_faces_says_so(opened, tmp_path):
-    page, _ = opened()
-    result_of(page, png(np.full((200, 300, 3), 128, np.uint8), tmp_path / "grey.png"))
-    assert "No face found" in page.inner_text("#summary")
-    assert not page.is_visible("#results")
-    assert "No face found" in page.inner_text("#live")
+def test_a_photo_without_faces_says_so(shared, tmp_path):
+    result_of(shared, png(np.full((200, 300, 3), 128, np.uint8), tmp_path / "grey.png"))
+    assert "No face found" in shared.inner_text("#summary")
+    assert not shared.is_visible("#results")
+    assert "No face found" in shared.inner_text("#live")
 
 
 PUT = """async ([kind, name]) => {
@@ -274,29 +269,27 @@ PUT = """async ([kind, name]) => {
 
 
 @pytest.mark.parametrize("kind", ["paste", "drop"])
-def test_photos_are_taken_by_drop_and_paste(opened, kind):
-    page, _ = opened()
-    page.evaluate(PUT, [kind, "mine.jpg"])
-    wait_until(page, "results.length == 1")
-    assert "mine.jpg" in page.inner_text("#summary")
-    page.evaluate(PUT, [kind, ""])
-    page.wait_for_selector("#problem:not([hidden])")
-    assert "no picture" in page.inner_text("#problem")
+def test_photos_are_taken_by_drop_and_paste(shared, kind):
+    shared.evaluate(PUT, [kind, "mine.jpg"])
+    wait_until(shared, "results.length == 1")
+    assert "mine.jpg" in shared.inner_text("#summary")
+    shared.evaluate(PUT, [kind, ""])
+    shared.wait_for_selector("#problem:not([hidden])")
+    assert "no picture" in shared.inner_text("#problem")
 
 
-def test_the_crop_and_the_figures_are_shown(opened):
-    page, _ = opened()
-    page.click("#example")
-    wait_until(page, "results.length == 1")
-    result = page.evaluate("results[0]")
-    shown = page.evaluate(
+def test_the_crop_and_the_figures_are_shown(shared):
+    shared.click("#example")
+    wait_until(shared, "results.length == 1")
+    result = shared.evaluate("results[0]")
+    shown = shared.evaluate(
         "Array.from(document.querySelector('.seen').getContext('2d').getImageData(0, 0, 64, 64).data)"
     )
     assert [value for at, value in enumerate(shown) if at % 4 < 3] == result["faces"][0]["seen"]
-    assert page.inner_text(".expression") == result["faces"][0]["expression"]
-    assert len(page.query_selector_all(".bars tr")) == len(result["labels"])
+    assert shared.inner_text(".expression") == result["faces"][0]["expression"]
+    assert len(shared.query_selector_all(".bars tr")) == len(result["labels"])
     for part in ("detector", "net", "total"):
-        assert re.fullmatch(r"[\d.]+ ms", page.inner_text(f"#time-{part}"))
+        assert re.fullmatch(r"[\d.]+ ms", shared.inner_text(f"#time-{part}"))
 
 
 def test_json_is_that_of_predict(opened, tmp_path):
@@ -346,16 +339,15 @@ def test_a_keyboard_reaches_everything_and_focus_is_visible(opened):
     assert "face: " in page.inner_text("#live")
 
 
-def test_every_control_and_picture_has_a_name(opened):
-    page, _ = opened()
-    page.click("#example")
-    wait_until(page, "results.length == 1")
-    page.click("summary")
-    nameless = page.evaluate("""() => [...document.querySelectorAll("button, input, select, [role=img], a")]
+def test_every_control_and_picture_has_a_name(shared):
+    shared.click("#example")
+    wait_until(shared, "results.length == 1")
+    shared.click("summary")
+    nameless = shared.evaluate("""() => [...document.querySelectorAll("button, input, select, [role=img], a")]
       .filter(each => !(each.textContent.trim() || each.labels?.length || each.getAttribute("aria-label")))
       .map(each => each.outerHTML)""")
     assert nameless == []
-    assert page.get_attribute("#picture", "aria-label").startswith("example.jpg. 1 face: ")
+    assert shared.get_attribute("#picture", "aria-label").startswith("example.jpg. 1 face: ")
 
 
 @pytest.mark.parametrize("system", ["light", "dark"])
@@ -419,18 +411,17 @@ def test_the_webcams_faces_are_tracked(chromium, served, tmp_path):
     browser.close()
 
 
-def test_a_denied_or_missing_camera_is_told(opened):
-    page, _ = opened(permissions=[])
+def test_a_denied_or_missing_camera_is_told(shared):
     for name, said in {
         "NotAllowedError": "The camera is blocked",
         "NotFoundError": "No camera was found",
         "NotReadableError": "in use",
     }.items():
-        page.evaluate(f"navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('x', '{name}'))")
-        page.click("#camera")
-        page.wait_for_selector("#problem:not([hidden])")
-        assert said in page.inner_text("#problem")
-        assert page.inner_text("#camera") == "Use the webcam"
+        shared.evaluate(f"navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('x', '{name}'))")
+        shared.click("#camera")
+        shared.wait_for_selector("#problem:not([hidden])")
+        assert said in shared.inner_text("#problem")
+        assert shared.inner_text("#camera") == "Use the webcam"
 
 
 def test_without_webgpu_the_page_stays_with_webassembly(opened, tmp_path):
