@@ -12,9 +12,10 @@ import typer
 from rich.markup import escape
 
 from facelet import __version__
-from facelet.cli import bench, card, crop, env, faces, gallery, identify, models, predict, run, serve, verify
+from facelet.cli import bench, card, crop, env, faces, gallery, identify, models, predict, run, verify
 from facelet.cli import eval as evaluation
 from facelet.cli.options import errors
+from facelet.cli.serving import serve, web
 from facelet.errors import FaceletError, FaceletWarning
 
 STOPPED = 130
@@ -51,6 +52,7 @@ app.command()(verify.verify)
 app.command()(gallery.enroll)
 app.command()(identify.identify)
 app.command()(serve.serve)
+app.command()(web.web)
 app.command()(env.env)
 app.add_typer(gallery.app, name="gallery")
 

@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from importlib import import_module
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -16,12 +15,14 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from facelet import __version__
+from facelet.errors import FaceletError
 from facelet.serve import errors
 from facelet.serve.connection import BoundedConnections
 from facelet.serve.headers import CheckedHeaders
 from facelet.serve.routes import faces, people, system
 from facelet.serve.service import Service
 from facelet.serve.settings import Settings
+from facelet.serve.web import site
 
 ROUTERS = (system.router, faces.router, people.router)
 DESCRIPTION = (
@@ -75,8 +76,9 @@ class Page(StaticFiles):
 
 
 def page_folder() -> Path | None:
-    """Folder of the built page, or None when it is not part of this installation."""
-    with suppress(ModuleNotFoundError):
-        folder: Path | None = import_module("facelet.serve.web.site").folder()
-        return folder
-    return None
+    """Folder of the built page, or None when a part of it is not on this machine; `facelet web` fetches it."""
+    try:
+        return site.folder()
+    except FaceletError as error:
+        errors.log.warning("no page: %s", error)
+        return None

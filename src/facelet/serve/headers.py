@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from facelet.serve.errors import ApiError, response
 from facelet.serve.metrics import Metrics
 from facelet.serve.settings import Settings, is_loopback
+from facelet.serve.web.site import CSP
 
 SECURITY = {
     "X-Content-Type-Options": "nosniff",
@@ -26,12 +27,8 @@ SECURITY = {
 }
 """On every response. The two Cross-Origin headers allow the page to use threads in WebAssembly."""
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
-PAGE_POLICY = (
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; style-src 'self'; "
-    "img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self' blob:; manifest-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-"""Allows the page's own files and WebAssembly, and no other server."""
+PAGE_POLICY = f"{CSP}; frame-ancestors 'none'"
+"""The page's own, with the part that only a header can have."""
 
 
 class CheckedHeaders:

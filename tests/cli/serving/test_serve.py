@@ -8,8 +8,8 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from facelet.cli import serve
 from facelet.cli.app import app
+from facelet.cli.serving import serve
 from facelet.errors import FaceletError
 from facelet.serve.auth import KeyRing
 from facelet.serve.settings import Settings
