@@ -27,6 +27,7 @@ WITHOUT = {
     "runtime/check.py": "test_self_test checks all bundled models with it",
     "runtime/drawing/folder.py": "test_draw writes drawings with it",
     "runtime/drawing/lettering.py": "test_draw reads what it writes",
+    "runtime/people/storage/interface.py": "the protocol of the storages, all of which test_store runs",
 }
 """Modules without a test of their name, and where they are tested instead."""
 LONG: dict[str, str] = {}

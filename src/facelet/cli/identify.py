@@ -24,6 +24,7 @@ from facelet.cli.options import (
     DetectorFile,
     Every,
     GalleryFile,
+    GalleryKey,
     IdentityModel,
     Json,
     MinScore,
@@ -57,6 +58,7 @@ def identify(
     min_score: MinScore = None,
     detail: Detail = None,
     gallery: GalleryFile = "",
+    gallery_key: GalleryKey = "",
     threshold: Threshold = None,
     save: Annotated[str, typer.Option(help="Write photos with drawn names to this folder.")] = "",
     every: Every = 0.0,
@@ -68,7 +70,7 @@ def identify(
     from facelet.runtime.people.gallery import Gallery
 
     finder = configured_detector(detector, min_score, detail)
-    with Gallery(gallery, model, finder, threshold, threads) as people:
+    with Gallery(gallery, model, finder, threshold, threads, key=gallery_key) as people:
         command(photos, people, every=every, save=save, as_json=as_json, console=console)
 
 

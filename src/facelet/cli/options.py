@@ -74,7 +74,15 @@ IdentityModel = Annotated[
 GalleryFile = Annotated[
     str,
     typer.Option(
-        "--gallery", help="Gallery file; default: $FACELET_GALLERY, else gallery.db in the user's data folder."
+        "--gallery",
+        help="Gallery: a file, or postgresql://USER:PASSWORD@HOST/DATABASE; default: $FACELET_GALLERY, else gallery.db in the "
+        "user's data folder.",
+    ),
+]
+GalleryKey = Annotated[
+    str,
+    typer.Option(
+        "--gallery-key", help="File with the key of an encrypted gallery; default: the key in $FACELET_GALLERY_KEY."
     ),
 ]
 Threshold = Annotated[
