@@ -83,6 +83,16 @@ def test_to_a_database_and_back(plain, tmp_path, postgres_url):
     assert names(tmp_path / "back.db") == [("Anna", 2), ("Berta", 1)]
 
 
+def test_index(plain, postgres_url, monkeypatch):
+    from facelet.runtime.people.storage import postgres
+
+    assert said(commands.build_index, str(plain)) == f"no index needed, or there is one; {plain}\n"
+    said(commands.copy_gallery, str(plain), postgres_url.secret)
+    monkeypatch.setattr(postgres, "INDEXED", 2)
+    assert said(commands.build_index, postgres_url.secret) == f"index built; {postgres_url}\n"
+    assert said(commands.build_index, postgres_url.secret).startswith("no index needed, or there is one")
+
+
 def test_without_a_source_no_target_is_made(tmp_path):
     with pytest.raises(FaceletError, match="no gallery"):
         said(commands.copy_gallery, str(tmp_path / "gone.db"), str(tmp_path / "new.db"))

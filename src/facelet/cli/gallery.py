@@ -1,4 +1,4 @@
-"""`facelet enroll`, and `facelet gallery` with list, remove, rename, export, retention, copy and key.
+"""`facelet enroll`, and `facelet gallery` with list, remove, rename, export, retention, index, copy and key.
 
 Only ``export --embeddings`` prints vectors, because they are biometric data that identify a person elsewhere.
 """
@@ -137,6 +137,12 @@ def retention(
 
 
 @app.command()
+def index(gallery: GalleryFile = "") -> None:
+    """Build the index of a large gallery in PostgreSQL; meanwhile nobody can enroll."""
+    build_index(gallery, console=console)
+
+
+@app.command()
 def copy(
     source: Annotated[str, typer.Argument(help="Gallery: a file, or the URL of a database.")],
     target: Annotated[str, typer.Argument(help="New gallery: a file, or the URL of a database.")],
@@ -230,6 +236,16 @@ def set_retention(gallery: Gallery, time: str, *, console: Console) -> None:
     kept = gallery.retention
     text = f"faces are kept for {spoken(kept)}" if kept else "faces are kept until they are removed"
     console.print(f"{text}; {gallery.file}", markup=False, soft_wrap=True)
+
+
+def build_index(gallery: str, *, console: Console) -> None:
+    """Builds an index, and prints whether it was needed."""
+    from facelet.runtime.people.storage.location import find
+    from facelet.runtime.people.store import EmbeddingStore
+
+    with closing(EmbeddingStore(find(gallery))) as store:
+        text = "index built" if store.index() else "no index needed, or there is one"
+        console.print(f"{text}; {store.location}", markup=False, soft_wrap=True)
 
 
 def copy_gallery(source: str, target: str, *, source_key: str = "", gallery_key: str = "", console: Console) -> None:

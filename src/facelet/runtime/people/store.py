@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from facelet.errors import FaceletError, nearest
+from facelet.errors import FaceletError, FaceletWarning, nearest
 from facelet.runtime.people import retention as times
 from facelet.runtime.people.enrolled import (
     EnrolledFace,
@@ -122,7 +123,11 @@ class EmbeddingStore:
                 others = storage.nearest(vectors, name)
                 new = _unknown_among(storage.faces(name), faces)
                 storage.insert(new)
-            storage.index()
+            if storage.needs_index():
+                message = (
+                    f"the gallery {self.location} is large; its search is faster with an index: facelet gallery index"
+                )
+                warnings.warn(message, FaceletWarning, stacklevel=3)
         return Added(len(new), others)
 
     def remove(self, names: Sequence[str]) -> dict[str, int]:
@@ -213,6 +218,13 @@ class EmbeddingStore:
                 return [NOBODY] * len(vectors)
             self._require_width(vectors, storage)
             return storage.nearest(vectors, but)
+
+    def index(self) -> bool:
+        """Builds the index of a large gallery, and returns whether it was needed. It may take minutes, and writers wait."""
+        with self._using() as storage:
+            needed = storage.needs_index()
+            storage.index()
+        return needed
 
     def copy_to(self, target: EmbeddingStore) -> int:
         """Copies faces, dates, model and retention time to an empty gallery, all or none; returns the number of faces."""

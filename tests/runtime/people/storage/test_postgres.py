@@ -111,7 +111,12 @@ def test_an_index_above_the_limit(enrolled, administrator, monkeypatch):
     add(enrolled, "Anna", 500)
     assert not enrolled._storage._has_index()
     exact = enrolled.nearest(unit(20, seed=3))
-    add(enrolled, "Berta", 1, seed=1)
+    assert not enrolled.index()
+    with pytest.warns(FaceletWarning, match=r"is large; its search is faster with an index: facelet gallery index"):
+        add(enrolled, "Berta", 1, seed=1)
+    assert not enrolled._storage._has_index()
+    assert enrolled.index()
+    assert not enrolled.index()
     assert enrolled._storage._has_index()
     assert enrolled.nearest(unit(500)[:20]) == [("Anna", pytest.approx(1, abs=1e-6))] * 20
     found = enrolled.nearest(unit(20, seed=3))
@@ -134,8 +139,10 @@ def test_a_search_without_a_person_is_exact_with_an_index(enrolled, monkeypatch)
     monkeypatch.setattr(postgres, "INDEXED", 100)
     near = unit(400, seed=2) * 0.1 + unit(1)
     near /= np.linalg.norm(near, axis=1, keepdims=True)
-    enrolled.add("Anna", near.astype(np.float32), ["x"] * 400, MAKER)
     add(enrolled, "Berta", 5, seed=7)
+    with pytest.warns(FaceletWarning):
+        enrolled.add("Anna", near.astype(np.float32), ["x"] * 400, MAKER)
+    assert enrolled.index()
     assert enrolled._storage._has_index()
     name, score = enrolled.nearest(unit(1), but="Anna")[0]
     assert name == "Berta"
@@ -143,15 +150,19 @@ def test_a_search_without_a_person_is_exact_with_an_index(enrolled, monkeypatch)
 
 
 def test_another_model_gets_another_index(enrolled, monkeypatch):
-    monkeypatch.setattr(postgres, "INDEXED", 10)
     add(enrolled, "Anna", 20)
+    monkeypatch.setattr(postgres, "INDEXED", 10)
+    assert enrolled.index()
     enrolled.remove(["Anna"])
-    add(enrolled, "Anna", 20, width=8)
-    assert enrolled._storage._has_index()
+    assert add(enrolled, "Anna", 2, width=8) == 2
+    assert not enrolled._storage._has_index()
+    with pytest.warns(FaceletWarning):
+        add(enrolled, "Anna", 20, width=8)
+    assert enrolled.index()
     assert enrolled.nearest(unit(1, 8)) == [("Anna", pytest.approx(1))]
     enrolled.remove(["Anna"])
     add(enrolled, "Anna", 20, width=postgres.WIDEST + 1)
-    assert not enrolled._storage._has_index()
+    assert not enrolled.index()
 
 
 def test_vectors_keep_every_bit(enrolled):

@@ -79,8 +79,11 @@ class Storage(Protocol):
     def nearest(self, vectors: Vectors, but: str = "") -> Nearest:
         """Searches the most similar faces, except those of the name ``but``."""
 
+    def needs_index(self) -> bool:
+        """Whether an index would make the search faster."""
+
     def index(self) -> None:
-        """Prepares the search after many faces were added; called outside a transaction."""
+        """Builds the index, if it is needed; called outside a transaction."""
 
     def shrink(self) -> None:
         """Removes the bytes of deleted faces; called outside a transaction."""

@@ -2,7 +2,7 @@
 
 >>> storage = PostgresStorage(DatabaseUrl("postgresql://anna:secret@db.example/faces"), create=True)
 
-The database searches: exactly up to ``INDEXED`` faces, above with an HNSW index (https://arxiv.org/abs/1603.09320), which may
+The database searches: exactly, or with an HNSW index (https://arxiv.org/abs/1603.09320), which may
 miss the most similar face. Lookalikes during an enrollment are always searched exactly.
 """
 
@@ -23,7 +23,7 @@ from facelet.runtime.people.storage.location import DatabaseUrl
 from facelet.runtime.people.storage.search import NOBODY
 
 INDEXED = 100_000
-"""Number of faces above which an index is built."""
+"""Number of faces above which an index is needed."""
 WIDEST = 2000
 """Largest width of vectors that pgvector indexes."""
 INDEX = "facelet_face_embedding"
@@ -139,9 +139,13 @@ class PostgresStorage:
             found.append((row[0], min(1.0, max(-1.0, float(row[1])))) if row else NOBODY)
         return found
 
+    def needs_index(self) -> bool:
+        model = self.model()
+        return model is not None and model[1] <= WIDEST and not self._has_index() and self.count() > INDEXED
+
     def index(self) -> None:
         model = self.model()
-        if model is None or model[1] > WIDEST or self._has_index() or self.count() <= INDEXED:
+        if model is None or not self.needs_index():
             return
         with self.transaction():  # a second server waits for the first, and finds its index
             self._connection.execute(f"SET LOCAL maintenance_work_mem = '{BUILD_MEMORY}'")

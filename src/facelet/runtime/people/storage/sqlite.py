@@ -123,8 +123,11 @@ class SqliteStorage:
     def nearest(self, vectors: Vectors, but: str = "") -> Nearest:
         return search.nearest(*self._matrix(), vectors, but)
 
+    def needs_index(self) -> bool:
+        return False
+
     def index(self) -> None:
-        """The search in memory needs no index."""
+        """The search in memory needs none."""
 
     def shrink(self) -> None:
         self._connection.execute("VACUUM")
