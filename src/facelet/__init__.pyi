@@ -6,7 +6,7 @@ from facelet.recipes.runner import run as run
 from facelet.runtime.analyzer import Analyzer as Analyzer
 from facelet.runtime.analyzer import Face as Face
 from facelet.runtime.analyzer import analyze as analyze
-from facelet.runtime.detector import Detection as Detection
+from facelet.runtime.detection import Detection as Detection
 from facelet.runtime.detector import Detector as Detector
 from facelet.runtime.media.tracker import Track as Track
 from facelet.runtime.media.watch import FrameResult as FrameResult

@@ -32,7 +32,7 @@ def file_bytes():
 @pytest.fixture
 def settings(studio: Studio, tmp_path, monkeypatch) -> Settings:
     """Of the studio's detector, identity model and gallery, and a model that tells dark from bright."""
-    monkeypatch.setattr("facelet.serve.service.Detector", lambda *arguments: faces_in_a_row)
+    monkeypatch.setattr("facelet.serve.service.Detector", lambda *arguments, **options: faces_in_a_row)
     monkeypatch.setattr("facelet.serve.app.page_folder", lambda: None)
     monkeypatch.delenv("FACELET_API_KEY", raising=False)
     return Settings(model=str(tiny_model(tmp_path / "tiny.onnx")), keys=tmp_path / "keys", threads=1)

@@ -30,7 +30,7 @@ import sys
 from photo_fixtures import faces_in_a_row
 from facelet.serve import server, service
 from facelet.serve.settings import Settings
-service.Detector = lambda *arguments: faces_in_a_row
+service.Detector = lambda *arguments, **options: faces_in_a_row
 server.run(Settings.model_validate_json(sys.argv[1]))
 """
 

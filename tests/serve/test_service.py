@@ -31,7 +31,7 @@ def held(monkeypatch):
         assert opened.wait(10)
         return faces_in_a_row(photo)
 
-    monkeypatch.setattr("facelet.serve.service.Detector", lambda *arguments: detector)
+    monkeypatch.setattr("facelet.serve.service.Detector", lambda *arguments, **options: detector)
     yield opened
     opened.set()
 

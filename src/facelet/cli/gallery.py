@@ -29,6 +29,7 @@ from facelet.cli.options import (
     MinScore,
     Threads,
     Threshold,
+    TurnsChoice,
     configured_detector,
     console,
 )
@@ -47,6 +48,7 @@ def enroll(
     detector: DetectorFile = "",
     min_score: MinScore = None,
     detail: Detail = None,
+    turns: TurnsChoice = "",
     gallery: GalleryFile = "",
     gallery_key: GalleryKey = "",
     threshold: Threshold = None,
@@ -61,7 +63,7 @@ def enroll(
     """Add a person's faces to the gallery: those of all photos, or none if a photo fails."""
     from facelet.runtime.people.gallery import Gallery
 
-    finder = configured_detector(detector, min_score, detail)
+    finder = configured_detector(detector, min_score, detail, turns)
     with Gallery(gallery, model, finder, threshold, threads, key=gallery_key) as people:
         enroll_photos(people, name, photos, largest=largest, small=small, console=console)
 

@@ -29,6 +29,7 @@ SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", "
 # OpenCV reads both only while it is imported, so they cannot be set later or for one call.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
 os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")  # decode reports a broken file itself, in one line
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: its messages have addresses of cameras, with passwords
 
 import cv2 as opencv  # noqa: E402
 

@@ -15,6 +15,7 @@ from facelet.faces.inspect.leaks import identical_to_train
 from facelet.measure.classification import ALL, Classification, evaluate
 from facelet.measure.cross_set import CrossSetRow, cross_set_row, trained_on
 from facelet.models.model_file import ModelInfo
+from facelet.models.priors import TRAINING, Prior
 from facelet.runtime.model import Model
 
 
@@ -37,14 +38,19 @@ def evaluate_model(model: Model, faces: FaceSet, split: str = "test") -> Classif
 
 
 def evaluate_file(
-    path: str, source: str, split: str = "test", threads: int = 0, speed: float | None = None
+    path: str,
+    source: str,
+    split: str = "test",
+    threads: int = 0,
+    speed: float | None = None,
+    prior: Prior = TRAINING,
 ) -> Classification:
-    """Evaluates a model file on a source of faces.
+    """Evaluates a model file on a source of faces, for a class prior (see ``models.priors``).
 
     Raises FaceletError for files and sources that cannot be read or do not fit each other.
     """
     _require_split(split)
-    model = _expression_model(path, threads, speed)
+    model = _expression_model(path, threads, speed, prior)
     return evaluate_model(model, _faces_for(model, source), split)
 
 
@@ -55,6 +61,7 @@ def evaluate_sources(
     threads: int = 0,
     speed: float | None = None,
     classes: Sequence[str] = (),
+    prior: Prior = TRAINING,
 ) -> list[CrossSetRow]:
     """Evaluates a model file on several sources of faces; a row per source, in their order.
 
@@ -65,11 +72,12 @@ def evaluate_sources(
         threads: see ``Model.load``.
         speed: see ``Model.load``.
         classes: only faces of these classes, and predictions among them; default: all.
+        prior: see ``Model.load``.
 
     Raises FaceletError as ``evaluate_file``.
     """
     _require_split(split or ALL)
-    model = _expression_model(path, threads, speed)
+    model = _expression_model(path, threads, speed, prior)
     rows = []
     for source in sources:
         faces = _faces_for(model, source)
@@ -88,8 +96,8 @@ def _require_split(split: str) -> None:
         raise unknown("split", split, (*SPLITS, ALL))
 
 
-def _expression_model(path: str, threads: int, speed: float | None) -> Model:
-    model = Model.load(path, threads=threads, speed=speed, fall_back=False)
+def _expression_model(path: str, threads: int, speed: float | None, prior: Prior) -> Model:
+    model = Model.load(path, threads=threads, speed=speed, fall_back=False, prior=prior)
     if model.info.task != "expression":
         raise FaceletError(
             f"{path} is a model for {model.info.task}, which is measured on pairs of faces, not on classes: --faces lfw:PATH"

@@ -43,6 +43,7 @@ class FoundFace(Response):
         description="left, top, width and height in pixels of the upright photo; may reach beyond it", examples=[BOX]
     )
     score: float = Field(description="the detector's, 0 to 1; 1 for a ready crop", examples=[0.94])
+    roll: float = Field(description="degrees by which the face is turned clockwise", examples=[0.0])
     landmarks: list[list[float]] | None = Field(
         description="x and y of the eyes, the nose tip and the mouth corners; null for a ready crop",
         examples=[LANDMARKS],

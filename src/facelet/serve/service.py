@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from facelet.errors import FaceletError
 from facelet.runtime.analyzer import Analyzer, find_model
-from facelet.runtime.detector import DETAIL, SCORE, Detector
+from facelet.runtime.detector import SCORE, Detector
 from facelet.runtime.model import Model, require_task
 from facelet.runtime.people import subject
 from facelet.runtime.people.enrolled import EnrolledPerson, checked_name
@@ -62,7 +62,7 @@ class Service:
             )
         self.metrics = Metrics()
         score = SCORE if settings.min_score is None else settings.min_score
-        self.detector = Detector(Path(settings.detector) if settings.detector else "", score, settings.detail or DETAIL)
+        self.detector = Detector(settings.detector, score, settings.detail, turns=settings.turns or "auto")
         # A worker per processor runs its batches alone: one thread each.
         self.expression = Model.load(find_model(settings.model), threads=1)
         self.identity = Model.load(subject.find_identity_model(settings.identity_model), threads=1)

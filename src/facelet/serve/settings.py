@@ -9,7 +9,7 @@ import ipaddress
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -32,7 +32,10 @@ class Settings(BaseModel):
     )
     detector: str = Field("", description="YuNet's file; default: $FACELET_YUNET, else downloaded once")
     min_score: float | None = Field(None, ge=0, le=1, description="minimum detector score of a face; default: 0.75")
-    detail: int | None = Field(None, ge=64, le=4096, description="long side of the detector's input; default: 640")
+    detail: int | None = Field(
+        None, ge=64, le=4096, description="long side of the detector's input; default: 640, and tiles of large photos"
+    )
+    turns: Literal["", "auto", "always", "never"] = Field("", description="faces that are not upright; default: auto")
     gallery: str = Field(
         "", description="file or postgresql:// URL; default: $FACELET_GALLERY, else a file in the user's data folder"
     )

@@ -7,12 +7,14 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from numbered_faces import CLASSES, faces_of, looking_up
 from rich.console import Console
 from typer.testing import CliRunner
 
 from facelet.cli.app import app
-from facelet.cli.measure.eval import show, show_sources
+from facelet.cli.measure.eval import command, show, show_sources
+from facelet.errors import FaceletError
 from facelet.measure.classification import evaluate
 from facelet.measure.cross_set import CrossSetRow
 from facelet.measure.metrics.intervals import Estimate
@@ -113,3 +115,11 @@ def test_all_splits_and_chosen_classes(make_model, make_info, tmp_path):
     few = json.loads(typed(path, "--faces", source, "--split", "all", "--classes", "happiness,anger", "--json"))
     assert few["labels"] == ["happiness", "anger"]
     assert few["all"]["n"] == sum(each["n"] for each in whole["all"]["per_class"] if each["name"] in few["labels"])
+
+
+def test_pairs_have_no_class_prior():
+    with pytest.raises(FaceletError, match="--prior is about classes"):
+        command(
+            "identity", ["lfw:none.zip"], split="test", classes="", threads=1, speed=None, mirror=False, conditions=False,
+            prior="uniform", as_json=False, console=Console(file=io.StringIO()),
+        )  # fmt: skip

@@ -63,3 +63,9 @@ def test_several_seeds_are_summed_up():
     assert (two.row.change_low, two.row.change_high) == pytest.approx((theirs.low, theirs.high))
     assert two.row.verdict == "−1.5 points (−2.7 to −0.3): a measurable loss"
     assert "85.5 ± 0.5 % (n = 3)" in markdown(ledger, title="x", protocol="y")
+
+
+def test_the_first_models_verdict_is_about_the_mean_of_its_seeds():
+    seeds = [compared(row("teacher", accuracy, seed=seed), None) for seed, accuracy in enumerate((0.80, 0.84))]
+    assert seeds[0].verdict.startswith("first model: accuracy 80.0 %")
+    assert Ledger(seeds).summaries()[0].row.verdict.startswith("first model: accuracy 82.0 %")

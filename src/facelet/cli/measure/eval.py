@@ -13,7 +13,7 @@ from rich.table import Table
 
 from facelet import plugins
 from facelet.cli.measure import eval_pairs
-from facelet.cli.options import Allow, Json, Plugin, Speed, Threads, console
+from facelet.cli.options import Allow, ClassPrior, Json, Plugin, Speed, Threads, console
 from facelet.errors import FaceletError
 from facelet.text import percent
 
@@ -53,6 +53,7 @@ def evaluate(
     ] = False,
     threads: Threads = 0,
     speed: Speed = None,
+    prior: ClassPrior = "training",
     allow: Allow = False,
     as_json: Json = False,
     plugin: Plugin = None,
@@ -68,6 +69,7 @@ def evaluate(
         speed=speed,
         mirror=mirror,
         conditions=conditions,
+        prior=prior,
         as_json=as_json,
         console=console,
     )
@@ -83,6 +85,7 @@ def command(
     speed: float | None,
     mirror: bool,
     conditions: bool,
+    prior: str = "training",
     as_json: bool,
     console: Console,
 ) -> None:
@@ -91,8 +94,11 @@ def command(
     from facelet.faces.loading import has_pairs
     from facelet.measure.evaluation import evaluate_file, evaluate_sources
     from facelet.models import bundled, model_file
+    from facelet.models.priors import TRAINING, parsed
 
     paired = [has_pairs(source) for source in faces]
+    if any(paired) and prior != TRAINING:
+        raise FaceletError("--prior is about classes; pairs of faces have none")
     if all(paired) and not classes:
         eval_pairs.command(
             model,
@@ -113,13 +119,13 @@ def command(
         option = "--mirror" if mirror else "--conditions"
         raise FaceletError(f"{option} requires an identity model and pairs of faces, such as lfw:PATH")
     if len(faces) > 1:
-        rows = evaluate_sources(model, faces, split, threads, speed, classes)
+        rows = evaluate_sources(model, faces, split, threads, speed, classes, parsed(prior))
         if as_json:
             print(json.dumps([row.to_json() for row in rows]))
         else:
             show_sources(rows, console, model)
         return
-    result = evaluate_file(model, faces[0], split or "test", threads, speed)
+    result = evaluate_file(model, faces[0], split or "test", threads, speed, parsed(prior))
     if classes:
         result = result.among(classes)
     if as_json:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from facelet.cli.options import Allow, Detail, DetectorFile, GalleryFile, GalleryKey, MinScore, Threshold
+from facelet.cli.options import Allow, Detail, DetectorFile, GalleryFile, GalleryKey, MinScore, Threshold, TurnsChoice
 from facelet.errors import FaceletError
 
 
@@ -24,6 +24,7 @@ def serve(
     detector: DetectorFile = "",
     min_score: MinScore = None,
     detail: Detail = None,
+    turns: TurnsChoice = "",
     gallery: GalleryFile = "",
     gallery_key: GalleryKey = "",
     threshold: Threshold = None,

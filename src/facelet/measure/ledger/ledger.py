@@ -157,4 +157,6 @@ def _judged(mean: Row, rows: list[Row], means: dict[str, Row]) -> Row:
     ]
     if len(rows) > 1 and differences and mean.against in means:
         return compared(mean, means[mean.against], difference_over_seeds(differences))
+    if len(rows) > 1 and mean.verdict and not differences:  # it names an accuracy, which is that of the first seed
+        return compared(mean, None)
     return mean
