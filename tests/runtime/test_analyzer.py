@@ -216,7 +216,9 @@ def test_the_short_call_keeps_the_model_until_it_changes(tiny, tmp_path, monkeyp
     opened = []
     load = Model.load.__func__
     monkeypatch.setattr(
-        Model, "load", classmethod(lambda cls, path, *options: opened.append(path) or load(cls, path, *options))
+        Model,
+        "load",
+        classmethod(lambda cls, path, *args, **named: opened.append(path) or load(cls, path, *args, **named)),
     )
     monkeypatch.setattr("facelet.runtime.analyzer.Detector", lambda file: TwoFaces())
     monkeypatch.setenv("FACELET_MODEL", str(tiny))
