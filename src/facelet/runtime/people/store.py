@@ -146,6 +146,19 @@ class EmbeddingStore:
             storage.shrink()
         return removed
 
+    def remove_face(self, name: str, vector: Vectors) -> bool:
+        """Deletes the face of ``name`` with this vector, as permanently as ``remove``; False when there is none."""
+        name = checked_name(name)
+        with self._using() as storage:
+            with storage.transaction():
+                faces = storage.faces(name)
+                others = [face for face in faces if not np.array_equal(face.vector, vector)]
+                if len(others) < len(faces):
+                    storage.delete(name)
+                    storage.insert(others)
+            storage.shrink()
+        return len(others) < len(faces)
+
     def rename(self, name: str, new: str, merge: bool = False) -> int:
         """Gives the faces of a person another name, and returns the number of faces of ``new``.
 
