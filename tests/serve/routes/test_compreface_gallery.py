@@ -102,12 +102,18 @@ def test_subjects(client, enrolled):
     assert client.get(f"{API}/subjects").json() == {"subjects": ["Anna", "Bo"]}, "stored with the first face"
     assert client.put(f"{API}/subjects/Bo", json={"subject": "Bo B/C"}).json() == {"updated": True}
     assert client.put(f"{API}/subjects/Bo B/C", json={"subject": "Bo B/C "}).json() == {"updated": False}
-    assert client.put(f"{API}/subjects/Bo B/C", json={"subject": "Anna"}).json()["code"] == 43
     assert client.put(f"{API}/subjects/Nobody", json={"subject": "Cy"}).json()["code"] == 42
     assert client.put(f"{API}/subjects/Anna", json={}).json()["code"] == 26
     assert client.delete(f"{API}/subjects/Bo%20B%2FC").json() == {"subject": "Bo B/C"}
     assert client.delete(f"{API}/subjects/Bo").json()["code"] == 42
     assert client.delete(f"{API}/subjects").json() == {"deleted": 1}
+
+
+def test_a_renamed_subject_joins_who_has_the_name(client, enrolled, lines):
+    assert client.put(f"{API}/subjects/Bo", json={"subject": "Anna"}).json() == {"updated": True}
+    assert client.get(f"{API}/subjects").json() == {"subjects": ["Anna"]}
+    assert client.get(f"{API}/faces").json()["total_elements"] == 3
+    assert [(line["act"], line["name"], line["new"]) for line in lines] == [("rename", "Bo", "Anna")]
 
 
 def test_who_may_be_enrolled(client, studio, file_bytes):

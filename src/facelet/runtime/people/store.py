@@ -156,8 +156,9 @@ class EmbeddingStore:
                 if len(others) < len(faces):
                     storage.delete(name)
                     storage.insert(others)
-            storage.shrink()
-        return len(others) < len(faces)
+            if removed := len(others) < len(faces):
+                storage.shrink()
+        return removed
 
     def rename(self, name: str, new: str, merge: bool = False) -> int:
         """Gives the faces of a person another name, and returns the number of faces of ``new``.

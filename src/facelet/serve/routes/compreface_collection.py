@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelet.runtime.analyzer import Face
+from facelet.runtime.people.enrolled import EnrolledFace
 from facelet.runtime.people.gallery import Gallery
-from facelet.runtime.people.store import EnrolledFace
 from facelet.serve import audit
 from facelet.serve.audit import Actor
 from facelet.serve.errors import ApiError
@@ -54,6 +54,15 @@ def delete(gallery: Gallery, ids: Sequence[str], actor: Actor) -> list[EnrolledF
         if gallery.remove_face(face.name, face.vector):
             audit.record("delete", actor, name=face.name, faces=1)
     return faces
+
+
+def rename(gallery: Gallery, name: str, new: str, actor: Actor) -> bool:
+    """Gives a person another name; if somebody has it already, they get the faces. False for an unknown ``name``."""
+    if not any(person.name == name for person in gallery.people()):
+        return False
+    faces = gallery.rename(name, new, merge=True)
+    audit.record("rename", actor, name=name, new=new, faces=faces)
+    return True
 
 
 def delete_all(gallery: Gallery, actor: Actor, name: str | None = None) -> dict[str, int]:

@@ -11,7 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Query, Response
 
 from facelet.runtime.people import subject as people
-from facelet.runtime.people.store import checked_name
+from facelet.runtime.people.enrolled import checked_name
 from facelet.serve.errors import ApiError, explained, route_class
 from facelet.serve.routes import compreface_collection as collection
 from facelet.serve.routes.compreface_errors import ERRORS, as_compreface
@@ -128,10 +128,12 @@ async def add_subject(service: TheService, new: SubjectName) -> SubjectName:
 
 @router.put("/subjects/{subject:path}", dependencies=[allowed("enroll")])
 async def rename_subject(service: TheService, actor: TheActor, subject: str, new: SubjectName) -> Updated:
-    """Give a subject another name, which nobody has."""
-    if _checked(subject) == _checked(new.subject):
+    """Give a subject another name. If somebody has it already, they get the faces, too."""
+    old, name = _checked(subject), _checked(new.subject)
+    if old == name:
         return Updated(updated=False)
-    await service.rename(subject, new.subject, actor)
+    if not await service.with_gallery(lambda gallery: collection.rename(gallery, old, name, actor)):
+        raise ApiError(404, "unknown_person", f"Subject {old} not found")
     return Updated(updated=True)
 
 
