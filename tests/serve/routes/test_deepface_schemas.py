@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial import distance as scipy_distance
 
+from facelet.faces import load
 from facelet.runtime.analyzer import Face
 from facelet.serve.errors import ApiError
 from facelet.serve.routes.deepface_schemas import EMOTIONS, Area, closest, distance, emotions
@@ -22,6 +23,21 @@ def test_eight_labels_become_seven_names():
     assert emotions({"happy": 1.0})["happy"] == 100
     with pytest.raises(ApiError, match="bored"):
         emotions({"bored": 1.0})
+
+
+@pytest.mark.real
+def test_contempt_is_most_often_neutral_to_other_annotators(real, capsys):
+    """The figures of docs/compatible.md."""
+    faces = load(f"ferplus:{real('ferplus.zip')}")
+    contempt = faces.classes.index("contempt")
+    votes = faces.votes[faces.labels == contempt].astype(float)
+    votes[:, contempt] = 0
+    shares = dict(zip(faces.classes, (votes.sum(axis=0) / votes.sum()).tolist(), strict=True))
+    with capsys.disabled():
+        print(f"\n{len(votes)} faces; other votes:", {name: f"{share:.1%}" for name, share in shares.items()})
+    first, second, *_ = sorted(shares, key=lambda name: -shares[name])
+    assert (first, second) == ("neutral", "disgust")
+    assert (len(votes), round(100 * shares["neutral"]), round(100 * shares["disgust"])) == (148, 41, 20)
 
 
 def test_distances_are_scipys():
