@@ -150,6 +150,18 @@ def test_errors(client, keyed, serve, file_bytes, studio):
     assert (answer.status_code, answer.json()["code"]) == (401, 20)
 
 
+def test_errors_outside_of_the_routes(serve, studio, file_bytes):
+    client = serve(body_bytes=1024)
+    answer = client.post(f"{API}/recognition/recognize", content=bytes(2000), headers={"content-type": "image/png"})
+    assert (answer.status_code, answer.json()["code"]) == (413, 0)
+    client.app.state.service._under_way = client.app.state.service.settings.queue
+    answer = sent(client, "/recognition/recognize", file_bytes(studio.shot(1)))
+    assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (429, 0, "1")
+    assert "under way" in answer.json()["message"]
+    assert client.post("/represent", json={}).json() == {"error": answer.json()["message"]}
+    assert client.get(f"{API}/nowhere").json() == {"message": "Not Found", "code": 0}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("negative", [False, True], ids=["fitting", "unfitting"])
 def test_a_fuzz_finds_no_500(client, fuzz, negative):

@@ -40,7 +40,7 @@ router = APIRouter(
     tags=["CompreFace"],
     dependencies=[allowed("read")],
     responses=ERRORS,
-    route_class=route_class(as_compreface),
+    route_class=route_class(as_compreface, "/api/v1/"),
 )
 TheUpload = Annotated[Upload, Depends(read_upload)]
 TheOptions = Annotated[PhotoOptions, Query()]

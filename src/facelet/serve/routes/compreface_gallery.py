@@ -28,7 +28,10 @@ from facelet.serve.routes.dependencies import TheActor, TheService, allowed
 from facelet.serve.upload import Upload, described, read_upload
 
 router = APIRouter(
-    prefix="/api/v1/recognition", tags=["CompreFace"], responses=ERRORS, route_class=route_class(as_compreface)
+    prefix="/api/v1/recognition",
+    tags=["CompreFace"],
+    responses=ERRORS,
+    route_class=route_class(as_compreface, "/api/v1/"),
 )
 MOST_IDS = 1000
 Subject = Annotated[str | None, Query(description="the name")]

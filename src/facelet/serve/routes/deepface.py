@@ -47,7 +47,10 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 router = APIRouter(
-    tags=["DeepFace"], dependencies=[allowed("read")], responses=ERRORS, route_class=route_class(as_deepface)
+    tags=["DeepFace"],
+    dependencies=[allowed("read")],
+    responses=ERRORS,
+    route_class=route_class(as_deepface, "/analyze", "/verify", "/represent"),
 )
 TheCall = Annotated[Call, Depends(read_call)]
 
