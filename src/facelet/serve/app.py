@@ -60,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.origins,
-            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "x-api-key", "Content-Type"],
         )
     app.add_middleware(CheckedHeaders, settings=settings, metrics=service.metrics, keyless=not service.keys.required)

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Query, Response
 
+from facelet.errors import FaceletError
 from facelet.runtime.people import subject as people
 from facelet.runtime.people.enrolled import checked_name
 from facelet.serve.errors import ApiError, explained, route_class
@@ -49,8 +50,10 @@ async def add_face(
     name = _checked(subject if subject is not None else upload.fields.get("subject"))
     photo = await service.analyze(upload.one(), expression=False, identity=True)
     faces = PhotoOptions(det_prob_threshold=det_prob_threshold).selected(photo)
-    with explained(400, "several_faces"):
+    try:
         person = people.main_face(faces)
+    except FaceletError:
+        raise ApiError(400, "several_faces", "More than one face in the given image") from None
     await service.add(name, [person], actor)
     return StoredFace(image_id=collection.image_id(name, person.vector), subject=name)
 
