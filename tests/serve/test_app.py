@@ -12,11 +12,13 @@ from facelet.serve.headers import PAGE_POLICY
 def test_the_document_describes_every_route(client):
     document = client.get("/openapi.json").json()
     operations = [operation for methods in document["paths"].values() for operation in methods.values()]
-    assert len(operations) == sum(len(router.routes) for router in ROUTERS)
+    assert len(operations) == sum(route.include_in_schema for router in ROUTERS for route in router.routes)
     for operation in operations:
         assert operation["summary"]
         assert operation["tags"]
-    posts = [methods["post"] for methods in document["paths"].values() if "post" in methods]
+    posts = [
+        methods["post"] for path, methods in document["paths"].items() if path.startswith("/v1") and "post" in methods
+    ]
     assert all({"multipart/form-data", "application/json"} <= set(post["requestBody"]["content"]) for post in posts)
     assert "examples" in document["components"]["schemas"]["AnalyzedFace"]["properties"]["box"]
 

@@ -70,7 +70,8 @@ def test_errors_of_the_runtime():
 def test_an_api_with_another_shape():
     app = FastAPI()
     errors.install(app)
-    router = APIRouter(route_class=errors.route_class(lambda error: JSONResponse({"code": error.code}, 400)))
+    shaped = errors.route_class(lambda error: JSONResponse({"code": error.code}, 400), "/other")
+    router = APIRouter(route_class=shaped)
 
     @router.get("/other")
     async def other(number: int = 0):
@@ -81,3 +82,4 @@ def test_an_api_with_another_shape():
     assert client.get("/other").json() == {"code": "unknown_person"}
     assert client.get("/other?number=x").json() == {"code": "invalid"}
     assert client.get("/nowhere").status_code == 404
+    assert client.get("/other/way").json() == {"code": "not_found"}

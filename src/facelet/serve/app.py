@@ -19,12 +19,12 @@ from facelet.errors import FaceletError
 from facelet.serve import errors
 from facelet.serve.connection import BoundedConnections
 from facelet.serve.headers import CheckedHeaders
-from facelet.serve.routes import faces, people, system
+from facelet.serve.routes import compreface, compreface_gallery, deepface, faces, people, system
 from facelet.serve.service import Service
 from facelet.serve.settings import Settings
 from facelet.serve.web import site
 
-ROUTERS = (system.router, faces.router, people.router)
+ROUTERS = (system.router, faces.router, people.router, deepface.router, compreface.router, compreface_gallery.router)
 DESCRIPTION = (
     "Expressions and identities of the faces in photos. Images are multipart files, raw bodies or base64 in JSON. "
     'Errors have the body `{"error": {"code": ..., "message": ...}}`.'
@@ -60,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.origins,
-            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "x-api-key", "Content-Type"],
         )
     app.add_middleware(CheckedHeaders, settings=settings, metrics=service.metrics, keyless=not service.keys.required)

@@ -54,7 +54,7 @@ class BoundedConnections:
                 raise overloaded("too many requests are under way; try again")
             body.require_room(int(declared[:18]) if declared.isdigit() else 0)
         except ApiError as error:
-            await response(error)(scope, receive, send)
+            await response(error, scope["path"])(scope, receive, send)
             return
         try:
             await self.app(scope, body.receive, send)

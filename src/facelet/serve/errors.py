@@ -71,8 +71,16 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _answer_unexpected)
 
 
-def route_class(write: Callable[[ApiError], Response]) -> type[APIRoute]:
-    """A class of routes whose errors have another shape, which ``write`` gives them: ``APIRouter(route_class=...)``."""
+_SHAPES: dict[str, Callable[[ApiError], Response]] = {}
+"""Beginning of a path -> how errors below it are written, where that is not the native API's way."""
+
+
+def route_class(write: Callable[[ApiError], Response], *paths: str) -> type[APIRoute]:
+    """A class of routes whose errors have another shape, which ``write`` gives them: ``APIRouter(route_class=...)``.
+
+    ``paths``: beginnings of paths for which errors outside of the routes have it, too, such as those of a full service.
+    """
+    _SHAPES.update(dict.fromkeys(paths, write))
 
     class Route(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -101,18 +109,22 @@ def as_api_error(error: Exception) -> ApiError:
     return ApiError(error.status_code, CODES.get(error.status_code, "error"), str(error.detail), error.headers)
 
 
-def response(error: ApiError) -> JSONResponse:
-    """An ApiError as a response of the native API."""
+def response(error: ApiError, path: str = "") -> Response:
+    """An ApiError as a response, in the shape of the API that the path belongs to."""
+    for beginning, write in _SHAPES.items():
+        if path.startswith(beginning):
+            return write(error)
     body = {"error": {"code": error.code, "message": error.detail}}
     return JSONResponse(body, error.status_code, dict(error.headers or {}))
 
 
-async def _answer(request: Request, error: Exception) -> JSONResponse:
-    return response(as_api_error(error))
+async def _answer(request: Request, error: Exception) -> Response:
+    return response(as_api_error(error), request.url.path)
 
 
-async def _answer_unexpected(request: Request, error: Exception) -> JSONResponse:
+async def _answer_unexpected(request: Request, error: Exception) -> Response:
     """The last resort. Starlette logs the traceback on the server after this response."""
+    path = request.url.path
     if isinstance(error, MemoryError):
-        return response(ApiError(413, "too_large", "not enough memory for this request; send a smaller image"))
-    return response(ApiError(500, "internal", "an error of the server; its log has the details"))
+        return response(ApiError(413, "too_large", "not enough memory for this request; send a smaller image"), path)
+    return response(ApiError(500, "internal", "an error of the server; its log has the details"), path)

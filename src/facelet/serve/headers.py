@@ -62,7 +62,7 @@ class CheckedHeaders:
 
         try:
             if (error := self._foreign(Headers(scope=scope))) is not None:
-                await response(error)(scope, receive, send_with_headers)
+                await response(error, scope["path"])(scope, receive, send_with_headers)
             else:
                 await self.app(scope, receive, send_with_headers)
         finally:

@@ -161,6 +161,23 @@ class Service:
         async with self._admitted():
             return await self._in_gallery(self._remove, name, actor)
 
+    async def add(self, name: str, subjects: Sequence[Subject], actor: Actor) -> Enrollment:
+        """Enrolls faces of any size that were analyzed before; ``name`` is a checked name."""
+        async with self._admitted():
+            return await self._in_gallery(self._enroll, name, subjects, actor)
+
+    async def with_gallery(self, work: Callable[[Gallery], Result]) -> Result | None:
+        """Runs blocking ``work`` with the gallery, and returns its result; None while nobody is enrolled."""
+
+        def run() -> Result | None:
+            if not self._filled():
+                return None
+            self.gallery.ready()
+            return work(self.gallery)
+
+        async with self._admitted():
+            return await self._in_gallery(run)
+
     @asynccontextmanager
     async def _admitted(self) -> AsyncIterator[None]:
         if self.full:
