@@ -417,7 +417,8 @@ def test_a_denied_or_missing_camera_is_told(shared):
         "NotFoundError": "No camera was found",
         "NotReadableError": "in use",
     }.items():
-        shared.evaluate(f"navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('x', '{name}'))")
+        denied = f"navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('x', '{name}'))"
+        shared.evaluate(f"() => {{ {denied}; }}")
         shared.click("#camera")
         shared.wait_for_selector("#problem:not([hidden])")
         assert said in shared.inner_text("#problem")
