@@ -24,7 +24,7 @@ from typing import Any
 import platformdirs
 from portability.job import Job
 from portability.runtimes import PREPARED, RUNTIMES
-from portability.scores import Judge, Row, Sample
+from portability.scores import Comparison, Row, Sample
 from portability.table import show
 from rich.console import Console
 
@@ -65,32 +65,32 @@ def measured(name: str, args: argparse.Namespace, console: Console) -> dict[str,
             f"{reference.path} has another task or other labels than {path}, so it cannot be the reference"
         )
     sample = Sample.drawn(args.faces, args.split, args.limit, info)
-    judge = Judge.of(sample, reference.logits(sample.images), info)
+    comparison = Comparison.of(sample, reference.logits(sample.images), info)
     rows = []
     with tempfile.TemporaryDirectory(prefix="facelet-") as folder:
         inputs = prepared(sample.images, info.input)
         job = Job(path.resolve(), info.input.name, inputs, Path(folder), args.cache.resolve(), args.seconds)
         for runtime in args.runtimes:
             with console.status(f"{name} by {runtime}"):
-                rows.append(answered(runtime, job, judge))
-    right = judge.correct(judge.reference)
+                rows.append(answered(runtime, job, comparison))
+    right = comparison.correct(comparison.reference)
     return {
         "model": str(name),
         "precision": info.precision,
         "task": info.task,
         "reference": reference.info.name or reference.path.stem,
         "reference_accuracy": None if right is None else float(right.mean()),
-        "threshold": None if sample.same is None else judge.threshold,
+        "threshold": None if sample.same is None else comparison.threshold,
         "faces": sample.name,
         "asked": len(sample.images),
         "rows": [asdict(row) for row in rows],
     }
 
 
-def answered(runtime: str, job: Job, judge: Judge) -> Row:
+def answered(runtime: str, job: Job, comparison: Comparison) -> Row:
     """Result of one runtime, also on failure."""
     try:
-        return judge.row(runtime, RUNTIMES[runtime](job))
+        return comparison.row(runtime, RUNTIMES[runtime](job))
     except FaceletError as error:
         return Row(runtime, reason=str(error))
 

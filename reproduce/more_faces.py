@@ -93,7 +93,7 @@ def embeddings(model: Model, images: Images, what: str, console: Console) -> NDA
 
 
 def make(args: argparse.Namespace, console: Console) -> None:
-    model, detector = Model.load(args.teacher), Detector(score=SCORE_OF_CROPS, again=False)
+    model, detector = Model.load(args.teacher), Detector(score=SCORE_OF_CROPS, detail=640, again=False, turns="never")
     if (model.info.task, model.info.input.size, model.info.input.channels) != ("identity", SIDE, 3):
         raise FaceletError(
             f"{args.teacher} should be an identity model of {SIDE} px in colour, as the step adopt leaves it"

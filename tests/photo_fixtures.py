@@ -143,7 +143,8 @@ def studio(tmp_path, monkeypatch) -> Studio:
     model = tiny_identity(tmp_path / "identity.onnx")
     monkeypatch.setenv("FACELET_IDENTITY_MODEL", str(model))
     monkeypatch.setenv("FACELET_GALLERY", str(tmp_path / "people.db"))
-    monkeypatch.setattr("facelet.runtime.analyzer.Detector", lambda file: faces_in_a_row)
+    for module in ("analyzer", "media.watch"):
+        monkeypatch.setattr(f"facelet.runtime.{module}.Detector", lambda file, **settings: faces_in_a_row)
     return Studio(folder, model)
 
 

@@ -19,6 +19,7 @@ from facelet.cli.app import app
 from facelet.faces import SOURCES, load
 from facelet.io import pixels
 from facelet.learn.tasks.distillation_losses import TERMS
+from facelet.measure.comparison.compare import compare
 from facelet.nets import NETS
 from facelet.recipes import schema
 from facelet.runtime import detector
@@ -83,6 +84,7 @@ def test_every_python_block_runs(name, text, monkeypatch):
     gallery = create_autospec(facelet.Gallery)
     gallery.return_value.__enter__.return_value.identify.return_value = [facelet.Match(face, "Anna", 0.7)]
     monkeypatch.setattr(facelet, "Gallery", gallery)
+    monkeypatch.setattr("facelet.measure.comparison.compare.compare", create_autospec(compare))
     for registry in (NETS, SOURCES, STEPS, TERMS):
         monkeypatch.setattr(registry, "_entries", dict(registry._entries))
     exec(compile(text, name, "exec"), {"__name__": "page"})
@@ -114,6 +116,6 @@ def test_the_settings_most_used_are_taken():
     """Each of the short table, laid over a recipe of Facelet's."""
     table = TEXTS["docs/make-a-model.md"].partition("The settings most used")[2].partition("\n## ")[0]
     settings = re.findall(r"`--set ([^`]+)`", table)
-    assert len(settings) == 9
+    assert len(settings) == 10
     for setting in settings:
         assert schema.load("tsnet", settings=[setting]).steps

@@ -23,10 +23,11 @@ WITHOUT = {
     "learn/engine/trainable.py": "the protocol between the loop and what it trains",
     "learn/engine/validation.py": "a pass over validation faces, which test_train compares with the finished net",
     "learn/teachers/outputs.py": "a named tuple that test_teacher and test_frozen read",
-    "measure/evaluation.py": "test_classification and cli/test_eval evaluate with it",
+    "measure/evaluation.py": "test_classification and cli/measure/test_eval evaluate with it",
     "runtime/check.py": "test_self_test checks all bundled models with it",
     "runtime/drawing/folder.py": "test_draw writes drawings with it",
     "runtime/drawing/lettering.py": "test_draw reads what it writes",
+    "runtime/people/storage/interface.py": "the protocol of the storages, all of which test_store runs",
 }
 """Modules without a test of their name, and where they are tested instead."""
 LONG: dict[str, str] = {}

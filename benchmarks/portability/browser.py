@@ -1,6 +1,6 @@
 """onnxruntime-web in a real browser: WebAssembly with SIMD, one thread, in headless Chromium.
 
-A server on this machine's own address gives the page its model and faces, and takes its answers.
+A server on the loopback address serves the model and the faces to the page and receives the outputs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from facelet.errors import FaceletError
-from portability.job import STARTING, Answers, Job, failure
+from portability.job import STARTING, Job, RuntimeOutputs, failure
 
 HERE = Path(__file__).parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -40,8 +40,8 @@ FLAGS = (
 TYPES = {".html": "text/html", ".mjs": "text/javascript", ".wasm": "application/wasm", ".json": "application/json"}
 
 
-def wasm(job: Job) -> Answers:
-    """Raises FaceletError without a browser or the npm package, and with what the page says when it fails."""
+def wasm(job: Job) -> RuntimeOutputs:
+    """Runs the page. Raises FaceletError without a browser or the npm package, and with the page's message when it fails."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if not browser:
         raise FaceletError("no chromium; apt-get install chromium")
@@ -52,11 +52,11 @@ def wasm(job: Job) -> Answers:
     told = _in_browser(browser, job, package / "dist")
     chrome = re.search(r"Chrom[a-z]*/([0-9]+)", told["agent"])
     where = f"Chromium {chrome[1]}, SIMD, one thread" if chrome else told["agent"]
-    return Answers.of(told["logits"], told["seconds"], version, where)
+    return RuntimeOutputs.of(told["logits"], told["seconds"], version, where)
 
 
 def prepare_wasm(cache: Path) -> None:
-    """The pinned npm package, 150 MB. Raises FaceletError without npm, or with what it says."""
+    """Installs the pinned npm package, 150 MB. Raises FaceletError without npm, or with its message."""
     folder = cache / "wasm"
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
@@ -70,7 +70,7 @@ def prepare_wasm(cache: Path) -> None:
 
 
 def _in_browser(browser: str, job: Job, dist: Path) -> dict:
-    """What page.html posts."""
+    """The result that page.html posts."""
     posted: dict[str, bytes] = {}
     done = threading.Event()
 
@@ -101,7 +101,7 @@ def _in_browser(browser: str, job: Job, dist: Path) -> dict:
 
 
 def _wait(done: threading.Event, process: subprocess.Popen[bytes], seconds: float) -> None:
-    """Until the page has posted. Raises FaceletError when the browser ends before that, or the time does."""
+    """Waits for the page's result. Raises FaceletError when the browser exits first or the time limit is reached."""
     end = time.monotonic() + seconds
     while not done.wait(0.2):
         if process.poll() is not None and not done.is_set():
@@ -111,7 +111,7 @@ def _wait(done: threading.Event, process: subprocess.Popen[bytes], seconds: floa
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """The browser with all its children."""
+    """Kills the browser and its child processes."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

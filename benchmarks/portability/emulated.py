@@ -1,4 +1,4 @@
-"""ONNX Runtime on processors that this machine does not have, emulated by QEMU: their instructions are real, their speed is not.
+"""ONNX Runtime on processors emulated by QEMU: the instructions are exact, the speed is meaningless.
 
 An 8-bit product that saturates is seen here: QEMU computes VPMADDUBSW as the processor does.
 """
@@ -13,12 +13,12 @@ import sys
 from pathlib import Path
 
 from facelet.errors import FaceletError
-from portability.job import Answers, Job, by_worker, failure
+from portability.job import Job, RuntimeOutputs, by_worker, failure
 
 X86 = "Haswell"
 """The oldest model with AVX2: no AVX-512 and no VNNI."""
 PACKAGES = ("onnxruntime==1.23.2", "numpy==2.4.6")
-"""Of ONNX Runtime 1.32.0 the import crashes under QEMU 7.2."""
+"""The import of ONNX Runtime 1.32.0 crashes under QEMU 7.2."""
 WHEELS = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64")
 APT = """
 APT::Architecture "arm64";
@@ -29,10 +29,10 @@ Dir::State::status "FOLDER/status";
 Dir::Cache "FOLDER/cache";
 Debug::NoLocking "true";
 """
-"""Settings of an apt that keeps its books in a folder of the user, so that the system's packages stay as they are."""
+"""apt settings that keep its state in a user's folder, so that the system's packages are not changed."""
 
 
-def x86_without_vnni(job: Job) -> Answers:
+def x86_without_vnni(job: Job) -> RuntimeOutputs:
     """This Python and its ONNX Runtime. Raises FaceletError off x86-64 and without QEMU."""
     if platform.machine() not in ("x86_64", "AMD64"):
         raise FaceletError(f"emulates this Python on an older x86-64, and this machine is {platform.machine()}")
@@ -40,7 +40,7 @@ def x86_without_vnni(job: Job) -> Answers:
     return by_worker(job, [qemu, "-cpu", X86, sys.executable], "onnxruntime", f"{X86} (avx2, no VNNI), emulated", False)
 
 
-def arm64(job: Job, cpu: str, flags: str) -> Answers:
+def arm64(job: Job, cpu: str, flags: str) -> RuntimeOutputs:
     """Debian's Python for ARM64 with ONNX Runtime's wheel. ``cpu``: a name of `qemu-aarch64-static -cpu help`."""
     qemu, root = _qemu("aarch64"), job.cache / "arm64"
     if not _ready(root):
@@ -51,9 +51,9 @@ def arm64(job: Job, cpu: str, flags: str) -> Answers:
 
 
 def prepare_arm64(cache: Path) -> None:
-    """Debian's Python for ARM64 and two wheels into a folder, 190 MB; needs apt-get and dpkg-deb, not root.
+    """Installs Debian's Python for ARM64 and two wheels, 190 MB; needs apt-get and dpkg-deb, but not root.
 
-    Raises FaceletError with what failed.
+    Raises FaceletError with the failed command's message.
     """
     qemu = _qemu("aarch64")
     place, root = cache / "arm64.part", cache / "arm64"
@@ -104,7 +104,7 @@ def _qemu(processor: str) -> str:
 
 
 def _run(words: list[str], env: dict[str, str]) -> str:
-    """What a command prints. Raises FaceletError with the last line of its errors."""
+    """Returns a command's output. Raises FaceletError with the last line of its stderr."""
     try:
         ended = subprocess.run(words, capture_output=True, env=env)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A model and prepared inputs for a runtime, and what the runtime answers."""
+"""A model with prepared inputs for a runtime, and the runtime's outputs."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from facelet.errors import FaceletError
 
 WORKER = Path(__file__).with_name("worker.py")
 STARTING = 180
-"""Seconds that a runtime may take to start, which under emulation means most of a minute, on top of ``Job.seconds``."""
+"""Seconds allowed for the start of a runtime, in addition to ``Job.seconds``; under emulation it takes most of a minute."""
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What every runtime is given.
+    """The inputs of one measurement, the same for every runtime.
 
     Attributes:
-        model: the file.
-        name: of its input.
-        inputs: float32 (N, C, H, W), prepared as for the network.
-        folder: an empty one, for this job's files.
-        cache: where ``--prepare`` has put other runtimes.
-        seconds: after which a runtime stops with the faces that it has answered.
+        model: the model file.
+        name: name of its input tensor.
+        inputs: float32 (N, C, H, W), preprocessed.
+        folder: empty folder for temporary files.
+        cache: folder of the runtimes that ``--prepare`` installed.
+        seconds: time limit; a runtime returns the faces that it finished by then.
     """
 
     model: Path
@@ -42,21 +42,21 @@ class Job:
 
     @cached_property
     def inputs_file(self) -> Path:
-        """``inputs`` as .npy, written when first asked for."""
+        """``inputs`` as .npy, written at first use."""
         path = self.folder / "inputs.npy"
         np.save(path, self.inputs)
         return path
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
-    """What a runtime answered.
+class RuntimeOutputs:
+    """Outputs of a runtime.
 
     Attributes:
-        logits: float32 (n, K), of the first n faces: all of them, or as many as the time allowed.
-        milliseconds: p50 of one face alone; None where a time would mean nothing, as under emulation.
-        version: of the runtime.
-        where: the processor that computed, or that was emulated.
+        logits: float32 (n, K), the first n faces, fewer than all when the time limit was reached.
+        milliseconds: p50 for a batch of one face; None where it is meaningless, as under emulation.
+        version: version of the runtime.
+        where: the processor, real or emulated.
     """
 
     logits: NDArray[np.float32]
@@ -65,23 +65,25 @@ class Answers:
     where: str
 
     @classmethod
-    def of(cls, logits: object, seconds: Sequence[float], version: str, where: str, timed: bool = True) -> Answers:
-        """Checked: raises FaceletError for logits that are not a finite table with a row for each of the ``seconds``."""
+    def of(
+        cls, logits: object, seconds: Sequence[float], version: str, where: str, timed: bool = True
+    ) -> RuntimeOutputs:
+        """Checks the outputs. Raises FaceletError unless they are a finite (n, K) array with a row for each of the ``seconds``."""
         table = np.asarray(logits, np.float32)
         if table.ndim != 2 or not table.size or len(table) != len(seconds):
-            raise FaceletError(f"answered {len(seconds)} faces with an array of shape {table.shape}")
+            raise FaceletError(f"returned an array of shape {table.shape} for {len(seconds)} faces")
         if not np.isfinite(table).all():
-            raise FaceletError("answered with NaN or infinity")
+            raise FaceletError("returned NaN or infinity")
         return cls(table, 1000 * float(np.median(seconds)) if timed else None, version, where)
 
 
 def by_worker(
     job: Job, python: Sequence[str], engine: str, where: str, timed: bool = True, env: Mapping[str, str] | None = None
-) -> Answers:
-    """Runs worker.py in a process of its own, so that a crash is a reason like any other.
+) -> RuntimeOutputs:
+    """Runs worker.py in its own process, so that a crash is reported like any other failure.
 
-    ``python``: command that starts Python, an emulator included. ``engine``: a name of ``worker.ENGINES``.
-    Raises FaceletError with the signal, or the last line of the worker's errors.
+    ``python``: command that starts Python, possibly in an emulator. ``engine``: a name in ``worker.ENGINES``.
+    Raises FaceletError with the signal or the last line of the worker's stderr.
     """
     out = job.folder / "answers.npz"
     out.unlink(missing_ok=True)
@@ -89,20 +91,20 @@ def by_worker(
     try:
         ended = subprocess.run(words, capture_output=True, timeout=job.seconds + STARTING, env=env)
     except subprocess.TimeoutExpired as error:
-        raise FaceletError(f"no answer in {job.seconds + STARTING:.0f} s") from error
+        raise FaceletError(f"no result in {job.seconds + STARTING:.0f} s") from error
     except OSError as error:
         raise FaceletError(f"cannot start {words[0]}: {error.strerror}") from error
     if ended.returncode:
         raise FaceletError(failure(ended))
     with np.load(out) as kept:
         version = json.loads(ended.stdout.splitlines()[-1])["version"]
-        return Answers.of(kept["logits"], kept["seconds"], version, where, timed)
+        return RuntimeOutputs.of(kept["logits"], kept["seconds"], version, where, timed)
 
 
 def failure(ended: subprocess.CompletedProcess[bytes]) -> str:
-    """Why a process failed, in one line."""
+    """Returns the reason for a process's failure, in one line."""
     lines = [line for line in ended.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-    last = lines[-1].strip()[:500] if lines else "it wrote no error"
+    last = lines[-1].strip()[:500] if lines else "no error message"
     if ended.returncode < 0:
         return f"crashed by {signal.Signals(-ended.returncode).name}: {last}"
     return last

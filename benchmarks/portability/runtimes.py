@@ -1,4 +1,4 @@
-"""All the runtimes, by name, in the order of the table; and what ``--prepare`` can fetch."""
+"""All runtimes by name, in the order of the table, and those that ``--prepare`` can install."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from facelet.errors import FaceletError
 from facelet.measure.efficiency.machine import machine
 from portability.browser import prepare_wasm, wasm
 from portability.emulated import arm64, prepare_arm64, x86_without_vnni
-from portability.job import Answers, Job, by_worker
+from portability.job import Job, RuntimeOutputs, by_worker
 
-Runtime = Callable[[Job], Answers]
+Runtime = Callable[[Job], RuntimeOutputs]
 
 
-def here(job: Job, engine: str, module: str, package: str) -> Answers:
-    """A library of this Python on this processor. Raises FaceletError where it is not installed."""
+def here(job: Job, engine: str, module: str, package: str) -> RuntimeOutputs:
+    """Runs a library of this Python on this processor. Raises FaceletError when it is not installed."""
     if not find_spec(module):
         raise FaceletError(f"no module {module}; pip install {package}")
     return by_worker(job, [sys.executable], engine, "this machine")
 
 
-def onnxruntime(job: Job) -> Answers:
-    """What Facelet itself runs models with."""
+def onnxruntime(job: Job) -> RuntimeOutputs:
+    """The runtime that Facelet uses."""
     answers = here(job, "onnxruntime", "onnxruntime", "onnxruntime")
     flags = " ".join(machine(0).flags)
     return replace(answers, where=f"this machine: {flags}" if flags else "this machine")
@@ -47,8 +47,8 @@ RUNTIMES: dict[str, Runtime] = {
     "openvino": partial(openvino, engine="openvino"),
     "openvino-f32": partial(openvino, engine="openvino-f32"),
 }
-"""Processors of arm64: that of a Raspberry Pi 5, that of a Raspberry Pi 4, and all that QEMU can do. OpenCV 5 has an engine of
-its own and that of OpenCV 4; OpenVINO computes floats in bfloat16 where the processor can, unless it is told not to.
+"""The arm64 processors are those of a Raspberry Pi 5, of a Raspberry Pi 4, and QEMU's maximum. OpenCV 5 has a new engine and the
+one of OpenCV 4. OpenVINO computes floats in bfloat16 where the processor supports it, unless configured otherwise.
 """
 
 PREPARED: dict[str, Callable[[Path], None]] = {"wasm": prepare_wasm, "arm64": prepare_arm64}

@@ -1,6 +1,6 @@
-"""Faces to ask runtimes about, and how a runtime's answers compare with the reference's: a Row of the table.
+"""Samples of faces, and the comparison of a runtime's outputs with the reference's: a Row of the table.
 
-The faces are in a seeded random order, so that those which a slow runtime has answered when its time is up are a fair sample.
+The faces are in a seeded random order, so that the first n, which a slow runtime finishes in time, are a random sample.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from facelet.measure.metrics.labels import match_labels
 from facelet.measure.metrics.roc import best_threshold
 from facelet.measure.pair_evaluation import framed
 from facelet.models.model_file import ModelInfo
-from portability.job import Answers
+from portability.job import RuntimeOutputs
 
 SEED = 0
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Faces, and what is known of them.
+    """Faces with their ground truth.
 
     Attributes:
         images: uint8 (N, H, W, C).
-        labels: int64 (N,), the model's label of each face, -1 where it has none; None where labels are not asked.
-        same: bool (N / 2,), whether images 2k and 2k + 1 are one person; None where the source has no pairs.
-        name: what they are, with the protocol's hash.
+        labels: int64 (N,), the model's label of each face, -1 for other classes; None for embeddings.
+        same: bool (N / 2,), whether images 2k and 2k + 1 show the same person; None for a source without pairs.
+        name: description with the protocol's hash.
     """
 
     images: NDArray[np.uint8]
@@ -41,7 +41,7 @@ class Sample:
 
     @classmethod
     def drawn(cls, source: str, split: str, limit: int, info: ModelInfo) -> Sample:
-        """``limit`` faces of one split of a written source, or ``limit`` pairs of one of pairs, framed as the model wants them.
+        """Draws ``limit`` faces of a split of ``source``, or ``limit`` pairs of a source of pairs, cropped for the model.
 
         Raises FaceletError for a source that cannot be read or does not fit the model's task.
         """
@@ -65,17 +65,17 @@ class Sample:
 
 @dataclass(frozen=True)
 class Row:
-    """One runtime with one model. What was not measured is None.
+    """Results of one runtime with one model; None for values that were not measured.
 
     Attributes:
-        n: faces answered.
-        accuracy, low, high: of expressions, or of pairs at one threshold, with Wilson's 95 % interval.
+        n: number of faces.
+        accuracy, low, high: of expressions, or of pairs at a fixed threshold, with its 95 % Wilson interval.
         change, change_low, change_high: accuracy minus the reference's on the same faces, and its interval.
-        agreement: share of faces with the same likeliest label as the reference says.
-        cosine, least_cosine: mean and least, of an embedding and the reference's.
-        largest, mean: differences of logits from the reference's, of embeddings at length 1.
-        p50_ms: of one face; None under emulation.
-        reason: why the runtime did not run.
+        agreement: share of faces with the same top-1 label as the reference.
+        cosine, least_cosine: mean and minimum cosine of the embeddings and the reference's.
+        largest, mean: maximum and mean absolute difference of logits, or of unit embeddings.
+        p50_ms: for a batch of one face; None under emulation.
+        reason: reason for a failure.
     """
 
     runtime: str
@@ -98,8 +98,8 @@ class Row:
 
 
 @dataclass(frozen=True, eq=False)
-class Judge:
-    """The reference's answers to a sample, (N, K), and the task; of pairs the threshold above which two are one person."""
+class Comparison:
+    """The reference's outputs for a sample, (N, K), the task, and for pairs the threshold of the cosine."""
 
     sample: Sample
     reference: NDArray[np.float32]
@@ -107,15 +107,15 @@ class Judge:
     threshold: float | None = None
 
     @classmethod
-    def of(cls, sample: Sample, reference: NDArray[np.float32], info: ModelInfo) -> Judge:
-        """With the threshold of the model's file; where it has none the best one for the reference's answers."""
-        judge = cls(sample, reference, info.task, info.threshold)
+    def of(cls, sample: Sample, reference: NDArray[np.float32], info: ModelInfo) -> Comparison:
+        """Uses the threshold of the model file, or else the most accurate one for the reference's outputs."""
+        comparison = cls(sample, reference, info.task, info.threshold)
         if sample.same is None or info.threshold is not None:
-            return judge
-        return replace(judge, threshold=best_threshold(_scores(_unit(reference)), sample.same))
+            return comparison
+        return replace(comparison, threshold=best_threshold(_scores(_unit(reference)), sample.same))
 
     def correct(self, answers: NDArray[np.float32]) -> NDArray[np.bool_] | None:
-        """Of the first faces, or of the pairs that they complete; None where nothing is known of them."""
+        """Whether each of the first faces, or each complete pair, is correct; None without ground truth."""
         if self.sample.labels is not None:
             return answers.argmax(1) == self.sample.labels[: len(answers)]
         if self.sample.same is None or len(answers) < 2:
@@ -123,12 +123,12 @@ class Judge:
         scores = _scores(_unit(answers))
         return (scores >= self.threshold) == self.sample.same[: len(scores)]
 
-    def row(self, runtime: str, answers: Answers) -> Row:
-        """Raises FaceletError for answers of another width than the reference's."""
+    def row(self, runtime: str, answers: RuntimeOutputs) -> Row:
+        """Compares with the reference. Raises FaceletError when the outputs have another width."""
         ours, n = answers.logits, len(answers.logits)
         theirs = self.reference[:n]
         if ours.shape != theirs.shape:
-            raise FaceletError(f"answered with {ours.shape[1]} numbers a face, the reference with {theirs.shape[1]}")
+            raise FaceletError(f"returned {ours.shape[1]} numbers per face, the reference {theirs.shape[1]}")
         row = Row(runtime, answers.version, answers.where, n, p50_ms=answers.milliseconds)
         if self.task == "expression":
             row = replace(row, agreement=float((ours.argmax(1) == theirs.argmax(1)).mean()))

@@ -1,4 +1,4 @@
-"""What benchmarks/portability.py prints of one model, in 80 columns: figures, where they are from, and what did not run."""
+"""Prints the results of one model in 80 columns: figures, processors, and runtimes that failed."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from portability.scores import Row
 
 
 def show(found: dict[str, Any], console: Console) -> None:
-    """``found``: see ``measured`` in portability.py."""
+    """Prints ``found``, the result of ``measured`` in portability.py."""
     rows = [Row(**row) for row in found["rows"]]
     ran = [row for row in rows if not row.reason]
     title = f"[bold]{escape(found['model'])}[/] ({found['precision']}) on {escape(found['faces'])}"
     console.print(f"\n{title}", highlight=False)
     right = found["reference_accuracy"]
-    threshold = "" if found["threshold"] is None else f", one person from a cosine of {found['threshold']:.4f}"
-    told = "" if right is None else f": {percent(right)} right{threshold}"
-    console.print(f"reference: {escape(found['reference'])} by this machine's ONNX Runtime{told}", highlight=False)
+    threshold = "" if found["threshold"] is None else f", same person above a cosine of {found['threshold']:.4f}"
+    told = "" if right is None else f": {percent(right)} correct{threshold}"
+    console.print(f"reference: {escape(found['reference'])} in this machine's ONNX Runtime{told}", highlight=False)
     if ran:
         console.print(_figures(ran, found["task"] == "expression"), _places(ran, found["asked"]), highlight=False)
     for row in rows:
         if row.reason:
-            console.print(f"{row.runtime} did not run: {escape(row.reason)}", style="yellow", highlight=False)
+            console.print(f"{row.runtime} failed: {escape(row.reason)}", style="yellow", highlight=False)
     changes = {row.runtime: row.change for row in ran if row.change is not None}
     if len(changes) > 1:
         low, high = min(changes, key=changes.__getitem__), max(changes, key=changes.__getitem__)
-        spread = f"from {signed(changes[low])} ({low}) to {signed(changes[high])} ({high}) points beside the reference"
-        told = "the same by all runtimes" if changes[low] == changes[high] else spread
+        spread = f"from {signed(changes[low])} ({low}) to {signed(changes[high])} ({high}) points from the reference"
+        told = "the same in all runtimes" if changes[low] == changes[high] else spread
         console.print(f"accuracy: {told}", highlight=False)
 
 
 def _figures(rows: list[Row], expression: bool) -> Table:
-    """A line a runtime; differences are of logits, or of embeddings. A change whose interval leaves zero out is yellow."""
+    """One line per runtime. A change whose interval excludes zero is yellow."""
     table = Table(box=None, pad_edge=False, header_style="dim", collapse_padding=True)
     table.add_column("runtime", no_wrap=True)
     middle = ("agree", "mean diff") if expression else ("cosine", "least")
@@ -65,6 +65,6 @@ def _places(rows: list[Row], asked: int) -> Table:
     table.add_column("version", overflow="fold")
     table.add_column("processor", overflow="fold")
     for row in rows:
-        few = f"; {row.n} of {asked} faces in the time" if row.n < asked else ""
+        few = f"; {row.n} of {asked} faces within the time limit" if row.n < asked else ""
         table.add_row(row.runtime, escape(row.version), escape(f"{row.where}{few}"))
     return table

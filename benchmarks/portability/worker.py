@@ -1,9 +1,9 @@
-"""One runtime in a process of its own: prepared faces from an .npy file, each alone, to logits and seconds in an .npz file.
+"""Runs one runtime in its own process: reads faces from .npy, runs them one by one, writes outputs and seconds to .npz.
 
     python worker.py ENGINE MODEL INPUT_NAME INPUTS.npy OUT.npz SECONDS
 
-Needs numpy and the engine, nothing of Facelet, so that any Python can run it, an emulated one too. All engines get one thread.
-After SECONDS it stops with the faces that it has. The last line that it prints is {"version": ...}.
+Needs only numpy and the engine, so that any Python can run it, also an emulated one. All engines use one thread. After SECONDS it
+writes the faces finished so far. The last line of its output is {"version": ...}.
 """
 
 import json
@@ -13,7 +13,7 @@ import time
 import numpy as np
 
 WARM_UP = 2
-"""Runs that are not timed; one where a run takes long."""
+"""Untimed runs before the timed ones; one if a run takes long."""
 
 
 def onnxruntime(model, name):
@@ -69,7 +69,7 @@ ENGINES = {
 
 
 def work(engine, model, name, inputs, out, seconds):
-    """Writes the answers and prints the version."""
+    """Writes the outputs and prints the version."""
     version, answer = ENGINES[engine](model, name)
     started = time.perf_counter()
     for _ in range(WARM_UP):

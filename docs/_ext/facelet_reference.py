@@ -1,8 +1,8 @@
 """Sphinx extension: reference pages that are generated from the code when the site is built.
 
 A page asks for a part with a pair of comments, ``<!-- reference: steps -->`` and ``<!-- end -->``. The text between them is for
-readers on a code host, and is replaced on the site. Parts are ``steps``, ``recipe``, ``cli``, ``api`` and ``source NAME``. The JSON
-Schema of recipes is written next to the pages, as ``recipe.schema.json``.
+readers on a code host, and is replaced on the site. Parts are ``steps``, ``recipe``, ``cli``, ``api``, ``columns`` and
+``source NAME``. The JSON Schema of recipes is written next to the pages, as ``recipe.schema.json``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import reference_api
 import reference_cli
+import reference_columns
 import reference_schema
 import reference_sources
 import reference_steps
@@ -22,6 +23,7 @@ MARKER = re.compile(r"^<!-- reference: (\w+) ?([\w-]*) -->\n.*?^<!-- end -->$", 
 PARTS = {
     "api": reference_api.markdown,
     "cli": reference_cli.markdown,
+    "columns": reference_columns.markdown,
     "recipe": reference_steps.recipe_markdown,
     "source": reference_sources.markdown,
     "steps": reference_steps.markdown,

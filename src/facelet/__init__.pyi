@@ -14,13 +14,13 @@ from facelet.runtime.media.watch import watch as watch
 from facelet.runtime.model import Model as Model
 from facelet.runtime.model import load as load
 from facelet.runtime.model import load_model as load_model
+from facelet.runtime.people.enrolled import EnrolledFace as EnrolledFace
+from facelet.runtime.people.enrolled import EnrolledPerson as EnrolledPerson
+from facelet.runtime.people.enrolled import GalleryModel as GalleryModel
 from facelet.runtime.people.gallery import Enrollment as Enrollment
 from facelet.runtime.people.gallery import Gallery as Gallery
 from facelet.runtime.people.gallery import Lookalike as Lookalike
 from facelet.runtime.people.gallery import Match as Match
-from facelet.runtime.people.store import EnrolledFace as EnrolledFace
-from facelet.runtime.people.store import EnrolledPerson as EnrolledPerson
-from facelet.runtime.people.store import GalleryModel as GalleryModel
 from facelet.runtime.people.verify import Verification as Verification
 from facelet.runtime.people.verify import verify as verify
 

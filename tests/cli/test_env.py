@@ -24,6 +24,14 @@ def test_versions_machine_and_variables(monkeypatch, shelf):
     assert int(found["cores"]) >= 1
 
 
+def test_the_password_of_a_gallery_is_not_printed(monkeypatch, shelf):
+    monkeypatch.setenv("FACELET_GALLERY", "postgresql://anna:s3cret@db/faces")
+    monkeypatch.setenv("FACELET_GALLERY_KEY", "k3y")
+    found = lines()
+    assert found["FACELET_GALLERY"] == "postgresql://anna:***@db/faces"
+    assert not {"s3cret", "k3y"} & set(" ".join(found.values()).replace(":", " ").replace("@", " ").split())
+
+
 def test_each_bundled_model_is_checked(ship, make_model, tmp_path):
     ship(make_model(tmp_path / "tiny.onnx"), "expression")
     assert lines()["model expression"].startswith("ok (deviation ")

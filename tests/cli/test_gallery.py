@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import timedelta
 
 import pytest
 from rich.console import Console
 
-from facelet.cli.gallery import enroll_photos, print_people, remove_people, show_people
+from facelet.cli.gallery import enroll_photos, print_people, remove_people, rename_person, show_people
 from facelet.errors import FaceletError
 from facelet.runtime.people.gallery import Gallery
 
@@ -50,6 +51,19 @@ def test_list_and_remove(gallery, studio):
     assert summary.startswith("2 names, 3 faces, made with identity.onnx (SHA-256 ")
     assert said(remove_people, gallery, ["[b]", "Zoë 王"]) == "[b]: 1 face removed\nZoë 王: 2 faces removed\n"
     assert said(show_people, gallery) == f"0 names, 0 faces; {gallery.file}\n"
+
+
+def test_rename(gallery, studio):
+    gallery.enroll("[b]Anna", [studio.shot(1), studio.shot(1)])
+    assert said(rename_person, gallery, "[b]Anna", " Zoë ") == "Zoë: 2 faces, before: [b]Anna\n"
+    gallery.enroll("Berta", studio.shot(2))
+    assert said(rename_person, gallery, "Zoë", "Berta", merge=True) == "Berta: 3 faces, before: Zoë\n"
+
+
+def test_the_list_tells_the_retention_time(gallery, studio):
+    gallery.enroll("Anna", studio.shot(1))
+    gallery.set_retention(timedelta(days=30))
+    assert "1 name, 1 face, kept for 30 days, made with identity.onnx" in said(show_people, gallery)
 
 
 def test_export(gallery, studio, capsys):

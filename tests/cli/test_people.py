@@ -46,6 +46,15 @@ def test_the_exit_code_of_verify_is_its_verdict(monkeypatch, capsys, same, code)
         (("gallery", "remove", "Anna"), "no gallery"),
         (("gallery", "remove", "a\nb"), "no gallery"),
         (("gallery", "export", "--csv"), "no gallery"),
+        (("gallery", "rename", "Anna", "Berta"), "no gallery"),
+        (("gallery", "rename", "Anna"), "Missing argument"),
+        (("gallery", "retention"), "no gallery"),
+        (("gallery", "retention", "soon"), "expected a number of hours, days or weeks"),
+        (("gallery", "copy", "gone.db", "new.db"), "no gallery 'gone.db'"),
+        (("gallery", "copy", "mysql://u:s3cret@h/d", "new.db"), "starts with 'mysql'; expected postgresql://"),
+        (("gallery", "list", "--gallery", "postgresql://u:s3@cret@h/d"), "not shown: it may contain a password"),
+        (("gallery", "list", "--gallery-key", "gone.key"), "cannot read gone.key"),
+        (("gallery", "key", "gone/g.key"), "cannot write gone/g.key"),
         (("gallery", "lost"), "No such command"),
     ],
 )
@@ -57,6 +66,7 @@ def test_mistakes_end_with_2_and_a_word(monkeypatch, capsys, tmp_path, shelf, wo
     assert (code, out) == (2, "")
     assert says in err
     assert "Traceback" not in err
+    assert "cret" not in err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -64,13 +74,21 @@ def test_the_options_reach_the_gallery(monkeypatch, capsys):
     made = {}
 
     class Fake(Gallery):
-        def __init__(self, file="", model="", detector="", threshold=None, threads=0):
-            made.update(file=file, model=model, detector=detector, threshold=threshold, threads=threads)
+        def __init__(self, file="", model="", detector="", threshold=None, threads=0, key=""):
+            made.update(file=file, model=model, detector=detector, threshold=threshold, threads=threads, key=key)
             super().__init__(file, model, detector, threshold, threads)
 
     monkeypatch.setattr("facelet.runtime.people.gallery.Gallery", Fake)
     monkeypatch.setattr("facelet.cli.gallery.enroll_photos", lambda people, name, photos, **_: print(name, photos))
     options = ["--gallery", "g.db", "--model", "m.onnx", "--detector", "d.onnx", "--threshold", "0.2", "--threads", "2"]
+    options += ["--gallery-key", "g.key"]
     code, out, _ = typed(monkeypatch, capsys, "enroll", "Anna", "a.jpg", "b.jpg", *options)
     assert (code, out) == (0, "Anna ['a.jpg', 'b.jpg']\n")
-    assert made == {"file": "g.db", "model": "m.onnx", "detector": "d.onnx", "threshold": 0.2, "threads": 2}
+    assert made == {
+        "file": "g.db",
+        "model": "m.onnx",
+        "detector": "d.onnx",
+        "threshold": 0.2,
+        "threads": 2,
+        "key": "g.key",
+    }

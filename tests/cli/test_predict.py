@@ -281,3 +281,16 @@ def test_the_detectors_score_is_shown(album, capsys):
     assert "  0.90  " in said("bright.jpg")
     said("bright.jpg", form="json")
     assert json.loads(capsys.readouterr().out)["photos"][0]["faces"][0]["score"] == 0.9
+
+
+def test_a_prior_changes_probabilities(album, capsys, make_model, make_info):
+    counts = {"counts": {"train": {"dark": 90, "bright": 10}}}
+    model = str(make_model(album / "counted.onnx", make_info(protocol=counts)))
+
+    def probabilities(prior) -> dict[str, float]:
+        said("dim.png", form="json", model=model, prior=prior)
+        return json.loads(capsys.readouterr().out)["photos"][0]["faces"][0]["probabilities"]
+
+    dark, bright = probabilities("training").values()
+    assert probabilities("uniform")["dark"] == pytest.approx(dark / 9 / (dark / 9 + bright), abs=1e-4)
+    assert probabilities({"bright": 1}) == {"dark": 0, "bright": 1}

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from facelet.cli import identify, predict, watch
 from facelet.errors import FaceletError
+from facelet.io import pixels
 from facelet.runtime.media.video import Video
 from facelet.runtime.people.gallery import Gallery
 
@@ -39,8 +40,16 @@ def test_a_line_for_each_face(said, dusk):
 
 def test_json_is_a_line_for_each_frame(said, dusk, capsys):
     assert said(dusk, form="json", every=0.5) == ""
-    head, *lines = map(json.loads, capsys.readouterr().out.splitlines())
+    head, *lines, last = map(json.loads, capsys.readouterr().out.splitlines())
     assert head["video"]["fps"] == 10
+    summary = last["summary"]
+    assert (summary["frames"], summary["dropped"], summary["tracked"]) == (4, 0, 2)
+    bright = summary["tracks"][0]
+    assert (bright["track"], bright["frames"], bright["answers"]) == (1, 4, {"bright": 2, "dark": 2})
+    assert bright["flicker"] == {
+        "frames": pytest.approx(1 / 1.5, abs=1e-3),
+        "averaged": pytest.approx(1 / 1.5, abs=1e-3),
+    }
     assert head["model"]["name"] == "tiny"
     assert [line["seconds"] for line in lines] == pytest.approx([0, 0.5, 1, 1.5], abs=0.02)
     assert [face["track"] for face in lines[0]["faces"]] == [1, 2]
@@ -54,6 +63,24 @@ def test_a_drawn_video_is_left(said, dusk, studio):
         assert video.fps == 5
         assert len(list(video.frames())) == 10
         assert video.size[0] == 640
+
+
+def test_a_stream_is_followed_and_its_password_is_not_printed(said, studio, benchmark_script, monkeypatch, capfd):
+    jpeg = pixels.cv2.imencode(".jpg", studio.shot(1, 2))[1].tobytes()
+    frames = []
+    monkeypatch.setattr(watch, "_document", lambda *result: frames.append(result) or _stop(len(frames) == 5) or {})
+    with benchmark_script("mjpeg_server").MjpegServer([jpeg], fps=50) as server:
+        said(server.url.replace("http://", "http://admin:secret@"), form="json")
+    printed = capfd.readouterr()
+    assert f"watching {server.url}; stop with Ctrl-C" in printed.err
+    assert json.loads(printed.out.splitlines()[0])["video"]["file"] == server.url
+    assert json.loads(printed.out.splitlines()[-1])["summary"]["tracked"] == 2
+    assert "secret" not in "".join(printed)
+
+
+def _stop(now: bool) -> None:
+    if now:
+        raise KeyboardInterrupt
 
 
 def test_small_faces_are_said(said, dusk, make_model, make_info, tmp_path, capsys):
@@ -86,7 +113,7 @@ def test_ctrl_c_ends_a_webcam_with_its_table(said, dusk, monkeypatch, capsys):
         video.frames = until
         return video
 
-    monkeypatch.setattr("facelet.runtime.media.video.Video", camera)
+    monkeypatch.setattr("facelet.runtime.media.stream.open_footage", camera)
     assert "5 frames, 2 faces tracked" in said("0")
     assert "stop with Ctrl-C" in capsys.readouterr().err
 
@@ -99,6 +126,7 @@ def test_ctrl_c_ends_a_webcam_with_its_table(said, dusk, monkeypatch, capsys):
         (["film.avi"], {"every": -1}, "--every -1"),
         (["film.avi", "photo.jpg"], {}, "without other photos"),
         (["gone.mp4"], {}, "no video"),
+        (["rtsp://me:secret@camera/1", "photo.jpg"], {}, "rtsp://camera/1 is the address of a stream, not a photo"),
     ],
 )
 def test_what_cannot_be_watched(said, dusk, places, options, said_, monkeypatch):

@@ -12,6 +12,7 @@ import yaml
 
 import facelet
 from facelet.faces import PAIRS, SOURCES
+from facelet.measure.comparison.columns import COLUMNS
 from facelet.recipes import presets, schema
 from facelet.step import STEPS
 
@@ -20,6 +21,7 @@ sys.path.insert(0, str(DOCS / "_ext"))
 
 import facelet_reference  # noqa: E402
 import reference_cli  # noqa: E402
+import reference_columns  # noqa: E402
 import reference_markdown  # noqa: E402
 import reference_schema  # noqa: E402
 import reference_sources  # noqa: E402
@@ -70,6 +72,12 @@ def test_every_command_and_option_is_on_the_page():
         assert command.help.split()[0] in section
         for parameter in command.params:
             assert parameter.opts[0].strip("-").replace("_", "-").lower() in section.lower()
+
+
+def test_every_column_of_a_comparison_is_on_the_page():
+    page = reference_columns.markdown()
+    assert all(f"\n| `{name}` | " in page for name in COLUMNS)
+    assert "`accuracy_low`" in page
 
 
 def test_every_marker_is_filled():

@@ -130,6 +130,7 @@ def test_asking_an_embedding_net_keeps_its_embeddings(net, people, tmp_path):
         ({"from": "teacher", "answers": "x.npz", "losses": {"cosine": 1}}, "give either from"),
         ({"targets": "votes"}, "targets cannot be used with embed"),
         ({"balance": "class-weights"}, "class-weights cannot be used with embed"),
+        ({"balance": "balanced-softmax"}, "balanced-softmax cannot be used with embed"),
         ({"losses": {"cosine": 1}, "from": "teacher", "balance": "sampler"}, "needs the loss cosface or arcface"),
         ({"margin": 28.6, "losses": {"arcface": 1}}, "in radians"),
         ({"margin": 1.2}, "a cosine, 0 to 1"),

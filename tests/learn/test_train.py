@@ -332,7 +332,7 @@ def test_other_pixels_under_the_same_names_are_another_training(step, job, faces
 
 
 @pytest.mark.parametrize("targets", ["labels", "votes"])
-@pytest.mark.parametrize("balance", ["none", "class-weights", "sampler"])
+@pytest.mark.parametrize("balance", ["none", "class-weights", "sampler", "balanced-softmax"])
 def test_targets_and_balance_train(step, job, targets, balance):
     made = step(epochs=1, targets=targets, balance=balance, label_smoothing=0.1, optimizer="sgd").run(job())
     assert made.spent["epochs"] == 1

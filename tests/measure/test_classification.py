@@ -7,30 +7,14 @@ import json
 
 import numpy as np
 import pytest
+from numbered_faces import CLASSES, faces_of, looking_up
 from sklearn import metrics
 
 import facelet.measure.classification
 import facelet.measure.metrics.labels
 import facelet.measure.metrics.scores
 from facelet.errors import FaceletError
-from facelet.faces import FaceSet
 from facelet.measure.classification import Classification, evaluate
-
-CLASSES = ("neutral", "happiness", "anger")
-
-
-def faces_of(labels, classes=CLASSES, split=2):
-    """Faces whose first pixel is their own number, so that a fake model can look its answer up."""
-    n = len(labels)
-    images = np.zeros((n, 2, 2, 1), np.uint8)
-    images[:, 0, 0, 0] = np.arange(n) % 256
-    names = np.array([f"{k:03}" for k in range(n)])
-    return FaceSet(images, np.asarray(labels, np.int64), np.full(n, split, np.int8), names, classes, "mine")
-
-
-def looking_up(probabilities):
-    table = np.asarray(probabilities)
-    return lambda images: table[images[:, 0, 0, 0].astype(int)]
 
 
 @pytest.fixture
@@ -179,5 +163,29 @@ def test_several_splits_are_refused():
 def test_no_face_of_a_shared_class_is_refused():
     result = evaluate(looking_up(np.eye(3)[[0, 1]]), faces_of([2, 2]), ("neutral", "happiness", "sadness"))
     assert result.all.accuracy == 0
-    with pytest.raises(FaceletError, match="no test face has a class among the model's labels"):
+    with pytest.raises(FaceletError, match="no test face has one of the classes"):
         _ = result.shared
+
+
+def test_a_choice_of_classes_by_hand():
+    """Faces of other classes are left out, and the rest of the probability is shared out."""
+    faces = faces_of([0, 1, 2, 1])
+    probabilities = [[0.5, 0.3, 0.2], [0.5, 0.1, 0.4], [0.1, 0.2, 0.7], [0.2, 0.3, 0.5]]
+    result = evaluate(looking_up(probabilities), faces, CLASSES, identical=np.array([0, 1, 0, 0], bool), annotator=0.8)
+    few = result.among(["anger", "happiness"])
+    assert (few.classes, few.labels, few.truth.tolist()) == (("anger", "happiness"),) * 2 + ([1, 0, 1],)
+    assert few.index.tolist() == [1, 2, 3]
+    np.testing.assert_allclose(few.probabilities, [[0.8, 0.2], [7 / 9, 2 / 9], [0.625, 0.375]], rtol=1e-6)
+    assert (few.all.n, few.all.accuracy) == (3, pytest.approx(1 / 3))
+    assert few.identical.tolist() == [True, False, False]
+    assert few.annotator is None
+    assert result.among(["anger"]).all.accuracy == 1
+    with pytest.raises(FaceletError, match="unknown class of the faces 'angr', did you mean 'anger'"):
+        result.among(["angr"])
+
+
+def test_all_splits_together():
+    faces = faces_of([0, 1])
+    faces.splits[0] = 0
+    result = evaluate(looking_up(np.eye(3)), faces, CLASSES, split="all")
+    assert (result.split, result.all.n, result.accuracy) == ("all", 2, 1.0)

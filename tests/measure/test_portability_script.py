@@ -105,8 +105,8 @@ def test_what_is_there_answers_and_what_is_missing_says_what_to_install(
         assert any(some in rows[name]["reason"] for some in told)
     printed = capsys.readouterr().out
     assert "15 of 20 test faces of folder" in printed
-    assert "wasm did not run: no chromium" in printed
-    assert "accuracy: the same by all runtimes" in printed
+    assert "wasm failed: no chromium" in printed
+    assert "accuracy: the same in all runtimes" in printed
     assert "this machine" in printed
 
 
@@ -133,7 +133,7 @@ def test_a_crash_and_an_error_are_one_line(script, job, tmp_path):
     from portability.job import by_worker
 
     crash = [sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"]
-    with pytest.raises(FaceletError, match=r"^crashed by SIGSEGV: it wrote no error$"):
+    with pytest.raises(FaceletError, match=r"^crashed by SIGSEGV: no error message$"):
         by_worker(job, crash, "onnxruntime", "here")
     with pytest.raises(FaceletError, match=r"cannot start .*gone"):
         by_worker(job, ["/gone/python"], "onnxruntime", "here")
@@ -190,40 +190,40 @@ def test_a_browser_that_does_not_start(script, nothing_installed, job):
         wasm(job)
 
 
-def answers_of(logits):
-    from portability.job import Answers
+def outputs_of(logits):
+    from portability.job import RuntimeOutputs
 
-    return Answers.of(logits, [0.001] * len(logits), "1.0", "here")
+    return RuntimeOutputs.of(logits, [0.001] * len(logits), "1.0", "here")
 
 
 def test_figures_of_expressions_by_hand(script, make_sample):
     """Four faces were asked; the runtime has answered three: one other label, one face fewer right."""
-    from portability.scores import Judge
+    from portability.scores import Comparison
 
     reference = np.array([[2, 0], [0, 2], [2, 0], [0, 9]], np.float32)
-    judge = Judge(make_sample(labels=np.array([0, 1, 1, 1])), reference, "expression")
-    row = judge.row("mine", answers_of([[2, 0], [1, 0], [2, 0.5]]))
+    comparison = Comparison(make_sample(labels=np.array([0, 1, 1, 1])), reference, "expression")
+    row = comparison.row("mine", outputs_of([[2, 0], [1, 0], [2, 0.5]]))
     assert (row.n, row.accuracy, row.agreement) == (3, pytest.approx(1 / 3), pytest.approx(2 / 3))
     assert row.change == pytest.approx(-1 / 3)
     assert (row.largest, row.mean) == (2.0, pytest.approx((1 + 2 + 0.5) / 6))
-    with pytest.raises(FaceletError, match="3 numbers a face, the reference with 2"):
-        judge.row("mine", answers_of([[1, 2, 3]]))
+    with pytest.raises(FaceletError, match="3 numbers per face, the reference 2"):
+        comparison.row("mine", outputs_of([[1, 2, 3]]))
     with pytest.raises(FaceletError, match="NaN"):
-        answers_of([[np.nan, 1]])
+        outputs_of([[np.nan, 1]])
 
 
 def test_figures_of_pairs_by_hand(script, make_sample):
     """Vectors of any length; the fifth face has no partner among the answers."""
-    from portability.scores import Judge
+    from portability.scores import Comparison
 
     reference = np.array([[1, 0], [2, 0], [1, 0], [0, 1], [0, 3], [0, 1]], np.float32)
     sample = make_sample(same=np.array([True, False, True]))
-    judge = Judge(sample, reference, "identity", threshold=0.5)
-    row = judge.row("mine", answers_of([[4, 0], [0, 1], [1, 0], [0, 1], [0, 1]]))
+    comparison = Comparison(sample, reference, "identity", threshold=0.5)
+    row = comparison.row("mine", outputs_of([[4, 0], [0, 1], [1, 0], [0, 1], [0, 1]]))
     assert (row.n, row.accuracy, row.change) == (5, 0.5, -0.5)
     assert (row.cosine, row.least_cosine) == (pytest.approx(0.8), 0.0)
     assert row.agreement is None
-    assert judge.row("mine", answers_of([[1, 0]])).accuracy is None
+    assert comparison.row("mine", outputs_of([[1, 0]])).accuracy is None
 
 
 @pytest.fixture

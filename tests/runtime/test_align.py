@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from facelet.io import pixels
 from facelet.models.model_file import CropInfo
 from facelet.runtime import align
+from facelet.runtime.detection import Detection, from_frame
 
 FACE = np.array([(40, 50), (80, 48), (61, 70), (45, 92), (77, 91)], np.float32)
 BOX = (30.0, 25.0, 60.0, 80.0)
@@ -147,3 +148,48 @@ def test_a_huge_box_is_not_laid_out(monkeypatch):
     assert tracemalloc.get_traced_memory()[1] < 2_000_000
     tracemalloc.stop()
     assert np.abs(crop.astype(int) - laid_out).mean() < 3
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_face_turned_by_quarters_is_cut_as_if_the_photo_were_upright(quarters):
+    photo = smooth()
+    turned = np.ascontiguousarray(np.rot90(photo, -quarters))
+    frame_face = Detection((30.25, 25.0, 60.0, 80.5), 0.9, FACE)
+    face = from_frame(frame_face, quarters, turned.shape)
+    for size in (16, 48, 200):
+        upright = align.cut(photo, frame_face.box, FACE, CropInfo(margin=0.1), size)
+        crop = align.cut(turned, face.box, face.landmarks, CropInfo(margin=0.1), size, face.roll)
+        np.testing.assert_array_equal(crop, upright)
+
+
+@pytest.mark.parametrize("roll", [-100, -30, 20, 65, 170])
+def test_a_turned_square_by_hand(roll):
+    """Its corners are those of the upright square, turned clockwise around the middle of the box."""
+    unit = align.square(BOX, FACE, CropInfo(), roll)
+    middle = np.array([60, 65])
+    turn = np.radians(roll)
+    for corner in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        x, y = (np.array(corner) - 0.5) * 80
+        offset = np.array([x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn)])
+        np.testing.assert_allclose(at(unit, [corner])[0], middle + offset)
+
+
+@pytest.mark.parametrize("roll", [-120, 33, 70])
+def test_a_rolled_face_is_cut_upright(roll):
+    """The photo is turned around the middle of the box: the crop shows what it shows of the photo before."""
+    photo = smooth(600, 500)
+    box = (150.0, 180.0, 160.0, 200.0)
+    matrix = cv2.getRotationMatrix2D((230 - 0.5, 280 - 0.5), -roll, 1)
+    turned = cv2.warpAffine(photo, matrix, (500, 600), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    crop = align.cut(turned, box, FACE, CropInfo(), 48, roll)
+    assert np.abs(crop.astype(int) - align.cut(photo, box, FACE, CropInfo(), 48)).mean() < 1.5
+
+
+def test_without_a_roll_nothing_has_changed():
+    photo = smooth()
+    for mode in ("box", "eyes", "five-points"):
+        crop = CropInfo(align=mode)
+        plain = align.cut(photo, BOX, FACE, crop, 48)
+        np.testing.assert_array_equal(align.cut(photo, BOX, FACE, crop, 48, 0.0), plain)
+        if mode != "box":
+            np.testing.assert_array_equal(align.cut(photo, BOX, FACE, crop, 48, 30.0), plain)

@@ -14,7 +14,10 @@ import pytest
 
 from facelet.errors import FaceletError
 from facelet.io import pixels
-from facelet.runtime.detector import Detector
+from facelet.models.model_file import CropInfo
+from facelet.runtime import align
+from facelet.runtime.detection import from_frame
+from facelet.runtime.detector import FRAMES, Detector
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +117,76 @@ def test_many_threads(detector, portrait, photos_folder):
     assert together == alone
 
 
+@pytest.mark.real
+@pytest.mark.parametrize("quarter", [1, 2, 3])
+def test_a_photo_turned_by_quarters_has_the_same_faces_and_the_same_crops(detector, photos_folder, quarter):
+    """Exactly: the frame that undoes the turn is the upright photo."""
+    photo = pixels.read(photos_folder / "dlib_faces" / "2007_007763.jpg")
+    turned = np.ascontiguousarray(np.rot90(photo, -quarter))
+    upright = [face for face in detector(photo) if face.score >= 0.9 and not face.roll]
+    expected = [from_frame(face, quarter, turned.shape) for face in upright]
+    found = detector(turned)
+    assert upright
+    for before, after in zip(upright, expected, strict=True):
+        (face,) = [face for face in found if np.allclose(face.box, after.box, atol=1e-3)]
+        assert (face.roll, face.score) == (after.roll, after.score)
+        np.testing.assert_allclose(face.landmarks, after.landmarks, atol=1e-3)
+        crop = align.cut(turned, face.box, face.landmarks, CropInfo(), 48, face.roll)
+        np.testing.assert_array_equal(crop, align.cut(photo, before.box, before.landmarks, CropInfo(), 48))
+
+
+@pytest.mark.real
+def test_one_lies_and_the_other_stands(yunet, portrait):
+    small = cv2.resize(portrait, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA)
+    side = max(small.shape[:2])
+    photo = np.full((side, 2 * side, 3), 127, np.uint8)
+    lying = np.rot90(small, -1)
+    photo[: small.shape[0], : small.shape[1]] = small
+    photo[: lying.shape[0], side : side + lying.shape[1]] = lying
+    assert sorted(round(face.roll) for face in Detector(yunet, turns="always")(photo)) == [0, 90]
+    assert 0 in [face.roll for face in Detector(yunet)(photo)]
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_small_faces_of_twelve_megapixels(yunet, photos_folder, benchmark_script):
+    """No face from 20 pixels is missed, and none is found twice at the border of tiles."""
+    script = benchmark_script("small_faces")
+    alone = Detector(yunet, turns="never")
+    photos = [pixels.read(file) for file in sorted((photos_folder / "dlib_faces").glob("*.jpg"))]
+    parts = [script.Mosaic(photo, [face.box for face in alone(photo)]) for photo in photos]
+    scene = script.mosaic([script.scaled(part, 0.5) for part in parts])
+    assert len(scene.boxes) > 500
+    missed, duplicate, _ = script.compared(Detector(yunet)(scene.photo), scene.boxes)
+    assert (missed, duplicate) == (0, 0)
+
+
+@pytest.mark.real
+def test_a_face_in_a_panorama(yunet, portrait, benchmark_script):
+    script = benchmark_script("small_faces")
+    face = Detector(yunet)(portrait)[0]
+    scene = script.panorama(script.Mosaic(portrait, [face.box]))
+    (found,) = Detector(yunet)(scene.photo)
+    assert script.compared([found], scene.boxes) == (0, 0, 0)
+    assert not Detector(yunet, detail=640)(scene.photo)
+
+
+@pytest.mark.real
+def test_a_given_detail_is_the_only_look(yunet, portrait, monkeypatch):
+    large = cv2.resize(portrait, (2400, 3000))
+    seen = []
+    for settings in ({"detail": 640}, {}, FRAMES):
+        find = Detector(yunet, **settings)
+        sizes: list[tuple[int, int]] = []
+        network = find._network
+        find._network = lambda image, network=network, sizes=sizes: sizes.append(image.shape[:2]) or network(image)
+        assert len(find(large)) == 1
+        seen.append(sizes)
+    assert seen[0] == seen[2] == [(640, 512)]
+    assert len(seen[1]) > 4
+    assert max(max(size) for size in seen[1]) <= 640
+
+
 def test_wrong_files_and_values(tmp_path, yunet, tiny):
     (tmp_path / "text.onnx").write_text("hello")
     for wrong in (tmp_path / "text.onnx", tiny):
@@ -123,6 +196,8 @@ def test_wrong_files_and_values(tmp_path, yunet, tiny):
         Detector(yunet, score=2)
     with pytest.raises(FaceletError, match="detail is 7 pixels; expected 64 to 4096"):
         Detector(yunet, detail=7)
+    with pytest.raises(FaceletError, match="unknown choice of turns 'allways', did you mean 'always'"):
+        Detector(yunet, turns="allways")
 
 
 def test_opencv_warns_of_nothing_and_still_logs_errors(yunet):
@@ -131,7 +206,10 @@ def test_opencv_warns_of_nothing_and_still_logs_errors(yunet):
 import sys, cv2
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
-from facelet.runtime.detector import Detector
+from facelet.models.model_file import CropInfo
+from facelet.runtime import align
+from facelet.runtime.detection import from_frame
+from facelet.runtime.detector import FRAMES, Detector
 logging = getattr(cv2.utils, "logging", None)
 level = logging and logging.getLogLevel()
 find = Detector(sys.argv[1])

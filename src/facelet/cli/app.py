@@ -12,8 +12,9 @@ import typer
 from rich.markup import escape
 
 from facelet import __version__
-from facelet.cli import bench, card, crop, env, faces, gallery, identify, models, predict, run, verify, web
-from facelet.cli import eval as evaluation
+from facelet.cli import crop, env, faces, gallery, identify, models, predict, run, verify, web
+from facelet.cli.measure import bench, card, compare
+from facelet.cli.measure import eval as evaluation
 from facelet.cli.options import errors
 from facelet.errors import FaceletError, FaceletWarning
 
@@ -40,6 +41,7 @@ def facelet_command(
 
 app.command()(run.run)
 app.command()(run.recipes)
+app.command()(compare.compare)
 app.command()(faces.faces)
 app.command(name="eval")(evaluation.evaluate)
 app.command()(bench.bench)

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from facelet.cli.options import Detail, DetectorFile, MinScore, configured_detector, console
+from facelet.cli.options import Detail, DetectorFile, MinScore, TurnsChoice, configured_detector, console
 from facelet.cli.printing import with_progress
 from facelet.errors import FaceletError
 from facelet.text import plain
@@ -46,6 +46,7 @@ def crop(
     every: Annotated[bool, typer.Option("--all", help="Crop all of several faces in a photo.")] = False,
     min_score: MinScore = None,
     detail: Detail = None,
+    turns: TurnsChoice = "",
     jpeg: Annotated[int, typer.Option(help="JPEG quality, 1 to 100; 0 writes PNG.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     detector: DetectorFile = "",
@@ -67,7 +68,7 @@ def crop(
             "largest" if largest else "all" if every else "report",
             overwrite,
         ),
-        detector=configured_detector(detector, min_score, detail),
+        detector=configured_detector(detector, min_score, detail, turns),
         as_json=as_json,
         console=console,
     )

@@ -19,6 +19,9 @@ PACKAGES = (
     "onnx",
     "onnxscript",
     "torch-pruning",
+    "psycopg",
+    "pgvector",
+    "cryptography",
 )
 VARIABLES = (
     "FACELET_MODEL",
@@ -51,8 +54,15 @@ def describe() -> str:
             lines.append(f"{package}: {metadata.version(package)}")
         except metadata.PackageNotFoundError:
             lines.append(f"{package}: not installed")
-    lines += [f"{name}: {os.environ[name]}" for name in VARIABLES if name in os.environ]
+    lines += [f"{name}: {_value(name)}" for name in VARIABLES if name in os.environ]
     return "\n".join([*lines, *_checks()])
+
+
+def _value(name: str) -> str:
+    """Value of an environment variable; a gallery's URL without its password."""
+    from facelet.runtime.people.storage.location import VARIABLE, shown
+
+    return shown(os.environ[name]) if name == VARIABLE else os.environ[name]
 
 
 def _checks() -> list[str]:

@@ -24,11 +24,13 @@ from facelet.cli.options import (
     DetectorFile,
     Every,
     GalleryFile,
+    GalleryKey,
     IdentityModel,
     Json,
     MinScore,
     Threads,
     Threshold,
+    TurnsChoice,
     configured_detector,
     console,
 )
@@ -50,13 +52,16 @@ DRAWN = 32
 
 def identify(
     photos: Annotated[
-        list[str], typer.Argument(help="Photos, folders or globs; or one video; or a webcam's number, such as 0.")
+        list[str],
+        typer.Argument(help="Photos, folders or globs; or one video, webcam (0) or stream (rtsp://, http://)."),
     ],
     model: IdentityModel = "",
     detector: DetectorFile = "",
     min_score: MinScore = None,
     detail: Detail = None,
+    turns: TurnsChoice = "",
     gallery: GalleryFile = "",
+    gallery_key: GalleryKey = "",
     threshold: Threshold = None,
     save: Annotated[str, typer.Option(help="Write photos with drawn names to this folder.")] = "",
     every: Every = 0.0,
@@ -65,10 +70,11 @@ def identify(
     as_json: Json = False,
 ) -> None:
     """Identify enrolled people in photos or a video."""
+    from facelet.runtime.media.address import is_footage
     from facelet.runtime.people.gallery import Gallery
 
-    finder = configured_detector(detector, min_score, detail)
-    with Gallery(gallery, model, finder, threshold, threads) as people:
+    finder = configured_detector(detector, min_score, detail, turns, is_footage(photos))
+    with Gallery(gallery, model, finder, threshold, threads, key=gallery_key) as people:
         command(photos, people, every=every, save=save, as_json=as_json, console=console)
 
 
@@ -86,11 +92,12 @@ def command(
     Raises FaceletError when there is no model, no gallery or no readable photo.
     """
     from facelet.runtime.media import photos
+    from facelet.runtime.media.address import is_footage
     from facelet.runtime.media.predictions import predictions
-    from facelet.runtime.media.video import is_video, require_every
+    from facelet.runtime.media.video import require_every
 
     require_every(every)
-    if len(places) == 1 and is_video(places[0]):
+    if is_footage(places):
         gallery.ready()
         watch.command(
             places[0], gallery.analyzer, Names(gallery), every=every, save=save, as_json=as_json, console=console
@@ -164,6 +171,10 @@ class Names:
 
     def summary(self, track: Track) -> str:
         return caption(self._match(track))
+
+    def summary_json(self, track: Track) -> dict[str, Any]:
+        match = self._match(track)
+        return {"name": match.name, "score": round(match.score, 5)}
 
 
 def caption(match: Match) -> str:

@@ -52,6 +52,13 @@ Plugin = Annotated[
     typer.Option("--plugin", help="Python file that registers sources, nets, losses or steps; repeatable."),
 ]
 
+ClassPrior = Annotated[
+    str,
+    typer.Option(
+        "--prior",
+        help="How frequent the classes are: training (as in the training faces), uniform, or LABEL=SHARE,LABEL=SHARE.",
+    ),
+]
 DetectorFile = Annotated[
     str, typer.Option("--detector", help="YuNet's file; default: $FACELET_YUNET, else downloaded once.")
 ]
@@ -63,7 +70,14 @@ Detail = Annotated[
     int | None,
     typer.Option(
         "--detail",
-        help="Long side of the detector's input in pixels; default: 640. Use 1280 for small faces.",
+        help="Long side in pixels at which the detector sees the photo; default: 640, and large photos in tiles as well.",
+    ),
+]
+TurnsChoice = Annotated[
+    str,
+    typer.Option(
+        "--turns",
+        help="Look for turned faces: auto (tilted faces, and photos without any), always, never; default: auto; in videos never.",
     ),
 ]
 
@@ -74,7 +88,15 @@ IdentityModel = Annotated[
 GalleryFile = Annotated[
     str,
     typer.Option(
-        "--gallery", help="Gallery file; default: $FACELET_GALLERY, else gallery.db in the user's data folder."
+        "--gallery",
+        help="Gallery: a file, or postgresql://USER:PASSWORD@HOST/DATABASE; default: $FACELET_GALLERY, else gallery.db in the "
+        "user's data folder.",
+    ),
+]
+GalleryKey = Annotated[
+    str,
+    typer.Option(
+        "--gallery-key", help="File with the key of an encrypted gallery; default: the key in $FACELET_GALLERY_KEY."
     ),
 ]
 Threshold = Annotated[
@@ -86,11 +108,21 @@ Every = Annotated[float, typer.Option(help="Seconds between analyzed frames of a
 
 
 def configured_detector(
-    file: str | Path = "", score: float | None = None, detail: int | None = None
+    file: str | Path = "",
+    score: float | None = None,
+    detail: int | None = None,
+    turns: str = "",
+    frames: bool = False,
 ) -> Detector | str | Path:
-    """Returns a detector argument for Analyzer: ``file``, opened on first use, or a Detector if a setting is given."""
-    if score is None and detail is None:
-        return file
-    from facelet.runtime.detector import DETAIL, SCORE, Detector
+    """Returns a detector argument for Analyzer: ``file``, opened on first use, or a Detector if a setting is given.
 
-    return Detector(file, SCORE if score is None else score, DETAIL if detail is None else detail)
+    ``frames``: it is for a video, whose frames have settings of their own.
+    """
+    given = {"score": score, "detail": detail, "turns": turns or None}
+    if not frames and all(value is None for value in given.values()):
+        return file
+    from facelet.runtime.detector import FRAMES, Detector
+
+    return Detector(
+        file, **(FRAMES if frames else {}) | {name: value for name, value in given.items() if value is not None}
+    )

@@ -23,6 +23,7 @@ from rich.text import Text
 from facelet.cli import watch
 from facelet.cli.options import (
     Allow,
+    ClassPrior,
     Detail,
     DetectorFile,
     Every,
@@ -30,6 +31,7 @@ from facelet.cli.options import (
     MinScore,
     Speed,
     Threads,
+    TurnsChoice,
     configured_detector,
     console,
 )
@@ -40,6 +42,7 @@ from facelet.text import plain
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from facelet.models.priors import Prior
     from facelet.runtime.analyzer import Analyzer
     from facelet.runtime.detector import Finder
     from facelet.runtime.media.predictions import Prediction
@@ -47,7 +50,8 @@ if TYPE_CHECKING:
 
 def predict(
     photos: Annotated[
-        list[str], typer.Argument(help="Photos, folders or globs; or one video; or a webcam's number, such as 0.")
+        list[str],
+        typer.Argument(help="Photos, folders or globs; or one video, webcam (0) or stream (rtsp://, http://)."),
     ],
     model: Annotated[
         str, typer.Option(help="Expression model: file or name; default: $FACELET_MODEL, else expression.")
@@ -55,6 +59,7 @@ def predict(
     detector: DetectorFile = "",
     min_score: MinScore = None,
     detail: Detail = None,
+    turns: TurnsChoice = "",
     save: Annotated[str, typer.Option(help="Write drawn photos to this folder.")] = "",
     cropped: Annotated[bool, typer.Option("--cropped", help="Images are cropped faces; skip detection.")] = False,
     every: Every = 0.0,
@@ -62,23 +67,28 @@ def predict(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     threads: Threads = 0,
     speed: Speed = None,
+    prior: ClassPrior = "training",
     allow: Allow = False,
 ) -> None:
     """Predict the expressions of faces in photos or a video."""
     if as_json and as_csv:
         raise FaceletError("use only one of --json and --csv")
-    if cropped and not (min_score is None and detail is None):
-        raise FaceletError("--cropped skips detection: leave out --min-score and --detail")
+    if cropped and not (min_score is None and detail is None and not turns):
+        raise FaceletError("--cropped skips detection: leave out --min-score, --detail and --turns")
+    from facelet.models.priors import parsed
+    from facelet.runtime.media.address import is_footage
+
     command(
         photos,
         model=model,
-        detector=configured_detector(detector, min_score, detail),
+        detector=configured_detector(detector, min_score, detail, turns, is_footage(photos)),
         save=save,
         cropped=cropped,
         every=every,
         form="json" if as_json else "csv" if as_csv else "table",
         threads=threads,
         speed=speed,
+        prior=parsed(prior),
         console=console,
     )
 
@@ -94,6 +104,7 @@ def command(
     form: Literal["table", "json", "csv"] = "table",
     threads: int = 0,
     speed: float | None = None,
+    prior: Prior = "training",
     console: Console,
 ) -> None:
     """Analyzes photos, prints the results and draws them; a video or webcam must be the only place.
@@ -102,15 +113,16 @@ def command(
     """
     from facelet.runtime.analyzer import Analyzer
     from facelet.runtime.media import photos
+    from facelet.runtime.media.address import is_footage
     from facelet.runtime.media.predictions import predictions
-    from facelet.runtime.media.video import is_video, require_every
+    from facelet.runtime.media.video import require_every
     from facelet.runtime.model import require_task
 
     require_every(every)
-    if len(places) == 1 and is_video(places[0]):
+    if is_footage(places):
         if cropped or form == "csv":
             raise FaceletError("--cropped and --csv do not work with a video; --json prints a line per frame")
-        analyzer = Analyzer(model, detector, threads, speed)
+        analyzer = Analyzer(model, detector, threads, speed, prior=prior)
         require_task(analyzer.model, "expression")
         watch.command(
             places[0], analyzer, watch.Expressions(), every=every, save=save, as_json=form == "json", console=console
@@ -118,7 +130,7 @@ def command(
         return
     others: list[Path] = []
     files = photos.find(places, others)
-    analyzer = Analyzer(model, detector, threads, speed)
+    analyzer = Analyzer(model, detector, threads, speed, prior=prior)
     require_task(analyzer.model, "expression")
     drawings = drawings_in(save, files)
     print_training_notes(analyzer.model.info)

@@ -1,6 +1,6 @@
-"""Video and webcam mode of `facelet predict` and `facelet identify`.
+"""Video, webcam and stream mode of `facelet predict` and `facelet identify`.
 
-Writes JSON lines or a drawn MP4 while frames come in, and at the end a table of the tracked faces.
+Writes JSON lines or a drawn MP4 while frames come in, and at the end a table of the tracked faces, or a JSON line with a summary.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +26,9 @@ from facelet.text import plain
 if TYPE_CHECKING:
     from facelet.io.pixels import Image
     from facelet.runtime.analyzer import Analyzer, Face
-    from facelet.runtime.media.tracker import Track
-    from facelet.runtime.media.video import Video, Writer
+    from facelet.runtime.media.stream import Footage
+    from facelet.runtime.media.tracker import Track, Tracker
+    from facelet.runtime.media.video import Writer
     from facelet.runtime.media.watch import FrameResult
 
 LISTED = 40
@@ -46,6 +48,9 @@ class FaceCaption(Protocol):
     def summary(self, track: Track) -> str:
         """Text in the table at the end."""
 
+    def summary_json(self, track: Track) -> dict[str, Any]:
+        """What is known of the track at the end."""
+
 
 class Expressions:
     """Captions with the most likely expression, smoothed over the track."""
@@ -63,6 +68,10 @@ class Expressions:
     def summary(self, track: Track) -> str:
         return ", ".join(f"{label} {count / track.frames:.0%}" for label, count in track.answers.most_common(3))
 
+    def summary_json(self, track: Track) -> dict[str, Any]:
+        alone, averaged = (round(rate, 3) for rate in track.flicker)
+        return {"answers": dict(track.answers.most_common()), "flicker": {"frames": alone, "averaged": averaged}}
+
 
 def command(
     place: str,
@@ -74,14 +83,16 @@ def command(
     as_json: bool = False,
     console: Console,
 ) -> None:
-    """Analyzes a video to its end, or a webcam until Ctrl-C. Raises FaceletError if it cannot be read or written."""
-    from facelet.runtime.media.video import Video, require_every
+    """Analyzes a video to its end, or a webcam or stream until Ctrl-C. Raises FaceletError if it cannot be read or written."""
+    from facelet.runtime.media.stream import open_footage
+    from facelet.runtime.media.video import require_every
     from facelet.runtime.media.watch import analyzed_frames, tracker_for
 
     require_every(every)
     _ = analyzer.detector  # a missing detector is reported before a camera is opened
-    tracker, count = tracker_for(analyzer), 0
-    with Video(place) as video, ExitStack() as closing:
+    count, start = 0, time.monotonic()
+    with open_footage(place) as video, ExitStack() as closing:
+        tracker = tracker_for(analyzer, video.live)
         writer = _writer(save, video, every, closing) if save else None
         print_training_notes(analyzer.model.info)
         if as_json:
@@ -89,7 +100,7 @@ def command(
                 {"model": {"file": str(analyzer.model.path), "name": analyzer.model.info.name}, "video": _about(video)}
             )
         if video.live:
-            print("watching the webcam; stop with Ctrl-C", file=sys.stderr)
+            print(f"watching {plain(video.place)}; stop with Ctrl-C", file=sys.stderr)
         try:
             for result in _with_progress(analyzed_frames(video, analyzer, tracker, every), video):
                 count += 1
@@ -102,16 +113,18 @@ def command(
                 raise
         if video.note:
             print(video.note, file=sys.stderr)
-    if not as_json:
-        _show(tracker.tracks, captions, count, save, console)
+    if as_json:
+        _line({"summary": _summary(tracker, captions, count, time.monotonic() - start, video.dropped)})
+    else:
+        _show(tracker, captions, count, video.dropped, save, console)
 
 
-def _writer(folder: str, video: Video, every: float, closing: ExitStack) -> Writer:
+def _writer(folder: str, video: Footage, every: float, closing: ExitStack) -> Writer:
     from facelet.io.files import writing
     from facelet.runtime.media.photos import DRAWN
     from facelet.runtime.media.video import Writer
 
-    stem = "webcam" if video.live else Path(video.place).stem
+    stem = "stream" if video.live else Path(video.place).stem
     target = Path(folder) / f"{plain(stem)}{DRAWN}.mp4"
     if not video.live and target.exists() and os.path.samefile(target, video.place):
         raise FaceletError(f"{target} is the input video; save to another folder")
@@ -130,7 +143,7 @@ def _drawn(result: FrameResult, captions: FaceCaption) -> Image:
     return draw(result.image, faces, [captions.caption(track) for track in result.tracks])
 
 
-def _about(video: Video) -> dict[str, Any]:
+def _about(video: Footage) -> dict[str, Any]:
     width, height = video.size
     return {"file": plain(video.place), "width": width, "height": height, "fps": round(video.fps, 3)}
 
@@ -149,11 +162,22 @@ def _document(result: FrameResult, captions: FaceCaption) -> dict[str, Any]:
     return {"seconds": round(result.seconds, 3), "cut": result.cut, "faces": faces}
 
 
+def _summary(tracker: Tracker, captions: FaceCaption, count: int, seconds: float, dropped: int) -> dict[str, Any]:
+    """Rates are per second: analyzed frames of the time that it took, changes of label of the time of a track."""
+    tracks = [
+        {"track": track.number, "start": round(track.start, 3), "end": round(track.end, 3), "frames": track.frames}
+        | captions.summary_json(track)
+        for track in tracker.tracks
+    ]
+    rate = round(count / max(seconds, 1e-6), 2)
+    return {"frames": count, "frames_per_second": rate, "dropped": dropped, "tracked": tracker.count, "tracks": tracks}
+
+
 def _line(document: dict[str, Any]) -> None:
     print(json.dumps(document), flush=True)
 
 
-def _with_progress(frames: Iterator[FrameResult], video: Video) -> Iterator[FrameResult]:
+def _with_progress(frames: Iterator[FrameResult], video: Footage) -> Iterator[FrameResult]:
     """Adds a progress bar on standard error if it is a terminal and the length is known."""
     if not video.count or not sys.stderr.isatty():
         yield from frames
@@ -167,7 +191,8 @@ def _with_progress(frames: Iterator[FrameResult], video: Video) -> Iterator[Fram
             yield result
 
 
-def _show(tracks: Sequence[Track], captions: FaceCaption, count: int, folder: str, console: Console) -> None:
+def _show(tracker: Tracker, captions: FaceCaption, count: int, dropped: int, folder: str, console: Console) -> None:
+    tracks = tracker.tracks
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("face", "from", "to", "frames", captions.title):
         table.add_column(title, justify="right" if title in ("from", "to", "frames") else "left")
@@ -179,7 +204,8 @@ def _show(tracks: Sequence[Track], captions: FaceCaption, count: int, folder: st
         table.add_row(str(track.number), clock(track.start), clock(track.end), f"{track.frames:,}", text)
     if listed:
         console.print(table)
-    parts = [f"{count:,} frame{'s' * (count != 1)}", f"{len(tracks):,} face{'s' * (len(tracks) != 1)} tracked"]
+    parts = [f"{count:,} frame{'s' * (count != 1)}", f"{tracker.count:,} face{'s' * (tracker.count != 1)} tracked"]
+    parts += [f"{dropped:,} dropped for newer ones"] * bool(dropped)
     parts += [f"the {LISTED} longest tracks are listed"] if len(tracks) > LISTED else []
     console.print(Text(", ".join(parts), "dim"))
     if folder:

@@ -17,6 +17,8 @@ from facelet.errors import FaceletError, nearest
 
 LISTED = 2000
 """Largest number of names in a folder that are searched for the nearest."""
+MAX_JSON = 256 << 20
+"""Largest size of a JSON file in bytes."""
 
 
 def existing(path: str | Path, kind: str = "file or folder") -> Path:
@@ -99,10 +101,10 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """The parsed value of a JSON file. Raises FaceletError when the file is missing or is not JSON."""
+    """The parsed value of a JSON file. Raises FaceletError when it is missing, is not JSON, or has more than MAX_JSON bytes."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        return json.loads(read_bytes(path, MAX_JSON).decode("utf-8"))
+    except (ValueError, RecursionError) as error:  # ValueError: not UTF-8, not JSON, or a number of thousands of digits
         raise FaceletError(f"cannot read {path}: {error}") from None
 
 

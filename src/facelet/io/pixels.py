@@ -26,10 +26,12 @@ FORMATS = "JPEG, PNG, WebP, BMP, GIF, TIFF, PNM or AVIF"
 PNM = (".ppm", ".pgm", ".pbm", ".pnm")
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".avif", *PNM)
 """File name suffixes of these formats, used to search folders."""
+# OpenCV reads both only while it is imported, so they cannot be set later or for one call.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
 os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")  # decode reports a broken file itself, in one line
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: its messages have addresses of cameras, with passwords
 
-import cv2 as opencv  # noqa: E402  (reads the two variables above at import)
+import cv2 as opencv  # noqa: E402
 
 cv2: Any = opencv  # its stubs type every result as an array of any number type
 

@@ -82,8 +82,8 @@ class Embed(TaughtStep):
     def _check_embed(self) -> Embed:
         fields = type(self).model_fields
         wrong = [name for name in ABOUT_CLASSES if getattr(self, name) != fields[name].default]
-        if wrong or self.balance == "class-weights":
-            wrong = wrong or ["balance: class-weights"]
+        if wrong or self.balance not in ("none", "sampler"):
+            wrong = wrong or [f"balance: {self.balance}"]
             raise ValueError(f"{', '.join(wrong)} cannot be used with embed, which trains a net without classes")
         if self._features and not self.is_taught:
             raise ValueError(f"the loss {self._features[0]} needs a teacher: from or answers")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from facelet.losses import capsule, embedding, margin
+from facelet.losses import adjustment, capsule, embedding, margin
 from facelet.losses.hints import attention, hint, rkd_angle, rkd_distance
 from facelet.losses.kd import dkd, kd
 from facelet.registry import Registry
@@ -16,4 +16,16 @@ from facelet.registry import Registry
 HARD: Registry[Callable[[Tensor, Tensor], Tensor]] = Registry("loss")
 HARD.register("margin")(capsule.margin)
 
-__all__ = ["HARD", "attention", "capsule", "dkd", "embedding", "hint", "kd", "margin", "rkd_angle", "rkd_distance"]
+__all__ = [
+    "HARD",
+    "adjustment",
+    "attention",
+    "capsule",
+    "dkd",
+    "embedding",
+    "hint",
+    "kd",
+    "margin",
+    "rkd_angle",
+    "rkd_distance",
+]

@@ -28,7 +28,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from facelet.errors import FaceletError
+from facelet.errors import FaceletError, unknown
 from facelet.faces import SPLITS, FaceSet
 from facelet.io.files import writing
 from facelet.measure.metrics.calibration import cooled
@@ -37,6 +37,8 @@ from facelet.measure.metrics.labels import match_labels
 from facelet.measure.metrics.scores import Scores, score
 
 CHUNK = 4096
+ALL = "all"
+"""Name of the union of all splits, to evaluate a model on a source that it was not trained on."""
 Predict = Callable[[NDArray[np.uint8]], NDArray[Any]]
 """``predict(images uint8 (N, H, W, C)) -> probabilities (N, K)``, rows sum to 1."""
 
@@ -111,16 +113,44 @@ class Classification:
         return score(self.probabilities, self.truth, self.classes, self.labels)
 
     @cached_property
+    def known(self) -> NDArray[np.bool_]:
+        """Whether the class of each face is a label of the model, bool (N,)."""
+        return (self.columns >= 0)[self.truth]
+
+    @cached_property
     def shared(self) -> Scores:
         """Scores over faces whose class is a label of the model, with predictions restricted to the shared labels."""
-        known = np.flatnonzero(self.columns >= 0)
-        kept = (self.columns >= 0)[self.truth]
+        return self.among([name for name, column in zip(self.classes, self.columns, strict=True) if column >= 0]).all
+
+    def among(self, classes: Sequence[str]) -> Classification:
+        """Returns the faces of ``classes`` (names that faces and model have), with predictions restricted to these classes.
+
+        The probabilities of a face are divided by their sum over these classes. Raises FaceletError for names that the faces or the
+        model do not have, and when there are no such faces.
+        """
+        wanted = match_labels(tuple(classes), self.classes)
+        for name, number in zip(classes, wanted, strict=True):
+            if number < 0:
+                raise unknown("class of the faces", name, self.classes)
+            if self.columns[number] < 0:
+                raise unknown("label of the model", name, self.labels)
+        places = np.full(len(self.classes), -1, np.int64)
+        places[wanted] = np.arange(len(wanted))
+        kept = places[self.truth] >= 0
         if not kept.any():
-            raise FaceletError(f"no {self.split} face has a class among the model's labels ({', '.join(self.labels)})")
-        restricted = self.probabilities[kept][:, self.columns[known]].astype(np.float64)
-        restricted = (restricted + 1e-12) / (restricted + 1e-12).sum(1, keepdims=True)
-        names = tuple(self.classes[k] for k in known)
-        return score(restricted, np.searchsorted(known, self.truth[kept]), names, names)
+            raise FaceletError(f"no {self.split} face has one of the classes {', '.join(classes)}")
+        restricted = self.probabilities[kept][:, self.columns[wanted]].astype(np.float64) + 1e-12
+        names = tuple(self.classes[number] for number in wanted)
+        return replace(
+            self,
+            probabilities=(restricted / restricted.sum(1, keepdims=True)).astype(np.float32),
+            truth=places[self.truth[kept]],
+            index=self.index[kept],
+            classes=names,
+            labels=names,
+            identical=None if self.identical is None else self.identical[kept],
+            annotator=None,
+        )
 
     @cached_property
     def fresh(self) -> Scores | None:
@@ -200,8 +230,9 @@ def evaluate(
     identical: NDArray[np.bool_] | None = None,
     annotator: float | None = None,
     protocol: str | None = None,
+    split: str = "",
 ) -> Classification:
-    """Evaluates ``predict`` on all labelled faces of one split.
+    """Evaluates ``predict`` on all labelled faces of one split, or of ALL.
 
     Args:
         predict: function from uint8 images (N, H, W, C) to probabilities (N, K).
@@ -211,13 +242,14 @@ def evaluate(
             (``faces.inspect.leaks.identical_to_train``).
         annotator: see Classification.
         protocol: hash of the whole set's protocol; default: that of ``faces``.
+        split: name of the split; default: that of the faces. ALL allows faces of several splits.
 
     Raises FaceletError for no labelled faces, several splits, no shared label, or outputs that are not probabilities.
     """
     splits = np.unique(faces.splits)
-    if len(splits) > 1:
+    if len(splits) > 1 and split != ALL:
         raise FaceletError(f"{faces.source}: evaluate one split at a time, not {', '.join(SPLITS[s] for s in splits)}")
-    split = SPLITS[splits[0]] if len(splits) else "test"
+    split = split or (SPLITS[splits[0]] if len(splits) else "test")
     index = np.flatnonzero(faces.labels >= 0)
     if not len(index):
         raise FaceletError(f"{faces.source} has no labelled {split} faces to evaluate")

@@ -38,7 +38,7 @@ SHOWN = 40
 
 
 @dataclass(frozen=True)
-class Choice:
+class ReuseDecision:
     """Decision about a step and seed. ``why``: reason to run it again; "" if it is reused from ``run``."""
 
     label: str
@@ -85,11 +85,11 @@ def require_same_faces(work: RunContext, run: Path) -> None:
         )
 
 
-def choose(work: RunContext, run: Path) -> list[Choice]:
+def choose(work: RunContext, run: Path) -> list[ReuseDecision]:
     """Decides for each step of ``work`` whether it can be reused from ``run``; writes nothing."""
     general, before = _difference(work, run)
     earlier = {step.name: step for step, _ in before.all_steps()} if before else {}
-    old, choices = replace(work, folder=run), list[Choice]()
+    old, choices = replace(work, folder=run), list[ReuseDecision]()
     for seed, steps in enumerate(work.recipe.rounds()):
         models: dict[str, StepResult] = {}
         for step, control in steps:
@@ -99,11 +99,11 @@ def choose(work: RunContext, run: Path) -> list[Choice]:
                 why = why or _unfit(old, step, control, seed, models)
             if not why:
                 models[step.name] = read_done((work if copied else old).place(step, seed))[2]
-            choices.append(Choice(work.label(step, seed), step, seed, run, why))
+            choices.append(ReuseDecision(work.label(step, seed), step, seed, run, why))
     return choices
 
 
-def take_over(work: RunContext, choices: Sequence[Choice], run: Path) -> None:
+def take_over(work: RunContext, choices: Sequence[ReuseDecision], run: Path) -> None:
     """Copies reused steps into the new run's folder; a step's folder is renamed into place last, when it is complete."""
     steps, path = work.folder / "steps", work.folder / "run.json"
     steps.mkdir(exist_ok=True)
@@ -218,7 +218,7 @@ def _short(value: object) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
-def _copy(run: Path, folder: Path, choice: Choice) -> None:
+def _copy(run: Path, folder: Path, choice: ReuseDecision) -> None:
     """Copies a step's model, its predictions for students, and its folder with the marker file."""
     label, steps = choice.label, run / "steps"
     for path in (run / f"{label}.onnx", *steps.glob(f"answers-{choice.step.name}-*.npz")):

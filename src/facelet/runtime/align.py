@@ -2,7 +2,7 @@
 
 Three alignments (``CropInfo.align``), each with ``margin``, the share of the square added on each side:
 
-- ``box``: a square centred on the detector's box, with the box's longer side.
+- ``box``: a square centred on the detector's box, with the box's longer side, and turned by the face's ``roll``.
 - ``eyes``: rotated so that the eyes are level, and scaled so that they lie at 0.3 and 0.7 of the width, 0.4 of the height.
 - ``five-points``: the similarity transform that best maps the landmarks to ArcFace's template (Deng et al. 2019,
   https://arxiv.org/abs/1801.07698; least squares by Umeyama 1991, https://doi.org/10.1109/34.88573).
@@ -38,8 +38,8 @@ ARCFACE = np.array([(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), 
 """ArcFace's template: the five landmarks in a square of 112 pixels; (0, 0) is the centre of the first pixel."""
 
 
-def cut(photo: Image, box: Box, landmarks: NDArray[np.float32], crop: CropInfo, size: int) -> Image:
-    """Crops a face from a photo: uint8 (size, size, C).
+def cut(photo: Image, box: Box, landmarks: NDArray[np.float32], crop: CropInfo, size: int, roll: float = 0.0) -> Image:
+    """Crops a face from a photo: uint8 (size, size, C), upright.
 
     Args:
         photo: RGB or grey uint8 (H, W, C).
@@ -47,21 +47,22 @@ def cut(photo: Image, box: Box, landmarks: NDArray[np.float32], crop: CropInfo, 
         landmarks: (5, 2) in photo pixels, as in ``Detection``.
         crop: alignment and margin from the model file.
         size: side of the square in pixels.
+        roll: degrees by which the face is turned clockwise, as in ``Detection``. Only ``box`` uses it: the others turn by
+            the landmarks.
     """
-    if crop.align == "box" and max(box[2:]) * (1 + 2 * crop.margin) <= WHOLE:
-        return _box_square(photo, box, crop.margin, size)
-    return _warped(photo, square(box, landmarks, crop), size)
+    if crop.align == "box" and roll % 90 == 0 and max(box[2:]) * (1 + 2 * crop.margin) <= WHOLE:
+        return _box_square(photo, box, crop.margin, size, round(roll / 90))
+    return warped(photo, square(box, landmarks, crop, roll), size)
 
 
-def square(box: Box, landmarks: NDArray[np.float32], crop: CropInfo) -> NDArray[np.float64]:
+def square(box: Box, landmarks: NDArray[np.float32], crop: CropInfo, roll: float = 0.0) -> NDArray[np.float64]:
     """(2, 3) affine map from the unit square to photo coordinates: the area of the photo that a crop shows, with margin.
 
-    Pixel edges are at integer coordinates: pixel (0, 0) spans 0 to 1.
+    Pixel edges are at integer coordinates: pixel (0, 0) spans 0 to 1. Arguments as in ``cut``.
     """
     left, top, width, height = box
     if crop.align == "box":
-        side = max(width, height)
-        fit = np.array([[side, 0, left + width / 2 - side / 2], [0, side, top + height / 2 - side / 2]])
+        fit = turned_square((left + width / 2, top + height / 2), max(width, height), roll)
     elif crop.align == "eyes":
         fit = _on_eyes(np.asarray(landmarks[:2], np.float64), floor=0.25 * width)
     else:
@@ -76,6 +77,13 @@ def square(box: Box, landmarks: NDArray[np.float32], crop: CropInfo) -> NDArray[
 def side(box: Box, landmarks: NDArray[np.float32], crop: CropInfo) -> float:
     """Side length of the cropped area in photo pixels; if it is below the network's input size, the face is upscaled."""
     return math.hypot(*square(box, landmarks, crop)[:, 0])
+
+
+def turned_square(middle: tuple[float, float], side: float, roll: float) -> NDArray[np.float64]:
+    """(2, 3) affine map from the unit square to a square of the photo, turned clockwise by ``roll`` degrees around its middle."""
+    turn = math.radians(roll)
+    linear = side * np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    return np.column_stack([linear, middle - linear.sum(axis=1) / 2])
 
 
 def umeyama(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -99,8 +107,11 @@ def _on_eyes(eyes: NDArray[np.float64], floor: float) -> NDArray[np.float64]:
     return np.column_stack([linear, eyes.mean(axis=0) - linear @ np.mean(EYES, axis=0)])
 
 
-def _box_square(photo: Image, box: Box, margin: float, size: int) -> Image:
-    """Box crop in whole pixels, so that ``pixels.resize`` treats it exactly like a training crop."""
+def _box_square(photo: Image, box: Box, margin: float, size: int, quarters: int = 0) -> Image:
+    """Box crop in whole pixels, so that ``pixels.resize`` treats it exactly like a training crop.
+
+    A face turned by clockwise ``quarters`` is turned back before it is resized.
+    """
     left, top, width, height = box
     side = max(1, round(max(width, height) * (1 + 2 * margin)))
     rows = _inside(round(top + height / 2 - side / 2), side, photo.shape[0])
@@ -109,6 +120,8 @@ def _box_square(photo: Image, box: Box, margin: float, size: int) -> Image:
     if cropped.shape[:2] != (side, side):
         cropped = cv2.copyMakeBorder(cropped, *rows[2:], *columns[2:], cv2.BORDER_REPLICATE)
         cropped = cropped.reshape(side, side, photo.shape[2])
+    if quarters % 4:
+        cropped = np.ascontiguousarray(np.rot90(cropped, quarters))
     return pixels.resize(cropped, size)
 
 
@@ -123,7 +136,7 @@ def _clamp(value: int, length: int) -> int:
     return min(max(value, 0), length - 1)
 
 
-def _warped(photo: Image, unit: NDArray[np.float64], size: int) -> Image:
+def warped(photo: Image, unit: NDArray[np.float64], size: int) -> Image:
     """Warps the area ``unit`` of the photo to uint8 (size, size, C).
 
     A warp only samples. To avoid aliasing, a face that is downscaled is warped larger and then averaged; beyond a factor

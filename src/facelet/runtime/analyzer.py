@@ -24,6 +24,7 @@ from facelet.io import pixels
 from facelet.io.pixels import Image
 from facelet.models import bundled
 from facelet.models.model_file import ModelInfo
+from facelet.models.priors import TRAINING, Prior
 from facelet.runtime import align
 from facelet.runtime.detector import Detector, Finder
 from facelet.runtime.model import Model, require_task
@@ -42,12 +43,13 @@ class Face:
     Attributes:
         box: left, top, width, height in pixels of the upright photo; may reach beyond it.
         score: the detector's, 0 to 1; 1 for a ready crop.
-        landmarks: float32 (5, 2): eyes, nose tip, mouth corners; of each pair, the left point in the photo comes first.
-            None for a ready crop.
+        landmarks: float32 (5, 2): eyes, nose tip, mouth corners; of each pair, the point that is left when the face is upright
+            comes first. None for a ready crop.
         expression: the most likely label.
         probabilities: label -> probability, in the model's order; they sum to 1.
         identity: unit vector of an identity model, None otherwise.
         warnings: reasons to distrust the prediction, such as a face smaller than those the model was evaluated on.
+        roll: degrees by which the face is turned clockwise in the photo; 0 for a face that is close to upright.
     """
 
     box: tuple[float, float, float, float]
@@ -57,12 +59,14 @@ class Face:
     probabilities: dict[str, float] = field(default_factory=dict)
     identity: NDArray[np.float32] | None = None
     warnings: tuple[str, ...] = ()
+    roll: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``json.dumps``: pixels to a tenth, probabilities to five digits."""
         return {
             "box": [round(value, 1) for value in self.box],
             "score": round(self.score, 4),
+            "roll": round(self.roll, 1),
             "landmarks": None if self.landmarks is None else np.round(self.landmarks.astype(float), 1).tolist(),
             "expression": self.expression,
             "probabilities": {label: round(value, 5) for label, value in self.probabilities.items()},
@@ -82,6 +86,7 @@ class Analyzer:
         threads: number of ONNX Runtime threads, 0 for all cores; ignored for a loaded model.
         speed: for early-exit models, see ``Model.load``; ignored for a loaded model.
         identity: an identity model to run in addition to the expression model.
+        prior: of the expressions, "training", "uniform", or label -> share (see ``models.priors``); ignored for a loaded model.
 
     Raises FaceletError when there is no model, and when the tasks of the two models do not fit.
     """
@@ -93,8 +98,9 @@ class Analyzer:
         threads: int = 0,
         speed: float | None = None,
         identity: Model | str | Path = "",
+        prior: Prior = TRAINING,
     ) -> None:
-        self.model = model if isinstance(model, Model) else Model.load(find_model(model), threads, speed)
+        self.model = model if isinstance(model, Model) else Model.load(find_model(model), threads, speed, prior=prior)
         self.models: tuple[Model, ...] = (self.model,)
         if identity:
             second = identity if isinstance(identity, Model) else Model.load(identity, threads)
@@ -122,11 +128,13 @@ class Analyzer:
         fields: list[dict[str, Any]] = [{} for _ in detections]
         for model in self.models:
             info = model.info
-            crops = [align.cut(image, face.box, face.landmarks, info.crop, info.input.cut_size) for face in detections]
+            size = info.input.cut_size
+            crops = [align.cut(image, face.box, face.landmarks, info.crop, size, face.roll) for face in detections]
             _predict(fields, model, crops)
             self._warn(fields, info, [align.side(face.box, face.landmarks, info.crop) for face in detections])
         return [
-            Face(face.box, face.score, face.landmarks, **more) for face, more in zip(detections, fields, strict=True)
+            Face(face.box, face.score, face.landmarks, roll=face.roll, **more)
+            for face, more in zip(detections, fields, strict=True)
         ]
 
     def cropped(self, images: Iterable[Photo]) -> Iterator[Face]:
@@ -197,26 +205,39 @@ def analyze(
     detector: Finder | str | Path = "",
     speed: float | None = None,
     identity: Model | str | Path = "",
+    prior: Prior = TRAINING,
 ) -> list[Face]:
     """Same as ``Analyzer(...).analyze(photo)``; models and detector given by file stay open for the next call."""
     if isinstance(model, Model) or isinstance(identity, Model) or callable(detector):
-        return Analyzer(model, detector, speed=speed, identity=identity).analyze(photo)
-    return cached_analyzer(find_model(model), detector, speed, identity).analyze(photo)
+        return Analyzer(model, detector, speed=speed, identity=identity, prior=prior).analyze(photo)
+    return cached_analyzer(find_model(model), detector, speed, identity, prior=prior).analyze(photo)
 
 
 def cached_analyzer(
-    model: Path, detector: str | Path = "", speed: float | None = None, identity: str | Path = "", threads: int = 0
+    model: Path,
+    detector: str | Path = "",
+    speed: float | None = None,
+    identity: str | Path = "",
+    threads: int = 0,
+    prior: Prior = TRAINING,
 ) -> Analyzer:
     """Returns a cached Analyzer; it is reopened when the files have changed."""
     files = [bundled.found(file) for file in (model, identity) if file]
     changed = [file.stat().st_mtime_ns for file in files]
     state = os.environ.get("FACELET_YUNET", ""), *changed
-    return _cached(str(files[0]), str(detector), threads, speed, str(files[1]) if identity else "", state)
+    shares = prior if isinstance(prior, str) else tuple(prior.items())
+    return _cached(str(files[0]), str(detector), threads, speed, str(files[1]) if identity else "", shares, state)
 
 
 @lru_cache(maxsize=4)
 def _cached(
-    model: str, detector: str, threads: int, speed: float | None, identity: str, state: tuple[str | int, ...]
+    model: str,
+    detector: str,
+    threads: int,
+    speed: float | None,
+    identity: str,
+    prior: str | tuple[tuple[str, float], ...],
+    state: tuple[str | int, ...],
 ) -> Analyzer:
     """``state`` is only part of the cache key, so that a changed file is reopened."""
-    return Analyzer(model, detector, threads, speed, identity)
+    return Analyzer(model, detector, threads, speed, identity, prior if isinstance(prior, str) else dict(prior))

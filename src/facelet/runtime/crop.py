@@ -113,7 +113,7 @@ class FaceCropper:
         """Returns the crop, uint8 (size, size, C), and the side of the cropped area in photo pixels."""
         side = align.side(face.box, face.landmarks, self.crop)
         size = self.size or min(OWN, max(LEAST, round(side)))
-        return align.cut(photo, face.box, face.landmarks, self.crop, size), side
+        return align.cut(photo, face.box, face.landmarks, self.crop, size, face.roll), side
 
     def outcome(
         self, file: Path, photo: Image | FaceletError, target: Path, find: Finder, taken: set[str]

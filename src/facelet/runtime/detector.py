@@ -1,29 +1,28 @@
-"""Face detection with YuNet and OpenCV, at a bounded working resolution.
+"""Face detection with YuNet and OpenCV: small faces in large photos, and faces that are turned.
 
 YuNet: Wu, Peng, Yu 2023, https://doi.org/10.1007/s11633-023-1423-y (see ``yunet`` for the model file).
 
 >>> for face in Detector()(photo):      # RGB uint8 (H, W, 3)
-...     print(face.box, face.score, face.landmarks)
+...     print(face.box, face.score, face.landmarks, face.roll)
 
-It finds faces of about 10 to 300 pixels at the working resolution, so a face below a sixtieth of the photo's long side
-is missed next to a large face; ``detail=1280`` halves that limit and takes four times as long.
+The photo is seen whole at 640 pixels, where YuNet finds faces of about 10 to 300 pixels, and a large photo in tiles as well (see
+``tiles``). With a given ``detail`` it is seen whole at that size, and nothing else. Turned faces: see ``turns``.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
-from facelet.errors import FaceletError
+from facelet.errors import FaceletError, unknown
 from facelet.io.pixels import Image, cv2
-from facelet.runtime import yunet
+from facelet.runtime import tiles, yunet
+from facelet.runtime.detection import Detection, from_frame, quarter_of, wrapped
+from facelet.runtime.network import Network, Rows
+from facelet.runtime.turns import NEAR, canvas, common, in_photo, upright
 
 SCORE = 0.75
 """Minimum score: fewest false positives with no miss among 52 labelled faces at three sizes (benchmarks/detector.py)."""
@@ -32,125 +31,142 @@ SCORE_OF_CROPS = 0.6
 DETAIL = 640
 SMALLEST = 320  # smaller photos are enlarged to this, since most of YuNet's training faces are larger than 10 px
 HUGE_FACE = 240  # at this size a face that fills the photo is in the range of YuNet's training faces
-NMS = 0.3
-TOP_K = 5000
+GLANCE, DIAGONAL_GLANCE = 320, 224  # looks for turned faces, which together cost as much as one at DETAIL
+TURNED = 3 * 50_000_000  # pixel values of a photo that may be turned by other angles than quarters, to bound memory
 
-
-@dataclass(frozen=True, eq=False)
-class Detection:
-    """One face.
-
-    Attributes:
-        box: left, top, width, height in photo pixels; may reach beyond the photo.
-        score: 0 to 1.
-        landmarks: float32 (5, 2), x and y of the eyes, the nose tip and the mouth corners; of each pair, the left point
-            in the photo comes first.
-    """
-
-    box: tuple[float, float, float, float]
-    score: float
-    landmarks: NDArray[np.float32]
-
-
+Turns = Literal["auto", "always", "never"]
+FRAMES: dict[str, Any] = {"detail": DETAIL, "turns": "never"}
+"""Settings for the frames of a video, which come too fast for a second look."""
 Finder = Callable[[Image], list[Detection]]
 """A Detector, or a function from an RGB photo to its detections."""
 
 
 class Detector:
-    """YuNet face detector. Thread-safe: each thread has its own network, because OpenCV's object holds state.
+    """YuNet face detector. Thread-safe.
 
     Args:
         file: YuNet's file; default: $FACELET_YUNET, the cache or a download.
         score: minimum score of a face, 0 to 1.
-        detail: long side of the network's input in pixels, 64 to 4096.
-        again: if no face is found, retry at a lower and a higher resolution; a photo without faces then takes five times
-            as long.
+        detail: long side of the network's input in pixels, 64 to 4096; None: 640, and tiles of a photo above 1600 pixels.
+        again: if no face is found, retry at a lower and a higher resolution.
+        turns: faces that are not upright. "auto": tilted and doubtful faces are looked at again, turned; a photo without
+            faces is looked at in all quarter turns. "always": every photo is looked at in all quarter turns, which takes four
+            times as long. "never": faces are taken as they are found, and ``roll`` is 0.
+
+    Raises FaceletError for values out of range, and when the file is missing or OpenCV cannot run it.
     """
 
-    def __init__(self, file: str | Path = "", score: float = SCORE, detail: int = DETAIL, again: bool = True) -> None:
+    def __init__(
+        self,
+        file: str | Path = "",
+        score: float = SCORE,
+        detail: int | None = None,
+        again: bool = True,
+        turns: Turns = "auto",
+    ) -> None:
         if not 0 <= score <= 1:
             raise FaceletError(f"the detector's minimum score is {score:g}; expected 0 to 1")
-        if not 64 <= detail <= 4096:
+        if detail is not None and not 64 <= detail <= 4096:
             raise FaceletError(f"the detector's detail is {detail} pixels; expected 64 to 4096")
+        if turns not in get_args(Turns):
+            raise unknown("choice of turns", turns, get_args(Turns))
         self.file = yunet.find(file)
         self.score = score
         self.detail = detail
         self.again = again
-        self._thread = threading.local()
-        self._network()  # reports a wrong file here, not at the first photo
+        self.turns = turns
+        self._network = Network(self.file, score)
+        self._patches = Network(self.file, min(score, SCORE_OF_CROPS)) if turns != "never" else self._network
 
     def __call__(self, photo: Image) -> list[Detection]:
         """Faces of an RGB uint8 (H, W, 3) photo of any size, largest first; empty when there is none."""
-        found = self._pass(photo, min(max(SMALLEST, max(photo.shape[:2])), self.detail))
+        faces = self._frame(photo, 0.0)
+        if self.turns == "always":
+            faces = _distinct([face for angle in (90, 180, 270) for face in self._frame(photo, angle)] + faces)
+        elif self.turns == "auto" and (angle := common(faces) if faces else self._glance(photo)):
+            turned = self._frame(photo, angle)
+            faces = _distinct(turned + faces, preferred=len(turned))
+        return sorted(faces, key=lambda face: -face.box[2] * face.box[3])
+
+    def _frame(self, photo: Image, angle: float) -> list[Detection]:
+        """The faces found in the photo after it is turned back by ``angle`` degrees, in coordinates of the photo."""
+        quarter = quarter_of(angle)
+        if abs(wrapped(angle - 90 * quarter)) <= NEAR or photo.size > TURNED:
+            frame = np.ascontiguousarray(np.rot90(photo, quarter)) if quarter else photo
+            return [from_frame(face, quarter, photo.shape) for face in self._upright(frame)]
+        frame, unit = canvas(photo, angle)
+        return [in_photo(face, unit, angle) for face in self._upright(frame)]
+
+    def _upright(self, frame: Image) -> list[Detection]:
+        """The faces found in the photo as it is, each looked at again if it may be turned."""
+        faces = [
+            Detection(tuple(row[:4].tolist()), float(row[14]), row[4:14].reshape(5, 2)) for row in self._rows(frame)
+        ]
+        return faces if self.turns == "never" else upright(faces, frame, self._patches)
+
+    def _glance(self, photo: Image) -> float:
+        """The turn in degrees in which a small copy of the photo shows most faces; 0 if it shows none."""
+        for angles, side in (((90.0, -90.0, 180.0), GLANCE), ((45.0, -45.0, 135.0, -135.0), DIAGONAL_GLANCE)):
+            small = _resized(photo, side)
+            totals = {angle: float(self._network(canvas(small, angle)[0])[:, 14].sum()) for angle in angles}
+            best = max(totals, key=totals.__getitem__)
+            if totals[best]:
+                return best
+        return 0.0
+
+    def _rows(self, photo: Image) -> Rows:
+        """Upright faces in photo pixels."""
+        long_side = max(photo.shape[:2])
+        found = self._whole(photo, min(max(SMALLEST, long_side), self.detail or DETAIL))
+        finer = tiles.scales(DETAIL / long_side) if self.detail is None else []
+        if finer:
+            looks = [self._tiled(photo, scale) for scale in finer]
+            found = np.concatenate([found, *looks])
+            found = found[tiles.distinct(found[:, :4], found[:, 14])]
         if not len(found) and self.again:
-            long_side = max(photo.shape[:2])
-            closer = [2 * self.detail] if long_side > self.detail else []
+            detail = self.detail or DETAIL
+            closer = [2 * detail] if long_side > detail and not finer else []
             for size in (HUGE_FACE, *closer):
-                found = self._pass(photo, size)
+                found = self._whole(photo, size)
                 if len(found):
                     break
-        found = found[np.argsort(-found[:, 2] * found[:, 3], kind="stable")]
-        return [
-            Detection(
-                (float(row[0]), float(row[1]), float(row[2]), float(row[3])), float(row[14]), row[4:14].reshape(5, 2)
-            )
-            for row in found
-        ]
+        return found
 
-    def _pass(self, photo: Image, long_side: int) -> NDArray[np.float32]:
-        """YuNet's rows (box 4, landmarks 10, score 1) in photo pixels, with the photo resized to the given long side."""
-        height, width = photo.shape[:2]
-        scale = long_side / max(height, width)
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        # A very large photo is subsampled first: each pixel of the result still averages at least 4 x 4.
-        step = max(1, int(1 / (4 * scale)))
-        photo = photo[::step, ::step]
-        if size != photo.shape[1::-1]:
-            photo = cv2.resize(photo, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-        network = self._network()
-        try:
-            network.setInputSize(size)
-            rows = network.detect(cv2.cvtColor(photo, cv2.COLOR_RGB2BGR))[1]
-        except cv2.error as error:
-            raise FaceletError(f"the detector {self.file} failed: {error.err}") from None
-        if rows is None:
-            return np.zeros((0, 15), np.float32)
-        rows[:, 0:14:2] *= width / size[0]
-        rows[:, 1:14:2] *= height / size[1]
-        return rows[np.isfinite(rows).all(axis=1) & (rows[:, 2] > 0) & (rows[:, 3] > 0)]
+    def _whole(self, photo: Image, long_side: int) -> Rows:
+        """The faces of the photo resized to the given long side, in photo pixels."""
+        small = _resized(photo, long_side)
+        rows = self._network(small)
+        rows[:, 0:14:2] *= photo.shape[1] / small.shape[1]
+        rows[:, 1:14:2] *= photo.shape[0] / small.shape[0]
+        return rows
 
-    def _network(self) -> Any:
-        network = getattr(self._thread, "network", None)
-        if network is None:
-            try:
-                with _errors_only():
-                    network = cv2.FaceDetectorYN.create(str(self.file), "", (320, 320), self.score, NMS, TOP_K)
-                    network.detect(np.zeros((320, 320, 3), np.uint8))
-            except cv2.error as error:
-                raise FaceletError(
-                    f"OpenCV {cv2.__version__} cannot run {self.file} as a face detector; expected YuNet's 2023mar file"
-                ) from error
-            self._thread.network = network
-        return network
+    def _tiled(self, photo: Image, scale: float) -> Rows:
+        """The small faces of the photo seen in tiles, in photo pixels."""
+        found = []
+        for tile in tiles.tiles(*photo.shape[:2], scale):
+            part = photo[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width]
+            rows = self._whole(part, max(1, round(scale * max(part.shape[:2]))))
+            rows[:, :2] += tile.left, tile.top
+            rows[:, 4:14] += (tile.left, tile.top) * 5
+            found.append(tiles.own(tile, rows, scale))
+        return np.concatenate(found)
 
 
-_logging = threading.Lock()
+def _resized(photo: Image, long_side: int) -> Image:
+    """The photo with the given long side."""
+    height, width = photo.shape[:2]
+    scale = long_side / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    # A very large photo is subsampled first: each pixel of the result still averages at least 4 x 4.
+    step = max(1, int(1 / (4 * scale)))
+    photo = photo[::step, ::step]
+    if size == photo.shape[1::-1]:
+        return photo
+    return cv2.resize(photo, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
 
 
-@contextmanager
-def _errors_only() -> Iterator[None]:
-    """Silences OpenCV 5's irrelevant warning, once per network, that its new engine ignores targets; errors are still logged.
-
-    Needed only if OpenCV was imported before Facelet, which otherwise sets the log level.
-    """
-    levels = getattr(cv2.utils, "logging", None)
-    if levels is None:  # OpenCV 4 has no such warning
-        yield
-        return
-    with _logging:  # the level is global to the process
-        before = levels.getLogLevel()
-        levels.setLogLevel(min(before, levels.LOG_LEVEL_ERROR))
-        try:
-            yield
-        finally:
-            levels.setLogLevel(before)
+def _distinct(faces: list[Detection], preferred: int = 0) -> list[Detection]:
+    """The faces without those found in several quarter turns: the best score is kept, or one of the first ``preferred``."""
+    boxes = np.array([face.box for face in faces])
+    scores = np.array([face.score + (number < preferred) for number, face in enumerate(faces)])
+    return [faces[position] for position in tiles.distinct(boxes, scores).tolist()]

@@ -23,10 +23,11 @@ from numpy.typing import NDArray
 from facelet.errors import FaceletError, FaceletWarning, UnprovenModelError
 from facelet.io import pixels
 from facelet.io.files import read_bytes
-from facelet.models import model_file
+from facelet.models import model_file, priors
 from facelet.models import session as model_session
 from facelet.models.bundled import found, twin_of
 from facelet.models.model_file import InputInfo, ModelInfo
+from facelet.models.priors import Prior
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -46,15 +47,25 @@ class Model:
         info: the file's metadata.
         session: the ONNX Runtime session.
         threshold: confidence at which an early-exit model stops; None: the threshold stored in the file.
+        weights: factor of each label's probability for another class prior, (K,); None: the prior of the training faces.
     """
 
     path: Path
     info: ModelInfo
     session: onnxruntime.InferenceSession = field(repr=False)
     threshold: float | None = None
+    weights: NDArray[np.float64] | None = None
 
     @classmethod
-    def load(cls, path: str | Path, threads: int = 0, speed: float | None = None, *, fall_back: bool = True) -> Model:
+    def load(
+        cls,
+        path: str | Path,
+        threads: int = 0,
+        speed: float | None = None,
+        *,
+        fall_back: bool = True,
+        prior: Prior = priors.TRAINING,
+    ) -> Model:
         """Opens a model file or a bundled model.
 
         Args:
@@ -62,6 +73,7 @@ class Model:
             threads: number of ONNX Runtime threads; 0 uses all cores.
             speed: for early-exit models, 0 (always the last exit) to 1 (always the first); None: the threshold in the file.
             fall_back: if a bundled model fails its self-test on this machine, open its fp32 twin and warn.
+            prior: of the classes, see ``models.priors``: "training", "uniform", or label -> share.
 
         Raises FaceletError if the file is missing, damaged or not a Facelet model, and UnprovenModelError if it fails its
         self-test here. Warns if the file has no self-test.
@@ -74,7 +86,7 @@ class Model:
             if not fall_back or not (twin := twin_of(place)):
                 raise
             warnings.warn(f"{error.reason}; using {twin} instead", FaceletWarning, stacklevel=2)
-            return cls.load(twin, threads, speed)
+            return cls.load(twin, threads, speed, prior=prior)
         info = model_file.parse(session.get_modelmeta().custom_metadata_map, str(place))
         if info.selftest is None:
             warnings.warn(
@@ -82,7 +94,8 @@ class Model:
                 FaceletWarning,
                 stacklevel=2,
             )
-        return cls(place, info, session, None if speed is None else _threshold(info, speed, place))
+        threshold = None if speed is None else _threshold(info, speed, place)
+        return cls(place, info, session, threshold, priors.weights(info, prior))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -132,10 +145,11 @@ class Model:
         return outputs
 
     def probabilities(self, images: Faces, batch: int = BATCH) -> NDArray[np.float32]:
-        """Softmax of ``logits`` / temperature: float32 (N, K), rows sum to 1."""
+        """Softmax of ``logits`` / temperature, for the chosen class prior: float32 (N, K), rows sum to 1."""
         logits = self.logits(images, batch) / np.float32(self.info.temperature)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
+        probabilities = powers / powers.sum(axis=1, keepdims=True)
+        return probabilities if self.weights is None else priors.reweighted(probabilities, self.weights)
 
     def embeddings(self, images: Faces, batch: int = BATCH) -> NDArray[np.float32]:
         """Normalized outputs of an identity model: unit vectors, float32 (N, D), whose dot product is their cosine."""

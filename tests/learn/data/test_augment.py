@@ -9,8 +9,11 @@ from facelet.errors import FaceletError
 from facelet.learn.data.augment import (
     BLURRED,
     COLUMNS,
+    CROPPED,
     DOWNSCALED,
+    LIGHT,
     NONE,
+    VIGNETTE,
     WORSE,
     Augmentation,
     apply,
@@ -19,7 +22,7 @@ from facelet.learn.data.augment import (
     draw,
     plain,
 )
-from facelet.learn.data.degrade import compress, greyed, soften
+from facelet.learn.data.degrade import compress, greyed, soften, toned, vignetted
 
 
 def faces(n=6, side=32, channels=1, seed=0):
@@ -240,3 +243,48 @@ def test_strength_does_not_make_pictures_worse():
     assert augmentation({"blur": 0.3}).blur == 0.3
     with pytest.raises(FaceletError, match="jpeg=2 should be between 0 and 1"):
         augmentation({"jpeg": 2})
+
+
+OTHER_LIGHT = {"gamma": 0.5, "vignette": 0.4}
+
+
+def test_light_and_crops_leave_all_other_columns_as_they_were():
+    plain_rows, bad_rows = draw(500, Augmentation(), seeded()), draw(500, Augmentation(**WORST), seeded())
+    lit = draw(500, Augmentation(**OTHER_LIGHT), seeded())
+    assert lit.shape == (500, len(COLUMNS) + len(LIGHT))
+    assert torch.equal(lit[:, : len(COLUMNS)], plain_rows)
+    both = draw(500, Augmentation(**WORST, **OTHER_LIGHT), seeded())
+    assert torch.equal(both[:, :16], bad_rows)
+    assert torch.equal(both[:, 16:], lit[:, 12:])
+    cropped, scale = draw(500, Augmentation(crop=0.3), seeded()), COLUMNS.index("scale")
+    others = [column for column in range(len(COLUMNS)) if column != scale]
+    assert torch.equal(cropped[:, others], plain_rows[:, others])
+    assert torch.equal(draw(20, Augmentation(**WORST, **OTHER_LIGHT, crop=0.3), seeded())[:, 16:], both[:20, 16:])
+
+
+def test_light_and_crops_are_as_many_and_as_strong_as_asked_for():
+    settings = Augmentation(scale=0, crop=0.3, **OTHER_LIGHT)
+    drawn = draw(20_000, settings, seeded())
+    scale, (gamma, vignette) = drawn[:, COLUMNS.index("scale")], drawn[:, 12:].unbind(1)
+    assert abs((scale != 1).float().mean() - 0.3) < 0.015
+    assert CROPPED[0] <= scale.min() < 0.86
+    assert 1.24 < scale.max() <= CROPPED[1] + 1e-6
+    assert 1 / 1.5001 <= gamma.min() < 0.67
+    assert 1.49 < gamma.max() <= 1.5001
+    assert abs(gamma.log().mean()) < 0.01
+    has = vignette > 0
+    assert abs(has.float().mean() - 0.4) < 0.015
+    assert VIGNETTE[0] <= vignette[has].min() < 0.21
+    assert 0.69 < vignette.max() <= VIGNETTE[1]
+    table = torch.corrcoef(drawn[:, [0, 1, 2, 3, 4, 9, 12, 13]].T)
+    assert (table - torch.eye(8)).abs().max() < 0.03, "nothing goes with anything else"
+
+
+def test_light_comes_after_the_move_and_before_the_contrast():
+    images = faces(channels=3)
+    rows = torch.cat([params(gain=1.2, offset=-0.1), torch.tensor([[1.4, 0.5]]).expand(6, 2)], 1)
+    by_hand = toned(plain(images) * 255, rows[:, 12]) / 255
+    by_hand = vignetted((by_hand * 1.2 - 0.1).clamp(0, 1), rows[:, 13])
+    torch.testing.assert_close(apply(images, rows), by_hand, atol=1e-4, rtol=0)
+    again = apply(images[::2], rows[::2])
+    torch.testing.assert_close(again, by_hand[::2], atol=1e-4, rtol=0)

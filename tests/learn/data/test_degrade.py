@@ -9,7 +9,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch.nn.functional import interpolate
 
-from facelet.learn.data.degrade import compress, greyed, soften, strength_of
+from facelet.learn.data.degrade import compress, greyed, soften, strength_of, toned, vignetted
 
 
 def faces(n=4, channels=3, side=32, seed=0):
@@ -104,3 +104,20 @@ def test_a_gpu_sees_the_same():
     given, blur, scale, strength = faces(), each(0, 0.01, 0.02, 0), each(1, 0.3, 1, 1), each(0, 1, 0, 0)
     there = compress(soften(given.cuda(), blur.cuda(), scale.cuda()), strength.cuda()).cpu()
     assert (there - compress(soften(given, blur, scale), strength)).abs().mean() < 1e-3
+
+
+def test_gamma_is_a_power():
+    given = 255 * faces(2)
+    found = toned(given, each(1.0, 1.8))
+    torch.testing.assert_close(found[0], given[0])
+    expected = [255 * (value / 255) ** 1.8 for value in given[1].flatten().tolist()]
+    torch.testing.assert_close(found[1].flatten(), torch.tensor(expected), atol=1e-3, rtol=1e-5)
+
+
+def test_a_vignette_takes_its_share_from_the_corners():
+    found = vignetted(torch.ones(2, 1, 33, 33), each(0.0, 0.6))
+    assert (found[0] == 1).all()
+    for row, column in ((16, 16), (0, 0), (32, 0), (5, 20)):
+        x, y = ((2 * place + 1) / 33 - 1 for place in (column, row))
+        assert found[1, 0, row, column].item() == pytest.approx(1 - 0.6 * (x * x + y * y) / 2, abs=1e-6)
+    assert found[1, 0, 0, 0] < 0.45

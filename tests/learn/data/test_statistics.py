@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facelet.learn.data import statistics
-from facelet.learn.data.statistics import class_weights, input_statistics
+from facelet.learn.data.statistics import class_shares, class_weights, input_statistics
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -33,3 +33,12 @@ def test_class_weights_by_hand():
     weights = class_weights(labels, 3)
     assert weights.tolist() == pytest.approx([8 / (2 * 6), 8 / (2 * 2), 0])
     assert weights[labels[labels >= 0]].mean() == pytest.approx(1)
+
+
+def test_class_shares_are_those_of_the_targets():
+    labels = np.array([0, 0, 0, 2, -1])
+    assert class_shares(labels, None, 4).tolist() == pytest.approx(
+        [3 / 6, 1 / 6, 1 / 6, 1 / 6]
+    )  # at least one face each
+    votes = np.array([[1, 0], [0.5, 0.5], [0, 1], [1, 0]], np.float32)
+    assert class_shares(labels[:4], votes, 2).tolist() == pytest.approx([2.5 / 4, 1.5 / 4])

@@ -18,6 +18,9 @@ from pydantic import ValidationError
         ({"epochs": 1, "augment": {"shfit": 0.1}}, "did you mean 'shift'"),
         ({"epochs": 1, "augment": -1}, "strength between 0"),
         ({"epochs": 1, "lr": 0}, "greater than 0"),
+        ({"epochs": 1, "tau": 2}, "tau applies only with balance: logit-adjustment, not with none"),
+        ({"epochs": 1, "balance": "balanced-softmax", "tau": 2}, "not with balanced-softmax"),
+        ({"epochs": 1, "balance": "balanced-softmax", "loss": "margin"}, "cannot be used with the loss margin"),
     ],
 )
 def test_fields_that_cannot_be_meant(step, fields, message):

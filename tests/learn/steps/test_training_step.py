@@ -39,3 +39,25 @@ def test_what_the_faces_lack_is_said(step, job, faces):
     if not torch.cuda.is_available():
         with pytest.raises(FaceletError, match="finds no GPU"):
             step(epochs=1).run(job(device="cuda"))
+
+
+def test_balanced_softmax_is_logit_adjustment_with_tau_1(step, job, faces):
+    train = step(epochs=1).training_faces(faces)
+    counts = np.bincount(train.labels, minlength=len(faces.classes))
+    balanced, adjusted = (
+        step(epochs=1, balance=balance).hard_options(train) for balance in ("balanced-softmax", "logit-adjustment")
+    )
+    assert balanced == adjusted
+    assert balanced["shares"] == pytest.approx((counts / counts.sum()).tolist())
+    assert step(epochs=1, balance="logit-adjustment", tau=1.5).hard_options(train)["tau"] == 1.5
+    assert step(epochs=1).hard_options(train)["shares"] is None
+
+
+def test_an_option_that_came_later_lets_earlier_trainings_resume(step, job, faces):
+    """The fingerprint of a training without logit adjustment does not know of ``tau``."""
+    plain = step(epochs=1)
+    spec = plain.plan(faces, {}).spec
+    assert "tau" in plain.model_dump()
+    assert plain.fingerprint(job(), spec) == plain.model_copy(update={"tau": 3.0}).fingerprint(job(), spec)
+    stronger = [step(epochs=1, balance="logit-adjustment", tau=tau).fingerprint(job(), spec) for tau in (1.0, 2.0)]
+    assert len({plain.fingerprint(job(), spec), *stronger}) == 3

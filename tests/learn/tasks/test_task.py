@@ -51,3 +51,16 @@ def test_labels_votes_weights_and_smoothing_of_another_loss():
         logits, batch([1, 0, 1], votes=votes)
     )
     torch.testing.assert_close(soft, losses.capsule.margin(logits, votes) * torch.tensor([0.9, 0.5, 1.5]))
+
+
+def test_shares_adjust_the_cross_entropy_of_labels_and_votes():
+    logits, shares = torch.randn(3, 3), torch.tensor([0.7, 0.2, 0.1])
+    votes = torch.tensor([[0.2, 0.8, 0.0], [1.0, 0.0, 0.0], [0.0, 0.5, 0.5]])
+    spec = NetSpec("resnet18", 3)
+    for tau in (0.5, 1.0):
+        moved = logits + tau * shares.log()
+        given = {"shares": shares.tolist(), "tau": tau}
+        hard = ClassificationTask(spec, **given).hard(logits, batch([2, 0, -1]))
+        torch.testing.assert_close(hard, ClassificationTask(spec).hard(moved, batch([2, 0, -1])))
+        soft = ClassificationTask(spec, votes=True, **given).hard(logits, batch([1, 0, 1], votes=votes))
+        torch.testing.assert_close(soft, -(votes * moved.log_softmax(1)).sum(1))

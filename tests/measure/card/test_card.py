@@ -10,6 +10,7 @@ import pytest
 
 from facelet.errors import FaceletError
 from facelet.faces import load
+from facelet.faces.sources.pack_writer import write_pack
 from facelet.measure.card import card as cards
 from facelet.measure.card.corruptions import levels
 from facelet.measure.card.markdown import fenced, markdown
@@ -60,7 +61,7 @@ def test_an_expression_model(expression, shades, people):
         "12 faces of faces:",
         "; 1 more have names without them",
         "Fewer than 100 test faces: bright (10), dark (10). The figures of these classes are very uncertain.",
-        "The folder of its run was not at hand",
+        "The run's folder is not available",
         "Not for\n\n- Judging what somebody feels",
         "| output | probabilities of dark, bright |",
         f"`{card.sources[0].protocol.split_hash}`",
@@ -97,7 +98,9 @@ def test_what_only_some_models_have(expression, shades):
 
 def test_an_identity_model(identity, small_lfw, people):
     path = identity(threshold=0.97)
-    card = cards.measured(path, pairs=f"lfw:{small_lfw(folds=10, each=30, size=32)}?align=no", people=f"faces:{people}")
+    card = cards.measured(
+        path, pairs=[f"lfw:{small_lfw(folds=10, each=30, size=32)}?align=no"], people=f"faces:{people}"
+    )
     text = markdown(card)
     result = card.sources[0].result
     assert (card.width, card.threshold) == (3, 0.97)
@@ -116,11 +119,39 @@ def test_an_identity_model(identity, small_lfw, people):
     point = result.at_threshold(0.97)
     tried = rows(text, "## Under worse conditions")
     assert tried[0][4:] == [f"{100 * point.tar:.1f} %", f"{100 * point.far:.2f} %"]
-    assert len(tried) == 1 + len(levels(32))
-    assert rows(text, "## By age, gender and race")[0][:2] == ["all", str(12 * 11 // 2)]
+    assert len(tried) == 1 + len(levels(32, 3))
+    groups = {row[0]: row[1] for row in rows(text, "## By age, gender and race")}
+    assert list(groups)[:2] == ["all", "all from 13 years"]
+    assert (groups["all"], groups["all from 13 years"], groups["age 0 to 12"]) == ("66", "15", "15")
+    assert "female" not in groups, "they are all children here, who have a row of their own"
     assert "\n\n\n" not in text
     with pytest.raises(FaceletError, match="has no threshold"):
-        cards.measured(identity(), pairs=f"lfw:{small_lfw()}")
+        cards.measured(identity(), pairs=[f"lfw:{small_lfw()}"])
+
+
+def test_several_sources_of_pairs(identity, small_lfw):
+    first, second = (f"lfw:{small_lfw(each=number, name=str(number))}" for number in (6, 8))
+    card = cards.measured(identity(threshold=0.97), pairs=[first, second])
+    assert [len(source.result.same) for source in card.sources] == [24, 32]
+    assert card.trials[0].n == 24
+    assert markdown(card).count("| TAR at the file's threshold, 0.9700 |") == 2
+
+
+def test_other_data_sets_have_a_table(expression, shades, tmp_path):
+    """The training protocol names "folder" alone: all faces of a pack of another source are used, and the card says what for."""
+    home = load(f"folder:{shades}")
+    write_pack(replace(home, source="elsewhere"), tmp_path / "other.pack")
+    sources = [f"folder:{shades}", f"pack:{tmp_path / 'other.pack'}"]
+    card = cards.measured(expression(protocol=home.protocol.to_json()), faces=sources)
+    text = markdown(card)
+    own, other = rows(text, "## On other data sets")
+    assert own[:4] == ["folder, test", "2", "20", "90.0 % (69.9–97.2)"]
+    assert own[-1] == "unknown", "another set may be called folder, too"
+    assert other[:3] == ["elsewhere, all splits", "2", "36"]
+    assert other[-1] == "no: validation across data sets only"
+    assert "### elsewhere, all splits" in text
+    assert "The model's training sources do not include this one: validation across data sets only." in text
+    assert "## On other data sets" not in markdown(cards.measured(expression(), faces=sources[:1]))
 
 
 def test_how_it_was_made(run_folder, shades, tmp_path):
@@ -168,9 +199,9 @@ def test_where_it_is_right(expression, shades):
     [
         ("identity", {"faces": ["toy"]}, "measured on pairs of faces, not on classes: --pairs lfw:PATH"),
         ("identity", {"people": "faces:x"}, "--pairs lfw:PATH"),
-        ("identity", {"pairs": "lfw:x", "split": "val"}, "pairs have no splits"),
-        ("identity", {"pairs": "lfw:x", "faces": ["toy"]}, "give one of them"),
-        ("expression", {"pairs": "lfw:x"}, "pairs of faces are for identity models"),
+        ("identity", {"pairs": ["lfw:x"], "split": "val"}, "pairs have no splits"),
+        ("identity", {"pairs": ["lfw:x"], "faces": ["toy"]}, "give one of them"),
+        ("expression", {"pairs": ["lfw:x"]}, "pairs of faces are for identity models"),
         ("expression", {}, "give the faces to measure it on: --faces SOURCE"),
         ("expression", {"faces": ["toy"], "split": "tset"}, "did you mean 'test'"),
         ("expression", {"faces": ["toy"], "run": "gone"}, "no folder of a run 'gone'"),

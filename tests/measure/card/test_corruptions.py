@@ -96,6 +96,17 @@ def test_a_cover_is_a_band():
     assert np.array_equal(eyes[:, 24:], faces[:, 24:])
 
 
+def test_grey_is_for_models_of_colours():
+    faces = drawn()
+    faces[..., 0] //= 2
+    grey = corruptions.greyed(faces)
+    luma = faces @ np.array([0.299, 0.587, 0.114])
+    assert np.abs(grey - luma[..., None]).max() < 1.01
+    assert np.array_equal(corruptions.greyed(faces[..., :1]), faces[..., :1])
+    assert [level.condition for level in levels(48, 3)].count("grey") == 1
+    assert "grey" not in {level.condition for level in levels(48, 1)}
+
+
 def test_colours_survive_jpeg():
     red = np.zeros((1, 32, 32, 3), np.uint8)
     red[..., 0] = 200

@@ -41,6 +41,15 @@ def test_groups_are_read_from_names():
     }
 
 
+def test_children_may_be_apart():
+    groups, _ = grouped(NAMES, children_apart=True)
+    rows = {group.name: group.rows.tolist() for group in groups}
+    assert (rows["all"], rows["all from 13 years"], rows["age 0 to 12"]) == (list(range(7)), [1, 2, 3, 4, 5, 6], [0])
+    assert (rows["male"], rows["White"], rows["female"]) == ([2, 4], [6], [1, 3, 5, 6])
+    only, _ = grouped(["3_0_0_1.jpg", "4_0_0_2.jpg"], children_apart=True)
+    assert [group.name for group in only] == ["all", "age 0 to 12"]
+
+
 def test_rows_are_those_of_the_names_and_empty_groups_are_left_out():
     groups, _ = grouped(["me.jpg", "30_1_2_1.jpg"])
     assert [(str(group), group.rows.tolist()) for group in groups] == [

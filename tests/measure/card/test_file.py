@@ -10,7 +10,7 @@ import onnx
 import pytest
 from rich.console import Console
 
-from facelet.cli import card
+from facelet.cli.measure import card
 from facelet.errors import FaceletError
 from facelet.measure.card import file
 from facelet.measure.card.card import measured

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import yaml
 
 from facelet.faces import load
@@ -9,6 +10,7 @@ from facelet.measure.card import card as cards
 from facelet.measure.card.markdown import markdown
 
 
+@pytest.mark.slow
 def test_the_hub_reads_task_and_results(expression, shades):
     source = f"folder:{shades}"
     text = markdown(cards.measured(expression(name="a: [b]"), faces=[source]))

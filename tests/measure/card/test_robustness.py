@@ -45,7 +45,7 @@ def test_only_the_second_picture_of_a_pair_is_made_worse(identity, small_lfw):
     threshold = 0.97
     before, *trials = on_pairs(model, pairs, embeddings, threshold)
     second = np.unique(pairs.pairs[:, 1]).tolist()
-    for level, trial in zip(levels(32), trials, strict=True):
+    for level, trial in zip(levels(32, 3), trials, strict=True):
         worse = model.embeddings(level.change(pairs.images[second]))
         accepted = np.array([unit[a] @ worse[second.index(b)] >= threshold for a, b in pairs.pairs])
         assert trial.n == 48

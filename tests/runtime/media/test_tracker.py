@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -69,3 +71,29 @@ def test_a_vector_is_the_mean_of_a_tracks_own():
     assert track.vector == pytest.approx(np.array([2, 1, 0]) / np.sqrt(5))
     assert track.expression is None
     assert Tracker().follow([face(0)], 0)[0].vector is None
+
+
+def test_flicker_counts_changes_of_label_per_second():
+    tracker = Tracker()
+    labels = "aabbaabbaab"
+    for step, label in enumerate(labels):
+        (track,) = tracker.follow([face(0, probabilities=sure(label))], step / 10)
+    changes = sum(new != old for old, new in itertools.pairwise(labels))
+    assert track.changes[0] == changes == 5
+    assert track.flicker[0] == pytest.approx(5 / 1.0)
+    assert track.flicker[1] < track.flicker[0]
+    assert Tracker().follow([face(0, probabilities=sure("a"))], 0)[0].flicker == (0, 0)
+
+
+def test_of_a_stream_that_goes_on_for_days_the_longest_tracks_are_kept():
+    tracker = Tracker(keep=3)
+    seconds = 0.0
+    for length in (1, 7, 2, 9, 1, 1, 8, 2, 1, 1, 2, 1, 1):
+        for _ in range(length):
+            seconds += 0.1
+            tracker.follow([face(0)], seconds)
+        seconds += 5
+    assert tracker.count == 13
+    assert len(tracker.tracks) <= 7
+    assert {7, 9, 8} <= {track.frames for track in tracker.tracks}
+    assert [track.number for track in tracker.tracks] == sorted(track.number for track in tracker.tracks)

@@ -9,7 +9,7 @@ import pytest
 
 from facelet.errors import FaceletError
 from facelet.runtime.media import video as room
-from facelet.runtime.media.video import Video, Writer, is_video, is_webcam
+from facelet.runtime.media.video import Video, Writer
 
 
 def shade(number: int) -> np.ndarray:
@@ -70,22 +70,12 @@ def test_what_is_no_video_is_refused(tmp_path, film, monkeypatch):
         (tmp_path / "torn.mp4", "not a video that OpenCV can read"),
         (tmp_path / "fil.avi", "no video"),
         (tmp_path, "is not a file"),
-        ("97", "cannot open webcam 97"),
     ):
         with pytest.raises(FaceletError, match=said):
             Video(place)
     monkeypatch.setattr(room, "MAX_PIXELS", 1000)
     with pytest.raises(FaceletError, match="64 x 48 pixels cannot be read"):
         Video(film(shade))
-
-
-def test_places_are_told_apart(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert is_webcam("0")
-    assert is_video("clip.MP4")
-    assert not is_video("photo.jpg")
-    (tmp_path / "0").touch()
-    assert not is_webcam("0")
 
 
 def test_what_is_written_can_be_read(tmp_path):
@@ -96,6 +86,15 @@ def test_what_is_written_can_be_read(tmp_path):
     with Video(tmp_path / "out.mp4") as video:
         assert video.fps == 5
         assert [frame.image.mean() for frame in video.frames()] == pytest.approx(30 * np.arange(6), abs=8)
+
+
+def test_a_frame_of_another_size_is_fitted(tmp_path):
+    writer = Writer(tmp_path / "out.mp4", 5)
+    for size in ((48, 64), (96, 128)):
+        writer.add(np.full((*size, 3), 100, np.uint8))
+    writer.close()
+    with Video(tmp_path / "out.mp4") as video:
+        assert [frame.image.shape for frame in video.frames()] == [(48, 64, 3)] * 2
 
 
 def test_an_encoder_that_is_missing_is_said(tmp_path, monkeypatch):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
 import pytest
 
@@ -160,7 +163,7 @@ def test_no_folder_is_made_for_a_typo(studio, monkeypatch, tmp_path):
     assert facelet.Gallery().enroll("Anna", photo).faces == 1
     usual = tmp_path / "data" / "facelet" / "gallery.db"
     monkeypatch.delenv("FACELET_GALLERY")
-    monkeypatch.setattr("facelet.runtime.people.database._usual", lambda: usual)
+    monkeypatch.setattr("facelet.runtime.people.storage.location.usual", lambda: usual)
     assert facelet.Gallery().enroll("Anna", photo).faces == 1
     assert usual.exists()
 
@@ -178,3 +181,107 @@ def test_a_face_too_small_to_know_anyone_by_is_not_enrolled_unasked(studio, make
         done = gallery.enroll("Anna", photo, small=True)
         assert (done.faces, done.notes) == (1, ("a.png: small: 24 px, measured from 50 px",))
     assert facelet.Gallery(tmp_path / "other.db", model=enough).enroll("Anna", photo).faces == 1
+
+
+def test_it_exists_after_the_first_enrollment(gallery, studio):
+    assert not gallery.exists()
+    gallery.enroll("Anna", studio.shot(1))
+    gallery.remove("Anna")
+    assert gallery.exists()
+
+
+def test_faces_that_were_found_before_are_added(gallery, studio):
+    from facelet.runtime.people.subject import Subject
+
+    faces = gallery.analyzer.analyze(studio.shot(1, 2))
+    done = gallery.add("Anna", [Subject(faces[0], "a.png"), Subject(faces[1], "b.png", "a note")])
+    assert (done.faces, done.notes) == (2, ("a note",))
+    assert [face.photo for face in gallery.faces()] == ["a.png", "b.png"]
+
+
+def test_renaming(gallery, studio):
+    gallery.enroll("Anna", [studio.shot(1), studio.shot(1)])
+    assert gallery.rename("Anna", "Hanna") == 2
+    assert [match.name for match in gallery.identify(studio.shot(1))] == ["Hanna"]
+    gallery.enroll("Berta", studio.shot(2))
+    with pytest.raises(FaceletError, match="'Berta' is already enrolled"):
+        gallery.rename("Hanna", "Berta")
+    assert gallery.rename("Hanna", "Berta", merge=True) == 3
+    assert [match.name for match in gallery.identify(studio.shot(1, 2))] == ["Berta", "Berta"]
+
+
+def test_a_database_is_a_gallery_as_a_file_is(studio, postgres_url, make_identity, tmp_path):
+    with facelet.Gallery(postgres_url.secret) as gallery:
+        for act in (gallery.people, lambda: gallery.identify(studio.shot(1))):
+            with pytest.raises(FaceletError, match=r"no gallery in .* create it with: facelet enroll"):
+                act()
+        gallery.enroll("Anna", [studio.shot(1), studio.shot(1)])
+        assert gallery.enroll("Hanna", studio.shot(1)).alike[0].name == "Anna"
+        assert [match.name for match in gallery.identify(studio.shot(1, 2))][1] is None
+        other = facelet.Gallery(postgres_url, make_identity(tmp_path / "other.onnx", seed=1))
+        with pytest.raises(FaceletError, match=r"was made with identity.onnx .*, not with other.onnx"):
+            other.enroll("Berta", "gone.png")
+        assert other.remove("Anna", "Hanna") == {"Anna": 2, "Hanna": 1}
+        other.close()
+        with pytest.raises(FaceletError, match="is empty; start with: facelet enroll"):
+            gallery.identify(studio.shot(1))
+
+
+def test_a_new_gallery_is_encrypted_if_there_is_a_key(gallery, studio, tmp_path, monkeypatch):
+    from facelet.runtime.people.storage.keys import make_key_file
+
+    pytest.importorskip("cryptography", reason="cryptography is not installed (extra encrypt)")
+    make_key_file(tmp_path / "g.key")
+    with facelet.Gallery(tmp_path / "sealed.db", key=tmp_path / "g.key") as sealed:
+        sealed.enroll("Anna", studio.photo("a.png", 1))
+        assert [match.name for match in sealed.identify(studio.shot(1))] == ["Anna"]
+    assert b"Anna" not in sealed.file.read_bytes()
+    with pytest.raises(FaceletError, match="is encrypted; give its key"):
+        facelet.Gallery(sealed.file).people()
+    monkeypatch.setenv("FACELET_GALLERY_KEY", (tmp_path / "g.key").read_text())
+    assert [person.name for person in facelet.Gallery(sealed.file).people()] == ["Anna"]
+
+
+def test_the_retention_time_is_stored(gallery, studio, monkeypatch):
+    gallery.enroll("Anna", studio.shot(1))
+    assert gallery.retention is None
+    with facelet.Gallery(retention=timedelta(days=30)) as kept:
+        assert kept.retention == timedelta(days=30)
+    assert gallery.retention == timedelta(days=30)
+    gallery.close()
+    late = datetime.now(UTC) + timedelta(days=31)
+    opened = facelet.runtime.people.gallery.EmbeddingStore
+    monkeypatch.setattr(
+        "facelet.runtime.people.gallery.EmbeddingStore", lambda *options: opened(*options, clock=lambda: late)
+    )
+    assert gallery.people() == []
+    gallery.set_retention(None)
+    assert gallery.retention is None
+
+
+@pytest.mark.parametrize("place", ["file", "database"])
+def test_threads_share_a_gallery(studio, place, request, tmp_path):
+    """Enrolling, renaming, removing and identifying at once, from the first call on: the end is what each thread did."""
+    file = request.getfixturevalue("postgres_url") if place == "database" else tmp_path / "shared.db"
+    shots = {number: [studio.shot(number) for _ in range(3)] for number in range(6)}
+    with facelet.Gallery(file) as gallery:
+
+        def visit(number):
+            gallery.enroll(f"person {number}", shots[number][:2])
+            assert gallery.identify(shots[number][2])[0].name == f"person {number}"
+            assert gallery.rename(f"person {number}", f"guest {number}") == 2
+            if number % 2:
+                gallery.remove(f"guest {number}")
+            return [person.faces for person in gallery.people()]
+
+        with ThreadPoolExecutor(6) as pool:
+            seen = list(pool.map(visit, shots))
+        assert all(set(faces) <= {2} for faces in seen)
+        assert [(person.name, person.faces) for person in gallery.people()] == [(f"guest {n}", 2) for n in (0, 2, 4)]
+
+
+def test_an_invalid_threshold_enrolls_nobody(studio):
+    with facelet.Gallery(threshold=2) as gallery:
+        with pytest.raises(FaceletError, match="threshold: 2"):
+            gallery.enroll("Anna", studio.shot(1))
+        assert not gallery.file.exists()

@@ -62,7 +62,7 @@ class Framing:
 def framing(faces: FaceSet, detector: Finder | None = None) -> Framing | None:
     """Checks SAMPLE faces spread over the set, in a second or two. None when the detector's file is not on this machine."""
     try:
-        find = detector or Detector(yunet.find(download=False), SCORE_OF_CROPS)
+        find = detector or Detector(yunet.find(download=False), SCORE_OF_CROPS, turns="never")
     except FaceletError:
         return None
     none, small, examples = 0, 0, []

@@ -34,7 +34,7 @@ def read_aligned(
 
     Raises FaceletError for unreadable images, and when no face is found in any photo.
     """
-    detect = detector or Detector(score=SCORE_OF_CROPS)
+    detect = detector or Detector(score=SCORE_OF_CROPS, turns="never")
     images = np.empty((len(names), size, size, channels), np.uint8)
     shares = np.full((len(names), 5, 2), np.nan)
 

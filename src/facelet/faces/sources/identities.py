@@ -10,7 +10,10 @@ Each person is in one split, so validation uses people outside the training set,
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 
 from facelet.errors import FaceletError
 from facelet.faces.faceset import FaceSet
@@ -19,6 +22,51 @@ from facelet.faces.reading.archive import Archive, open_archive
 from facelet.faces.reading.images import read_images
 from facelet.faces.sources.listing import common_top
 from facelet.faces.splits import ALIASES, split_people
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """The faces of an archive, before they are read.
+
+    Attributes:
+        archive: the open archive.
+        files: its images (N,). names: the same without the folders above the people's.
+        person: int64 (N,), number of the person, in the order of the folders' names.
+        splits: int8 (N,), index into SPLITS.
+    """
+
+    archive: Archive
+    files: tuple[str, ...]
+    names: NDArray[np.str_]
+    person: NDArray[np.int64]
+    splits: NDArray[np.int8]
+
+    def read(
+        self, rows: NDArray[np.int64], *, size: int | None, channels: int | None, unreadable: str
+    ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], tuple[str, ...]]:
+        """Reads some faces; returns images, which of the ``rows`` were readable, and notes."""
+        return read_images(
+            self.archive,
+            [self.files[row] for row in rows],
+            size=size,
+            channels=channels,
+            unreadable=unreadable,
+            shown=self.names[rows].tolist(),
+        )
+
+
+def listed(archive: Archive, val: float) -> People:
+    """Lists the faces of an archive ``PERSON/image`` with their splits. Raises FaceletError as ``identities``."""
+    files = archive.images
+    top = common_top(files)
+    names = np.array([file[len(top) :] for file in files], dtype=str)
+    _require_layout(archive, top, names.tolist())
+    people, person = np.unique([name.split("/")[0] for name in names.tolist()], return_inverse=True)
+    try:
+        splits = split_people(people.tolist(), person, val=val)
+    except FaceletError as error:
+        raise FaceletError(f"{archive.path}: {error}") from None
+    return People(archive, files, names, person, splits)
 
 
 @SOURCES.register("identities")
@@ -45,36 +93,22 @@ def identities(
     subfolders of it, and for fewer than two people in a split.
     """
     with open_archive(path) as archive:
-        files = archive.images
-        top = common_top(files)
-        names = np.array([file[len(top) :] for file in files], dtype=str)
-        _require_layout(archive, top, names.tolist())
-        people, person = np.unique([name.split("/")[0] for name in names.tolist()], return_inverse=True)
-        try:
-            splits = split_people(people.tolist(), person, val=val)
-        except FaceletError as error:
-            raise FaceletError(f"{archive.path}: {error}") from None
-        order = np.argsort(splits, kind="stable")
-        images, whole, skipped = read_images(
-            archive,
-            [files[row] for row in order],
-            size=size,
-            channels=channels,
-            unreadable=unreadable,
-            shown=names[order].tolist(),
-        )
+        people = listed(archive, val)
+        order = np.argsort(people.splits, kind="stable")
+        images, whole, skipped = people.read(order, size=size, channels=channels, unreadable=unreadable)
     rows = order[whole]
-    alone = int((np.bincount(person[rows]) == 1).sum())
+    person = people.person[rows].astype(np.int64)
+    alone = int((np.bincount(person) == 1).sum())
     return FaceSet(
         images=images,
         labels=np.full(len(rows), -1, np.int64),
-        splits=splits[rows],
-        names=names[rows],
+        splits=people.splits[rows],
+        names=people.names[rows],
         classes=(),
         source="identities",
-        identities=person[rows].astype(np.int64),
-        groups=person[rows].astype(np.int64),
-        rule=f"{len(people):,} people, each in one split, val {val:g} of them",
+        identities=person,
+        groups=person,
+        rule=f"{int(people.person.max()) + 1:,} people, each in one split, val {val:g} of them",
         notes=((f"{alone:,} people have a single face",) if alone else ()) + skipped,
         licence=licence,
     )

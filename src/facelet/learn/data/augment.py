@@ -1,9 +1,9 @@
 """Augmentation of whole batches on their device: affine resampling, random erasing, contrast and brightness, degradations.
 
 Flip, shift, scale and turn are a single affine map and a single bilinear resample. Random erasing: Zhong et al., AAAI 2020,
-https://arxiv.org/abs/1708.04896. Blur, down-scaling, greyscale and JPEG are in learn.data.degrade. Drawing parameters is separate
-from applying them: every process draws the parameters of the global batch from the same seed and applies its own rows, so that
-several processes train on exactly the same faces as one process.
+https://arxiv.org/abs/1708.04896. Blur, down-scaling, greyscale, JPEG, gamma and vignettes are in learn.data.degrade. Drawing
+parameters is separate from applying them: every process draws the parameters of the global batch from the same seed and applies its
+own rows, so that several processes train on exactly the same faces as one process.
 
 >>> params = draw(len(images), Augmentation(), torch.Generator().manual_seed(0))  # (N, 12)
 >>> faces = apply(images, params)  # (N, C, S, S) float in [0, 1]
@@ -29,6 +29,10 @@ anticlockwise; the erased rectangle is in shares of the side (empty: right <= le
 ``x * gain + offset``."""
 WORSE = ("blur", "downscale", "grey", "jpeg")
 """Further columns, present when the settings use any of them: see learn.data.degrade for their values."""
+LIGHT = ("gamma", "vignette")
+"""Columns after those, present when the settings use any of them: see learn.data.degrade for their values."""
+FURTHER = {12: (), 16: WORSE, 14: LIGHT, 18: (*WORSE, *LIGHT)}
+"""Number of all columns -> those after COLUMNS."""
 
 ERASED_AREA = (0.02, 0.2)
 ERASED_ASPECT = 3.0
@@ -38,6 +42,10 @@ DOWNSCALED = (0.25, 1.0)
 """Side of the down-scaled face, as a share of the original side; uniform in the logarithm."""
 QUALITY = (20.0, 90.0)
 """JPEG quality."""
+CROPPED = (0.85, 1.25)
+"""Further scale of a wider or closer crop; uniform in the logarithm."""
+VIGNETTE = (0.2, 0.7)
+"""Share of the light that a vignette takes from the corners."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,9 @@ class Augmentation:
         downscale: probability of scaling the face down, to a quarter of its side at the least, and back up.
         grey: probability of greyscale.
         jpeg: probability of JPEG compression.
+        gamma: largest change of the tone curve: 0.5 draws exponents from 1/1.5 to 1.5, uniformly in the logarithm.
+        vignette: probability of darker corners.
+        crop: probability of a crop that is wider or closer than ``scale`` makes it.
 
     Raises FaceletError for a probability or a range outside its limits.
     """
@@ -71,6 +82,9 @@ class Augmentation:
     downscale: float = 0.0
     grey: float = 0.0
     jpeg: float = 0.0
+    gamma: float = 0.0
+    vignette: float = 0.0
+    crop: float = 0.0
 
     def __post_init__(self) -> None:
         largest = {"turn": 180.0}
@@ -102,15 +116,15 @@ def augmentation(value: float | dict[str, float]) -> Augmentation:
 
 
 def draw(n: int, settings: Augmentation, generator: torch.Generator | None = None) -> Tensor:
-    """Parameters (n, 12) float32 for ``apply``, see COLUMNS, on the generator's device; (n, 16) with those of WORSE.
+    """Parameters (n, 12) float32 for ``apply``, see COLUMNS, on the generator's device; 4 more for WORSE and 2 more for LIGHT.
 
-    A CPU generator gives the same numbers on every machine. Row i does not depend on n, nor the first 12 on the others.
+    A CPU generator gives the same numbers on every machine. Row i does not depend on n, nor do the first 12 columns on the others.
     """
     device = generator.device if generator is not None else torch.device("cpu")
     u = torch.rand(n, 13, generator=generator, device=device)
     even = 2 * u - 1
     mirror = 1.0 - 2.0 * (u[:, 0] < settings.flip)
-    scale = torch.exp(even[:, 3] * math.log1p(settings.scale))
+    scale = torch.exp(even[:, 3] * math.log1p(settings.scale)) * _cropped(u, settings)
     turn = even[:, 4] * math.radians(settings.turn)
     area = ERASED_AREA[0] + u[:, 6] * (ERASED_AREA[1] - ERASED_AREA[0])
     aspect = torch.exp(even[:, 7] * math.log(ERASED_ASPECT))
@@ -121,18 +135,41 @@ def draw(n: int, settings: Augmentation, generator: torch.Generator | None = Non
     offset = 0.5 - 0.5 * gain + even[:, 12] * settings.bias
     shift = even[:, 1:3] * settings.shift
     columns = (mirror, *shift.unbind(1), scale, turn, left, top, left + width, top + height, u[:, 10], gain, offset)
-    return torch.stack((*columns, *_worse(u, settings)), dim=1)
+    return torch.stack((*columns, *_worse(u, settings), *_light(u, settings)), dim=1)
+
+
+def _fine(u: Tensor) -> Tensor:
+    """Further random numbers, (n, 13) in [0, 1): the lower half of the 24 bits of ``u``.
+
+    That half has almost no effect on the columns that use ``u``. Drawing further numbers would change these columns.
+    """
+    return (u * 4096).frac()
+
+
+def _cropped(u: Tensor, settings: Augmentation) -> Tensor | float:
+    """Factor of the scale: 1, or of CROPPED."""
+    if not settings.crop:
+        return 1.0
+    fine = _fine(u)
+    factor = math.log(CROPPED[0]) + fine[:, 8] * math.log(CROPPED[1] / CROPPED[0])
+    return torch.exp(factor * (fine[:, 7] < settings.crop))
+
+
+def _light(u: Tensor, settings: Augmentation) -> tuple[Tensor, ...]:
+    """The columns of LIGHT, or none. ``u``: as for ``_worse``."""
+    if not any(getattr(settings, name) for name in LIGHT):
+        return ()
+    fine = _fine(u)
+    gamma = torch.exp((2 * fine[:, 9] - 1) * math.log1p(settings.gamma))
+    vignette = VIGNETTE[0] + fine[:, 10] * (VIGNETTE[1] - VIGNETTE[0])
+    return gamma, vignette * (fine[:, 11] < settings.vignette)
 
 
 def _worse(u: Tensor, settings: Augmentation) -> tuple[Tensor, ...]:
-    """The columns of WORSE, or none. ``u``: (n, 13), the random numbers of the other columns.
-
-    They use the lower half of the 24 bits of the same numbers, which has almost no effect on the other columns: drawing further
-    numbers would change the other columns.
-    """
+    """The columns of WORSE, or none. ``u``: (n, 13), the random numbers of the other columns."""
     if not any(getattr(settings, name) for name in WORSE):
         return ()
-    fine = (u * 4096).frac()
+    fine = _fine(u)
     has = {name: fine[:, place] < getattr(settings, name) for place, name in enumerate(WORSE)}
     blur = BLURRED[0] + fine[:, 4] * (BLURRED[1] - BLURRED[0])
     downscale = torch.exp(math.log(DOWNSCALED[0]) + fine[:, 5] * math.log(DOWNSCALED[1] / DOWNSCALED[0]))
@@ -147,7 +184,7 @@ def apply(images: Tensor, params: Tensor) -> Tensor:
 
     Args:
         images: uint8 (N, S, S, C) or (N, C, S, S), C is 1 or 3; any device.
-        params: (N, 12) or (N, 16) from ``draw``; any device.
+        params: (N, 12 to 18) from ``draw``; any device.
 
     Returns:
         (N, C, S, S) float32 in [0, 1], on the images' device. Pixels from outside the face repeat its edge.
@@ -158,12 +195,17 @@ def apply(images: Tensor, params: Tensor) -> Tensor:
     params = params.to(faces.device, non_blocking=True)
     faces = grid_sample(faces.float(), _grid(params, faces.shape[-1]), padding_mode="border", align_corners=False)
     fill, gain, offset = (column.view(-1, 1, 1, 1) for column in params[:, 9:12].unbind(1))
-    worse = dict(zip(WORSE, params[:, 12:].unbind(1), strict=False))  # empty for (N, 12)
+    more = dict(zip(FURTHER[params.shape[1]], params[:, 12:].unbind(1), strict=True))
+    worse, light = "jpeg" in more, "gamma" in more
     if worse:
-        faces = degrade.greyed(degrade.soften(faces, worse["blur"], worse["downscale"]), worse["grey"])
+        faces = degrade.greyed(degrade.soften(faces, more["blur"], more["downscale"]), more["grey"])
+    if light:
+        faces = degrade.toned(faces, more["gamma"])
     faces = torch.addcmul(offset, faces, gain / 255).clamp_(0, 1)
+    if light:
+        faces = degrade.vignetted(faces, more["vignette"])
     if worse:
-        faces = degrade.compress(faces, worse["jpeg"])
+        faces = degrade.compress(faces, more["jpeg"])
     return torch.where(_erased(params, faces.shape[-1]), fill, faces)
 
 

@@ -1,4 +1,4 @@
-"""Image degradations on whole batches, on any device: blur, down-scaling, greyscale and JPEG compression.
+"""Image degradations on whole batches, on any device: blur, down-scaling, greyscale, JPEG compression, gamma and vignettes.
 
 >>> faces = soften(faces, blur, downscale)   # (N, C, S, S), parameters (N,)
 >>> faces = compress(greyed(faces, grey), jpeg)
@@ -50,6 +50,22 @@ def greyed(faces: Tensor, grey: Tensor) -> Tensor:
     if faces.shape[1] == 1:
         return faces
     return torch.where(grey.view(-1, 1, 1, 1) > 0, (faces * luma(faces.device)).sum(1, keepdim=True), faces)
+
+
+def toned(faces: Tensor, gamma: Tensor) -> Tensor:
+    """Raises pixels of 0 to 255 to the power ``gamma`` (N,), where white is 1; above 1 darkens, 1 leaves a face unchanged."""
+    return (faces / 255).clamp(0, 1).pow(gamma.view(-1, 1, 1, 1)) * 255
+
+
+def vignetted(faces: Tensor, strength: Tensor) -> Tensor:
+    """Darkens faces towards the corners, which lose the share ``strength`` (N,) of their light; 0 leaves a face unchanged.
+
+    The loss grows with the square of the distance from the middle.
+    """
+    side = faces.shape[-1]
+    centres = ((torch.arange(side, device=faces.device, dtype=torch.float32) * 2 + 1) / side - 1).square()
+    away = (centres[:, None] + centres) / 2
+    return faces * (1 - strength.view(-1, 1, 1, 1) * away)
 
 
 def compress(faces: Tensor, strength: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Statistics of the training faces: mean and standard deviation of the pixels, and class weights.
+"""Statistics of the training faces: mean and standard deviation of the pixels, weights and shares of the classes.
 
 >>> mean, std = input_statistics(faces.split("train").images)
 
@@ -42,3 +42,13 @@ def class_weights(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32
     weights = np.zeros(classes, np.float32)
     weights[present] = counts.sum() / (present.sum() * counts[present])
     return weights
+
+
+def class_shares(labels: NDArray[np.int64], votes: NDArray[np.float32] | None, classes: int) -> NDArray[np.float32]:
+    """Share of each class in the training targets, (classes,), sum 1: of the labels, or of ``votes`` (N, classes) if given.
+
+    A class without faces counts as if it had one, so that its logarithm is finite.
+    """
+    counts = np.bincount(labels[labels >= 0], minlength=classes) if votes is None else votes.sum(0, dtype=np.float64)
+    counts = np.maximum(counts, 1.0)
+    return (counts / counts.sum()).astype(np.float32)

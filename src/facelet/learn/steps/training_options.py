@@ -16,6 +16,9 @@ from facelet.learn.data.augment import augmentation
 from facelet.learn.device import precision as precisions
 from facelet.step import Step
 
+ADJUSTED = ("balanced-softmax", "logit-adjustment")
+"""Values of ``balance`` that add the classes' shares to the logits, see losses.adjustment."""
+
 
 class TrainingOptions(Step):
     """The net to train, the length of the training, and its settings."""
@@ -77,10 +80,13 @@ class TrainingOptions(Step):
     targets: Literal["labels", "votes"] = Field(
         "labels", description="training targets: the labels, or the shares of the annotators' votes"
     )
-    balance: Literal["none", "class-weights", "sampler"] = Field(
+    balance: Literal["none", "class-weights", "sampler", "balanced-softmax", "logit-adjustment"] = Field(
         "none",
-        description="correction of uneven classes: `class-weights` weights the loss, `sampler` draws rare classes more often",
+        description="correction of uneven classes: `class-weights` weights the loss, `sampler` draws rare classes more often, "
+        "`balanced-softmax` adds the logarithm of the classes' shares to the logits in the loss, and `logit-adjustment` adds "
+        "`tau` times it",
     )
+    tau: float = Field(1.0, ge=0, le=10, description="strength of `logit-adjustment`; with 1 it is `balanced-softmax`")
     synthetic: str | None = Field(
         None,
         description="earlier `balance` step whose synthetic faces are added to the training faces; the length of an epoch does "
@@ -90,8 +96,8 @@ class TrainingOptions(Step):
     augment: float | dict[str, float] = Field(
         1.0,
         description="strength of the augmentation, 0 for none; or values for `flip`, `shift`, `scale`, `turn`, `erase`, "
-        "`gain` and `bias`, and the shares of faces that get a `blur`, `downscale`, `grey` or `jpeg` (a "
-        "strength includes none of these four)",
+        "`gain` and `bias`, for `gamma` (0.5: exponents from 1/1.5 to 1.5), and the shares of faces that get a `blur`, "
+        "`downscale`, `grey`, `jpeg`, `vignette`, or a wider or closer `crop` (a strength includes none of these seven)",
     )
     precision: precisions.Wish = Field(
         "auto",
@@ -128,6 +134,12 @@ class TrainingOptions(Step):
             raise ValueError(
                 "give one of net (fresh weights), of (an earlier model to start from), widths_of (an earlier model's widths, "
                 "fresh weights) and checkpoint (a file to start from)"
+            )
+        if self.tau != 1 and self.balance != "logit-adjustment":
+            raise ValueError(f"tau applies only with balance: logit-adjustment, not with {self.balance}")
+        if self.balance in ADJUSTED and self.loss != "ce":
+            raise ValueError(
+                f"balance: {self.balance} changes the cross-entropy, and cannot be used with the loss {self.loss}"
             )
         if not self.net and self.net_options:
             raise ValueError("net_options apply only with net; of, widths_of and checkpoint take the net as it is")

@@ -25,7 +25,7 @@ from facelet.faces.synthetic import joined
 from facelet.io.files import existing
 from facelet.learn.data.augment import augmentation
 from facelet.learn.data.batches import FaceBatches, Faces
-from facelet.learn.data.statistics import class_weights, input_statistics
+from facelet.learn.data.statistics import class_shares, class_weights, input_statistics
 from facelet.learn.device import precision as precisions
 from facelet.learn.engine.checkpoint import TrainingFolder
 from facelet.learn.engine.config import TrainingConfig
@@ -33,7 +33,7 @@ from facelet.learn.engine.estimate import seconds_per_face
 from facelet.learn.engine.optimizer import LR, WEIGHT_DECAY, Optimization
 from facelet.learn.engine.schedule import by_epochs, by_steps
 from facelet.learn.engine.val_metrics import ClassificationMetric, ValidationMetric
-from facelet.learn.steps.training_options import TrainingOptions
+from facelet.learn.steps.training_options import ADJUSTED, TrainingOptions
 from facelet.learn.tasks.task import TrainingTask
 from facelet.learn.teachers.predictions import digest
 from facelet.measure.efficiency.cost import net_cost
@@ -109,11 +109,16 @@ class TrainingStep(TrainingOptions):
     def hard_options(self, train: FaceSet) -> dict[str, Any]:
         """Arguments of TrainingTask that follow from the fields."""
         weighted = self.balance == "class-weights"
+        votes = train.votes if self.targets == "votes" else None
         return {
             "votes": self.targets == "votes",
             "smoothing": self.label_smoothing,
             "loss": self.loss,
             "weights": class_weights(train.labels, len(train.classes)).tolist() if weighted else None,
+            "shares": class_shares(train.labels, votes, len(train.classes)).tolist()
+            if self.balance in ADJUSTED
+            else None,
+            "tau": self.tau,
         }
 
     def spec_for(self, faces: FaceSet, train: FaceSet, before: NetSpec | None) -> NetSpec:
@@ -279,7 +284,9 @@ class TrainingStep(TrainingOptions):
 
     def fingerprint(self, job: StepContext, spec: NetSpec) -> str:
         """Hash of everything that determines the result, except the hardware."""
-        options = self.model_dump_json(exclude={*self.without_effect, "checkpoint"})
+        # Fields that came later count only if they are used, so that trainings begun before them can be resumed.
+        unused = set() if self.balance == "logit-adjustment" else {"tau"}
+        options = self.model_dump_json(exclude={*self.without_effect, "checkpoint", *unused})
         parents = [digest(job.net_of(name)) for name in self.needs()]
         parents += [digest(job.faces_of(name)) for name in self.needs_faces()]
         parents += [digest(self.checkpoint)] if self.checkpoint else []

@@ -29,12 +29,15 @@ class TrainingTask(nn.Module):
         smoothing: label smoothing.
         weights: weight of each class (K,), or None.
         loss: "ce", or a name in losses.HARD.
+        shares: share of each class (K,) by which the cross-entropy adjusts the logits, or None; see losses.adjustment.
+        tau: strength of that adjustment.
     """
 
     repeats = False
     """Whether every step launches the same GPU kernels, so that it can be captured as a CUDA graph: the step neither counts in
     Python nor reads values from the GPU."""
     weights: Tensor | None
+    shares: Tensor | None
 
     def __init__(
         self,
@@ -44,11 +47,15 @@ class TrainingTask(nn.Module):
         smoothing: float = 0.0,
         weights: Sequence[float] | None = None,
         loss: str = "ce",
+        shares: Sequence[float] | None = None,
+        tau: float = 1.0,
     ) -> None:
         super().__init__()
         self.normalise = Normalise(spec)
         self.votes, self.smoothing, self.loss = votes, smoothing, loss
         self.register_buffer("weights", None if weights is None else torch.tensor(weights), persistent=False)
+        self.tau = tau
+        self.register_buffer("shares", None if shares is None else torch.tensor(shares), persistent=False)
 
     def place(self, device: torch.device) -> None:
         """Moves parts that are not registered in the module (a frozen teacher) to ``device``."""
@@ -62,6 +69,8 @@ class TrainingTask(nn.Module):
         logits = logits.float()
         if self.loss != "ce":
             return self._other(logits, batch)
+        if self.shares is not None:
+            logits = losses.adjustment.adjusted(logits, self.shares, self.tau)
         if self.votes:
             assert batch.votes is not None
             value = cross_entropy(logits, batch.votes, self.weights, reduction="none", label_smoothing=self.smoothing)

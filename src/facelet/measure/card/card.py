@@ -15,17 +15,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from facelet.errors import FaceletError, unknown
-from facelet.faces import SPLITS, FaceSet, PairSet, Protocol, load, load_pairs
+from facelet.faces import SPLITS, FaceSet, Protocol, load, load_pairs
 from facelet.measure.card import robustness
 from facelet.measure.card.demographics import FalseMatches, GroupConfidence, grouped, strangers, sureness
 from facelet.measure.card.provenance import Provenance, read_origin
 from facelet.measure.card.robustness import CorruptionResult, Say
-from facelet.measure.classification import Classification
+from facelet.measure.classification import ALL, Classification
+from facelet.measure.cross_set import CrossSetRow, cross_set_row
 from facelet.measure.efficiency.cost import file_cost
 from facelet.measure.efficiency.latency import TIMED, Latency, bench
 from facelet.measure.efficiency.machine import Machine, machine
-from facelet.measure.evaluation import evaluate_model
+from facelet.measure.evaluation import evaluate_model, part_of
 from facelet.measure.metrics.labels import match_labels
 from facelet.measure.pair_evaluation import framed, require_identity
 from facelet.measure.verification import PairScores, embedded, verified
@@ -45,12 +49,14 @@ class SourceResult:
         result: results on one split, or on pairs.
         own: whether the model was trained under the same protocol; None for pairs. False does not exclude that the model was
             trained on some of these faces.
+        cross_set: figures over the faces of the classes that source and model share; None for pairs.
     """
 
     protocol: Protocol
     licence: str
     result: Classification | PairScores
     own: bool | None
+    cross_set: CrossSetRow | None = None
 
 
 @dataclass(frozen=True)
@@ -97,8 +103,8 @@ class Card:
 
 ORIGIN = "How it was made"
 """Heading of the provenance section, which a later card copies when the run's folder is missing."""
-EARLIER = "The run's folder was not at hand; this is what an earlier card of the model says."
-NO_RUN = "The folder of its run was not at hand"
+EARLIER = "Copied from an earlier card, because the run's folder is not available."
+NO_RUN = "The run's folder is not available"
 """Start of that section when nothing is known."""
 
 
@@ -117,7 +123,7 @@ def measured(
     *,
     faces: Sequence[str] = (),
     people: str = "",
-    pairs: str = "",
+    pairs: Sequence[str] = (),
     run: str = "",
     split: str = "test",
     threads: int = 0,
@@ -130,9 +136,10 @@ def measured(
         path: model file, or the name of a bundled model.
         faces: sources of faces with classes (``ferplus:PATH``), for an expression model.
         people: source of faces with UTKFace's file names.
-        pairs: source of pairs (``lfw:PATH``), for an identity model.
+        pairs: sources of pairs (``lfw:PATH``), for an identity model.
         run: folder of the run that made the file.
-        split: split of ``faces`` to measure on.
+        split: split of ``faces`` to measure on. Further sources that the model's training protocol does not name are measured on
+            all their faces.
         threads: of ONNX Runtime; 0 for its default.
         command: command line to print in the card.
         say: callback for progress messages.
@@ -148,16 +155,14 @@ def measured(
     size, channels = model.info.input.cut_size, model.info.input.channels
     margin = model.info.crop.margin if pairs else None
     portraits = load(people, size=size, channels=channels, margin=margin) if people else None
-    groups, skipped = grouped(portraits.names.tolist()) if portraits else ([], 0)
+    groups, skipped = grouped(portraits.names.tolist(), children_apart=bool(pairs)) if portraits else ([], 0)
     threshold = None
     if pairs:
-        fitted = framed(load_pairs(pairs), model.info)
-        sources, trials, threshold, width = _on_pairs(model, fitted, say)
-        shown = fitted.images
+        sources, trials, threshold, width, shown = _on_pairs(model, pairs, say)
     else:
         sets = [load(written, size=size, channels=channels) for written in faces]
-        for source in sets:
-            _require_shared(model, source.labelled(split))
+        for source, part in zip(sets, _parts(model, sets, split), strict=True):
+            _require_shared(model, source.labelled(part) if part != ALL else source)
         sources, trials = _on_faces(model, sets, split, say)
         shown, width = sets[0].split(split).images, len(model.labels)
     demographics = None
@@ -189,7 +194,7 @@ def measured(
     )
 
 
-def _require_fitting(model: Model, faces: Sequence[str], pairs: str, split: str) -> None:
+def _require_fitting(model: Model, faces: Sequence[str], pairs: Sequence[str], split: str) -> None:
     """Raises FaceletError unless the sources fit the model's task."""
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
@@ -223,26 +228,44 @@ def _require_shared(model: Model, faces: FaceSet) -> None:
 def _on_faces(
     model: Model, sets: Sequence[FaceSet], split: str, say: Say
 ) -> tuple[list[SourceResult], list[CorruptionResult]]:
-    """Measures an expression model on one split of each set, and on corrupted faces of the first set."""
+    """Measures an expression model on one part of each set, and on corrupted faces of the first set."""
     sources, trained = [], model.info.protocol
-    for faces in sets:
+    for faces, part in zip(sets, _parts(model, sets, split), strict=True):
         say(f"measuring: {faces.source}")
         own = Protocol.from_json(trained).hash == faces.protocol.hash if trained else False
-        sources.append(SourceResult(faces.protocol, faces.licence, evaluate_model(model, faces, split), own))
+        result = evaluate_model(model, faces, part)
+        row = cross_set_row(result, faces.protocol, model.info)
+        sources.append(SourceResult(faces.protocol, faces.licence, result, own, row))
     plain = sources[0].result
     assert isinstance(plain, Classification)
     return sources, robustness.on_faces(model, sets[0], plain, say)
 
 
-def _on_pairs(model: Model, pairs: PairSet, say: Say) -> tuple[list[SourceResult], list[CorruptionResult], float, int]:
-    """Measures an identity model on pairs; returns the results, those on corrupted faces, the threshold and the dimension."""
-    say(f"measuring: {pairs.source}")
-    embeddings = embedded(model.logits, pairs.images)
-    result = verified(embeddings, pairs)
+def _parts(model: Model, sets: Sequence[FaceSet], split: str) -> list[str]:
+    """The part of each set to measure on: ``split``, or ALL of a further set that the training protocol does not name."""
+    return [split, *(part_of(model.info, faces.source, split) for faces in sets[1:])]
+
+
+def _on_pairs(
+    model: Model, written: Sequence[str], say: Say
+) -> tuple[list[SourceResult], list[CorruptionResult], float, int, NDArray[np.uint8]]:
+    """Measures an identity model on sources of pairs, and on corrupted faces of the first.
+
+    Returns the results, those on corrupted faces, the threshold, the dimension and the faces of the first source.
+    """
     threshold = model.info.threshold
     assert threshold is not None
+    sources: list[SourceResult] = []
+    for source in written:
+        pairs = framed(load_pairs(source), model.info)
+        say(f"measuring: {pairs.source}")
+        embeddings = embedded(model.logits, pairs.images)
+        if not sources:
+            first = pairs, embeddings
+        sources.append(SourceResult(pairs.protocol, pairs.licence, verified(embeddings, pairs), None))
+    pairs, embeddings = first
     trials = robustness.on_pairs(model, pairs, embeddings, threshold, say)
-    return [SourceResult(pairs.protocol, pairs.licence, result, None)], trials, threshold, embeddings.shape[1]
+    return sources, trials, threshold, embeddings.shape[1], pairs.images
 
 
 def _card_bytes(info: ModelInfo) -> int:

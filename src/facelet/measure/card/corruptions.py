@@ -57,14 +57,18 @@ class Level:
         return f"{self.condition}, {self.strength}"
 
 
-def levels(side: int) -> tuple[Level, ...]:
-    """Returns all corruptions, mild to severe, for faces of ``side`` pixels; small faces only where smaller than ``side``."""
+def levels(side: int, channels: int = 1) -> tuple[Level, ...]:
+    """Returns all corruptions, mild to severe, for faces of ``side`` pixels; small faces only where smaller than ``side``.
+
+    ``channels``: of the model's input; faces are made grey for 3 only.
+    """
     return (
         *(Level("blur", f"{100 * share:g} % of the side", partial(blurred, share=share)) for share in BLURS),
         *(Level("little light", f"{stops} stops less", partial(darkened, stops=stops)) for stops in STOPS),
         *(Level("turned", f"{degrees}°", partial(turned, degrees=degrees)) for degrees in TURNS),
         *(Level("covered", name, partial(covered, top=top, bottom=end)) for name, (top, end) in COVERS.items()),
         *(Level("small", f"{small} px", partial(shrunk, side=small)) for small in SIDES if small < side),
+        *(Level("grey", "no colour", greyed) for _ in range(channels == 3)),
         *(Level("JPEG", f"quality {quality}", partial(compressed, quality=quality)) for quality in QUALITIES),
     )
 
@@ -109,6 +113,13 @@ def covered(images: Images, top: float, bottom: float) -> Images:
 def shrunk(images: Images, side: int) -> Images:
     """Resizes to ``side`` pixels and back, as for a small face in a photo."""
     return _each(images, lambda image: pixels.resize(pixels.resize(image, side), image.shape[0]))
+
+
+def greyed(images: Images) -> Images:
+    """Replaces the three channels of RGB images by their luminance; grey images stay as they are."""
+    if images.shape[3] == 1:
+        return images
+    return _each(images, lambda image: cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB))
 
 
 def compressed(images: Images, quality: int) -> Images:

@@ -79,8 +79,11 @@ class FalseMatches:
     high: float
 
 
-def grouped(names: Sequence[str]) -> tuple[list[DemographicGroup], int]:
+def grouped(names: Sequence[str], children_apart: bool = False) -> tuple[list[DemographicGroup], int]:
     """Groups faces by UTKFace's ``names`` (paths or file names).
+
+    ``children_apart``: adds the group of all who are at least 13, and leaves children out of the groups of gender and race: a model
+    confuses children with each other so often that they would decide the figures of these groups.
 
     Returns the groups that have faces, and the number of names of another form. Raises FaceletError when no name fits.
     """
@@ -94,16 +97,19 @@ def grouped(names: Sequence[str]) -> tuple[list[DemographicGroup], int]:
         )
     labels = np.array([[int(part) for part in match.groups()] for match in matches if match])
     ages = np.searchsorted(list(AGES.values()), labels[:, 0])
+    counted = (ages > 0) | (not children_apart)
     groups = [DemographicGroup("", "all", known)]
+    if children_apart and counted.any():
+        groups.append(DemographicGroup("", "all from 13 years", known[counted]))
     for kind, group_names, numbers in (
         ("age", tuple(AGES), ages),
         ("gender", GENDERS, labels[:, 1]),
         ("race", RACES, labels[:, 2]),
     ):
         groups += [
-            DemographicGroup(kind, name, known[numbers == number])
+            DemographicGroup(kind, name, known[rows])
             for number, name in enumerate(group_names)
-            if (numbers == number).any()
+            if (rows := (numbers == number) & (counted | (kind == "age"))).any()
         ]
     return groups, len(names) - len(known)
 

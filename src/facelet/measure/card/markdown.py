@@ -21,7 +21,7 @@ from facelet.measure.card.card import EARLIER, NO_RUN, Card, SourceResult
 from facelet.measure.card.demographics import UNSURE
 from facelet.measure.card.front_matter import front_matter
 from facelet.measure.classification import Classification
-from facelet.measure.metrics.intervals import Difference, mean_of_shares, wilson
+from facelet.measure.metrics.intervals import Difference, Estimate, wilson
 from facelet.measure.metrics.scores import BINS, Scores
 from facelet.measure.verification import PairScores
 from facelet.models.model_file import ModelInfo
@@ -92,6 +92,7 @@ def markdown(card: Card) -> str:
         about=about,
         share=share,
         balanced=balanced,
+        estimate=estimate,
         precision=precision,
         taken=taken,
         mistakes=mistakes,
@@ -134,6 +135,8 @@ def about(source: SourceResult) -> str:
     """Returns how the faces of a source relate to the training of an expression model; "" for pairs."""
     if source.own is None or isinstance(source.result, PairScores):
         return ""
+    if source.cross_set is not None and source.cross_set.trained_on is False:
+        return " The model's training sources do not include this one: validation across data sets only."
     if not source.own:
         caution = " This is not a test split: the figures may be too good." if source.result.split != "test" else ""
         return f" The model was made under another protocol and may have been trained on these faces.{caution}"
@@ -149,6 +152,11 @@ def share(value: float, low: float, high: float, digits: int = 1) -> str:
     return f"{percent(value, digits)} ({100 * low:.{digits}f}–{100 * high:.{digits}f})"
 
 
+def estimate(figure: Estimate) -> str:
+    """Returns an estimate as ``share``."""
+    return share(figure.value, figure.low, figure.high)
+
+
 def difference(change: Difference) -> str:
     """Returns a difference in percentage points with its interval: "−0.4 (−0.9 to +0.1)"."""
     return f"{signed(change.value)} ({signed(change.low)} to {signed(change.high)})"
@@ -156,9 +164,7 @@ def difference(change: Difference) -> str:
 
 def balanced(scores: Scores) -> str:
     """Returns the balanced accuracy with its 95 % interval."""
-    rows = [row for row in scores.per_class if row.n]
-    low, high = mean_of_shares([round(row.recall * row.n) for row in rows], [row.n for row in rows])
-    return share(scores.balanced_accuracy, low, high)
+    return estimate(scores.balanced)
 
 
 def precision(scores: Scores, number: int) -> str:

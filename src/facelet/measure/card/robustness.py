@@ -59,7 +59,7 @@ def on_faces(model: Model, faces: FaceSet, plain: Classification, say: Say | Non
     """
     subset = faces.split(plain.split)
     results = [_trial(PLAIN, "", plain.correct, None, confidence=_confidence(plain))]
-    for level in levels(model.info.input.cut_size):
+    for level in levels(model.info.input.cut_size, model.info.input.channels):
         _report(say, level)
 
         def predict(images: NDArray[np.uint8], level: Level = level) -> NDArray[np.float32]:
@@ -91,7 +91,7 @@ def on_pairs(
     scores = cosines(embeddings, pairs.pairs)
     plain, point = (scores >= threshold) == pairs.same, operating_point(scores, pairs.same, threshold)
     results = [_trial(PLAIN, "", plain, None, tar=point.tar, far=point.far)]
-    for level in levels(model.info.input.cut_size):
+    for level in levels(model.info.input.cut_size, model.info.input.channels):
         _report(say, level)
 
         def embed(images: NDArray[np.uint8], level: Level = level) -> NDArray[np.float32]:

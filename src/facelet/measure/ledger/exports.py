@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 
 from facelet.measure.ledger.ledger import Ledger
 from facelet.measure.ledger.row import Row
@@ -45,16 +46,26 @@ def as_latex(ledger: Ledger, *, caption: str, protocol: str) -> str:
     parts = [caption, f"Protocol: {protocol}"]
     if always := baseline(ledger):
         parts.append(f"Baseline: {always}")
+    return latex_table(
+        [COLUMNS[number] for number in kept],
+        [[cells(summary)[number] for number in kept] for summary in summaries],
+        caption=". ".join(parts),
+        alignment=f"l{'r' * (len(kept) - 1)}",
+    )
+
+
+def latex_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str, alignment: str) -> str:
+    """Returns a LaTeX table (package booktabs). ``alignment``: a letter per column, as for a tabular."""
     lines = [
         "% needs \\usepackage{booktabs}",
         "\\begin{table}",
         "\\centering",
-        f"\\caption{{{tex('. '.join(parts))}.}}",
-        f"\\begin{{tabular}}{{l{'r' * (len(kept) - 1)}}}",
+        f"\\caption{{{tex(caption)}.}}",
+        f"\\begin{{tabular}}{{{alignment}}}",
         "\\toprule",
-        " & ".join(tex(COLUMNS[number]) for number in kept) + " \\\\",
+        " & ".join(map(tex, headings)) + " \\\\",
         "\\midrule",
-        *(" & ".join(tex(cells(summary)[number]) for number in kept) + " \\\\" for summary in summaries),
+        *(" & ".join(map(tex, row)) + " \\\\" for row in rows),
         "\\bottomrule",
         "\\end{tabular}",
         "\\end{table}",

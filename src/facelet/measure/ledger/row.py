@@ -16,6 +16,9 @@ from facelet.measure.classification import Classification
 from facelet.measure.verification import FARS, PairScores
 from facelet.text import percent
 
+LARGEST = 10**18
+"""Largest count in a row, so that no file can hold a number that cannot be shown."""
+
 
 class Row(BaseModel):
     """Metrics of one model and seed. Accuracies are shares in 0..1, times milliseconds, sizes bytes.
@@ -27,7 +30,7 @@ class Row(BaseModel):
     only between rows with the same machine.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     name: str
     parent: str = ""
@@ -40,7 +43,7 @@ class Row(BaseModel):
     precision: str = "fp32"
     protocol: str
     split: str
-    n: int = Field(ge=0)
+    n: int = Field(ge=0, le=LARGEST)
     accuracy: float = Field(ge=0, le=1)
     accuracy_low: float = Field(ge=0, le=1)
     accuracy_high: float = Field(ge=0, le=1)
@@ -55,16 +58,18 @@ class Row(BaseModel):
     tar_1e3: float | None = Field(None, ge=0, le=1, description="true accept rate at a FAR of 0.1 %")
     fresh_accuracy: float | None = Field(None, description="accuracy without faces identical to a training face")
     val_accuracy: float | None = None
-    params: int = Field(ge=0)
-    macs: int = Field(ge=0)
-    bytes: int = Field(ge=0)
+    params: int = Field(ge=0, le=LARGEST)
+    macs: int = Field(ge=0, le=LARGEST)
+    bytes: int = Field(ge=0, le=LARGEST)
     p50_ms: float = Field(ge=0)
     p95_ms: float = Field(ge=0)
     mean_ms: float = Field(0.0, ge=0, description="mean latency over validation faces, for early-exit models")
     machine: str = ""
     allowance: float | None = Field(None, description="loss of accuracy that the step allows, as a share")
     seconds: float = 0.0
-    steps: int = Field(0, ge=0, description="optimizer steps of its own training; 0 for no training or if unknown")
+    steps: int = Field(
+        0, ge=0, le=LARGEST, description="optimizer steps of its own training; 0 for no training or if unknown"
+    )
     timed: bool = Field(False, description="whether the length of that training was given in minutes")
     starts_from: str = Field(
         "", description="model whose weights it starts from; empty for random weights or those of a file"

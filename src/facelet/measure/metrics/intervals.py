@@ -52,6 +52,15 @@ def mean_of_shares(correct: Sequence[int], n: Sequence[int], confidence: float =
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % interval; shares in [0, 1]."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Difference:
     """A difference of accuracies, first minus second, as shares, with its interval.
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facelet.measure.metrics.intervals import wilson
+from facelet.measure.metrics.intervals import Estimate, mean_of_shares, wilson
 from facelet.measure.metrics.labels import match_labels
 
 BINS = 15
@@ -70,6 +70,13 @@ class Scores:
     per_class: tuple[ClassScore, ...]
     confusion: NDArray[np.int64]
     bins: tuple[Bin, ...]
+
+    @property
+    def balanced(self) -> Estimate:
+        """Balanced accuracy with its 95 % interval."""
+        rows = [row for row in self.per_class if row.n]
+        ends = mean_of_shares([round(row.recall * row.n) for row in rows], [row.n for row in rows])
+        return Estimate(self.balanced_accuracy, *ends)
 
     @property
     def largest(self) -> ClassScore:

@@ -20,7 +20,7 @@ from facelet.errors import FaceletError
 from facelet.io import heic, pixels
 from facelet.io.files import existing
 from facelet.io.pixels import SUFFIXES, Image
-from facelet.runtime.media.video import is_video, is_webcam
+from facelet.runtime.media.address import is_address, is_video, is_webcam, shown
 from facelet.text import plain
 
 DRAWN = ".faces"
@@ -113,6 +113,8 @@ def _read(file: Path) -> Image | FaceletError:
 
 
 def _files(place: str | Path, others: list[Path]) -> list[Path]:
+    if is_address(place):
+        raise FaceletError(f"{shown(place)} is the address of a stream, not a photo; use it without other photos")
     path = Path(place)
     try:
         if not path.exists():

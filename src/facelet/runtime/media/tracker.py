@@ -46,6 +46,7 @@ class Track:
         probabilities: of expressions, averaged with time constant STEADY; empty without an expression model.
         answers: number of frames per expression.
         warned: number of frames in which the face had warnings.
+        changes: how often the label changed from one frame to the next: that of the frame alone, and that of ``probabilities``.
     """
 
     number: int
@@ -56,12 +57,20 @@ class Track:
     probabilities: dict[str, float] = field(default_factory=dict)
     answers: Counter[str] = field(default_factory=Counter)
     warned: int = 0
+    changes: tuple[int, int] = (0, 0)
+    _labels: tuple[str | None, str | None] = (None, None)
     _sum: NDArray[np.float64] | None = None
 
     @property
     def expression(self) -> str | None:
         """The most likely expression in the last frame."""
         return max(self.probabilities, key=self.probabilities.__getitem__) if self.probabilities else None
+
+    @property
+    def flicker(self) -> tuple[float, float]:
+        """Changes of label per second: of the frames alone, and of the averaged probabilities; 0 for a track of one frame."""
+        seconds = self.end - self.start
+        return (self.changes[0] / seconds, self.changes[1] / seconds) if seconds > 0 else (0.0, 0.0)
 
     @property
     def vector(self) -> NDArray[np.float32] | None:
@@ -80,30 +89,41 @@ class Track:
                 for label, value in face.probabilities.items()
             }
             self.answers[str(self.expression)] += 1
+            labels = max(face.probabilities, key=face.probabilities.__getitem__), self.expression
+            if self.frames > 1:
+                alone, averaged = (new != old for new, old in zip(labels, self._labels, strict=True))
+                self.changes = self.changes[0] + alone, self.changes[1] + averaged
+            self._labels = labels
         if face.identity is not None:
             self._sum = face.identity.astype(np.float64) + (0.0 if self._sum is None else self._sum)
 
 
 class Tracker:
-    """Tracks all faces of one video. ``tracks``: all tracks so far, in order of appearance.
+    """Tracks all faces of one video.
 
-    ``threshold``: minimum cosine of faces of the same person; a face whose cosine to a track is below half of it starts a new
-    track. None without an identity model.
+    Attributes:
+        tracks: all tracks so far, in order of appearance; with ``keep``, those that have not ended and the longest of the others.
+        count: number of all tracks so far.
+
+    Args:
+        threshold: minimum cosine of faces of the same person; a face whose cosine to a track is below half of it starts a new
+            track. None without an identity model.
+        keep: number of ended tracks to remember, so that a stream may go on for days; None for all.
     """
 
-    def __init__(self, threshold: float | None = None) -> None:
+    def __init__(self, threshold: float | None = None, keep: int | None = None) -> None:
         self.tracks: list[Track] = []
+        self.count = 0
         self._least = None if threshold is None else STRANGER * threshold
-        self._shot = 0  # tracks before this one ended with the last cut
+        self._keep = keep
+        self._open: list[Track] = []  # neither lost for too long nor ended by a cut
 
     def follow(self, faces: Sequence[Face], seconds: float, cut: bool = False) -> list[Track]:
         """Returns a copy of the track of each face of a frame; pairs with the largest overlap are matched first.
 
         ``cut``: the frame is the first of a new shot, so all its faces start new tracks.
         """
-        if cut:
-            self._shot = len(self.tracks)
-        known = [track for track in reversed(self.tracks[self._shot :]) if seconds - track.end <= PATIENCE]
+        known = [] if cut else [track for track in self._open if seconds - track.end <= PATIENCE]
         pairs = [
             (overlap(face.box, track.box), place, track)
             for place, face in enumerate(faces)
@@ -116,10 +136,22 @@ class Tracker:
                 matched[place] = track
         for place, face in enumerate(faces):
             if place not in matched:
-                matched[place] = Track(len(self.tracks) + 1, seconds, seconds, face.box)
+                self.count += 1
+                matched[place] = Track(self.count, seconds, seconds, face.box)
                 self.tracks.append(matched[place])
+                known.insert(0, matched[place])  # of two that fit equally well, the later track goes on
             matched[place].add(face, seconds)
+        self._open = known
+        if self._keep is not None and len(self.tracks) > 2 * self._keep + len(known):
+            self._forget(self._keep)
         return [replace(matched[place], answers=matched[place].answers.copy()) for place in range(len(faces))]
+
+    def _forget(self, keep: int) -> None:
+        """Drops the shortest of the ended tracks."""
+        going = {id(track) for track in self._open}
+        ended = sorted((track for track in self.tracks if id(track) not in going), key=lambda track: -track.frames)
+        kept = going | {id(track) for track in ended[:keep]}
+        self.tracks = [track for track in self.tracks if id(track) in kept]
 
     def _may_be(self, face: Face, track: Track) -> bool:
         vector = track.vector

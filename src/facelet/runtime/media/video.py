@@ -1,4 +1,4 @@
-"""Reads frames with timestamps from video files and webcams, decoded in the background, and writes MP4 files.
+"""Reads frames with timestamps from video files, decoded in the background, and writes MP4 files. Webcams: see ``stream``.
 
 >>> with Video("clip.mp4") as video:
 ...     for frame in video.frames(every=0.2):        # seconds; 0: every frame
@@ -10,7 +10,6 @@ OpenCV reads with its bundled FFmpeg, without sound. For a damaged file, ``Video
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,22 +20,12 @@ from typing import Any
 from facelet.errors import FaceletError
 from facelet.io.files import existing
 from facelet.io.pixels import MAX_PIXELS, Image, cv2
+from facelet.runtime.media.address import SUFFIXES, is_address, require_scheme, shown
 
-SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".wmv", ".mpg", ".mpeg")
 SHORT = 0.95
 """A file with less than this share of the frames in its header is reported as truncated."""
 USUAL_FPS = 25.0
 """Frame rate of a source without one."""
-
-
-def is_webcam(place: str | Path) -> bool:
-    """Whether the place is a webcam's number, and not a file of that name: 0 is the first camera."""
-    return str(place).isdecimal() and not Path(place).exists()
-
-
-def is_video(place: str | Path) -> bool:
-    """Whether the place is a webcam's number or has the suffix of a video file."""
-    return is_webcam(place) or Path(place).suffix.lower() in SUFFIXES
 
 
 def require_every(every: float) -> None:
@@ -55,41 +44,43 @@ class Frame:
 
 
 class Video:
-    """An open file or webcam.
+    """An open file, on this machine or on a web server.
 
     Attributes:
-        place: the file or the webcam's number.
-        live: whether it is a webcam.
+        place: the file, as it may be printed.
+        live: False: its frames wait until they are read.
         fps: frames per second.
         count: number of frames in the header, 0 if unknown.
         size: width and height.
         note: problem with the file, set after ``frames`` ends; empty if there is none.
+        dropped: 0, as no frame is left out.
 
     Raises FaceletError if the file is missing, is not a video, or has larger frames than a photo may have.
     """
 
+    live = False
+    dropped = 0
+
     def __init__(self, place: str | Path) -> None:
-        self.place, self.live, self.note = str(place), is_webcam(place), ""
-        if self.live:
-            self._capture = cv2.VideoCapture(int(str(place)))
+        self.place, self.note = shown(place), ""
+        if is_address(place):
+            require_scheme(place)
+            file = str(place)
         else:
-            file = existing(place, "video")
-            if not file.is_file():
+            path = existing(place, "video")
+            if not path.is_file():
                 raise FaceletError(
                     f"{place} is not a file; expected a video ({' '.join(SUFFIXES)}) or a webcam's number"
                 )
-            self._capture = cv2.VideoCapture(str(file), cv2.CAP_FFMPEG)
+            file = str(path)
+        self._capture = cv2.VideoCapture(file, cv2.CAP_FFMPEG)
         if not self._capture.isOpened():
-            what = f"cannot open webcam {place}" if self.live else f"{place} is not a video that OpenCV can read"
-            raise FaceletError(f"{what}; expected a file ({' '.join(SUFFIXES)}) or a webcam's number, such as 0")
-        width, height = (round(self._capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
-        if not 0 < width * height <= MAX_PIXELS:
-            self.close()
-            raise FaceletError(f"{place}: frames of {width} x {height} pixels cannot be read")
-        self.size = width, height
-        fps = float(self._capture.get(cv2.CAP_PROP_FPS))
-        self.fps = fps if 0 < fps <= 1000 else USUAL_FPS
-        self.count = 0 if self.live else max(0, round(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+            raise FaceletError(
+                f"{self.place} is not a video that OpenCV can read; expected a file ({' '.join(SUFFIXES)}) or a webcam's "
+                "number, such as 0"
+            )
+        self.size, self.fps = measures(self._capture, self.place)
+        self.count = max(0, round(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
 
     def __enter__(self) -> Video:
         return self
@@ -105,7 +96,7 @@ class Video:
     def frames(self, every: float = 0.0) -> Iterator[Frame]:
         """Yields frames at least ``every`` seconds apart until the video ends. Raises FaceletError if it has none."""
         require_every(every)
-        self._number, self._start, self._next = 0, time.monotonic(), 0.0
+        self._number, self._next = 0, 0.0
         with ThreadPoolExecutor(1) as reader:
             coming: Future[Frame | None] = reader.submit(self._read, every)
             try:
@@ -123,7 +114,7 @@ class Video:
         """Reads the next frame that is due. Frames in between are grabbed but not converted."""
         while self._capture.grab():
             number, self._number = self._number, self._number + 1
-            seconds = time.monotonic() - self._start if self.live else self._time(number)
+            seconds = self._time(number)
             if seconds + 1e-6 < self._next:
                 continue
             self._next = max(self._next + every, seconds + every / 2)
@@ -137,6 +128,16 @@ class Video:
         return seconds if seconds > 0 else number / self.fps
 
 
+def measures(capture: Any, place: str) -> tuple[tuple[int, int], float]:
+    """Width and height, and frames per second, of an open ``cv2.VideoCapture``, which is closed if its frames are too large."""
+    width, height = (round(capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+    if not 0 < width * height <= MAX_PIXELS:
+        capture.release()
+        raise FaceletError(f"{place}: frames of {width} x {height} pixels cannot be read")
+    fps = float(capture.get(cv2.CAP_PROP_FPS))
+    return (width, height), fps if 0 < fps <= 1000 else USUAL_FPS
+
+
 class Writer:
     """Writes frames to an MP4 file without sound. Raises FaceletError when it cannot be written."""
 
@@ -146,12 +147,14 @@ class Writer:
         self._size = (0, 0)
 
     def add(self, image: Image) -> None:
-        """Appends a frame, RGB uint8; all frames have the same size."""
+        """Appends a frame, RGB uint8, resized to the first one's size if a stream has changed it."""
         if self._writer is None:
             self._size = image.shape[1], image.shape[0]
             self._writer = cv2.VideoWriter(str(self.path), cv2.VideoWriter_fourcc(*"mp4v"), self.fps, self._size)
             if not self._writer.isOpened():
                 raise FaceletError(f"cannot write {self.path}: OpenCV has no MP4 encoder here")
+        if image.shape[1::-1] != self._size:
+            image = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
         self._writer.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Faces in a video or a webcam: frames in, faces and their tracks out.
+"""Faces in a video, webcam or stream: frames in, faces and their tracks out.
 
 >>> for result in watch("clip.mp4", model="student-int8.onnx", every=0.2):
 ...     print(result.seconds, [track.expression for track in result.tracks])
@@ -13,12 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facelet.io.pixels import Image
+from facelet.models.priors import TRAINING, Prior
 from facelet.runtime.analyzer import Analyzer, Face
-from facelet.runtime.detector import Finder
+from facelet.runtime.detector import FRAMES, Detector, Finder
 from facelet.runtime.media.cuts import CutDetector
+from facelet.runtime.media.stream import Footage, open_footage
 from facelet.runtime.media.tracker import Track, Tracker
-from facelet.runtime.media.video import Video, require_every
+from facelet.runtime.media.video import require_every
 from facelet.runtime.model import Model
+
+REMEMBERED = 100
+"""Number of ended tracks of a live source that are remembered."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,31 +51,35 @@ def watch(
     detector: Finder | str | Path = "",
     every: float = 0.0,
     identity: Model | str | Path = "",
+    prior: Prior = TRAINING,
 ) -> Iterator[FrameResult]:
-    """Yields the faces and tracks of a video or webcam, frame by frame.
+    """Yields the faces and tracks of a video, webcam or stream, frame by frame; of a live source, the newest frame.
 
     Args:
-        place: a video file, or a webcam's number.
+        place: a video file, a webcam's number or device, or the URL of a stream (rtsp, rtsps, http, https).
         model: see Analyzer.
-        detector: see Analyzer.
+        detector: see Analyzer; by default, or from a file, a Detector that sees the frames at 640 pixels and upright.
         every: minimum number of seconds between analyzed frames; 0 analyzes every frame.
         identity: see Analyzer.
+        prior: see Analyzer.
 
     Raises FaceletError when the video cannot be read or there is no model.
     """
     require_every(every)
-    analyzer = Analyzer(model, detector, identity=identity)
-    with Video(place) as video:
-        yield from analyzed_frames(video, analyzer, tracker_for(analyzer), every)
+    analyzer = Analyzer(
+        model, detector if callable(detector) else Detector(detector, **FRAMES), identity=identity, prior=prior
+    )
+    with open_footage(place) as video:
+        yield from analyzed_frames(video, analyzer, tracker_for(analyzer, video.live), every)
 
 
-def tracker_for(analyzer: Analyzer) -> Tracker:
-    """Creates a Tracker, with the threshold of the identity model if the analyzer has one."""
+def tracker_for(analyzer: Analyzer, live: bool = False) -> Tracker:
+    """Creates a Tracker, with the threshold of the identity model if the analyzer has one; of a live source, it forgets."""
     thresholds = [model.info.threshold for model in analyzer.models if model.info.task == "identity"]
-    return Tracker(thresholds[0] if thresholds else None)
+    return Tracker(thresholds[0] if thresholds else None, REMEMBERED if live else None)
 
 
-def analyzed_frames(video: Video, analyzer: Analyzer, tracker: Tracker, every: float = 0.0) -> Iterator[FrameResult]:
+def analyzed_frames(video: Footage, analyzer: Analyzer, tracker: Tracker, every: float = 0.0) -> Iterator[FrameResult]:
     """Analyzes and tracks the frames of an open video. ``every``: minimum number of seconds between two frames."""
     cuts = CutDetector()
     for frame in video.frames(every):

@@ -4,7 +4,8 @@
 ...     gallery.enroll("Anna", ["anna-1.jpg", "anna-2.jpg"])
 ...     for match in gallery.identify("party.jpg"):
 ...         print(match.name, match.score, match.face.box)
-...     gallery.remove("Anna")
+...     gallery.rename("Anna", "Anna Smith")
+...     gallery.remove("Anna Smith")
 
 The name is that of the most similar enrolled face, if its score reaches the threshold; false matches become more frequent with
 the number of enrolled people. Enroll only people who have agreed to it.
@@ -13,8 +14,11 @@ the number of enrolled people. Enroll only people who have agreed to it.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 
@@ -24,8 +28,11 @@ from facelet.errors import FaceletError
 from facelet.runtime.analyzer import Analyzer, Face, Photo
 from facelet.runtime.detector import Finder
 from facelet.runtime.model import Model
-from facelet.runtime.people import database, subject
-from facelet.runtime.people.store import EmbeddingStore, EnrolledFace, EnrolledPerson, GalleryModel, checked_name
+from facelet.runtime.people import subject
+from facelet.runtime.people.enrolled import EnrolledFace, EnrolledPerson, GalleryModel, checked_name
+from facelet.runtime.people.storage import keys, location
+from facelet.runtime.people.storage.interface import NoGalleryError
+from facelet.runtime.people.store import EmbeddingStore
 from facelet.runtime.people.subject import Subject
 from facelet.text import plain
 
@@ -84,17 +91,29 @@ class Enrollment:
 
 
 class Gallery:
-    """Enrolled people in a SQLite file, with the model that computed their vectors. Thread-safe.
+    """Enrolled people in a SQLite file or a PostgreSQL database, with the model that computed their vectors.
+
+    Thread-safe: all threads of a process may share one Gallery. They analyze photos in parallel and take turns at the storage. Each
+    change is made as a whole or not at all. Several processes may use one file, and several machines one database; the next call
+    of each sees what another has changed.
 
     Args:
-        file: default: $FACELET_GALLERY, else gallery.db in the user's data folder; created by the first ``enroll``.
+        file: a file, or the URL of a database, postgresql://USER:PASSWORD@HOST/DATABASE; default: $FACELET_GALLERY, else
+            gallery.db in the user's data folder. Created by the first ``enroll``.
         model: an identity model: a file, a name or a loaded model; see ``verify``. It is opened on first use; ``people``,
             ``faces`` and ``remove`` do not need it.
         detector: see Analyzer.
         threshold: minimum cosine for a match; default: the threshold stored in the model file.
         threads: number of ONNX Runtime threads; 0 uses all cores.
+        retention: stored in the gallery: delete faces that are older; default: the stored time, at first none.
+        key: file with the key of an encrypted gallery, see `facelet gallery key`; default: the key in $FACELET_GALLERY_KEY. A new
+            file is encrypted if there is a key.
 
-    Methods raise FaceletError when the gallery does not exist, is damaged, locked, or was made with another model.
+    Attributes:
+        file: the file or URL; ``str`` shows a URL without its password.
+
+    Methods raise FaceletError when the gallery does not exist, is damaged, locked, cannot be reached, was made with another
+    model, or needs another key.
     """
 
     def __init__(
@@ -104,8 +123,12 @@ class Gallery:
         detector: Finder | str | Path = "",
         threshold: float | None = None,
         threads: int = 0,
+        retention: timedelta | None = None,
+        key: str | Path = "",
     ) -> None:
-        self.file = database.find(file)
+        self.file = location.find(file)
+        self._lock = threading.Lock()
+        self._key, self._retention = key, retention
         self._options = model, detector, threads
         self._threshold = threshold
         self._analyzer: Analyzer | None = None
@@ -120,21 +143,32 @@ class Gallery:
         self.close()
 
     def close(self) -> None:
-        if self._store is not None:
-            self._store.close()
-            self._store = None
+        """Closes the file or the connection, and ends the deletion by time. A later call opens it again."""
+        with self._lock:
+            if self._store is not None:
+                self._store.close()
+                self._store = None
 
     @property
     def analyzer(self) -> Analyzer:
         """Detector and identity model."""
-        if self._analyzer is None:
-            self._analyzer = subject.identity_analyzer(*self._options)
-        return self._analyzer
+        with self._lock:
+            if self._analyzer is None:
+                self._analyzer = subject.identity_analyzer(*self._options)
+            return self._analyzer
 
     @property
     def threshold(self) -> float:
         """Minimum cosine for a match. Raises FaceletError if neither the caller nor the model file gives one."""
         return subject.threshold_of(self.analyzer.model, self._threshold)
+
+    def exists(self) -> bool:
+        """Whether the gallery was created; it may be empty. Raises FaceletError if it cannot be opened."""
+        try:
+            self._open()
+        except NoGalleryError:
+            return False
+        return True
 
     @property
     def model(self) -> GalleryModel | None:
@@ -156,30 +190,30 @@ class Gallery:
         small one.
         """
         name, maker = checked_name(name), self._maker()
-        if self.file.exists() and self.file.stat().st_size:
-            self._open().require(maker)
+        with suppress(NoGalleryError):
+            self._open().require(maker)  # before photos are read
         several = [photos] if isinstance(photos, str | os.PathLike | bytes | np.ndarray) else list(photos)
         if not several:
             raise FaceletError(f"no photo of {name!r} given")
         subjects = [subject.only_face(self.analyzer, photo, largest) for photo in several]
         if not small:
             subject.require_size(subjects, self.analyzer.model.info)
-        return self._enroll(name, subjects, maker)
+        return self.add(name, subjects)
 
-    def _enroll(self, name: str, subjects: Sequence[Subject], maker: GalleryModel) -> Enrollment:
-        store = self._open(create=True)
-        vectors = np.stack([person.vector for person in subjects])
+    def add(self, name: str, subjects: Sequence[Subject]) -> Enrollment:
+        """Same as ``enroll``, for faces that were found before; their size is not checked."""
+        name, maker = checked_name(name), self._maker()
         notes = [person.note for person in subjects if person.note]
-        alike: list[Lookalike] = []
+        limit = float("inf")
         if self._threshold is None and self.analyzer.model.info.threshold is None:
             notes.append("the model has no threshold: not checked whether the face is enrolled under another name")
         else:
-            store.require(maker)
-            others = store.nearest(vectors, but=name)
-            likeness = zip(subjects, others, strict=True)
-            alike = [Lookalike(person.photo, *other) for person, other in likeness if other[1] >= self.threshold]
-        added = store.add(name, vectors, [person.photo for person in subjects], maker)
-        return Enrollment(name, added, len(subjects) - added, tuple(alike), tuple(notes))
+            limit = self.threshold
+        vectors, photos = np.stack([person.vector for person in subjects]), [person.photo for person in subjects]
+        added = self._open(create=True).add(name, vectors, photos, maker)
+        likeness = zip(photos, added.others, strict=True)
+        alike = [Lookalike(photo, *other) for photo, other in likeness if other[1] >= limit]
+        return Enrollment(name, added.faces, len(subjects) - added.faces, tuple(alike), tuple(notes))
 
     def identify(self, photo: Photo) -> list[Match]:
         """Matches the faces of a photo, largest first; empty without a face. Raises as ``ready`` does."""
@@ -209,6 +243,26 @@ class Gallery:
         """Deletes people permanently, and returns name -> number of faces. An unknown name raises FaceletError; none is deleted."""
         return self._open().remove(names)
 
+    def rename(self, name: str, new: str, merge: bool = False) -> int:
+        """Gives the faces of a person another name, and returns the number of faces of ``new``.
+
+        ``merge``: also if ``new`` is enrolled, who then has the faces of both; otherwise that raises FaceletError, as an unknown
+        ``name`` does.
+        """
+        return self._open().rename(name, new, merge)
+
+    @property
+    def retention(self) -> timedelta | None:
+        """How long faces are kept, as stored in the gallery; None keeps them forever."""
+        return self._open().retention
+
+    def set_retention(self, retention: timedelta | None) -> None:
+        """Stores how long faces are kept, and deletes those that are older.
+
+        Afterwards they are deleted when the gallery is used, and every minute while the process has it open.
+        """
+        self._open().set_retention(retention)
+
     def people(self) -> list[EnrolledPerson]:
         """All enrolled people, sorted by name."""
         return self._open().people()
@@ -222,6 +276,14 @@ class Gallery:
         return GalleryModel(model.sha256, plain(model.path.name))
 
     def _open(self, create: bool = False) -> EmbeddingStore:
-        if self._store is None:
-            self._store = EmbeddingStore(self.file, create)
-        return self._store
+        with self._lock:
+            if self._store is None:
+                store = EmbeddingStore(self.file, create, keys.find_key(self._key))
+                try:
+                    if self._retention not in (None, store.retention):
+                        store.set_retention(self._retention)
+                except BaseException:
+                    store.close()
+                    raise
+                self._store = store
+            return self._store

@@ -1,230 +1,285 @@
-"""Storage of a gallery: named embeddings, changed in transactions, with exact nearest-neighbour search.
+"""The rules of a gallery, the same for every storage: models that do not mix, no duplicates, deletion, renaming, retention.
 
 >>> store = EmbeddingStore(Path("people.db"), create=True)
->>> store.add("Anna", vectors, ["anna.jpg"], maker)  # unit vectors, float32 (N, D)
->>> store.nearest(vectors)                           # [("Anna", 1.0)]
-
-The search is a brute-force product with a matrix in memory, so its time is linear in the number of faces; for millions of
-faces use an index library instead.
+>>> store.add("Anna", vectors, ["anna.jpg"], maker).faces  # unit vectors, float32 (N, D)
+1
+>>> store.nearest(vectors)
+[('Anna', 1.0)]
 """
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facelet.errors import FaceletError, nearest
-from facelet.runtime.people import database
+from facelet.runtime.people import retention as times
+from facelet.runtime.people.enrolled import (
+    EnrolledFace,
+    EnrolledPerson,
+    GalleryModel,
+    Vectors,
+    checked_name,
+    timestamp,
+)
+from facelet.runtime.people.storage.interface import Nearest, Storage
+from facelet.runtime.people.storage.location import DatabaseUrl
+from facelet.runtime.people.storage.opening import open_storage
+from facelet.runtime.people.storage.search import NOBODY
 
-LONGEST = 200
-"""Maximum number of characters of a name."""
-JOINERS = "\u200c\u200d"
-"""Invisible characters that Persian, Hindi and other languages need."""
-AT_ONCE = 64
 LISTED = 2000
 """Maximum number of names searched for a suggestion."""
-
-Vectors = NDArray[np.float32]
-
-
-class GalleryModel(NamedTuple):
-    """The model of a gallery's vectors: hash and name of its file."""
-
-    sha256: str
-    file: str
+SWEEP = timedelta(minutes=1)
+"""Time between two deletions of faces older than the retention time."""
 
 
-@dataclass(frozen=True)
-class EnrolledPerson:
-    """An enrolled person: number of faces, and when the first and the last were enrolled (ISO 8601, UTC)."""
+class Added(NamedTuple):
+    """Result of ``add``: the number of new faces, and the most similar face of another name for each vector."""
 
-    name: str
     faces: int
-    first: str
-    last: str
-
-
-class EnrolledFace(NamedTuple):
-    """An enrolled face: name, file name of the photo, time (ISO 8601, UTC), and unit vector, float32 (D,)."""
-
-    name: str
-    photo: str
-    enrolled: str
-    vector: Vectors
-
-
-def checked_name(name: str) -> str:
-    """Strips and NFC-normalizes a name. Raises FaceletError if it is empty, too long or has control characters.
-
-    All other text is valid: quotes, slashes and SQL are stored unchanged.
-    """
-    clean = unicodedata.normalize("NFC", name.strip())
-    if not clean:
-        raise FaceletError(f"the name {name[:LONGEST]!r} is empty; expected 1 to {LONGEST} characters")
-    if len(clean) > LONGEST:
-        raise FaceletError(f"the name {clean[:20]!r}... has {len(clean)} characters; expected at most {LONGEST}")
-    for letter in clean:
-        if unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp") and letter not in JOINERS:
-            raise FaceletError(f"the name {clean!r} has the control character {letter!r}; expected printable text")
-    return clean
+    others: Nearest
 
 
 class EmbeddingStore:
-    """An open gallery. Thread-safe, and safe to use from several processes.
+    """An open gallery. Thread-safe: calls take turns. Safe to use from several processes, whose changes take turns, too.
 
-    Raises FaceletError as ``database.connect`` does, and from every method if the file is damaged.
+    Faces older than the retention time are deleted when the gallery is opened, before the first call of each minute, and, while
+    the process is idle, every minute.
+
+    Args:
+        location: a file or the URL of a database.
+        create: make the gallery if it does not exist.
+        key: 32 bytes of an encrypted gallery.
+        clock: returns the current time.
+
+    Raises FaceletError as ``open_storage`` does, and from every method if the gallery is damaged or cannot be reached.
     """
 
-    def __init__(self, file: Path, create: bool = False) -> None:
-        self.file = file
+    def __init__(
+        self,
+        location: Path | DatabaseUrl,
+        create: bool = False,
+        key: bytes | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.location = location
+        self._clock = clock
         self._lock = threading.RLock()
-        self._connection = database.connect(file, create)
-        self._kept: tuple[int, list[str], Vectors] | None = None
+        self._closed = False
+        self._swept: datetime | None = None
+        self._sweeper: times.Sweeper | None = None
+        self._storage = open_storage(location, create, key)
+        try:
+            self.expire()
+        except BaseException:
+            self._storage.close()
+            raise
 
     def close(self) -> None:
         with self._lock:
-            self._connection.close()
+            self._closed = True
+            if self._sweeper is not None:
+                self._sweeper.stop()
+            self._storage.close()
 
     @property
     def maker(self) -> GalleryModel | None:
         """The model of the enrolled faces; None for an empty gallery."""
-        with self._using() as connection:
-            if connection.execute("SELECT 1 FROM face LIMIT 1").fetchone() is None:
-                return None
-            found = connection.execute("SELECT sha256, file FROM model").fetchone()
-            if found is None:
-                raise database.damaged(self.file, "its model is missing")
-            return GalleryModel(*found)
+        with self._using() as storage:
+            return self._maker(storage)
 
     def require(self, maker: GalleryModel) -> None:
         """Raises FaceletError if the faces were enrolled with another model, since their vectors cannot be compared."""
-        own = self.maker
+        with self._using() as storage:
+            self._require(storage, maker)
+
+    def _require(self, storage: Storage, maker: GalleryModel) -> None:
+        own = self._maker(storage)
         if own is not None and own.sha256 != maker.sha256:
             raise FaceletError(
-                f"the gallery {self.file} was made with {own.file} (SHA-256 {own.sha256[:12]}), not with "
+                f"the gallery {self.location} was made with {own.file} (SHA-256 {own.sha256[:12]}), not with "
                 f"{maker.file} ({maker.sha256[:12]}), and vectors of two models cannot be compared; use that model, or enroll "
-                f"again in a new gallery: facelet gallery export --gallery {self.file} (names), then facelet enroll NAME "
+                f"again in a new gallery: facelet gallery export --gallery {self.location} (names), then facelet enroll NAME "
                 "PHOTO... --gallery NEW"
             )
 
-    def add(self, name: str, vectors: Vectors, photos: Sequence[str], maker: GalleryModel) -> int:
-        """Enrolls all ``vectors`` (N, D) or none, without duplicates; returns the number of new faces."""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        name = checked_name(name)
-        with self._using() as connection, database.transaction(connection):
-            self.require(maker)
-            if self.maker is None:
-                connection.execute("DELETE FROM model")
-                connection.execute("INSERT INTO model VALUES (?, ?, ?)", (*maker, vectors.shape[1]))
-            self._require_width(vectors)
-            rows = [(name, vector.astype("<f4").tobytes()) for vector in vectors]
-            before = len(self)
-            connection.executemany(
-                "INSERT INTO face (name, embedding, photo, enrolled) SELECT ?1, ?2, ?3, ?4 "
-                "WHERE NOT EXISTS (SELECT 1 FROM face WHERE name = ?1 AND embedding = ?2)",
-                [(*row, photo, now) for row, photo in zip(rows, photos, strict=True)],
-            )
-            added = len(self) - before
-        self._kept = None
-        return added
+    def add(self, name: str, vectors: Vectors, photos: Sequence[str], maker: GalleryModel) -> Added:
+        """Enrolls all ``vectors`` (N, D) or none, without duplicates, and finds the faces of other people most similar to them."""
+        name, now, vectors = checked_name(name), timestamp(self._clock()), np.asarray(vectors, "<f4")
+        faces = [EnrolledFace(name, photo, now, vector) for photo, vector in zip(photos, vectors, strict=True)]
+        with self._using() as storage:
+            with storage.transaction():
+                self._require(storage, maker)
+                if storage.empty():
+                    storage.set_model(maker, vectors.shape[1])
+                self._require_width(vectors, storage)
+                others = storage.nearest(vectors, name)
+                new = _unknown_among(storage.faces(name), faces)
+                storage.insert(new)
+            storage.index()
+        return Added(len(new), others)
 
     def remove(self, names: Sequence[str]) -> dict[str, int]:
         """Deletes all faces of ``names`` and returns name -> number of faces. For an unknown name it deletes none and raises.
 
-        The data are overwritten and the file is rewritten, so neither the file nor a journal keeps them.
+        A file is overwritten and rewritten, so neither it nor a journal keeps the data.
         """
         names = list(dict.fromkeys(map(checked_name, names)))
         removed = {}
-        with self._using() as connection:
-            with database.transaction(connection):
+        with self._using() as storage:
+            with storage.transaction():
                 for name in names:
-                    removed[name] = connection.execute("DELETE FROM face WHERE name = ?", (name,)).rowcount
+                    removed[name] = storage.delete(name)
                     if not removed[name]:
-                        raise self._unknown(name)
-            self._kept = None
-            connection.execute("VACUUM")
+                        raise self._unknown(storage, name)
+            storage.shrink()
         return removed
 
+    def rename(self, name: str, new: str, merge: bool = False) -> int:
+        """Gives the faces of a person another name, and returns the number of faces of ``new``.
+
+        The times of enrollment stay, so the retention time does not start again. ``merge``: add the faces to a person who is
+        enrolled already; otherwise that is an error. Raises FaceletError for an unknown ``name``.
+        """
+        name, new = checked_name(name), checked_name(new)
+        with self._using() as storage:
+            with storage.transaction():
+                faces, present = storage.faces(name), storage.faces(new)
+                if not faces:
+                    raise self._unknown(storage, name)
+                if name == new:
+                    return len(faces)
+                if present and not merge:
+                    raise FaceletError(
+                        f"{new!r} is already enrolled in the gallery {self.location}; use another name, or give both the "
+                        "same name (--merge, merge=True)"
+                    )
+                storage.delete(name)
+                moved = _unknown_among(present, [face._replace(name=new) for face in faces])
+                storage.insert(moved)
+            storage.shrink()
+        return len(present) + len(moved)
+
+    @property
+    def retention(self) -> timedelta | None:
+        """How long faces are kept; None keeps them forever."""
+        with self._using() as storage:
+            return storage.retention()
+
+    def set_retention(self, retention: timedelta | None) -> None:
+        """Stores how long faces are kept, and deletes those that are older."""
+        checked = None if retention is None else times.checked(retention)
+        with self._using() as storage:
+            with storage.transaction():
+                storage.set_retention(checked)
+            self._expire(storage)
+
+    def expire(self) -> int:
+        """Deletes the faces that are older than the retention time, and returns their number."""
+        with self._lock:
+            if self._closed:
+                return 0
+            with self._storage.explained():
+                return self._expire(self._storage)
+
     def __len__(self) -> int:
-        with self._using() as connection:
-            return int(connection.execute("SELECT count(*) FROM face").fetchone()[0])
+        with self._using() as storage:
+            return storage.count()
 
     def people(self) -> list[EnrolledPerson]:
         """All people, sorted by name."""
-        query = "SELECT name, count(*), min(enrolled), max(enrolled) FROM face GROUP BY name ORDER BY name"
-        with self._using() as connection:
-            return [EnrolledPerson(*row) for row in connection.execute(query)]
+        with self._using() as storage:
+            return sorted(storage.people(), key=lambda person: person.name)
 
     def faces(self) -> Iterator[EnrolledFace]:
         """All faces, sorted by name and order of enrollment."""
-        query = "SELECT name, photo, enrolled, embedding FROM face ORDER BY name, id"
-        with self._using() as connection:
-            rows = connection.execute(query).fetchall()
-        for name, photo, enrolled, blob in rows:
-            yield EnrolledFace(name, photo, enrolled, np.frombuffer(blob, "<f4"))
+        with self._using() as storage:
+            found = storage.faces()
+        yield from sorted(found, key=lambda face: face.name)
 
-    def nearest(self, vectors: Vectors, but: str = "") -> list[tuple[str, float]]:
+    def nearest(self, vectors: Vectors, but: str = "") -> Nearest:
         """Returns (name, cosine) of the most similar enrolled face for each of ``vectors`` (N, D), or ("", -1) without any.
 
         ``but``: a name whose faces are excluded.
         """
-        with self._using():
-            names, matrix = self._matrix()
-            if not names:
-                return [("", -1.0)] * len(vectors)
-            self._require_width(vectors)
-        own = np.fromiter((name == but for name in names), bool, len(names)) if but else None
-        found = []
-        for start in range(0, len(vectors), AT_ONCE):
-            cosines = vectors[start : start + AT_ONCE] @ matrix.T
-            if own is not None:
-                cosines[:, own] = -np.inf
-            for row, place in enumerate(cosines.argmax(axis=1)):
-                best = float(cosines[row, place])
-                found.append((names[place], min(1.0, max(-1.0, best))) if np.isfinite(best) else ("", -1.0))
-        return found
+        with self._using() as storage:
+            if storage.empty():
+                return [NOBODY] * len(vectors)
+            self._require_width(vectors, storage)
+            return storage.nearest(vectors, but)
 
-    def _matrix(self) -> tuple[list[str], Vectors]:
-        """Names and vectors (M, D), cached until the file changes."""
-        (version,) = self._connection.execute("PRAGMA data_version").fetchone()
-        if self._kept is None or self._kept[0] != version:
-            rows = self._connection.execute("SELECT name, embedding FROM face ORDER BY id").fetchall()
-            width = self._width() if rows else 0
-            if any(len(blob) != 4 * width for _, blob in rows):
-                raise database.damaged(self.file, f"vectors of other lengths than {width}")
-            matrix = np.frombuffer(b"".join(blob for _, blob in rows), "<f4").reshape(len(rows), width)
-            if not np.allclose(np.einsum("ij,ij->i", matrix, matrix), 1, atol=1e-3):
-                raise database.damaged(self.file, "vectors of another length than 1")
-            self._kept = version, [name for name, _ in rows], matrix
-        return self._kept[1:]
+    def copy_to(self, target: EmbeddingStore) -> int:
+        """Copies faces, dates, model and retention time to an empty gallery, all or none; returns the number of faces."""
+        with self._using() as source:
+            model, faces, retention = source.model(), source.faces(), source.retention()
+        with target._using() as storage:
+            with storage.transaction():
+                if not storage.empty():
+                    raise FaceletError(f"the gallery {target.location} has enrolled people; copy into a new gallery")
+                storage.set_retention(retention)
+                if model is not None and faces:
+                    storage.set_model(*model)
+                    storage.insert(faces)
+            storage.index()
+        return len(faces)
 
-    def _width(self) -> int:
-        found = self._connection.execute("SELECT dimensions FROM model").fetchone()
-        if found is None:
-            raise database.damaged(self.file, "its model is missing")
-        return int(found[0])
+    def _maker(self, storage: Storage) -> GalleryModel | None:
+        return None if storage.empty() else self._model(storage)[0]
 
-    def _require_width(self, vectors: Vectors) -> None:
-        if vectors.ndim != 2 or vectors.shape[1] != self._width():
-            raise FaceletError(f"vectors of {vectors.shape}; the gallery {self.file} has (N, {self._width()})")
+    def _model(self, storage: Storage) -> tuple[GalleryModel, int]:
+        model = storage.model()
+        if model is None:
+            raise FaceletError(f"the gallery {self.location} is damaged (its model is missing); restore a backup")
+        return model
 
-    def _unknown(self, name: str) -> FaceletError:
-        query = "SELECT DISTINCT name FROM face ORDER BY name LIMIT ?"
-        close = nearest(name, (row[0] for row in self._connection.execute(query, (LISTED,))))
+    def _require_width(self, vectors: Vectors, storage: Storage) -> None:
+        _, width = self._model(storage)
+        if vectors.ndim != 2 or vectors.shape[1] != width:
+            raise FaceletError(f"vectors of {vectors.shape}; the gallery {self.location} has (N, {width})")
+
+    def _unknown(self, storage: Storage, name: str) -> FaceletError:
+        close = nearest(name, (person.name for person in storage.people()[:LISTED]))
         guess = f", did you mean {close!r}?" if close else ""
-        return FaceletError(f"no {name!r} in the gallery {self.file}{guess}")
+        return FaceletError(f"no {name!r} in the gallery {self.location}{guess}")
+
+    def _expire(self, storage: Storage) -> int:
+        self._swept = now = self._clock()
+        retention = storage.retention()
+        if retention is None:
+            return 0
+        if self._sweeper is None:
+            self._sweeper = times.Sweeper(self.expire, SWEEP.total_seconds())
+        limit, oldest = timestamp(now - retention), storage.oldest()
+        if oldest is None or oldest >= limit:
+            return 0
+        with storage.transaction():
+            deleted = storage.delete_before(limit)
+        storage.shrink()
+        return deleted
 
     @contextmanager
-    def _using(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, database.explained(self.file):
-            yield self._connection
+    def _using(self) -> Iterator[Storage]:
+        with self._lock:
+            if self._closed:
+                raise FaceletError(f"the gallery {self.location} was closed")
+            with self._storage.explained():
+                if self._swept is None or not timedelta() <= self._clock() - self._swept < SWEEP:
+                    self._expire(self._storage)
+                yield self._storage
+
+
+def _unknown_among(present: Sequence[EnrolledFace], faces: Sequence[EnrolledFace]) -> list[EnrolledFace]:
+    """Those of ``faces`` whose vector is neither among ``present`` nor earlier in ``faces``."""
+    seen = {face.vector.tobytes() for face in present}
+    new = []
+    for face in faces:
+        if (vector := face.vector.tobytes()) not in seen:
+            seen.add(vector)
+            new.append(face)
+    return new

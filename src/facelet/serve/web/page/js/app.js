@@ -176,6 +176,7 @@ function toJson(file, { width, height }, { labels, name }, faces) {
           landmarks: landmarks.map(point => point.map(tenth)),
           expression,
           probabilities: Object.fromEntries(labels.map((label, at) => [label, Number(probabilities[at].toFixed(5))])),
+          roll: 0,
           identity: null,
           warnings,
         })),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -21,17 +22,22 @@ if TYPE_CHECKING:
 
 def command(
     path: str,
-    source: str,
+    sources: Sequence[str],
     *,
     split: str,
     threads: int,
     speed: float | None,
     mirror: bool,
+    conditions: bool,
     as_json: bool,
     console: Console,
 ) -> None:
-    """Prints the result of ``evaluate_pairs_model``. Raises FaceletError for unreadable or unsuitable files."""
+    """Prints the result of ``evaluate_pairs_model`` on one source, or a table of several, and tables by condition.
+
+    Raises FaceletError for unreadable or unsuitable files.
+    """
     from facelet.faces import load_pairs
+    from facelet.measure.pair_conditions import EYES, eye_distance, pair_conditions
     from facelet.measure.pair_evaluation import evaluate_pairs_model, require_identity
     from facelet.runtime.model import Model
 
@@ -39,12 +45,61 @@ def command(
         raise FaceletError(f"split {split!r}: pairs have no splits; leave out --split, all pairs are for testing")
     model = Model.load(path, threads=threads, speed=speed, fall_back=False)
     require_identity(model)
-    pairs = load_pairs(source)
-    result = evaluate_pairs_model(model, pairs, mirror)
+    results: list[tuple[str, PairScores]] = []
+    by_source: dict[str, dict[str, PairScores]] = {}
+    for source in sources:
+        pairs = load_pairs(source)
+        result = evaluate_pairs_model(model, pairs, mirror)
+        results.append((source, result))
+        if conditions:
+            found = pair_conditions(model, pairs)
+            by_source[source] = {each.name: each.scores for each in found}
+        if as_json:
+            continue
+        if len(sources) == 1:
+            show(result, console, path, model.info, pairs)
+        if conditions:
+            console.print(f"\n[bold]{escape(source)}[/], both faces changed")
+            console.print(table(list(by_source[source].items()), model.info.threshold, "condition"))
+            if left := [str(eyes) for eyes in EYES if eyes > round(eye_distance(pairs))]:
+                console.print(
+                    f"these faces are too small to measure {' and '.join(left)} px between the eyes", style="dim"
+                )
     if as_json:
-        print(json.dumps(result.to_json()))
-        return
-    show(result, console, path, model.info, pairs)
+        values = [
+            _json(source, result, by_source.get(source, {}))
+            for source, (_, result) in zip(sources, results, strict=True)
+        ]
+        print(json.dumps(values[0] if len(values) == 1 else values))
+    elif len(sources) > 1:
+        console.print(f"\n[bold]{escape(path)}[/]")
+        console.print(table(results, model.info.threshold, "source"))
+
+
+def _json(source: str, result: PairScores, conditions: Mapping[str, PairScores]) -> dict[str, Any]:
+    shown = {name: scores.to_json() for name, scores in conditions.items()}
+    return {"source": source, **result.to_json(), **({"conditions": shown} if shown else {})}
+
+
+def table(results: Sequence[tuple[str, PairScores]], threshold: float | None, heading: str) -> Table:
+    """Table with a row per source or condition: accuracy, TAR at each FAR of FARS, and both rates at the file's ``threshold``."""
+    from facelet.measure.verification import FARS
+
+    rows = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
+    rows.add_column(heading, overflow="fold")
+    headings = ["pairs", "accuracy", *(f"TAR at FAR {_rate(far)}" for far in FARS), "EER"]
+    headings += ["TAR", "FAR at the file's threshold"] if threshold is not None else []
+    for name in headings:
+        rows.add_column(name, justify="right")
+    for name, result in results:
+        cells = [f"{len(result.same):,}", _accuracy(result)]
+        cells += [_tar(result.at_far(far)) if far in result.supported else "" for far in FARS]
+        cells.append(percent(result.eer, 2))
+        if threshold is not None:
+            point = result.at_threshold(threshold)
+            cells += [_tar(point), f"{percent(point.far, 2)} ({100 * point.far_low:.2f}–{100 * point.far_high:.2f})"]
+        rows.add_row(escape(name), *cells)
+    return rows
 
 
 def show(

@@ -12,20 +12,19 @@ import textwrap
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
 import pytest
+from gallery_fixtures import MAKER
+from gallery_fixtures import unit as unit_of
 
 import facelet
 from facelet.errors import FaceletError
-from facelet.runtime.people import database
-from facelet.runtime.people.store import EmbeddingStore, GalleryModel
+from facelet.runtime.people.storage import database
+from facelet.runtime.people.storage.interface import NoGalleryError
+from facelet.runtime.people.store import EmbeddingStore
 
-MAKER = GalleryModel("a" * 64, "m.onnx")
 
-
-def unit(count, width=64, seed=0):
-    vectors = np.random.default_rng(seed).normal(size=(count, width))
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+def unit(count, seed=0):
+    return unit_of(count, 64, seed)
 
 
 def filled(path, count=200):
@@ -46,16 +45,6 @@ def refused(path, says, create=True):
     assert after == before
 
 
-def test_where_it_lies(tmp_path, monkeypatch):
-    monkeypatch.delenv("FACELET_GALLERY", raising=False)
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    assert database.find().name == "gallery.db"
-    assert "facelet" in database.find().parts
-    monkeypatch.setenv("FACELET_GALLERY", "team.db")
-    assert database.find() == Path("team.db")
-    assert database.find("mine.db") == Path("mine.db")
-
-
 def test_made_once_for_its_owner_alone(tmp_path):
     path = tmp_path / "new" / "people #1?.db"
     with pytest.raises(FaceletError, match=r"no gallery .* create it with: facelet enroll"):
@@ -74,7 +63,7 @@ def test_made_once_for_its_owner_alone(tmp_path):
 
 def test_an_empty_file_is_one_that_was_never_filled(tmp_path):
     (tmp_path / "g.db").touch()
-    with pytest.raises(FaceletError, match="no gallery"):
+    with pytest.raises(NoGalleryError, match="no gallery"):
         database.connect(tmp_path / "g.db")
     database.connect(tmp_path / "g.db", create=True).close()
     database.connect(tmp_path / "g.db").close()
@@ -139,7 +128,7 @@ def test_other_tables_than_ours(tmp_path, change):
 def test_of_a_later_facelet(tmp_path):
     path = filled(tmp_path / "g.db", 2)
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
     refused(path, "was made by a later Facelet; upgrade")
 
 
@@ -160,6 +149,46 @@ def test_in_use_by_another_process(tmp_path, monkeypatch):
         with pytest.raises(FaceletError, match="is in use by another process; try again"):
             EmbeddingStore(path)
     assert len(EmbeddingStore(path)) == 2
+
+
+def test_the_format_of_version_1_stays_until_a_setting_is_stored(tmp_path):
+    connection = database.connect(filled(tmp_path / "g.db", 2))
+    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    assert database.settings_of(connection) == {}
+    with database.transaction(connection):
+        database.set_setting(connection, "a", None)
+    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    with database.transaction(connection):
+        database.set_setting(connection, "a", "1")
+        database.set_setting(connection, "a", "2")
+        database.set_setting(connection, "b", "3")
+    assert database.settings_of(connection) == {"a": "2", "b": "3"}
+    with database.transaction(connection):
+        database.set_setting(connection, "b", None)
+    with closing(database.connect(tmp_path / "g.db")) as again:
+        assert again.execute("PRAGMA user_version").fetchone() == (2,)
+        assert database.settings_of(again) == {"a": "2"}
+
+
+def test_a_new_file_has_its_settings_from_the_start(tmp_path):
+    with closing(database.connect(tmp_path / "g.db", create=True, settings={"salt": "00"})) as connection:
+        assert database.settings_of(connection) == {"salt": "00"}
+    with closing(database.connect(tmp_path / "g.db", create=True, settings={"salt": "11"})) as connection:
+        assert database.settings_of(connection) == {"salt": "00"}
+
+
+def test_a_setting_that_is_rolled_back_leaves_version_1(tmp_path):
+    connection = database.connect(filled(tmp_path / "g.db", 2))
+
+    def stopped():
+        with database.transaction(connection):
+            database.set_setting(connection, "a", "1")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    assert database.settings_of(connection) == {}
+    database.connect(tmp_path / "g.db").close()
 
 
 def test_all_of_a_transaction_or_nothing(tmp_path):
@@ -190,14 +219,16 @@ def killed_while_enrolling(path, count):
         import os
         from pathlib import Path
         import numpy as np
-        from facelet.runtime.people.store import EmbeddingStore, GalleryModel
+        from facelet.runtime.people.enrolled import GalleryModel
+        from facelet.runtime.people.store import EmbeddingStore
         enrolled = EmbeddingStore(Path({str(path)!r}), create=True)
-        enrolled._connection.execute("PRAGMA cache_size = 5")
-        enrolled._connection.set_trace_callback(lambda sql: sql == "COMMIT" and os.kill(os.getpid(), 9))
+        connection = enrolled._storage._connection
+        connection.execute("PRAGMA cache_size = 5")
+        connection.set_trace_callback(lambda sql: sql == "COMMIT" and os.kill(os.getpid(), 9))
         vectors = np.eye({count}, 64, dtype=np.float32)
         vectors[:, 0] += np.arange({count})
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        enrolled.add("Berta", vectors, ["b.png"] * {count}, GalleryModel("a" * 64, "m.onnx"))
+        enrolled.add("Berta", vectors, ["b.png"] * {count}, GalleryModel("a" * 64, "first.onnx"))
         """
     )
 
@@ -213,7 +244,7 @@ def test_killed_while_enrolling(tmp_path):
     enrolled = EmbeddingStore(path)
     assert [(person.name, person.faces) for person in enrolled.people()] == [("Anna", 20)]
     assert enrolled.nearest(unit(20))[7] == ("Anna", pytest.approx(1))
-    assert enrolled.add("Berta", unit(3, seed=1), ["b.png"] * 3, MAKER) == 3
+    assert enrolled.add("Berta", unit(3, seed=1), ["b.png"] * 3, MAKER).faces == 3
     enrolled.close()
     assert not journal.exists()
     # Killed a moment later, within the commit: the first page says more pages than the file has.
@@ -229,4 +260,4 @@ def test_killed_while_the_first_is_enrolled(tmp_path):
     enrolled = EmbeddingStore(path)
     assert enrolled.people() == []
     assert enrolled.maker is None
-    assert enrolled.add("Anna", unit(2), ["a.png"] * 2, MAKER) == 2
+    assert enrolled.add("Anna", unit(2), ["a.png"] * 2, MAKER).faces == 2

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from facelet.cli.bench import bench_json, bench_table
+from facelet.cli.measure.bench import bench_json, bench_table
 from facelet.measure.efficiency.latency import bench
 from facelet.measure.efficiency.machine import machine
 from facelet.text import megabytes

@@ -1,6 +1,6 @@
 """The SQLite file of a gallery: its location, creation, integrity check and error messages.
 
->>> connection = connect(find("people.db"), create=True)
+>>> connection = connect(Path("people.db"), create=True)
 
 A file is opened read-only until it is verified as an intact gallery, so a foreign or damaged file is never changed. The file
 contains the face embeddings, so a new file is readable by its owner only.
@@ -11,15 +11,17 @@ from __future__ import annotations
 import os
 import shlex
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from facelet.errors import FaceletError
+from facelet.runtime.people.storage import location
+from facelet.runtime.people.storage.interface import NoGalleryError
 
-VARIABLE = "FACELET_GALLERY"
 APPLICATION = int.from_bytes(b"Fclt")
-VERSION = 1
+VERSION = 2
+"""Latest version of the file: 2 has the table of settings, 1 does not."""
 WAIT = 10.0
 """Seconds to wait for the lock of another process."""
 
@@ -29,23 +31,13 @@ SCHEMA = (
     "photo TEXT NOT NULL, enrolled TEXT NOT NULL)",
     "CREATE INDEX face_name ON face (name)",
 )
-"""Table ``model`` has at most one row. An embedding is little-endian float32; ``enrolled`` is UTC."""
+"""Table ``model`` has at most one row. An embedding is little-endian float32, or encrypted; ``enrolled`` is UTC."""
+SETTINGS = "CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
+"""A table of galleries that are encrypted or have a retention time; other galleries keep the format of version 1."""
 
 
-def find(path: str | Path = "") -> Path:
-    """Returns ``path``, else $FACELET_GALLERY, else gallery.db in the user's data folder."""
-    named = path or os.environ.get(VARIABLE, "")
-    return Path(named) if named else _usual()
-
-
-def _usual() -> Path:
-    from platformdirs import user_data_path
-
-    return user_data_path("facelet") / "gallery.db"
-
-
-def connect(path: Path, create: bool = False) -> sqlite3.Connection:
-    """Opens a gallery for several threads, in autocommit mode; see ``transaction``.
+def connect(path: Path, create: bool = False, settings: Mapping[str, str] | None = None) -> sqlite3.Connection:
+    """Opens a gallery for several threads, in autocommit mode; see ``transaction``. A new file gets the ``settings``.
 
     Raises FaceletError when the file is missing (without ``create``), not a gallery, damaged, of a later version or locked.
     """
@@ -56,7 +48,7 @@ def connect(path: Path, create: bool = False) -> sqlite3.Connection:
         connection = _opened(path, "mode=rw")
         try:
             if create and not _number(connection, "application_id"):
-                _make(connection)
+                _make(connection, settings or {})
             _require_whole(connection, path)
         except BaseException:
             connection.close()
@@ -75,6 +67,27 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def settings_of(connection: sqlite3.Connection) -> dict[str, str]:
+    """The gallery's settings, by name."""
+    return dict(connection.execute("SELECT name, value FROM setting")) if _has_settings(connection) else {}
+
+
+def set_setting(connection: sqlite3.Connection, name: str, value: str | None) -> None:
+    """Stores a setting within a transaction, or removes it."""
+    if value is None:
+        if _has_settings(connection):
+            connection.execute("DELETE FROM setting WHERE name = ?", (name,))
+        return
+    if not _has_settings(connection):
+        connection.execute(SETTINGS)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
+
+
+def _has_settings(connection: sqlite3.Connection) -> bool:
+    return _number(connection, "user_version") >= VERSION
 
 
 @contextmanager
@@ -108,17 +121,19 @@ def _require_file(path: Path, create: bool) -> None:
     """Creates an empty file if ``create``. Raises FaceletError if there is no file, or without ``create`` an empty one."""
     try:
         if create and not path.exists():
-            if not path.parent.exists() and path != _usual():
+            if not path.parent.exists() and path != location.usual():
                 raise FaceletError(
                     f"the folder {str(path.parent)!r} of the gallery {str(path)!r} does not exist; correct --gallery or "
-                    f"{VARIABLE}, or create the folder: mkdir -p {shlex.quote(str(path.parent))}"
+                    f"{location.VARIABLE}, or create the folder: mkdir -p {shlex.quote(str(path.parent))}"
                 )
             path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
         if path.exists() and not path.is_file():
             raise FaceletError(f"{path} is not a file; expected a gallery")
         if not create and not (path.is_file() and path.stat().st_size):
-            raise FaceletError(f"no gallery {str(path)!r}; create it with: facelet enroll NAME PHOTO (--gallery FILE)")
+            raise NoGalleryError(
+                f"no gallery {str(path)!r}; create it with: facelet enroll NAME PHOTO (--gallery FILE)"
+            )
     except (OSError, ValueError) as error:
         raise FaceletError(f"cannot open the gallery {path}: {getattr(error, 'strerror', None) or error}") from None
 
@@ -143,15 +158,13 @@ def _require_ours(path: Path) -> None:
             raise FaceletError(f"the gallery {path} was made by a later Facelet; upgrade Facelet to use it")
 
 
-def _make(connection: sqlite3.Connection) -> None:
+def _make(connection: sqlite3.Connection, settings: Mapping[str, str]) -> None:
     connection.execute("BEGIN EXCLUSIVE")
     if not _number(connection, "application_id"):  # another process may have created it
-        for statement in (
-            f"PRAGMA application_id = {APPLICATION}",
-            f"PRAGMA user_version = {VERSION}",
-            *SCHEMA,
-        ):
+        for statement in (f"PRAGMA application_id = {APPLICATION}", "PRAGMA user_version = 1", *SCHEMA):
             connection.execute(statement)
+        for name, value in settings.items():
+            set_setting(connection, name, value)
     connection.execute("COMMIT")
 
 
@@ -162,7 +175,8 @@ def _require_whole(connection: sqlite3.Connection, path: Path) -> None:
     if problem != "ok":
         raise damaged(path, problem)
     tables = connection.execute("SELECT sql FROM sqlite_master").fetchall()
-    if sorted(str(sql) for (sql,) in tables) != sorted(SCHEMA):
+    expected = (*SCHEMA, SETTINGS) if _has_settings(connection) else SCHEMA
+    if sorted(str(sql) for (sql,) in tables) != sorted(expected):
         raise damaged(path, "its tables are not a gallery's")
     connection.execute("PRAGMA secure_delete = ON")  # overwrites deleted data with zeros
     connection.execute("PRAGMA temp_store = MEMORY")  # VACUUM's copy must not be written to a file

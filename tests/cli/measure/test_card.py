@@ -20,14 +20,14 @@ def typed(monkeypatch, capsys, *words):
 
 def test_the_options_reach_the_card(monkeypatch, capsys):
     asked = {}
-    monkeypatch.setattr("facelet.cli.card.command", lambda model, **options: asked.update(options, model=model))
+    monkeypatch.setattr("facelet.cli.measure.card.command", lambda model, **options: asked.update(options, model=model))
     words = ["a.onnx", "--faces", "toy", "--faces", "toy?seed=1", "--people", "faces:p.zip", "--run", "runs/a"]
     assert typed(monkeypatch, capsys, *words, "--out", "a.md", "--into-file", "--threads", "1")[0] == 0
     assert (asked["model"], asked["faces"]) == ("a.onnx", ["toy", "toy?seed=1"])
-    assert (asked["people"], asked["pairs"], asked["run"], asked["split"]) == ("faces:p.zip", "", "runs/a", "test")
+    assert (asked["people"], asked["pairs"], asked["run"], asked["split"]) == ("faces:p.zip", [], "runs/a", "test")
     assert (asked["out"], asked["into_file"], asked["threads"]) == ("a.md", True, 1)
     assert typed(monkeypatch, capsys, "a.onnx", "--pairs", "lfw:l.zip", "--split", "val")[0] == 0
-    assert (asked["faces"], asked["pairs"], asked["split"], asked["into_file"]) == ([], "lfw:l.zip", "val", False)
+    assert (asked["faces"], asked["pairs"], asked["split"], asked["into_file"]) == ([], ["lfw:l.zip"], "val", False)
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,29 @@ def test_as_json(make, small_lfw):
     assert len(value["folds"]) == 2
 
 
+def test_several_sources_are_rows_of_a_table(make, small_lfw):
+    sources = [f"lfw:{small_lfw(folds=10, each=number, name=str(number))}" for number in (12, 30)]
+    words = [make(threshold=0.9), "--faces", sources[0], "--faces", sources[1]]
+    lines = asked(*words).stdout.splitlines()
+    heading = next(line for line in lines if "TAR at FAR 1 %" in line)
+    assert "FAR at the file's threshold" in heading
+    assert sum(line.startswith("lfw:") for line in lines) == 2
+    result = evaluate_pairs_model(Model.load(words[0]), load_pairs(sources[1]))
+    assert f"{100 * result.at_far(1e-2).tar:.2f} % (" in lines[-1]
+    assert "TAR" not in asked(*words[:1], *words[1:3]).stdout.splitlines()[1]
+    values = json.loads(asked(*words, "--json").stdout)
+    assert [value["source"] for value in values] == sources
+
+
+def test_conditions_have_a_table_of_their_own(make, small_lfw):
+    source = f"lfw:{small_lfw(folds=2, each=6)}"
+    shown = asked(make(), "--faces", source, "--conditions").stdout
+    for part in ("35 px between the eyes", "10 px between the eyes", "both grey", "too small to measure 70 and 50 px"):
+        assert part in shown
+    value = json.loads(asked(make(), "--faces", source, "--conditions", "--json").stdout)
+    assert "20 px between the eyes" in value["conditions"]
+
+
 def test_a_crop_that_does_not_fit_the_pairs_is_said(make, small_lfw):
     shown = asked(make(crop=CropInfo(align="box", margin=0.2)), "--faces", f"lfw:{small_lfw()}").stdout
     assert "the model crops photos by box" in shown
@@ -111,6 +134,12 @@ def test_what_does_not_fit_is_refused(make, small_lfw):
     for words, message in (
         ([expression, "--faces", source], "is a model for expression; pairs of faces are for identity models"),
         ([expression, "--faces", "toy", "--mirror"], "--mirror requires an identity model"),
+        ([expression, "--faces", "toy", "--conditions"], "--conditions requires an identity model"),
+        (
+            [expression, "--faces", "toy", "--faces", source],
+            "are for identity models; give sources of faces, or of pairs",
+        ),
+        ([expression, "--faces", source, "--classes", "a"], "--classes is for expression models"),
     ):
         error = asked(*words).exception
         assert isinstance(error, FaceletError)

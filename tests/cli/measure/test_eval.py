@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 
 import numpy as np
+import pytest
+from numbered_faces import CLASSES, faces_of, looking_up
 from rich.console import Console
+from typer.testing import CliRunner
 
-from facelet.cli.eval import show
-from facelet.faces import FaceSet
+from facelet.cli.app import app
+from facelet.cli.measure.eval import command, show, show_sources
+from facelet.errors import FaceletError
 from facelet.measure.classification import evaluate
-
-CLASSES = ("neutral", "happiness", "anger")
-
-
-def faces_of(labels, classes=CLASSES, split=2):
-    """Faces whose first pixel is their own number, so that a fake model can look its answer up."""
-    n = len(labels)
-    images = np.zeros((n, 2, 2, 1), np.uint8)
-    images[:, 0, 0, 0] = np.arange(n) % 256
-    names = np.array([f"{k:03}" for k in range(n)])
-    return FaceSet(images, np.asarray(labels, np.int64), np.full(n, split, np.int8), names, classes, "mine")
-
-
-def looking_up(probabilities):
-    table = np.asarray(probabilities)
-    return lambda images: table[images[:, 0, 0, 0].astype(int)]
+from facelet.measure.cross_set import CrossSetRow
+from facelet.measure.metrics.intervals import Estimate
 
 
 def test_show_prints_the_figures_and_does_not_read_markup():
@@ -92,3 +83,43 @@ def printed(result) -> str:
     out = io.StringIO()
     show(result, Console(file=out, width=140))
     return out.getvalue()
+
+
+def test_several_sources_are_rows_of_a_table(monkeypatch):
+    rows = [row("ferplus", "test", 0.88), row("ck[plus]", "all", 0.6, missing=("contempt",))]
+    out = io.StringIO()
+    show_sources(rows, Console(file=out, width=160), "student")
+    lines = [line.split("  ") for line in out.getvalue().splitlines()]
+    assert [part.strip() for part in lines[3] if part.strip()] == [
+        "ck[plus], all", "2 of 3", "1,000", "60.0 % (59.0–61.0)", "59.0 % (58.0–60.0)", "50.0 % (49.0–51.0)", "3.0 % (2.0–4.0)",
+    ]  # fmt: skip
+
+
+def row(source, split, accuracy, missing=()):
+    figures = [
+        Estimate(value, value - 0.01, value + 0.01) for value in (accuracy, accuracy - 0.01, accuracy - 0.1, 0.03)
+    ]
+    return CrossSetRow(source, split, "ab", ("a", "b"), missing, 1000, *figures, None)
+
+
+def test_all_splits_and_chosen_classes(make_model, make_info, tmp_path):
+    """`--split all` counts every face, `--classes` the faces of some, with predictions among them."""
+    path = str(make_model(tmp_path / "toy.onnx", make_info(labels=("happiness", "neutral", "anger"))))
+    source = "toy?faces=90"
+
+    def typed(*words):
+        return CliRunner().invoke(app, ["eval", *words]).stdout
+
+    whole = json.loads(typed(path, "--faces", source, "--split", "all", "--json"))
+    assert whole["all"]["n"] == 90
+    few = json.loads(typed(path, "--faces", source, "--split", "all", "--classes", "happiness,anger", "--json"))
+    assert few["labels"] == ["happiness", "anger"]
+    assert few["all"]["n"] == sum(each["n"] for each in whole["all"]["per_class"] if each["name"] in few["labels"])
+
+
+def test_pairs_have_no_class_prior():
+    with pytest.raises(FaceletError, match="--prior is about classes"):
+        command(
+            "identity", ["lfw:none.zip"], split="test", classes="", threads=1, speed=None, mirror=False, conditions=False,
+            prior="uniform", as_json=False, console=Console(file=io.StringIO()),
+        )  # fmt: skip

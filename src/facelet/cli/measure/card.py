@@ -24,7 +24,12 @@ def card(
     people: Annotated[
         str, typer.Option(help="UTKFace, such as faces:utkface.zip, for results by age, gender and race.")
     ] = "",
-    pairs: Annotated[str, typer.Option(help="For an identity model: pairs of faces, such as lfw:PATH.")] = "",
+    pairs: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="For an identity model: pairs of faces, such as lfw:PATH; repeatable. Robustness tests use the first."
+        ),
+    ] = None,
     run: Annotated[str, typer.Option(help="Folder of the run that made the model file.")] = "",
     split: Annotated[str, typer.Option(help="Split of --faces: train, val or test.")] = "test",
     out: Annotated[str, typer.Option(help="Write the card to this file, such as model.md.")] = "",
@@ -39,7 +44,7 @@ def card(
         model,
         faces=faces or [],
         people=people,
-        pairs=pairs,
+        pairs=pairs or [],
         run=run,
         split=split,
         out=out,
@@ -54,7 +59,7 @@ def command(
     *,
     faces: Sequence[str],
     people: str,
-    pairs: str,
+    pairs: Sequence[str],
     run: str,
     split: str,
     out: str,

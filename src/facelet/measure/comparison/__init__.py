@@ -1,0 +1,1 @@
+"""Models of several runs side by side."""

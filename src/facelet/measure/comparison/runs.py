@@ -1,0 +1,111 @@
+"""A finished run, read from its folder.
+
+>>> run = read_run("runs/tsnet")
+>>> run.ledger.rows[0].label, run.settings
+('teacher', '3f0c2a9d5e7b1c44')
+
+Two runs have the same ``settings`` if their recipes differ in the numbers of seeds alone and their faces have the same pixels,
+labels and splits. Where the faces lie, and what the recipe says about itself, does not count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from facelet.errors import FaceletError
+from facelet.io import files
+from facelet.measure.ledger.ledger import Ledger
+
+MAX_RECIPE = 1_000_000
+"""Largest size of a recipe in bytes."""
+WITHOUT_EFFECT = ("title", "paper", "about", "seeds", "faces", "pairs", "profiles")
+"""Keys of a recipe that do not change the training of a seed. ``run.json`` has a hash of the faces, a row that of its pairs."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        folder: as given.
+        ledger: its models; has at least one row.
+        settings: hash of recipe and faces, see above.
+    """
+
+    folder: Path
+    ledger: Ledger
+    settings: str
+
+    @property
+    def seeds(self) -> set[tuple[str, int]]:
+        """Name and seed of every row."""
+        return {(row.name, row.seed) for row in self.ledger.rows}
+
+
+def read_run(folder: str | Path) -> Run:
+    """Reads a run. Raises FaceletError when ``folder`` holds no run, an unfinished one, or damaged files."""
+    place = files.existing(folder, "folder of a run")
+    if not place.is_dir():
+        raise FaceletError(f"{folder} is a file; give the folder of a run, such as {place.parent}")
+    if not (place / "run.json").exists():
+        raise FaceletError(f"{folder} holds no run (no run.json); {_hint(place)}")
+    if not (place / "ledger.json").exists():
+        raise FaceletError(
+            f"the run in {folder} is not finished (no ledger.json); "
+            f"continue it with: facelet run --resume {shlex.quote(str(folder))}"
+        )
+    ledger = Ledger.load(place / "ledger.json")
+    if not ledger.rows:
+        raise FaceletError(f"the ledger of {folder} has no rows")
+    return Run(Path(folder), ledger, _settings(place))
+
+
+def _hint(place: Path) -> str:
+    """Advice for a folder without a run: the runs in it, if there are any."""
+    try:
+        inside = any((child / "run.json").exists() for child in islice(place.iterdir(), files.LISTED))
+    except OSError:
+        inside = False
+    return f"it contains runs: give {place}/*" if inside else "give a folder that `facelet run` filled"
+
+
+def _settings(place: Path) -> str:
+    """Hash of a run's recipe and faces; without a recipe, one that no other run has."""
+    record = files.read_json(place / "run.json")
+    if not isinstance(record, dict):
+        raise FaceletError(f"{place / 'run.json'} is damaged: expected a mapping, got {type(record).__name__}")
+    if not (place / "recipe.yaml").exists():
+        return str(place.resolve())
+    recipe = _mapping(place / "recipe.yaml")
+    kept: dict[str, Any] = {key: value for key, value in recipe.items() if key not in WITHOUT_EFFECT}
+    for section in ("steps", "controls"):
+        steps = kept.get(section)
+        kept[section] = [_without_seeds(step) for step in steps] if isinstance(steps, list) else steps
+    whole = json.dumps([kept, record.get("protocol"), record.get("pixels")], sort_keys=True, default=str)
+    return hashlib.sha256(whole.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def _without_seeds(step: Any) -> Any:
+    return {key: value for key, value in step.items() if key != "seeds"} if isinstance(step, dict) else step
+
+
+def _mapping(path: Path) -> dict[Any, Any]:
+    """The recipe of a run. Aliases are refused: a small file of them unfolds to any size."""
+    try:
+        text = files.read_bytes(path, MAX_RECIPE).decode("utf-8")
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            raise FaceletError(f"{path} is damaged: a run writes no YAML aliases")
+        recipe = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise FaceletError(f"{path} is not a recipe: {str(error)[:200]}") from None
+    if not isinstance(recipe, dict):
+        raise FaceletError(f"{path} is not a recipe: expected a mapping, got {type(recipe).__name__}")
+    return recipe

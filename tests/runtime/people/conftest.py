@@ -1,0 +1,1 @@
+from gallery_fixtures import *  # noqa: F403
