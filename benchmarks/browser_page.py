@@ -29,6 +29,7 @@ from facelet import cpu
 from facelet.io import pixels
 from facelet.io.pixels import cv2
 from facelet.runtime.analyzer import Analyzer
+from facelet.runtime.detector import FRAMES, Detector
 from facelet.runtime.media import photos
 from facelet.serve.web import site
 
@@ -94,7 +95,7 @@ def result_of(page: Any, name: str, data: bytes, kind: str) -> dict[str, Any]:
 
 def compare(files: list[Path]) -> None:
     """Prints the largest differences from Python, and median times."""
-    analyzer = Analyzer()
+    analyzer = Analyzer(detector=Detector(**FRAMES))
     apart: dict[str, list[tuple[float, float]]] = {"PNG": [], "JPEG": []}
     changed, counts, times, ours = 0, 0, [], []
     with served() as url, chromium() as browser:

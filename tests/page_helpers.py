@@ -24,6 +24,7 @@ def serving(folder: Path):
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
     server.log = []
+    server.handle_error = lambda *_: None  # a browser that closes while it is answered
     server.url = f"http://127.0.0.1:{server.server_port}/"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

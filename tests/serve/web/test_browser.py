@@ -14,10 +14,11 @@ import pytest
 from page_helpers import result_of, serving, wait_until
 from PIL import Image
 
-import facelet
 from facelet.io import pixels
 from facelet.io.pixels import cv2
 from facelet.models import model_file
+from facelet.runtime.analyzer import Analyzer, Face
+from facelet.runtime.detector import FRAMES, Detector
 from facelet.serve.web import site
 
 pytestmark = pytest.mark.slow
@@ -32,9 +33,14 @@ def png(image: np.ndarray, path: Path) -> Path:
     return path
 
 
+def answers(path: Path, model: str = "expression") -> list[Face]:
+    """Python's answers, with the detector's settings for a video's frames, which are the page's."""
+    return Analyzer(model, Detector(**FRAMES)).analyze(path)
+
+
 def differences(result: dict, path: Path) -> tuple[float, float]:
     """Largest difference of a box's side in pixels and of a probability from Python's; the faces must be as many."""
-    faces = facelet.analyze(path)
+    faces = answers(path)
     assert len(result["faces"]) == len(faces), path.name
     apart = [(0.0, 0.0)]
     for ours, face in zip(result["faces"], faces, strict=True):
@@ -149,7 +155,7 @@ def test_where_the_int8_file_fails_its_twin_answers_with_a_note(opened, built, t
         assert page.inner_text("#status") == "Ready, with expression-fp32"
         path = png(pixels.read(EXAMPLE), tmp_path / "example.png")
         ours = result_of(page, path)["faces"][0]["probabilities"]
-        expected = facelet.analyze(path, model="expression-fp32")[0].probabilities
+        expected = answers(path, "expression-fp32")[0].probabilities
         np.testing.assert_allclose(ours, list(expected.values()), atol=PROBABILITY)
 
 
@@ -302,7 +308,7 @@ def test_json_is_that_of_predict(opened, tmp_path):
     (photo,) = copied["photos"]
     (face,) = photo["faces"]
     assert (photo["file"], photo["width"], photo["height"]) == ("example.png", 512, 512)
-    expected = facelet.analyze(path)[0].to_json()
+    expected = answers(path)[0].to_json()
     assert face.keys() == expected.keys()
     assert face["expression"] == expected["expression"]
     np.testing.assert_allclose(face["box"], expected["box"], atol=PIXELS)
@@ -314,7 +320,7 @@ def test_another_model_is_chosen_in_the_settings(opened, tmp_path):
     page.click("summary")
     page.select_option("#model", "expression-tiny")
     wait_until(page, "about.textContent.includes('expression-tiny')")
-    expected = facelet.analyze(path, model="expression-tiny")[0].probabilities
+    expected = answers(path, "expression-tiny")[0].probabilities
     np.testing.assert_allclose(
         result_of(page, path)["faces"][0]["probabilities"], list(expected.values()), atol=PROBABILITY
     )
@@ -417,7 +423,8 @@ def test_a_denied_or_missing_camera_is_told(shared):
         "NotFoundError": "No camera was found",
         "NotReadableError": "in use",
     }.items():
-        shared.evaluate(f"navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('x', '{name}'))")
+        denied = f"navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('x', '{name}'))"
+        shared.evaluate(f"() => {{ {denied}; }}")
         shared.click("#camera")
         shared.wait_for_selector("#problem:not([hidden])")
         assert said in shared.inner_text("#problem")
@@ -463,5 +470,5 @@ def test_webgpu_answers_only_where_it_agrees(chromium, served, tmp_path):
     page.set_input_files("#file", str(path))
     wait_until(page, "results.length == 1")
     ours = page.evaluate("results[0].faces[0].probabilities")
-    np.testing.assert_allclose(ours, list(facelet.analyze(path)[0].probabilities.values()), atol=PROBABILITY)
+    np.testing.assert_allclose(ours, list(answers(path)[0].probabilities.values()), atol=PROBABILITY)
     browser.close()

@@ -20,7 +20,7 @@ from facelet.errors import FaceletError
 from facelet.io.files import read_bytes, read_json, write_json, writing
 from facelet.models import bundled, model_file
 from facelet.models.model_file import ModelInfo
-from facelet.runtime import detector, yunet
+from facelet.runtime import detector, network, yunet
 from facelet.runtime.analyzer import find_model
 from facelet.runtime.drawing.draw import COLOURS
 from facelet.runtime.media import tracker
@@ -156,8 +156,8 @@ def _config(models: list[dict[str, Any]]) -> dict[str, Any]:
             "detail": detector.DETAIL,
             "smallest": detector.SMALLEST,
             "hugeFace": detector.HUGE_FACE,
-            "nms": detector.NMS,
-            "topK": detector.TOP_K,
+            "nms": network.NMS,
+            "topK": network.TOP_K,
         },
         "tracker": {"overlap": tracker.OVERLAP, "patience": tracker.PATIENCE, "steady": tracker.STEADY},
         "colours": ["#{:02x}{:02x}{:02x}".format(*colour) for colour in COLOURS],

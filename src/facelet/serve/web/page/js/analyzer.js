@@ -2,14 +2,14 @@
 
 import { sideOf } from "./crop.js";
 import { Detector, bgrPlanes } from "./detector.js";
-import { Network, difference, loadRuntime } from "./engine.js";
+import { Network, difference, furthest, loadRuntime } from "./engine.js";
 import { even, linearResize, toChannels } from "./image.js";
 import { deviation, faceOf, goldenFaces, prepared, probabilities, readInfo } from "./model.js";
 
 /** Faces of one run of the net; bounds memory. */
 const BATCH = 64;
-/** Largest differences at which WebGPU agrees with WebAssembly: of logits, and of the detector's outputs (in units of 8 to 32 px). */
-const AGREES = { model: 0.05, detector: 0.01 };
+/** Largest differences at which WebGPU agrees with WebAssembly: of probabilities, and of the detector's outputs (in 8 to 32 px). */
+const AGREES = { model: 0.01, detector: 0.01 };
 
 /** Detector and expression model, open. `check` tells how the self-test ended. */
 export class Analyzer {
@@ -71,12 +71,16 @@ export class Analyzer {
   async #requireAgreement(ort, read) {
     const faces = await goldenFaces(this.info), net = await Network.open(ort, await read(this.file), "wasm");
     const yunet = await Network.openDetector(ort, await read(this.site.detector.file), "wasm");
-    const apart = await difference(this.network, net, prepared(faces, this.info), shapeOf(faces.length, this.info));
+    const answer = async network => {
+      const logits = await network.first(prepared(faces, this.info), shapeOf(faces.length, this.info));
+      return probabilities(logits, this.info).flat();
+    };
+    const apart = furthest(await answer(this.network), await answer(net));
     const photo = linearResize(toChannels(faces[0], 3), 320, 320);
     const moved = await difference(this.yunet, yunet, bgrPlanes(photo, 320, 320), [1, 3, 320, 320]);
     await Promise.all([net.release(), yunet.release()]);
     if (!(apart <= AGREES.model && moved <= AGREES.detector))
-      throw new Error(`WebGPU differs from WebAssembly here: logits by ${apart.toPrecision(2)}, the detector by ${moved.toPrecision(2)}`);
+      throw new Error(`WebGPU differs from WebAssembly here: probabilities by ${apart.toPrecision(2)}, the detector by ${moved.toPrecision(2)}`);
     this.check.difference = apart;
   }
 }

@@ -11,6 +11,8 @@ import { Webcam } from "./webcam.js";
 
 /** Seconds between announcements of a webcam's results to a screen reader. */
 const QUIET = 3;
+/** Seconds in which WebGPU must have started and been compared. */
+const PATIENCE = 60;
 
 const ui = Object.fromEntries([...document.querySelectorAll("[id]")].map(element => [element.id, element]));
 const site = await (await fetch("config.json")).json();
@@ -30,7 +32,7 @@ function open() {
   client?.end();
   const mine = (client = new Client()), engine = ui.engine.value, model = ui.model.value;
   showOpening(ui);
-  opened = mine.open({ site, engine, model });
+  opened = withinTime(mine.open({ site, engine, model }), engine);
   opened.then(
     ({ info, check }) => mine === client && showCheck(ui, info, check, site),
     error => {
@@ -41,6 +43,13 @@ function open() {
       opened.then(() => showProblem(ui, `${error.message}. Using WebAssembly.`), () => {});
     },
   );
+}
+
+/** What a call resolves to; for WebGPU, an error when it takes too long, as with a graphics driver that compiles for minutes. */
+function withinTime(call, engine) {
+  if (engine === "wasm") return call;
+  const late = (_, reject) => setTimeout(() => reject(new Error(`WebGPU did not start in ${PATIENCE} s`)), 1000 * PATIENCE);
+  return Promise.race([call, new Promise(late)]);
 }
 
 async function analyzed(canvas) {
@@ -167,6 +176,7 @@ function toJson(file, { width, height }, { labels, name }, faces) {
           landmarks: landmarks.map(point => point.map(tenth)),
           expression,
           probabilities: Object.fromEntries(labels.map((label, at) => [label, Number(probabilities[at].toFixed(5))])),
+          roll: 0,
           identity: null,
           warnings,
         })),

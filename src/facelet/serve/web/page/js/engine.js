@@ -51,12 +51,16 @@ export class Network {
 /** Largest difference of the outputs of two networks for the same input; Infinity where one is not finite. */
 export async function difference(a, b, data, shape) {
   const [ours, theirs] = [await a.run(data.slice(), shape), await b.run(data.slice(), shape)];
+  return Math.max(...Object.keys(theirs).map(name => furthest(ours[name], theirs[name])));
+}
+
+/** Largest difference of two lists of numbers; Infinity where one is not finite. */
+export function furthest(ours, theirs) {
   let most = 0;
-  for (const name of Object.keys(theirs))
-    for (let at = 0; at < theirs[name].length; at++) {
-      const apart = Math.abs(ours[name][at] - theirs[name][at]);
-      if (!Number.isFinite(apart)) return Infinity;
-      most = Math.max(most, apart);
-    }
+  for (let at = 0; at < theirs.length; at++) {
+    const apart = Math.abs(ours[at] - theirs[at]);
+    if (!Number.isFinite(apart)) return Infinity;
+    most = Math.max(most, apart);
+  }
   return most;
 }

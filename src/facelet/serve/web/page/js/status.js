@@ -23,7 +23,7 @@ export function showCheck({ status, verdict, gauge, about }, info, check, site) 
     "Model": `${info.name}, ${info.precision}, ${(info.params / 1e6).toFixed(2)} million weights`,
     "Test accuracy": accuracy && `${(100 * accuracy).toFixed(1)} % of ${info.figures.test_faces?.toLocaleString("en")} faces`,
     "Runs on": `${ENGINES[check.engine]}, ONNX Runtime ${site.onnxruntime}`,
-    "WebGPU": check.difference !== undefined && `differs from WebAssembly by at most ${check.difference.toPrecision(1)} in a logit`,
+    "WebGPU": check.difference !== undefined && `agrees with WebAssembly: probabilities within ${check.difference.toFixed(4)}`,
   };
   about.replaceChildren(...Object.entries(rows).filter(([, text]) => text).flatMap(([name, text]) => [element("dt", name), element("dd", text)]));
 }
