@@ -7,7 +7,7 @@ import traceback
 import onnx
 import pytest
 
-from facelet.errors import FaceletError, nearest, unknown
+from facelet.errors import FaceletError, TooManyPixelsError, nearest, unknown
 
 
 def test_unknown_names_the_nearest_and_all():
@@ -46,3 +46,8 @@ def test_a_mistake_has_a_traceback_of_its_own_alone(code, tmp_path):
     told = "".join(traceback.format_exception(caught.value))
     assert "During handling" not in told
     assert "direct cause" not in told
+
+
+def test_an_image_with_too_many_pixels_says_how_many():
+    error = TooManyPixelsError("a.jpg", 6000, 4000, 12_500_000)
+    assert str(error) == "a.jpg has 6000 x 4000 pixels, more than the limit of 12.5 million"

@@ -38,6 +38,15 @@ def test_the_runtime_brings_nothing_of_training(code):
     assert loaded_after(code).isdisjoint(TRAINING)
 
 
+def test_only_the_service_brings_its_extra():
+    extra = {"fastapi", "starlette", "uvicorn", "prometheus_client", "python_multipart"}
+    assert loaded_after("import facelet.cli.app, facelet.runtime.people.gallery").isdisjoint(extra)
+
+
+def test_the_service_brings_nothing_of_training():
+    assert loaded_after("import facelet.serve.server").isdisjoint(TRAINING)
+
+
 def test_ready_crops_do_not_need_the_downloader():
     assert "pooch" not in loaded_after("import facelet.runtime.media.predictions, facelet.runtime.detector")
 

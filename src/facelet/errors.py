@@ -24,6 +24,13 @@ class UnprovenModelError(FaceletError):
         self.reason = reason
 
 
+class TooManyPixelsError(FaceletError):
+    """An image with more pixels than the limit; it was not decoded."""
+
+    def __init__(self, name: str, width: int, height: int, limit: int) -> None:
+        super().__init__(f"{name} has {width} x {height} pixels, more than the limit of {limit / 1e6:g} million")
+
+
 class FaceletWarning(UserWarning):
     """A warning for the user that does not stop the work; the command line prints it as a note."""
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from facelet.errors import FaceletError
+from facelet.errors import FaceletError, TooManyPixelsError
 from facelet.io import image_header, pixels
 
 FORMATS = {
@@ -267,3 +267,10 @@ def test_a_square_framed_closer_and_wider_again():
     np.testing.assert_array_equal(back[8:-8, 8:-8], close)
     np.testing.assert_array_equal(back[50, :8], np.broadcast_to(back[50, 8], (8, 3)))
     assert pixels.reframed(image[:, :, :1], 0, 0.1).shape == (134, 134, 1)
+
+
+def test_a_limit_of_ones_own():
+    data = pixels.cv2.imencode(".png", np.zeros((20, 30, 3), np.uint8))[1].tobytes()
+    assert pixels.decode(data, limit=600).shape == (20, 30, 3)
+    with pytest.raises(TooManyPixelsError, match="image has 30 x 20 pixels"):
+        pixels.decode(data, limit=599)

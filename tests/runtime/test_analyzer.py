@@ -275,3 +275,24 @@ def test_a_real_photo(tiny, yunet, portrait, photos_folder):
     assert 0 < y < y + height < portrait.shape[0]
     grey = pixels.to_channels(portrait, 1)
     assert len(facelet.analyze(grey, model=tiny, detector=yunet)) == 1
+
+
+def test_photos_prepared_apart_share_runs_and_get_the_same_answers(tiny, make_identity, tmp_path, photo, monkeypatch):
+    analyzer = Analyzer(tiny, TwoFaces(), identity=make_identity(tmp_path / "id.onnx"))
+    photos = [photo, np.full((30, 30), 200, np.uint8), photo[:, ::-1].copy()]
+    expected = [[face.to_json() for face in analyzer.analyze(image)] for image in photos[:1] + photos[2:]]
+    expected.insert(1, [next(iter(analyzer.cropped([photos[1]]))).to_json()])
+    runs, run = [], Model._run
+    monkeypatch.setattr(Model, "_run", lambda self, faces: runs.append(len(faces)) or run(self, faces))
+    prepared = [analyzer.prepare(photos[0]), analyzer.prepare_crop(photos[1]), analyzer.prepare(photos[2])]
+    assert [[face.to_json() for face in faces] for faces in analyzer.predict(prepared)] == expected
+    assert runs == [5, 5], "one run for each model"
+    assert prepared[0].size == (200, 120)
+    assert analyzer.predict([]) == []
+
+
+def test_only_the_largest_faces_are_prepared(two_faces, photo):
+    prepared = two_faces.prepare(photo, most=1)
+    assert ([face.box for face in prepared.faces], prepared.omitted) == ([FACES[0].box], 1)
+    assert len(prepared.crops[0]) == len(prepared.sides[0]) == 1
+    assert two_faces.prepare(photo, most=5).omitted == 0

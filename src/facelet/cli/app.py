@@ -17,6 +17,7 @@ from facelet.cli.deploy import export
 from facelet.cli.measure import bench, card, compare
 from facelet.cli.measure import eval as evaluation
 from facelet.cli.options import errors
+from facelet.cli.serving import serve, web
 from facelet.errors import FaceletError, FaceletWarning
 
 STOPPED = 130
@@ -54,6 +55,8 @@ app.command()(card.card)
 app.command()(verify.verify)
 app.command()(gallery.enroll)
 app.command()(identify.identify)
+app.command()(serve.serve)
+app.command()(web.web)
 app.command()(env.env)
 app.add_typer(gallery.app, name="gallery")
 

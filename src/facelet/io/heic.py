@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facelet.errors import FaceletError
+from facelet.errors import FaceletError, TooManyPixelsError
 from facelet.installation import install_command
 
 EXTRA = "heic"
@@ -35,7 +35,8 @@ def how_to_read() -> str:
 def decode(data: bytes, name: str, most_pixels: int) -> NDArray[np.uint8]:
     """Decodes a photo to upright RGB, or RGBA when it has an alpha channel: uint8 (H, W, 3 or 4).
 
-    Raises FaceletError, beginning with ``name``, for more than ``most_pixels`` pixels and for data that libheif cannot read.
+    Raises FaceletError, beginning with ``name``, for data that libheif cannot read, and TooManyPixelsError for more than
+    ``most_pixels`` pixels.
     """
     import pillow_heif
 
@@ -44,9 +45,7 @@ def decode(data: bytes, name: str, most_pixels: int) -> NDArray[np.uint8]:
         opened = pillow_heif.open_heif(BytesIO(data))
         width, height = opened.size
         if width * height > most_pixels:
-            raise FaceletError(
-                f"{name} has {width} x {height} pixels, more than Facelet's limit of {most_pixels // 10**6} million"
-            )
+            raise TooManyPixelsError(name, width, height, most_pixels)
         picture = opened.to_pillow()
     except FaceletError:
         raise

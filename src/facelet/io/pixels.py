@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facelet.errors import FaceletError
+from facelet.errors import FaceletError, TooManyPixelsError
 from facelet.io import heic, image_header
 from facelet.io.files import read_bytes
 
@@ -41,10 +41,11 @@ Image = NDArray[np.uint8]
 _UPRIGHT = {2: (False, 1), 3: (False, -1), 4: (False, 0), 5: (True, None), 6: (True, 1), 7: (True, -1), 8: (True, 0)}
 
 
-def decode(data: bytes, name: str = "image") -> Image:
+def decode(data: bytes, name: str = "image", limit: int = MAX_PIXELS) -> Image:
     """Decodes an image to RGB uint8 (H, W, 3), upright by its EXIF orientation, with transparent pixels on white.
 
-    Raises FaceletError, beginning with ``name``, when the data is empty, not an image, cut short, or larger than MAX_PIXELS.
+    Raises FaceletError, beginning with ``name``, when the data is empty, not an image or cut short, and TooManyPixelsError when
+    it has more than ``limit`` pixels, at most MAX_PIXELS.
     """
     if not data:
         raise FaceletError(f"{name}: the file is empty")
@@ -52,15 +53,14 @@ def decode(data: bytes, name: str = "image") -> Image:
     if header is None:
         other = image_header.unsupported(data)
         if other == "HEIC" and heic.installed():
-            photo = heic.decode(data, name, MAX_PIXELS)
+            photo = heic.decode(data, name, limit)
             return photo if photo.shape[2] == 3 else _on_white(cv2.cvtColor(photo, cv2.COLOR_RGBA2BGRA), False)
         if other == "HEIC":
             raise FaceletError(f"{name}: HEIC support is not installed; {heic.how_to_read()}")
         hint = f"{other} is not supported; convert it first" if other else "not a readable image"
         raise FaceletError(f"{name}: {hint} (expected {FORMATS})")
-    if header.width * header.height > MAX_PIXELS:
-        size = f"{header.width} x {header.height}"
-        raise FaceletError(f"{name} has {size} pixels, more than Facelet's limit of {MAX_PIXELS // 10**6} million")
+    if header.width * header.height > limit:
+        raise TooManyPixelsError(name, header.width, header.height, limit)
     if not header.whole:
         raise FaceletError(f"{name}: the {header.format} file is cut short; copy or download it again")
     image = _decode(data, header)

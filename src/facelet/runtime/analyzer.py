@@ -10,9 +10,10 @@ A predicted expression is the label that a data set's annotators would give the 
 from __future__ import annotations
 
 import copy
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,25 @@ class Face:
         }
 
 
+@dataclass(frozen=True, eq=False)
+class PreparedPhoto:
+    """Detected faces of a photo with their crops, before prediction.
+
+    Attributes:
+        faces: without predictions, largest first.
+        crops: for each model of the Analyzer, the crop of each face, uint8 (H, W, C).
+        sides: for each model, the side of each crop in photo pixels.
+        size: width and height of the photo.
+        omitted: number of faces beyond ``most``, which were not cropped.
+    """
+
+    faces: tuple[Face, ...]
+    crops: tuple[list[Image], ...] = field(repr=False)
+    sides: tuple[list[float], ...] = field(repr=False)
+    size: tuple[int, int]
+    omitted: int = 0
+
+
 class Analyzer:
     """Face detector and models, kept open. Thread-safe.
 
@@ -139,47 +159,68 @@ class Analyzer:
 
         Raises FaceletError when the photo cannot be read.
         """
+        return self.predict([self.prepare(photo)])[0]
+
+    def prepare(self, photo: Photo, most: int | None = None) -> PreparedPhoto:
+        """Detects and crops the faces of a photo for ``predict``, which can join the crops of several photos in one run.
+
+        Args:
+            photo: as for ``analyze``.
+            most: use only this number of faces, the largest.
+        """
         image = read_photo(photo)
         detections = self.detector(pixels.to_channels(image, 3))
-        fields: list[dict[str, Any]] = [{} for _ in detections]
-        for model in self.models:
-            info = model.info
+        used = detections[:most]
+        crops, sides = [], []
+        for info in (model.info for model in self.models):
             size = info.input.cut_size
-            crops = [align.cut(image, face.box, face.landmarks, info.crop, size, face.roll) for face in detections]
-            _predict(fields, model, crops)
-            sides = [align.side(face.box, face.landmarks, info.crop) for face in detections]
-            self._warn(fields, info, sides)
-            if model is self.model:
-                for face, more, crop, side in zip(detections, fields, crops, sides, strict=True):
-                    more["quality"] = quality.measure(crop, side, face.landmarks)
-        faces = [
-            Face(face.box, face.score, face.landmarks, roll=face.roll, **more)
-            for face, more in zip(detections, fields, strict=True)
+            crops.append([align.cut(image, face.box, face.landmarks, info.crop, size, face.roll) for face in used])
+            sides.append([align.side(face.box, face.landmarks, info.crop) for face in used])
+        qualities = [
+            quality.measure(crop, side, face.landmarks)
+            for crop, side, face in zip(crops[0], sides[0], used, strict=True)
         ]
-        return self._good(faces)
+        faces = [
+            Face(face.box, face.score, face.landmarks, roll=face.roll, quality=seen)
+            for face, seen in zip(used, qualities, strict=True)
+        ]
+        good = [seen.score >= self.min_quality for seen in qualities]
+        return PreparedPhoto(
+            tuple(itertools.compress(faces, good)),
+            tuple(list(itertools.compress(each, good)) for each in crops),
+            tuple(list(itertools.compress(each, good)) for each in sides),
+            image.shape[1::-1],
+            len(detections) - len(used),
+        )
+
+    def prepare_crop(self, image: Photo) -> PreparedPhoto:
+        """A ready crop for ``predict``: one face, whose box is the whole image."""
+        crop = read_photo(image)
+        height, width = crop.shape[:2]
+        seen = quality.measure(crop, min(width, height))
+        face = Face((0.0, 0.0, float(width), float(height)), 1.0, quality=seen)
+        count = len(self.models)
+        return PreparedPhoto((face,), ([crop],) * count, ([float(min(width, height))],) * count, (width, height))
+
+    def predict(self, photos: Sequence[PreparedPhoto]) -> list[list[Face]]:
+        """Faces of each photo with their predictions; the crops of all photos share the runs of each model."""
+        fields: list[dict[str, Any]] = [{} for photo in photos for _ in photo.faces]
+        for number, model in enumerate(self.models):
+            _predict(fields, model, [crop for photo in photos for crop in photo.crops[number]])
+            self._warn(fields, model.info, [side for photo in photos for side in photo.sides[number]])
+        rest = iter(fields)
+        return [[replace(face, **next(rest)) for face in photo.faces] for photo in photos]
 
     def cropped(self, images: Iterable[Photo]) -> Iterator[Face]:
         """Yields a Face for each ready crop, in order; its box is the whole image. Raises as ``analyze`` does."""
-        waiting: list[Image] = []
+        waiting: list[PreparedPhoto] = []
         for image in images:
-            waiting.append(read_photo(image))
-            if len(waiting) == AT_ONCE or sum(crop.size for crop in waiting) > AT_ONCE_PIXELS:
-                yield from self._ready(waiting)
+            waiting.append(self.prepare_crop(image))
+            pixel_values = sum(photo.crops[0][0].size for photo in waiting)
+            if len(waiting) == AT_ONCE or pixel_values > AT_ONCE_PIXELS:
+                yield from itertools.chain(*self.predict(waiting))
                 waiting = []
-        yield from self._ready(waiting)
-
-    def _ready(self, images: list[Image]) -> Iterator[Face]:
-        fields: list[dict[str, Any]] = [{} for _ in images]
-        for model in self.models:
-            _predict(fields, model, images)
-            self._warn(fields, model.info, [min(image.shape[:2]) for image in images])
-        for image, more in zip(images, fields, strict=True):
-            height, width = image.shape[:2]
-            seen = quality.measure(image, min(width, height))
-            yield Face((0.0, 0.0, float(width), float(height)), 1.0, None, **more, quality=seen)
-
-    def _good(self, faces: list[Face]) -> list[Face]:
-        return [face for face in faces if face.quality is None or face.quality.score >= self.min_quality]
+        yield from itertools.chain(*self.predict(waiting))
 
     def _warn(self, fields: list[dict[str, Any]], info: ModelInfo, sides: Sequence[float]) -> None:
         """Adds a warning to faces whose crop is smaller, in photo pixels, than ``measured_from``."""

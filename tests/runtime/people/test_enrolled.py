@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facelet.errors import FaceletError
-from facelet.runtime.people.enrolled import checked_name, parsed_time, timestamp
+from facelet.runtime.people.enrolled import EnrolledFace, checked_name, parsed_time, timestamp, unseen
 
 
 @pytest.mark.parametrize(
@@ -56,3 +57,10 @@ def test_times_of_any_zone_sort_as_text():
     assert parsed_time(timestamp(noon)) == noon == parsed_time("2026-03-01T12:00:00")
     with pytest.raises(FaceletError, match="was enrolled at 'soon'; expected a time such as"):
         parsed_time("soon")
+
+
+def test_unseen_faces():
+    faces = [EnrolledFace("Anna", f"{number}.png", "", np.full(4, number % 3, np.float32)) for number in range(6)]
+    assert [face.photo for face in unseen([], faces)] == ["0.png", "1.png", "2.png"]
+    assert [face.photo for face in unseen(faces[4:5], faces)] == ["0.png", "2.png"]
+    assert unseen(faces, faces) == []

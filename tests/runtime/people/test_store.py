@@ -384,3 +384,20 @@ def test_killed_during_a_thousand_enrollments(opened):
         assert done <= len(people) <= done + attempt + 1  # the last may be committed, but not printed
         assert len(list(store.faces())) == 3 * len(people)
     assert store.add("person", unit(1, 64), ["x"], MAKER).faces == 1
+
+
+def test_one_face_is_deleted(enrolled):
+    vectors = unit(3)
+    enrolled.add("Anna", vectors, ["1.png", "2.png", "3.png"], MAKER)
+    enrolled.add("Bo", vectors[:1], ["4.png"], MAKER)
+    before = {face.photo: face for face in enrolled.faces()}
+    assert not enrolled.remove_face("Anna", unit(1, seed=9)[0])
+    assert not enrolled.remove_face("Nobody", vectors[0])
+    assert enrolled.remove_face("Anna", vectors[0])
+    assert not enrolled.remove_face("Anna", vectors[0])
+    left = {face.photo: face for face in enrolled.faces()}
+    assert set(left) == {"2.png", "3.png", "4.png"}
+    assert all(face.enrolled == before[photo].enrolled for photo, face in left.items())
+    assert enrolled.remove_face("Bo", vectors[0])
+    assert names(enrolled) == ["Anna"]
+    assert enrolled.nearest(vectors[:1])[0][1] < 0.99

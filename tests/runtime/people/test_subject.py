@@ -117,3 +117,14 @@ def test_what_is_far_smaller_and_weaker_is_ignored_and_said(studio, side, score,
     done = Gallery(detector=find).enroll("Anna", name)
     assert done.notes == (person.note,)
     assert facelet.verify(name, name, detector=find).notes == (person.note,) * 2
+
+
+def test_the_main_face_of_analyzed_faces_is_that_of_the_photo(studio):
+    analyzer, shot = subject.identity_analyzer(), studio.shot(1, 2)
+    whole = subject.only_face(analyzer, shot, largest=True)
+    main = subject.main_face(analyzer.analyze(shot), largest=True)
+    assert (main.face.box, main.note, main.photo) == (whole.face.box, whole.note, "")
+    with pytest.raises(FaceletError, match="photo 2: 2 faces, expected one"):
+        subject.main_face(analyzer.analyze(shot), name="photo 2")
+    with pytest.raises(FaceletError, match="photo 2: no face found"):
+        subject.main_face([], name="photo 2")

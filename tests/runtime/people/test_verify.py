@@ -9,6 +9,7 @@ import pytest
 
 import facelet
 from facelet.runtime.model import Model
+from facelet.runtime.people import subject, verify
 
 
 def test_the_score_is_the_cosine_of_the_embeddings(studio):
@@ -28,3 +29,11 @@ def test_other_people_and_other_thresholds(studio):
     assert facelet.verify(studio.shot(1), studio.shot(2), threshold=-1).same
     one = studio.shot(1)
     assert facelet.verify(one, one, threshold=0.999).score == pytest.approx(1, abs=1e-6)
+
+
+def test_subjects_found_before_are_compared_in_the_same_way(studio):
+    analyzer, shots = subject.identity_analyzer(), (studio.shot(1), studio.shot(1))
+    first, second = (subject.only_face(analyzer, shot) for shot in shots)
+    result = verify.compared(first, second, 0.5)
+    assert result.to_json() == verify.compare(analyzer, *shots).to_json()
+    assert not verify.compared(first, second, 1.0).same

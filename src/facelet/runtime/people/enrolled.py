@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -48,6 +49,17 @@ class EnrolledFace(NamedTuple):
     photo: str
     enrolled: str
     vector: Vectors
+
+
+def unseen(present: Sequence[EnrolledFace], faces: Sequence[EnrolledFace]) -> list[EnrolledFace]:
+    """Those of ``faces`` whose vector is neither among ``present`` nor earlier in ``faces``."""
+    seen = {face.vector.tobytes() for face in present}
+    new = []
+    for face in faces:
+        if (vector := face.vector.tobytes()) not in seen:
+            seen.add(vector)
+            new.append(face)
+    return new
 
 
 def timestamp(when: datetime) -> str:

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facelet.errors import FaceletError
 from facelet.runtime.analyzer import Analyzer, Face, Photo
@@ -222,14 +223,18 @@ class Gallery:
 
     def matches(self, faces: Sequence[Face]) -> list[Match]:
         """Matches faces that have identity vectors of this gallery's model."""
+        limit = self.threshold
+        return [
+            match if match.score >= limit else Match(match.face, None, match.score) for match in self.nearest(faces)
+        ]
+
+    def nearest(self, faces: Sequence[Face]) -> list[Match]:
+        """Same as ``matches``, with the most similar person's name even below the threshold; None in an empty gallery."""
         if not faces:
             return []
-        limit, vectors = self.threshold, [face.identity for face in faces if face.identity is not None]
+        vectors = [face.identity for face in faces if face.identity is not None]
         found = self._open().nearest(np.stack(vectors))
-        return [
-            Match(face, name if score >= limit else None, score)
-            for face, (name, score) in zip(faces, found, strict=True)
-        ]
+        return [Match(face, name or None, score) for face, (name, score) in zip(faces, found, strict=True)]
 
     def ready(self) -> None:
         """Raises FaceletError if the gallery is empty, was made with another model, or the model has no threshold."""
@@ -238,6 +243,10 @@ class Gallery:
         if store.maker is None:
             raise FaceletError(f"the gallery {self.file} is empty; start with: facelet enroll NAME PHOTO")
         store.require(maker)
+
+    def remove_face(self, name: str, vector: NDArray[np.float32]) -> bool:
+        """Deletes one face of a person permanently; False when they have no face with this vector. Other faces stay."""
+        return self._open().remove_face(name, vector)
 
     def remove(self, *names: str) -> dict[str, int]:
         """Deletes people permanently, and returns name -> number of faces. An unknown name raises FaceletError; none is deleted."""

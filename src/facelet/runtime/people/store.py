@@ -28,6 +28,7 @@ from facelet.runtime.people.enrolled import (
     Vectors,
     checked_name,
     timestamp,
+    unseen,
 )
 from facelet.runtime.people.storage.interface import Nearest, Storage
 from facelet.runtime.people.storage.location import DatabaseUrl
@@ -121,7 +122,7 @@ class EmbeddingStore:
                     storage.set_model(maker, vectors.shape[1])
                 self._require_width(vectors, storage)
                 others = storage.nearest(vectors, name)
-                new = _unknown_among(storage.faces(name), faces)
+                new = unseen(storage.faces(name), faces)
                 storage.insert(new)
             if storage.needs_index():
                 message = (
@@ -146,6 +147,19 @@ class EmbeddingStore:
             storage.shrink()
         return removed
 
+    def remove_face(self, name: str, vector: Vectors) -> bool:
+        """Deletes the face of ``name`` with this vector, as permanently as ``remove``; False when there is none."""
+        with self._using() as storage:
+            with storage.transaction():
+                faces = storage.faces(checked_name(name))
+                others = [face for face in faces if not np.array_equal(face.vector, vector)]
+                if removed := len(others) < len(faces):
+                    storage.delete(faces[0].name)
+                    storage.insert(others)
+            if removed:
+                storage.shrink()
+        return removed
+
     def rename(self, name: str, new: str, merge: bool = False) -> int:
         """Gives the faces of a person another name, and returns the number of faces of ``new``.
 
@@ -166,7 +180,7 @@ class EmbeddingStore:
                         "same name (--merge, merge=True)"
                     )
                 storage.delete(name)
-                moved = _unknown_among(present, [face._replace(name=new) for face in faces])
+                moved = unseen(present, [face._replace(name=new) for face in faces])
                 storage.insert(moved)
             storage.shrink()
         return len(present) + len(moved)
@@ -284,14 +298,3 @@ class EmbeddingStore:
                 if self._swept is None or not timedelta() <= self._clock() - self._swept < SWEEP:
                     self._expire(self._storage)
                 yield self._storage
-
-
-def _unknown_among(present: Sequence[EnrolledFace], faces: Sequence[EnrolledFace]) -> list[EnrolledFace]:
-    """Those of ``faces`` whose vector is neither among ``present`` nor earlier in ``faces``."""
-    seen = {face.vector.tobytes() for face in present}
-    new = []
-    for face in faces:
-        if (vector := face.vector.tobytes()) not in seen:
-            seen.add(vector)
-            new.append(face)
-    return new

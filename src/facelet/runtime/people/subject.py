@@ -112,22 +112,33 @@ def only_face(analyzer: Analyzer, photo: Photo, largest: bool = False) -> Subjec
         if len(files) > 1:
             raise FaceletError(f"{photo}: {len(files)} photos, expected one")
         photo, name = files[0], plain(str(files[0]))
-    faces = analyzer.analyze(photo)
+    return main_face(analyzer.analyze(photo), largest, name, plain(photo.name) if isinstance(photo, Path) else "")
+
+
+def main_face(faces: Sequence[Face], largest: bool = False, name: str = "the photo", file: str = "") -> Subject:
+    """Same as ``only_face``, for the analyzed faces of a photo.
+
+    Args:
+        faces: the photo's faces with identity vectors, largest first.
+        largest: use the largest of several faces.
+        name: the photo in messages.
+        file: name of its file without folders, if it has one.
+    """
     if not faces:
         raise FaceletError(f"{name}: no face found")
-    faces, ignored = _without_background(faces)
-    if len(faces) > 1 and not largest:
+    candidates, ignored = _without_background(faces)
+    if len(candidates) > 1 and not largest:
         raise FaceletError(
-            f"{name}: {len(faces)} faces, expected one; crop the photo, or use the largest face (--largest, largest=True)"
+            f"{name}: {len(candidates)} faces, expected one; crop the photo, or use the largest face (--largest, largest=True)"
         )
-    notes = [f"{len(faces)} faces, using the largest"] * (len(faces) > 1)
+    main = candidates[0]
+    notes = [f"{len(candidates)} faces, using the largest"] * (len(candidates) > 1)
     if ignored:
         scores = ", ".join(f"{face.score:.2f}" for face in ignored)
         background = f"{len(ignored)} background face{'s' * (len(ignored) != 1)}"
-        notes.append(f"ignored {background} (score {scores}; main face {faces[0].score:.2f})")
-    notes += faces[0].warnings
-    note = f"{name}: {'; '.join(notes)}" if notes else ""
-    return Subject(faces[0], plain(photo.name) if isinstance(photo, Path) else "", note)
+        notes.append(f"ignored {background} (score {scores}; main face {main.score:.2f})")
+    notes += main.warnings
+    return Subject(main, file, f"{name}: {'; '.join(notes)}" if notes else "")
 
 
 def require_size(subjects: Sequence[Subject], info: ModelInfo) -> None:

@@ -16,6 +16,7 @@ from facelet.runtime.analyzer import Analyzer, Face, Photo
 from facelet.runtime.detector import Finder
 from facelet.runtime.model import Model
 from facelet.runtime.people import subject
+from facelet.runtime.people.subject import Subject
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,11 @@ def compare(
     """Same as ``verify``, with an open Analyzer that has an identity model."""
     limit = subject.threshold_of(analyzer.model, threshold)
     first, second = (subject.only_face(analyzer, photo, largest) for photo in (a, b))
+    return compared(first, second, limit)
+
+
+def compared(first: Subject, second: Subject, threshold: float) -> Verification:
+    """Compares two subjects, whose identity vectors are of the same model; ``threshold``: minimum cosine."""
     score = min(1.0, max(-1.0, float(first.vector @ second.vector)))
     notes = tuple(person.note for person in (first, second) if person.note)
-    return Verification(score >= limit, score, limit, (first.face, second.face), notes)
+    return Verification(score >= threshold, score, threshold, (first.face, second.face), notes)

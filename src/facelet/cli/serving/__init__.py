@@ -1,0 +1,1 @@
+"""Commands that answer others: the HTTP service, and the page that runs in a browser."""

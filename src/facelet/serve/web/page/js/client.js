@@ -1,0 +1,47 @@
+/** The page's side of the worker. */
+
+/** A worker with its analyzer: `open` first, then `analyze`. */
+export class Client {
+  constructor() {
+    this.worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+    this.waiting = new Map();
+    this.next = 0;
+    this.worker.onmessage = ({ data }) => this.#answer(data);
+    this.worker.onerror = event => this.#fail(event.message || "the worker could not be started");
+  }
+
+  /** Opens a model: resolves to `{info, check}`. */
+  open(argument) {
+    return this.#call("open", argument);
+  }
+
+  /** Analyzes `ImageData`, whose pixels move to the worker: resolves to `{faces, milliseconds}`. */
+  analyze({ data, width, height }, detail) {
+    return this.#call("analyze", { rgba: data.buffer, width, height, detail }, [data.buffer]);
+  }
+
+  end() {
+    this.worker.terminate();
+    this.#fail("stopped");
+  }
+
+  #call(call, argument, moved = []) {
+    return new Promise((resolve, reject) => {
+      const id = this.next++;
+      this.waiting.set(id, { resolve, reject });
+      this.worker.postMessage({ id, call, argument }, moved);
+    });
+  }
+
+  #answer({ id, result, error }) {
+    const call = this.waiting.get(id);
+    this.waiting.delete(id);
+    if (error !== undefined) call?.reject(new Error(error));
+    else call?.resolve(result);
+  }
+
+  #fail(message) {
+    for (const { reject } of this.waiting.values()) reject(new Error(message));
+    this.waiting.clear();
+  }
+}

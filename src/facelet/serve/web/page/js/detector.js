@@ -1,0 +1,106 @@
+/**
+ * Face detection with YuNet, as OpenCV's `FaceDetectorYN` and facelet/runtime/detector.py do it.
+ *
+ * YuNet: Wu, Peng, Yu 2023, https://doi.org/10.1007/s11633-023-1423-y
+ */
+
+import { areaResize, even, linearResize, subsample } from "./image.js";
+
+const STRIDES = [8, 16, 32];
+const DIVISOR = 32;
+
+/**
+ * Finds faces. `run(input, height, width)` runs the network on float32 (1, 3, height, width) and resolves to its outputs by name.
+ * `settings`: score, detail, smallest, hugeFace, nms, topK (facelet/runtime/detector.py says what they are).
+ */
+export class Detector {
+  constructor(run, settings) {
+    this.run = run;
+    this.settings = settings;
+  }
+
+  /** Faces of an RGB image, largest first: `{box: [left, top, width, height], score, landmarks: 5 x [x, y]}` in its pixels. */
+  async detect(photo, detail = this.settings.detail) {
+    const longSide = Math.max(photo.width, photo.height), { smallest, hugeFace } = this.settings;
+    let found = await this.#pass(photo, Math.min(Math.max(smallest, longSide), detail));
+    const retries = [hugeFace, ...(longSide > detail ? [2 * detail] : [])];
+    while (!found.length && retries.length) found = await this.#pass(photo, retries.shift());
+    return found.sort((a, b) => b.box[2] * b.box[3] - a.box[2] * a.box[3]);
+  }
+
+  /** Faces with the photo resized to a long side. */
+  async #pass(photo, longSide) {
+    const scale = longSide / Math.max(photo.width, photo.height);
+    const width = Math.max(1, even(photo.width * scale)), height = Math.max(1, even(photo.height * scale));
+    let image = subsample(photo, Math.max(1, Math.trunc(1 / (4 * scale))));
+    if (image.width !== width || image.height !== height)
+      image = scale < 1 ? areaResize(image, width, height) : linearResize(image, width, height);
+    const [wide, high] = [width, height].map(side => Math.ceil(side / DIVISOR) * DIVISOR);
+    const outputs = await this.run(bgrPlanes(image, wide, high), high, wide);
+    const x = photo.width / width, y = photo.height / height;
+    return suppress(decode(outputs, wide, high, this.settings.score), this.settings)
+      .map(({ box, score, landmarks }) => ({
+        box: [box[0] * x, box[1] * y, box[2] * x, box[3] * y],
+        score,
+        landmarks: landmarks.map(([px, py]) => [px * x, py * y]),
+      }))
+      .filter(({ box, landmarks }) => [box, landmarks].flat(2).every(Number.isFinite) && box[2] > 0 && box[3] > 0);
+  }
+}
+
+/** Float32 planes in the order blue, green, red, padded with black at the right and the bottom. */
+export function bgrPlanes({ data, width, height }, wide, high) {
+  const plane = wide * high, out = new Float32Array(3 * plane);
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++) {
+      const from = 3 * (y * width + x), to = y * wide + x;
+      out[to] = data[from + 2];
+      out[plane + to] = data[from + 1];
+      out[2 * plane + to] = data[from];
+    }
+  return out;
+}
+
+/** Candidates of the network's outputs for an input of `wide` x `high`, with at least the given score. */
+export function decode(outputs, wide, high, least) {
+  const unit = value => Math.min(Math.max(value, 0), 1), candidates = [];
+  for (const stride of STRIDES) {
+    const columns = wide / stride, rows = high / stride;
+    const [classes, objects, boxes, points] = ["cls", "obj", "bbox", "kps"].map(name => outputs[`${name}_${stride}`]);
+    for (let row = 0; row < rows; row++)
+      for (let column = 0; column < columns; column++) {
+        const at = row * columns + column, score = Math.fround(Math.sqrt(Math.fround(unit(classes[at]) * unit(objects[at]))));
+        if (!(score >= Math.fround(least))) continue;
+        const [x, y, w, h] = boxes.subarray(4 * at, 4 * at + 4), width = Math.exp(w) * stride, height = Math.exp(h) * stride;
+        candidates.push({
+          box: [(column + x) * stride - width / 2, (row + y) * stride - height / 2, width, height],
+          score,
+          landmarks: [0, 1, 2, 3, 4].map(point => [
+            (points[10 * at + 2 * point] + column) * stride,
+            (points[10 * at + 2 * point + 1] + row) * stride,
+          ]),
+        });
+      }
+  }
+  return candidates;
+}
+
+/** Non-maximum suppression: the best of overlapping candidates. OpenCV compares boxes in whole pixels, so this does too. */
+export function suppress(candidates, { score, nms, topK }) {
+  if (candidates.length < 2) return candidates;
+  const kept = [];
+  const sorted = candidates.filter(candidate => candidate.score > Math.fround(score)).sort((a, b) => b.score - a.score);
+  for (const candidate of sorted.slice(0, topK)) {
+    const box = candidate.box.map(Math.trunc);
+    if (kept.every(other => overlap(box, other.whole) <= nms)) kept.push({ ...candidate, whole: box });
+  }
+  return kept;
+}
+
+/** Intersection over union of two boxes `[left, top, width, height]`. */
+export function overlap(a, b) {
+  const width = Math.min(a[0] + a[2], b[0] + b[2]) - Math.max(a[0], b[0]);
+  const height = Math.min(a[1] + a[3], b[1] + b[3]) - Math.max(a[1], b[1]);
+  if (width <= 0 || height <= 0) return 0;
+  return (width * height) / (a[2] * a[3] + b[2] * b[3] - width * height);
+}
