@@ -24,8 +24,9 @@ from rich.table import Table
 
 from facelet.io import pixels
 from facelet.io.pixels import Image, cv2
-from facelet.runtime.analyzer import Analyzer, Face
+from facelet.runtime.analyzer import Analyzer
 from facelet.runtime.detector import Detector
+from facelet.runtime.face import Face
 from facelet.runtime.media import photos
 
 NOISE = (-5, 5)

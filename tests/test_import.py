@@ -52,7 +52,7 @@ def test_ready_crops_do_not_need_the_downloader():
 
 
 def test_public_names():
-    from facelet.runtime.analyzer import Face
+    from facelet.runtime.face import Face
     from facelet.runtime.model import Model
     from facelet.runtime.people.gallery import Gallery
     from facelet.runtime.people.verify import verify

@@ -5,10 +5,11 @@ from facelet.errors import UnprovenModelError as UnprovenModelError
 from facelet.models.model_file import ModelInfo as ModelInfo
 from facelet.recipes.runner import run as run
 from facelet.runtime.analyzer import Analyzer as Analyzer
-from facelet.runtime.analyzer import Face as Face
 from facelet.runtime.analyzer import analyze as analyze
 from facelet.runtime.detection import Detection as Detection
 from facelet.runtime.detector import Detector as Detector
+from facelet.runtime.face import Face as Face
+from facelet.runtime.face import PreparedPhoto as PreparedPhoto
 from facelet.runtime.media.predictions import Prediction as Prediction
 from facelet.runtime.media.tracker import Track as Track
 from facelet.runtime.media.watch import FrameResult as FrameResult

@@ -15,8 +15,9 @@ from facelet.errors import FaceletError
 from facelet.io import pixels
 from facelet.models.model_file import CropInfo
 from facelet.runtime import align
-from facelet.runtime.analyzer import Analyzer, Face, analyze
+from facelet.runtime.analyzer import Analyzer, analyze
 from facelet.runtime.detector import Detection
+from facelet.runtime.face import Face
 from facelet.runtime.model import Model
 
 FACES = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facelet.runtime.analyzer import Face
+from facelet.runtime.face import Face
 from facelet.serve import schemas
 from facelet.serve.engine import AnalyzedPhoto
 from facelet.serve.schemas import Analysis, Response

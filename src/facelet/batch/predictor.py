@@ -5,8 +5,7 @@
 array(['happiness'], dtype=object)
 
 It carries the bytes of its files, so other machines need neither them nor a network, and all use the same model. A machine that
-computes the model wrongly raises UnprovenModelError, and does not use the fp32 twin as ``Model.load`` does: answers would
-depend on the machine.
+computes the model wrongly raises UnprovenModelError; the fp32 twin, which ``Model.load`` would use, would give other answers.
 """
 
 from __future__ import annotations
@@ -33,7 +32,8 @@ from facelet.models.priors import TRAINING, Prior, weights
 from facelet.models.session import require_threads, unproven_models_allowed
 from facelet.runtime import detector as detection
 from facelet.runtime import yunet
-from facelet.runtime.analyzer import AT_ONCE, Analyzer, Face, find_model, require_quality
+from facelet.runtime.analyzer import AT_ONCE, Analyzer, find_model, require_quality
+from facelet.runtime.face import Face
 from facelet.runtime.media.predictions import Prediction, predictions_of
 from facelet.runtime.model import Model
 from facelet.text import plain

@@ -41,7 +41,7 @@ from facelet.text import plain
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from facelet.runtime.analyzer import Face
+    from facelet.runtime.face import Face
     from facelet.runtime.media.predictions import Prediction
     from facelet.runtime.media.tracker import Track
     from facelet.runtime.people.gallery import Gallery, Match
@@ -160,7 +160,7 @@ class Names:
         self.gallery = gallery
 
     def _match(self, track: Track) -> Match:
-        from facelet.runtime.analyzer import Face
+        from facelet.runtime.face import Face
 
         return self.gallery.matches([Face(track.box, 1.0, identity=track.vector)])[0]
 

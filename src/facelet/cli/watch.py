@@ -25,7 +25,8 @@ from facelet.text import plain
 
 if TYPE_CHECKING:
     from facelet.io.pixels import Image
-    from facelet.runtime.analyzer import Analyzer, Face
+    from facelet.runtime.analyzer import Analyzer
+    from facelet.runtime.face import Face
     from facelet.runtime.media.stream import Footage
     from facelet.runtime.media.tracker import Track, Tracker
     from facelet.runtime.media.video import Writer

@@ -13,7 +13,7 @@ import copy
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -29,75 +29,14 @@ from facelet.models.model_file import ModelInfo
 from facelet.models.priors import TRAINING, Prior
 from facelet.runtime import align, quality
 from facelet.runtime.detector import Detector, Finder
+from facelet.runtime.face import Face, PreparedPhoto
 from facelet.runtime.model import Model, require_task
-from facelet.runtime.quality import Quality
 
 Photo = str | Path | bytes | NDArray[np.uint8]
 VARIABLE = "FACELET_MODEL"
 AT_ONCE = 64
 AT_ONCE_PIXELS = 50_000_000
 """Limits of a batch of ``cropped``: number of crops, and their total number of pixel values."""
-
-
-@dataclass(frozen=True, eq=False)
-class Face:
-    """One face with its predictions.
-
-    Attributes:
-        box: left, top, width, height in pixels of the upright photo; may reach beyond it.
-        score: the detector's, 0 to 1; 1 for a ready crop.
-        landmarks: float32 (5, 2): eyes, nose tip, mouth corners; of each pair, the point that is left when the face is upright
-            comes first. None for a ready crop.
-        expression: the most likely label.
-        probabilities: label -> probability, in the model's order; they sum to 1.
-        identity: unit vector of an identity model, None otherwise.
-        warnings: reasons to distrust the prediction, such as a face smaller than those the model was evaluated on.
-        roll: degrees by which the face is turned clockwise in the photo; 0 for a face that is close to upright.
-        quality: how well the face can be seen; None where it was not measured.
-    """
-
-    box: tuple[float, float, float, float]
-    score: float
-    landmarks: NDArray[np.float32] | None = None
-    expression: str | None = None
-    probabilities: dict[str, float] = field(default_factory=dict)
-    identity: NDArray[np.float32] | None = None
-    warnings: tuple[str, ...] = ()
-    roll: float = 0.0
-    quality: Quality | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for ``json.dumps``: pixels to a tenth, probabilities to five digits."""
-        return {
-            "box": [round(value, 1) for value in self.box],
-            "score": round(self.score, 4),
-            "roll": round(self.roll, 1),
-            "landmarks": None if self.landmarks is None else np.round(self.landmarks.astype(float), 1).tolist(),
-            "expression": self.expression,
-            "probabilities": {label: round(value, 5) for label, value in self.probabilities.items()},
-            "identity": None if self.identity is None else self.identity.tolist(),
-            "warnings": list(self.warnings),
-            "quality": None if self.quality is None else round(self.quality.score, 3),
-        }
-
-
-@dataclass(frozen=True, eq=False)
-class PreparedPhoto:
-    """Detected faces of a photo with their crops, before prediction.
-
-    Attributes:
-        faces: without predictions, largest first.
-        crops: for each model of the Analyzer, the crop of each face, uint8 (H, W, C).
-        sides: for each model, the side of each crop in photo pixels.
-        size: width and height of the photo.
-        omitted: number of faces beyond ``most``, which were not cropped.
-    """
-
-    faces: tuple[Face, ...]
-    crops: tuple[list[Image], ...] = field(repr=False)
-    sides: tuple[list[float], ...] = field(repr=False)
-    size: tuple[int, int]
-    omitted: int = 0
 
 
 class Analyzer:

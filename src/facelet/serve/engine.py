@@ -22,7 +22,8 @@ from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from facelet.io import pixels
-from facelet.runtime.analyzer import Analyzer, Face, PreparedPhoto
+from facelet.runtime.analyzer import Analyzer
+from facelet.runtime.face import Face, PreparedPhoto
 
 
 class AnalyzedPhoto(NamedTuple):

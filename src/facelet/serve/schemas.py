@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from facelet.runtime.analyzer import Face
+from facelet.runtime.face import Face
 from facelet.runtime.model import Model
 from facelet.runtime.people.gallery import Enrollment, Match
 from facelet.runtime.people.store import EnrolledPerson

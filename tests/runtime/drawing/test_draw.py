@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facelet.runtime.analyzer import Face
 from facelet.runtime.drawing import lettering
 from facelet.runtime.drawing.draw import COLOURS, SMALLEST, _overlap, colour_of, draw
+from facelet.runtime.face import Face
 
 LABELS = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"]
 

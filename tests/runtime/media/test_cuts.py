@@ -8,7 +8,7 @@ import pytest
 
 import facelet
 from facelet.faces.cartoon.scene import draw_photo
-from facelet.runtime.analyzer import Face
+from facelet.runtime.face import Face
 from facelet.runtime.media.cuts import CutDetector
 from facelet.runtime.media.tracker import Tracker
 from facelet.runtime.media.video import Video

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from facelet.runtime.analyzer import Face
+from facelet.runtime.face import Face
 from facelet.runtime.media.tracker import Tracker, overlap
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from facelet.errors import FaceletError
-from facelet.runtime.analyzer import Face
+from facelet.runtime.face import Face
 from facelet.runtime.people.gallery import Gallery
 from facelet.runtime.people.subject import Subject
 from facelet.serve.errors import ApiError

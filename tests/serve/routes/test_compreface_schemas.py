@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from facelet.runtime.analyzer import Face
+from facelet.runtime.face import Face
 from facelet.serve.engine import AnalyzedPhoto
 from facelet.serve.errors import ApiError
 from facelet.serve.routes import compreface_schemas as schemas

@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial import distance as scipy_distance
 
 from facelet.faces import load
-from facelet.runtime.analyzer import Face
+from facelet.runtime.face import Face
 from facelet.serve.errors import ApiError
 from facelet.serve.routes.deepface_schemas import EMOTIONS, Area, closest, distance, emotions
 

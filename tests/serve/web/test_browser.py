@@ -17,8 +17,9 @@ from PIL import Image
 from facelet.io import pixels
 from facelet.io.pixels import cv2
 from facelet.models import model_file
-from facelet.runtime.analyzer import Analyzer, Face
+from facelet.runtime.analyzer import Analyzer
 from facelet.runtime.detector import FRAMES, Detector
+from facelet.runtime.face import Face
 from facelet.serve.web import site
 
 pytestmark = pytest.mark.slow

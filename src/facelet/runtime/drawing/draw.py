@@ -14,8 +14,8 @@ import numpy as np
 
 from facelet.io import pixels
 from facelet.io.pixels import Image, cv2
-from facelet.runtime.analyzer import Face
 from facelet.runtime.drawing.lettering import Colour, measure, put
+from facelet.runtime.face import Face
 
 SMALLEST = 640
 """Minimum long side in pixels; a smaller photo is enlarged before drawing."""

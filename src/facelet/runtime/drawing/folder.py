@@ -14,7 +14,7 @@ from pathlib import Path
 from facelet.errors import FaceletError
 from facelet.io.files import writing
 from facelet.io.pixels import Image, cv2
-from facelet.runtime.analyzer import Face
+from facelet.runtime.face import Face
 from facelet.runtime.media import photos
 
 JPEG_QUALITY = 92

@@ -15,7 +15,8 @@ from typing import Any
 
 from facelet.errors import FaceletError
 from facelet.io.pixels import Image
-from facelet.runtime.analyzer import AT_ONCE, AT_ONCE_PIXELS, Analyzer, Face
+from facelet.runtime.analyzer import AT_ONCE, AT_ONCE_PIXELS, Analyzer
+from facelet.runtime.face import Face
 from facelet.runtime.media import photos
 from facelet.text import plain
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from facelet.runtime.analyzer import Face
+from facelet.runtime.face import Face
 
 OVERLAP = 0.3
 """Minimum intersection over union of two boxes of the same face."""

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from facelet.io.pixels import Image
 from facelet.models.priors import TRAINING, Prior
-from facelet.runtime.analyzer import Analyzer, Face
+from facelet.runtime.analyzer import Analyzer
 from facelet.runtime.detector import FRAMES, Detector, Finder
+from facelet.runtime.face import Face
 from facelet.runtime.media.cuts import CutDetector
 from facelet.runtime.media.stream import Footage, open_footage
 from facelet.runtime.media.tracker import Track, Tracker

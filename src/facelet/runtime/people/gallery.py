@@ -26,8 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelet.errors import FaceletError
-from facelet.runtime.analyzer import Analyzer, Face, Photo
+from facelet.runtime.analyzer import Analyzer, Photo
 from facelet.runtime.detector import Finder
+from facelet.runtime.face import Face
 from facelet.runtime.model import Model
 from facelet.runtime.people import subject
 from facelet.runtime.people.enrolled import EnrolledFace, EnrolledPerson, GalleryModel, checked_name

@@ -20,8 +20,9 @@ from facelet.errors import FaceletError
 from facelet.models.bundled import default
 from facelet.models.model_file import ModelInfo
 from facelet.runtime import align
-from facelet.runtime.analyzer import Analyzer, Face, Photo, cached_analyzer
+from facelet.runtime.analyzer import Analyzer, Photo, cached_analyzer
 from facelet.runtime.detector import Finder
+from facelet.runtime.face import Face
 from facelet.runtime.media import photos
 from facelet.runtime.model import Model, require_task
 from facelet.text import plain

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facelet.runtime.analyzer import Analyzer, Face, Photo
+from facelet.runtime.analyzer import Analyzer, Photo
 from facelet.runtime.detector import Finder
+from facelet.runtime.face import Face
 from facelet.runtime.model import Model
 from facelet.runtime.people import subject
 from facelet.runtime.people.subject import Subject

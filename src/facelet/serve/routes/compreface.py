@@ -12,7 +12,7 @@ import numpy as np
 from fastapi import APIRouter, Depends, Query
 from numpy.typing import NDArray
 
-from facelet.runtime.analyzer import Face
+from facelet.runtime.face import Face
 from facelet.serve.engine import AnalyzedPhoto
 from facelet.serve.errors import ApiError, route_class
 from facelet.serve.routes import compreface_collection as collection

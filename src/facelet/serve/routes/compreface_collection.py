@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facelet.runtime.analyzer import Face
+from facelet.runtime.face import Face
 from facelet.runtime.people.enrolled import EnrolledFace
 from facelet.runtime.people.gallery import Gallery
 from facelet.serve import audit

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from facelet.runtime.analyzer import Face
+from facelet.runtime.face import Face
 from facelet.serve.engine import AnalyzedPhoto
 from facelet.serve.errors import ApiError
 from facelet.serve.routes.deepface_schemas import clipped

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
-from facelet.runtime.analyzer import Face
+from facelet.runtime.face import Face
 from facelet.serve.errors import ApiError
 from facelet.serve.routes.deepface_request import Metric
 from facelet.serve.schemas import Response
