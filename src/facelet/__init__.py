@@ -7,7 +7,7 @@
 Photos and videos:
 
 - ``analyze(photo, model="", detector="", identity="")``: a list of ``Face``, largest first; ``Face.quality`` is a ``Quality``.
-- ``Analyzer(model, detector)``: the same, kept open, for many photos or ready crops; ``prepare`` and ``predict`` are its two halves,
+- ``Analyzer(model, detector)``: the same, kept open, for many photos or ready crops; ``prepare`` and ``predict`` are its halves,
   with a ``PreparedPhoto`` between them.
 - ``watch(video, model="", every=0.0)``: a ``FrameResult`` for each frame of a video, webcam or stream, with the ``Track`` of each
   face.
