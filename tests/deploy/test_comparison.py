@@ -6,6 +6,7 @@ from facelet.deploy.comparison import ONNX, compare
 from facelet.errors import FaceletError
 
 
+@pytest.mark.slow
 def test_models_and_runtimes_take_turns_and_failures_have_reasons(fp32, int8, needs, monkeypatch):
     needs("litert")
     needs("openvino")

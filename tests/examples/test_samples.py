@@ -48,6 +48,7 @@ def same(command: list[str], photo, name: str) -> None:
         assert answer["label"] == model.labels[int(np.argmax(actual))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["expression", "expression-tiny-fp32"])
 def test_python(name, photo):
     same([sys.executable, str(EXAMPLES / "python" / "predict.py")], photo, name)

@@ -72,6 +72,7 @@ def test_coordinates_are_the_photos(detector, portrait, scale):
     assert face.landmarks[:2, 1].max() < face.landmarks[2, 1] < face.landmarks[3:, 1].min()
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_a_hundred_megapixels(detector, portrait):
     photo = np.tile(portrait, (9, 12, 1))[:8400, :11900]

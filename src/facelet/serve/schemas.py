@@ -49,6 +49,9 @@ class FoundFace(Response):
         examples=[LANDMARKS],
     )
     warnings: list[str] = Field(description="reasons to distrust the prediction", examples=[[]])
+    quality: float | None = Field(
+        description="how well the face can be seen: probability that an expression is right, 0 to 1", examples=[0.81]
+    )
 
 
 class AnalyzedFace(FoundFace):

@@ -100,6 +100,7 @@ def test_as_json(make, small_lfw):
     assert len(value["folds"]) == 2
 
 
+@pytest.mark.slow
 def test_several_sources_are_rows_of_a_table(make, small_lfw):
     sources = [f"lfw:{small_lfw(folds=10, each=number, name=str(number))}" for number in (12, 30)]
     words = [make(threshold=0.9), "--faces", sources[0], "--faces", sources[1]]

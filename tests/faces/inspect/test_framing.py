@@ -64,7 +64,7 @@ def test_without_the_detectors_file_nothing_is_said_and_nothing_fetched(face_set
 
 
 def test_the_page_and_the_plan_say_it(face_set, monkeypatch):
-    monkeypatch.setattr("facelet.faces.inspect.framing.Detector", lambda file, score: seeing(0.2))
+    monkeypatch.setattr("facelet.faces.inspect.framing.Detector", lambda file, score, turns: seeing(0.2))
     monkeypatch.setattr("facelet.runtime.yunet.find", lambda **_: "yunet.onnx")
     faces = face_set()
     console = Console(file=io.StringIO(), width=400)

@@ -26,6 +26,7 @@ def test_the_value_is_that_of_scores():
     assert figure == calibration_error(probabilities.max(1), probabilities.argmax(1) == truth), "the same each time"
 
 
+@pytest.mark.slow
 def test_the_interval_holds_the_true_error():
     """A model that is 10 points too sure in every bin: its error is 0.1 but for the noise in the bins."""
     figures = [calibration_error(*drawn(2000, seed, over=0.1)) for seed in range(20)]

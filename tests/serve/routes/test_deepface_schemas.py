@@ -25,6 +25,7 @@ def test_eight_labels_become_seven_names():
         emotions({"bored": 1.0})
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_contempt_is_most_often_neutral_to_other_annotators(real, capsys):
     """The figures of docs/compatible.md."""

@@ -41,6 +41,7 @@ def smooth(rng, height: int, width: int, channels: int = 3) -> np.ndarray:
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC).reshape(height, width, channels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(640, 480), (97, 61), (33, 33), (48, 48)], ids=str)
 @pytest.mark.parametrize("kind", ["areaResize", "linearResize"])
 def test_resizing_is_opencvs(javascript, rng, kind, size):
