@@ -106,6 +106,8 @@ def as_api_error(error: Exception) -> ApiError:
         where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
         return ApiError(422, "invalid", f"{where}: {first['msg']}")
     assert isinstance(error, HTTPException)
+    if error.status_code == 400:  # FastAPI's, of a body that it cannot read, such as JSON in no Unicode encoding
+        return ApiError(422, "invalid", str(error.detail), error.headers)
     return ApiError(error.status_code, CODES.get(error.status_code, "error"), str(error.detail), error.headers)
 
 

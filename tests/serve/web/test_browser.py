@@ -313,6 +313,7 @@ def test_json_is_that_of_predict(opened, tmp_path):
     assert face.keys() == expected.keys()
     assert face["expression"] == expected["expression"]
     np.testing.assert_allclose(face["box"], expected["box"], atol=PIXELS)
+    assert face["quality"] == pytest.approx(expected["quality"], abs=0.003)
 
 
 def test_another_model_is_chosen_in_the_settings(opened, tmp_path):

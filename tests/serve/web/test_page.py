@@ -16,7 +16,7 @@ from facelet.models import bundled, model_file, self_test
 from facelet.models.model_file import CropInfo
 from facelet.models.onnx_wire import metadata
 from facelet.models.session import self_test_feed
-from facelet.runtime import align
+from facelet.runtime import align, quality
 from facelet.runtime.model import prepared
 
 HERE = Path(__file__).parent
@@ -87,15 +87,29 @@ def test_the_net_gets_what_it_gets_in_python(javascript, rng, name):
     photo = smooth(rng, 300, 400)
     boxes = [(100.3, 50.7, 90.2, 120.9), (-20.0, -30.5, 61.0, 70.0), (350.1, 250.2, 30.0, 41.5)]
     script = """
-const info = JSON.parse(given.info), faces = given.boxes.map(box => faceOf(image(given.photo), box, info));
+const info = JSON.parse(given.info), faces = given.boxes.map(box => seenOf(cutOf(image(given.photo), box, info), info));
 answer({faces: faces.map(({data}) => data), inputs: prepared(faces, info)});
 """
     given = {"info": info.model_dump_json(), "photo": photo, "boxes": boxes}
-    answer = javascript({"model": ["faceOf", "prepared"]}, script, given)
+    answer = javascript({"model": ["cutOf", "prepared", "seenOf"]}, script, given)
     crops = [align.cut(photo, box, NO_POINTS, CropInfo(**info.crop.model_dump()), info.input.cut_size) for box in boxes]
     inputs = prepared(crops, info.input)
     level = 1 / (255 * min(info.input.std))
     assert np.abs(np.reshape(answer["inputs"], inputs.shape) - inputs).max() <= 1.01 * level
+
+
+def test_the_quality_is_pythons(javascript, rng):
+    """Sharp, blurred, dark and even crops, small and large, from the front and in profile."""
+    sharp = rng.integers(0, 256, (96, 96, 3), np.uint8)
+    crops = [sharp, cv2.GaussianBlur(sharp, (9, 9), 0), sharp // 8, np.full_like(sharp, 120), smooth(rng, 40, 40)]
+    frontal = [(30, 40), (66, 41), (47, 60), (35, 75), (60, 76)]
+    faces = [
+        (crop, side, [*frontal[:2], nose]) for crop in crops for side in (20, 90.5) for nose in ((47, 60), (70, 58))
+    ]
+    script = "answer(given.map(([crop, side, points]) => qualityOf(image(crop), side, points)))"
+    answers = javascript({"quality": ["qualityOf"]}, script, faces)
+    expected = [quality.measure(crop, side, np.array(points, np.float32)).score for crop, side, points in faces]
+    np.testing.assert_allclose(answers, expected, atol=0.003)
 
 
 def test_metadata_and_golden_faces_are_read_from_a_bundled_file(javascript):

@@ -4,7 +4,8 @@ import { sideOf } from "./crop.js";
 import { Detector, bgrPlanes } from "./detector.js";
 import { Network, difference, furthest, loadRuntime } from "./engine.js";
 import { even, linearResize, toChannels } from "./image.js";
-import { deviation, faceOf, goldenFaces, prepared, probabilities, readInfo } from "./model.js";
+import { cutOf, deviation, goldenFaces, prepared, probabilities, readInfo, seenOf } from "./model.js";
+import { qualityOf } from "./quality.js";
 
 /** Faces of one run of the net; bounds memory. */
 const BATCH = 64;
@@ -37,16 +38,16 @@ export class Analyzer {
    * Faces of an RGB image, largest first, and milliseconds of detector, crops and net.
    *
    * A face: box, score, landmarks, probabilities in the order of the labels, expression, side (of the crop, in photo pixels),
-   * warnings, and `seen`, the image that the net got.
+   * quality, warnings, and `seen`, the image that the net got.
    */
   async analyze(photo, detail) {
     const start = performance.now(), detections = await this.detector.detect(photo, detail);
     const detected = performance.now();
-    const seen = detections.map(({ box }) => faceOf(photo, box, this.info));
+    const cuts = detections.map(({ box }) => cutOf(photo, box, this.info)), seen = cuts.map(face => seenOf(face, this.info));
     const cropped = performance.now();
     const rows = await this.#classify(seen);
     const ended = performance.now();
-    const faces = detections.map((face, number) => this.#face(face, seen[number], rows[number]));
+    const faces = detections.map((face, number) => this.#face(face, cuts[number], seen[number], rows[number]));
     return { faces, milliseconds: { detector: detected - start, crop: cropped - detected, net: ended - cropped } };
   }
 
@@ -61,10 +62,12 @@ export class Analyzer {
     return rows;
   }
 
-  #face({ box, score, landmarks }, seen, row) {
+  #face({ box, score, landmarks }, cut, seen, row) {
+    const quality = qualityOf(cut, sideOf(box, this.info.crop.margin), landmarks);
     const side = even(sideOf(box, this.info.crop.margin)), least = this.info.smallest || this.info.input.size;
     const warnings = side < least ? [`small: ${side} px, measured from ${least} px`] : [];
-    return { box, score, landmarks, probabilities: row, expression: this.info.labels[row.indexOf(Math.max(...row))], side, warnings, seen };
+    const expression = this.info.labels[row.indexOf(Math.max(...row))];
+    return { box, score, landmarks, probabilities: row, expression, side, quality, warnings, seen };
   }
 
   /** Throws an Error where WebGPU's outputs are not WebAssembly's. */

@@ -170,7 +170,7 @@ function toJson(file, { width, height }, { labels, name }, faces) {
         file,
         width,
         height,
-        faces: faces.map(({ box, score, landmarks, expression, probabilities, warnings }) => ({
+        faces: faces.map(({ box, score, landmarks, expression, probabilities, quality, warnings }) => ({
           box: box.map(tenth),
           score: Number(score.toFixed(4)),
           landmarks: landmarks.map(point => point.map(tenth)),
@@ -179,6 +179,7 @@ function toJson(file, { width, height }, { labels, name }, faces) {
           roll: 0,
           identity: null,
           warnings,
+          quality: Number(quality.toFixed(3)),
         })),
       },
     ],

@@ -18,10 +18,14 @@ export function readInfo(file) {
   return info;
 }
 
-/** The pixels that the net sees of a face: `size` a side, in its channels. Cut at the size of the training faces first. */
-export function faceOf(photo, box, { crop, input }) {
-  const face = toChannels(cropFace(photo, box, crop.margin, input.cut || input.size), input.channels);
-  return resizeSquare(face, input.size);
+/** A face cut out of a photo at the size of the training faces. */
+export function cutOf(photo, box, { crop, input }) {
+  return cropFace(photo, box, crop.margin, input.cut || input.size);
+}
+
+/** The pixels that the net sees of a cut face: `size` a side, in its channels. */
+export function seenOf(face, { input }) {
+  return resizeSquare(toChannels(face, input.channels), input.size);
 }
 
 /** Faces as the net's input, float32 (N, C, size, size): (x / 255 - mean) / std. */
