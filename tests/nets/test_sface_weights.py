@@ -43,7 +43,7 @@ def test_the_net_answers_as_the_file_does(script, sface, tmp_path, monkeypatch, 
         net, spec = nets.load(out)
         assert (spec.name, spec.size, spec.classes, net.embedding_width) == ("mobilenet", 112, 0, width)
     assert np.allclose(spec.mean, 0.5)
-    assert "apart from" in capsys.readouterr().out
+    assert "parameters, deviation " in capsys.readouterr().out
 
 
 def test_another_file_is_refused(script, tmp_path):
