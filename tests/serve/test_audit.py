@@ -27,6 +27,11 @@ def test_lines(tmp_path):
     assert second["name"] == "Zoë"
 
 
+def test_only_its_owner_reads_it(tmp_path):
+    audit.open_log(tmp_path / "audit.jsonl")
+    assert (tmp_path / "audit.jsonl").stat().st_mode & 0o777 == 0o600
+
+
 def test_standard_error(capsys):
     audit.open_log()
     audit.record("delete", Actor("door", ""), name="Anna")

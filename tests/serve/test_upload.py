@@ -101,6 +101,13 @@ def test_broken_bodies(client, kind, body):
     assert "Traceback" not in answer.text
 
 
+@pytest.mark.parametrize("charset", ["undefined", "punycode", "idna", "no-such-charset"])
+def test_a_charset_that_decodes_nothing(client, charset):
+    body = b'--b\r\nContent-Disposition: form-data; name="name"\r\n\r\n\xff\xfe-x-\r\n--b--\r\n'
+    kind = f"multipart/form-data; boundary=b; charset={charset}"
+    assert client.post("/", content=body, headers={"content-type": kind}).status_code in (200, 422)
+
+
 def test_bounds_of_multipart(client):
     assert client.post("/", data={"name": "x" * 70_000}, files={"file": b"a"}).status_code == 422
     assert client.post("/", data={f"f{n}": "x" for n in range(40)}, files={"file": b"a"}).status_code == 422

@@ -48,6 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=running,
         docs_url=None,  # the page would load its scripts from another server
         redoc_url=None,
+        redirect_slashes=False,  # DELETE /api/v1/recognition/faces/ would become one without the slash, which deletes everybody
     )
     app.state.service = service
     errors.install(app)

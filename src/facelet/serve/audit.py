@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,8 +25,13 @@ class Actor(NamedTuple):
 
 
 def open_log(file: Path | None = None) -> None:
-    """Directs the audit to a file, or to standard error. Raises FaceletError when the file cannot be written."""
+    """Directs the audit to a file, or to standard error. Raises FaceletError when the file cannot be written.
+
+    A new file can be read by its owner alone, since the lines hold names.
+    """
     try:
+        if file:
+            os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
         handler = logging.FileHandler(file, encoding="utf-8") if file else logging.StreamHandler()
     except OSError as error:
         raise FaceletError(f"cannot write the audit to {file}: {error.strerror}") from None

@@ -90,6 +90,8 @@ async def _multipart(request: Request, field_bytes: int) -> Upload:
         form = await parser.parse()
     except MultiPartException as error:
         raise ApiError(422, "invalid_body", error.message) from None
+    except UnicodeError:  # of a charset such as "undefined" or "punycode"
+        raise ApiError(422, "invalid_body", "the form is not in its charset; send UTF-8") from None
     for name, value in form.multi_items():
         if isinstance(value, str):
             upload.fields[name] = value
