@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from starlette.testclient import TestClient
 
 from facelet.io import pixels
 from facelet.serve.app import create_app
+from facelet.serve.audit import log as audit_log
 from facelet.serve.auth import create_key
 from facelet.serve.settings import Settings
 
@@ -34,17 +38,26 @@ def settings(studio: Studio, tmp_path, monkeypatch) -> Settings:
     """Of the studio's detector, identity model and gallery, and a model that tells dark from bright."""
     monkeypatch.setattr("facelet.serve.service.Detector", lambda *arguments, **options: faces_in_a_row)
     monkeypatch.setattr("facelet.serve.app.page_folder", lambda: None)
-    monkeypatch.delenv("FACELET_API_KEY", raising=False)
-    return Settings(model=str(tiny_model(tmp_path / "tiny.onnx")), keys=tmp_path / "keys", threads=1)
+    for name in ("FACELET_API_KEY", "FACELET_KEYS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("platformdirs.user_data_path", lambda app: tmp_path / app)
+    return Settings(model=str(tiny_model(tmp_path / "tiny.onnx")), threads=1)
 
 
 @pytest.fixture
-def serve(settings: Settings) -> Iterator[Serve]:
-    """``serve(**changes)``: a client of a running application with changed settings."""
+def keys_file(tmp_path) -> Path:
+    """Where ``keyed`` puts its key."""
+    return tmp_path / "keys"
+
+
+@pytest.fixture
+def serve(settings: Settings, keys_file: Path) -> Iterator[Serve]:
+    """``serve(**changes)``: a client of a running application with changed settings, and the keys that ``keyed`` made."""
     with ExitStack() as stack:
 
         def start(**changes) -> TestClient:
-            app = create_app(settings.model_copy(update=changes))
+            keys = keys_file if keys_file.exists() else None
+            app = create_app(settings.model_copy(update={"keys": keys, **changes}))
             return stack.enter_context(TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False))
 
         yield start
@@ -57,16 +70,30 @@ def client(serve: Serve) -> TestClient:
 
 
 @pytest.fixture
-def keyed(serve: Serve, settings: Settings) -> Callable[..., TestClient]:
+def keyed(serve: Serve, keys_file: Path) -> Callable[..., TestClient]:
     """``keyed("read", ...)``: a client whose API key has these scopes."""
 
     def start(*scopes: str, **changes) -> TestClient:
-        secret = create_key(settings.keys, "phone", scopes)
+        secret = create_key(keys_file, "phone", scopes)
         client = serve(**changes)
         client.headers["x-api-key"] = secret
         return client
 
     return start
+
+
+@pytest.fixture
+def lines(monkeypatch):
+    """The audit's lines."""
+    kept: list[dict] = []
+
+    class Keep(logging.Handler):
+        def emit(self, entry):
+            kept.append(json.loads(entry.getMessage()))
+
+    monkeypatch.setattr(audit_log, "handlers", [Keep()])
+    audit_log.setLevel(logging.INFO)
+    return kept
 
 
 @pytest.fixture

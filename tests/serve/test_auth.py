@@ -101,3 +101,22 @@ def test_where_the_file_is(tmp_path, monkeypatch):
     assert find_keys(tmp_path / "there") == tmp_path / "there"
     monkeypatch.delenv("FACELET_KEYS")
     assert find_keys().name == "api-keys"
+
+
+def test_no_mistake_opens_the_service(tmp_path, monkeypatch):
+    """A named file that is not there, a file without keys, and one that cannot be reached."""
+    monkeypatch.delenv("FACELET_KEYS", raising=False)
+    monkeypatch.delenv("FACELET_API_KEY", raising=False)
+    monkeypatch.setattr("platformdirs.user_data_path", lambda app: tmp_path / app)
+    assert not auth.open_keys().required
+    with pytest.raises(FaceletError, match=r"no file of API keys .*typo; make one: facelet serve --keys"):
+        auth.open_keys(tmp_path / "typo")
+    monkeypatch.setenv("FACELET_KEYS", str(tmp_path / "typo"))
+    with pytest.raises(FaceletError, match="no file of API keys"):
+        auth.open_keys()
+    (tmp_path / "typo").write_text("# nobody\n")
+    with pytest.raises(FaceletError, match="typo has no API key"):
+        auth.open_keys()
+    monkeypatch.setenv("FACELET_KEYS", str(tmp_path / "typo" / "below-a-file"))
+    with pytest.raises(FaceletError, match=r"cannot read .*below-a-file"):
+        auth.open_keys()

@@ -17,6 +17,18 @@ def test_every_response_has_them(client, path):
     assert "server" not in headers
 
 
+def test_an_error_of_the_server_has_them_too_and_is_counted(client, monkeypatch):
+    def fail():
+        raise RuntimeError("password in /srv/secret")
+
+    monkeypatch.setattr(client.app.state.service, "people", fail)
+    answer = client.get("/v1/people")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")
+    assert "secret" not in answer.text
+    assert {name: answer.headers[name] for name in SECURITY} == SECURITY
+    assert 'route="/v1/people",status="500"} 1.0' in client.get("/metrics").text
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "[::1]:8000", "LOCALHOST:1"])
 def test_hosts_of_this_machine(client, host):
     assert client.get("/healthz", headers={"host": host}).status_code == 200

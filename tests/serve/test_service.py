@@ -137,7 +137,7 @@ def test_real_photos_at_once_are_answered_as_by_predict(photos_folder, yunet, tm
     monkeypatch.delenv("FACELET_MODEL", raising=False)
     monkeypatch.setenv("FACELET_YUNET", str(yunet))
     files = photos.find([photos_folder])[:12]
-    service = Service(Settings(gallery=str(tmp_path / "g.db"), keys=tmp_path / "keys", threads=2))
+    service = Service(Settings(gallery=str(tmp_path / "g.db"), threads=2))
 
     async def work():
         return await asyncio.gather(*(service.analyze(file.read_bytes()) for file in files))

@@ -111,10 +111,25 @@ def read_keys(file: Path) -> list[Key]:
     return keys
 
 
+def open_keys(path: Path | None = None) -> KeyRing:
+    """The keys of ``find_keys`` and of the environment.
+
+    Raises FaceletError as ``KeyRing``, and when a file that was named does not exist: a mistyped name would open the service.
+    """
+    file = find_keys(path)
+    ring = KeyRing(file, os.environ.get(KEY_VARIABLE, ""))
+    if (path or os.environ.get(FILE_VARIABLE)) and not file.exists():
+        raise FaceletError(
+            f"no file of API keys {file}; make one: facelet serve --keys {file} --new-key NAME --scope read"
+        )
+    return ring
+
+
 class KeyRing:
     """The valid keys, read again when the file changes. Thread-safe.
 
-    Raises FaceletError when the file or the environment's key is wrong; later mistakes in the file keep the keys that were read.
+    Raises FaceletError when the file or the environment's key is wrong, and when the file has no key or cannot be reached; later
+    mistakes in the file keep the keys that were read.
     """
 
     def __init__(self, file: Path | None = None, environment: str = "") -> None:
@@ -126,6 +141,10 @@ class KeyRing:
         self._file = file
         self._changed = self._change_of_file()
         self._read = read_keys(file) if file and self._changed else []
+        if self._changed and not self._read:
+            raise FaceletError(
+                f"{file} has no API key; make one with --new-key NAME, or delete the file to serve without keys"
+            )
         self._looked = time.monotonic()
         self._lock = threading.Lock()
         self.required = bool(self._fixed or self._read)
@@ -145,22 +164,24 @@ class KeyRing:
             if self._file is None or time.monotonic() - self._looked < EVERY:
                 return
             self._looked = time.monotonic()
-            changed = self._change_of_file()
-            if changed == self._changed:
-                return
-            self._changed = changed
             try:
+                changed = self._change_of_file()
+                if changed == self._changed:
+                    return
+                self._changed = changed
                 self._read = read_keys(self._file) if changed else []
             except FaceletError as error:
                 log.error("%s; the keys that were read before stay valid", error)
 
-    def _change_of_file(self) -> tuple[int, int]:
-        """Time of the last change and size of the file; falsy when it does not exist."""
+    def _change_of_file(self) -> tuple[int, int] | None:
+        """Time of the last change and size of the file; None when it does not exist. Raises FaceletError if it is unreachable."""
         try:
             state = self._file.stat() if self._file else None
-        except OSError:
+        except FileNotFoundError:
             state = None
-        return (state.st_mtime_ns, state.st_size) if state else ()  # type: ignore[return-value]
+        except OSError as error:
+            raise FaceletError(f"cannot read {self._file}: {error.strerror}") from None
+        return (state.st_mtime_ns, state.st_size) if state else None
 
 
 def _digest(secret: str) -> bytes:

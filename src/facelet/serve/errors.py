@@ -68,7 +68,6 @@ def install(app: FastAPI) -> None:
     """Registers the handlers that write all errors in the one shape."""
     app.add_exception_handler(HTTPException, _answer)
     app.add_exception_handler(RequestValidationError, _answer)
-    app.add_exception_handler(Exception, _answer_unexpected)
 
 
 _SHAPES: dict[str, Callable[[ApiError], Response]] = {}
@@ -124,9 +123,8 @@ async def _answer(request: Request, error: Exception) -> Response:
     return response(as_api_error(error), request.url.path)
 
 
-async def _answer_unexpected(request: Request, error: Exception) -> Response:
-    """The last resort. Starlette logs the traceback on the server after this response."""
-    path = request.url.path
+def unexpected(error: Exception, path: str) -> Response:
+    """The last resort, without a detail of the error, which is for the server's log."""
     if isinstance(error, MemoryError):
         return response(ApiError(413, "too_large", "not enough memory for this request; send a smaller image"), path)
     return response(ApiError(500, "internal", "an error of the server; its log has the details"), path)

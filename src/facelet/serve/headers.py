@@ -6,16 +6,19 @@ requests. They carry the page's Origin, or after DNS rebinding its Host, and are
 
 from __future__ import annotations
 
+import logging
 import time
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from facelet.serve.errors import ApiError, response
+from facelet.serve.errors import ApiError, response, unexpected
 from facelet.serve.metrics import Metrics
 from facelet.serve.settings import Settings, is_loopback
 from facelet.serve.web.site import CSP
+
+log = logging.getLogger("facelet.serve")
 
 SECURITY = {
     "X-Content-Type-Options": "nosniff",
@@ -61,16 +64,25 @@ class CheckedHeaders:
             await send(message)
 
         try:
-            if (error := self._foreign(Headers(scope=scope))) is not None:
-                await response(error, scope["path"])(scope, receive, send_with_headers)
-            else:
-                await self.app(scope, receive, send_with_headers)
+            await self._answer(scope, receive, send_with_headers)
+        except Exception as error:
+            log.exception("an unexpected error")
+            if status != 499:  # the response has begun, and can only be broken off
+                status = 500
+                raise
+            await unexpected(error, scope["path"])(scope, receive, send_with_headers)
         finally:
             route = getattr(scope.get("route"), "path", "other")
             self.metrics.requests.labels(route, scope["method"] if route != "other" else "other", status).inc()
             self.metrics.seconds.labels(route).observe(time.perf_counter() - start)
             if status == 429:
                 self.metrics.refused.inc()
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (error := self._foreign(Headers(scope=scope))) is not None:
+            await response(error, scope["path"])(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
     def _foreign(self, headers: Headers) -> ApiError | None:
         """The error for a request that another site's page caused, or None."""

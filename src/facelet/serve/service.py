@@ -11,7 +11,6 @@ Every operation is admitted first: at most ``Settings.queue`` are under way, ano
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
@@ -28,7 +27,7 @@ from facelet.runtime.people.subject import Subject
 from facelet.runtime.people.verify import Verification, compared
 from facelet.serve import audit
 from facelet.serve.audit import Actor
-from facelet.serve.auth import KEY_VARIABLE, KeyRing, find_keys
+from facelet.serve.auth import open_keys
 from facelet.serve.engine import AnalyzedPhoto, Engine
 from facelet.serve.errors import ApiError, explained, log, overloaded
 from facelet.serve.metrics import Metrics
@@ -53,7 +52,7 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.keys = KeyRing(find_keys(settings.keys), os.environ.get(KEY_VARIABLE, ""))
+        self.keys = open_keys(settings.keys)
         if not self.keys.required and not settings.local:
             raise FaceletError(
                 f"other machines can connect to {settings.host}, but there is no API key; make one: "

@@ -2,29 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import uuid
 
 import pytest
 
-from facelet.serve.audit import log as audit_log
-
 API = "/api/v1/recognition"
-
-
-@pytest.fixture
-def lines(monkeypatch):
-    """The audit's lines."""
-    kept: list[dict] = []
-
-    class Keep(logging.Handler):
-        def emit(self, entry):
-            kept.append(json.loads(entry.getMessage()))
-
-    monkeypatch.setattr(audit_log, "handlers", [Keep()])
-    audit_log.setLevel(logging.INFO)
-    return kept
 
 
 def enroll(client, name: str, data: bytes, **options):

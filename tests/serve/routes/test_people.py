@@ -3,26 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
-import logging
-
-import pytest
-
-from facelet.serve.audit import log as audit_log
-
-
-@pytest.fixture
-def lines(monkeypatch):
-    """The audit's lines."""
-    kept: list[dict] = []
-
-    class Keep(logging.Handler):
-        def emit(self, entry):
-            kept.append(json.loads(entry.getMessage()))
-
-    monkeypatch.setattr(audit_log, "handlers", [Keep()])
-    audit_log.setLevel(logging.INFO)
-    return kept
 
 
 def enroll(client, name: str, *photos: bytes, **query):
@@ -82,12 +62,12 @@ def test_names(client, studio, file_bytes):
     assert len(client.get("/v1/people").json()["people"]) == 2
 
 
-def test_lookalikes_are_for_readers(keyed, studio, file_bytes, settings):
+def test_lookalikes_are_for_readers(keyed, studio, file_bytes, keys_file):
     client = keyed("read", "enroll")
     assert enroll(client, "Anna", file_bytes(studio.shot(1))).status_code == 201
     (other,) = enroll(client, "Eve", file_bytes(studio.shot(1))).json()["alike"]
     assert other["name"] == "Anna"
-    settings.keys.write_text(settings.keys.read_text().replace("read,enroll", "enroll"))
+    keys_file.write_text(keys_file.read_text().replace("read,enroll", "enroll"))
     client.app.state.service.keys._looked = 0.0
     assert enroll(client, "Eva", file_bytes(studio.shot(1))).json()["alike"] == []
 
