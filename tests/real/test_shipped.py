@@ -16,6 +16,11 @@ SMILING = tuple(f"faces/fr_{name}.jpg" for name in ("obama", "obama-240p", "alex
 SERIOUS = ("faces/fr_biden.jpg", "faces/fr_johnsnow_test1.jpg", "verify/kit_harington_john2.jpeg")
 
 
+@pytest.fixture(autouse=True)
+def _detector(yunet, monkeypatch):
+    monkeypatch.setenv("FACELET_YUNET", str(yunet))
+
+
 @pytest.fixture(scope="module")
 def photo(real):
     with zipfile.ZipFile(real("photos.zip")) as album:
