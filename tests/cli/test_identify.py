@@ -11,7 +11,8 @@ from rich.console import Console
 from facelet.cli import identify
 from facelet.errors import FaceletError
 from facelet.io import pixels
-from facelet.runtime.people.gallery import Gallery, Match
+from facelet.runtime.people.gallery import Gallery
+from facelet.runtime.people.results import Match
 
 
 @pytest.fixture

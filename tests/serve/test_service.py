@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -109,6 +112,75 @@ def test_two_requests_enroll_at_once(settings, studio, file_bytes):
         return await service.people()
 
     assert len(run(service, work)) == 10
+
+
+def test_operations_of_an_admitted_request_are_not_refused(settings, held, photo):
+    service = Service(settings.model_copy(update={"queue": 1}))
+
+    async def several():
+        async with service.admitted():
+            return [await service.analyze(photo) for _ in range(3)]
+
+    async def work():
+        asking = asyncio.create_task(several())
+        await asyncio.sleep(0.01)
+        assert service.full
+        with pytest.raises(ApiError) as caught:
+            await service.people()
+        assert caught.value.status_code == 429
+        held.set()
+        assert len(await asking) == 3
+        assert not service.full
+        assert await service.people() == []
+
+    run(service, work, held)
+
+
+def test_operations_of_an_admitted_request_share_its_time(settings, held, photo):
+    service = Service(settings.model_copy(update={"seconds": 0.2}))
+
+    async def several():
+        async with service.admitted():
+            with suppress(ApiError):
+                await service.analyze(photo)
+            await service.analyze(photo)
+
+    async def work():
+        start = time.monotonic()
+        with pytest.raises(ApiError) as caught:
+            await several()
+        assert caught.value.status_code == 504
+        assert time.monotonic() - start < 0.35
+        assert not service.full
+
+    run(service, work, held)
+
+
+def test_deletion_by_time_is_audited(settings, studio, file_bytes, lines, monkeypatch):
+    service = Service(settings)
+    shots = [file_bytes(studio.shot(person)) for person in (1, 2)]
+
+    async def work():
+        await service.enroll("Anna", shots, ACTOR)
+        later = datetime.now(UTC) + timedelta(hours=2)
+        monkeypatch.setattr(service.gallery._open(), "_clock", lambda: later)
+        service.gallery.set_retention(timedelta(hours=1))
+        assert await service.people() == []
+
+    run(service, work)
+    assert [(line["act"], line["key"], line["faces"]) for line in lines] == [("enroll", "phone", 2), ("expire", "", 2)]
+
+
+def test_nobody_is_known_before_the_first_enrollment(settings):
+    service = Service(settings)
+
+    async def work():
+        for operation in (service.remove("Anna", ACTOR), service.rename("Anna", "Bo", ACTOR)):
+            with pytest.raises(ApiError, match="nobody is enrolled as 'Anna'") as caught:
+                await operation
+            assert caught.value.status_code == 404
+
+    run(service, work)
 
 
 def test_other_machines_need_keys(settings):

@@ -1,4 +1,4 @@
-"""The audit: a JSON line for each enrollment, renaming and deletion, with who did it; never pictures or vectors.
+"""The audit: a JSON line for each enrollment, renaming and deletion, also by time, with who did it; never pictures or vectors.
 
 {"time": "2026-11-28T10:00:00+00:00", "act": "enroll", "key": "phone", "client": "10.0.0.7", "name": "Anna", "faces": 2}
 """
@@ -22,6 +22,10 @@ class Actor(NamedTuple):
 
     key: str
     client: str
+
+
+NOBODY = Actor("", "")
+"""The service itself, which deletes by time."""
 
 
 def open_log(file: Path | None = None) -> None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from facelet.runtime.face import Face
 from facelet.runtime.model import Model
-from facelet.runtime.people.gallery import Enrollment, Match
+from facelet.runtime.people.results import Enrollment, Match
 from facelet.runtime.people.store import EnrolledPerson
 from facelet.runtime.people.verify import Verification
 from facelet.serve.engine import AnalyzedPhoto

@@ -11,8 +11,9 @@ Every operation is admitted first: at most ``Settings.queue`` are under way, ano
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from contextvars import ContextVar
 from typing import TypeVar
 
 from facelet.errors import FaceletError
@@ -20,8 +21,9 @@ from facelet.runtime.analyzer import Analyzer, find_model
 from facelet.runtime.detector import SCORE, Detector
 from facelet.runtime.model import Model, require_task
 from facelet.runtime.people import subject
-from facelet.runtime.people.enrolled import EnrolledPerson, checked_name
-from facelet.runtime.people.gallery import Enrollment, Gallery, Match
+from facelet.runtime.people.enrolled import EnrolledPerson, NameInUseError, UnknownPersonError, checked_name
+from facelet.runtime.people.gallery import Gallery
+from facelet.runtime.people.results import Enrollment, Match
 from facelet.runtime.people.storage.interface import NoGalleryError
 from facelet.runtime.people.subject import Subject
 from facelet.runtime.people.verify import Verification, compared
@@ -34,6 +36,8 @@ from facelet.serve.metrics import Metrics
 from facelet.serve.settings import Settings
 
 Result = TypeVar("Result")
+_ADMITTED: ContextVar[bool] = ContextVar("_ADMITTED", default=False)
+"""Whether the current request is admitted already."""
 
 
 class Service:
@@ -72,7 +76,12 @@ class Service:
             (True, True): Analyzer(self.expression, self.detector, identity=self.identity),
         }
         self.gallery = Gallery(
-            settings.gallery, self.identity, self.detector, settings.threshold, key=settings.gallery_key
+            settings.gallery,
+            self.identity,
+            self.detector,
+            settings.threshold,
+            key=settings.gallery_key,
+            on_expired=lambda faces: audit.record("expire", audit.NOBODY, faces=faces),
         )
         self.threshold = subject.threshold_of(self.identity, settings.threshold)
         if self._filled():
@@ -110,21 +119,21 @@ class Service:
 
         Raises ApiError 422 for an unreadable image and 413 for one with too many pixels.
         """
-        async with self._admitted():
+        async with self.admitted():
             return await self._analyzed(data, expression, identity, cropped)
 
     async def verify(
         self, a: bytes, b: bytes, *, threshold: float | None = None, largest: bool = False
     ) -> Verification:
         """Compares the faces of two photos. Raises ApiError as ``analyze``, and 422 for no face or several faces."""
-        async with self._admitted():
+        async with self.admitted():
             photos = await asyncio.gather(*(self._analyzed(photo, False, True) for photo in (a, b)))
             first, second = (_main_face(photo, largest, name) for photo, name in zip(photos, "ab", strict=True))
             return compared(first, second, self.threshold if threshold is None else threshold)
 
     async def identify(self, data: bytes, *, cropped: bool = False) -> tuple[AnalyzedPhoto, list[Match]]:
         """Matches the faces of a photo with the gallery; in an empty gallery everybody is unknown."""
-        async with self._admitted():
+        async with self.admitted():
             photo = await self._analyzed(data, False, True, cropped)
             return photo, await self._in_gallery(self._matches, photo)
 
@@ -136,7 +145,7 @@ class Service:
             name = checked_name(name)
         if not 0 < len(photos) <= self.settings.photos:
             raise ApiError(422, "invalid", f"{len(photos)} photos; expected 1 to {self.settings.photos}")
-        async with self._admitted():
+        async with self.admitted():
             analyzed = await asyncio.gather(*(self._analyzed(photo, False, True) for photo in photos))
             names = ["the photo"] if len(photos) == 1 else [f"photo {number}" for number in range(1, 1 + len(photos))]
             subjects = [_main_face(photo, largest, title) for photo, title in zip(analyzed, names, strict=True)]
@@ -147,22 +156,22 @@ class Service:
 
     async def people(self) -> list[EnrolledPerson]:
         """All enrolled people, sorted by name."""
-        async with self._admitted():
+        async with self.admitted():
             return await self._in_gallery(self._people)
 
     async def rename(self, name: str, new: str, actor: Actor) -> int:
         """Renames a person; returns the number of faces. Raises ApiError 404 for an unknown name and 409 for a used one."""
-        async with self._admitted():
+        async with self.admitted():
             return await self._in_gallery(self._rename, name, new, actor)
 
     async def remove(self, name: str, actor: Actor) -> int:
         """Deletes a person permanently; returns the number of faces. Raises ApiError 404 for an unknown name."""
-        async with self._admitted():
+        async with self.admitted():
             return await self._in_gallery(self._remove, name, actor)
 
     async def add(self, name: str, subjects: Sequence[Subject], actor: Actor) -> Enrollment:
         """Enrolls faces of any size that were analyzed before; ``name`` is a checked name."""
-        async with self._admitted():
+        async with self.admitted():
             return await self._in_gallery(self._enroll, name, subjects, actor)
 
     async def with_gallery(self, work: Callable[[Gallery], Result]) -> Result | None:
@@ -174,20 +183,29 @@ class Service:
             self.gallery.ready()
             return work(self.gallery)
 
-        async with self._admitted():
+        async with self.admitted():
             return await self._in_gallery(run)
 
     @asynccontextmanager
-    async def _admitted(self) -> AsyncIterator[None]:
+    async def admitted(self) -> AsyncIterator[None]:
+        """Admits a request that consists of several operations, once for all of them; they share ``Settings.seconds``.
+
+        Raises ApiError 429 and 504.
+        """
+        if _ADMITTED.get():
+            yield
+            return
         if self.full:
             raise overloaded("too many requests are under way; try again")
         self._under_way += 1
+        token = _ADMITTED.set(True)
         try:
             async with asyncio.timeout(self.settings.seconds):
                 yield
         except TimeoutError:
             raise ApiError(504, "timeout", f"not finished within {self.settings.seconds:g} seconds") from None
         finally:
+            _ADMITTED.reset(token)
             self._under_way -= 1
 
     async def _analyzed(self, data: bytes, expression: bool, identity: bool, cropped: bool = False) -> AnalyzedPhoto:
@@ -200,6 +218,10 @@ class Service:
         """Runs blocking work with the gallery in a thread. Its path and state are for the server's log, not for clients."""
         try:
             return await asyncio.to_thread(work, *arguments)
+        except NameInUseError as error:
+            raise ApiError(409, "name_in_use", f"{error.name!r} is already enrolled") from None
+        except UnknownPersonError as error:
+            raise ApiError(404, "unknown_person", f"nobody is enrolled as {error.name!r}") from None
         except FaceletError as error:
             log.error("%s", error)
             raise ApiError(
@@ -225,32 +247,34 @@ class Service:
     def _rename(self, name: str, new: str, actor: Actor) -> int:
         with explained(422, "invalid_name"):
             new = checked_name(new)
-        name = self._known(name)
-        if new != name and any(person.name == new for person in self._people()):
-            raise ApiError(409, "name_in_use", f"{new!r} is already enrolled")
-        faces = self.gallery.rename(name, new)
+            name = checked_name(name)
+        with _empty_at_first(name):
+            faces = self.gallery.rename(name, new)
         audit.record("rename", actor, name=name, new=new, faces=faces)
         return faces
 
     def _remove(self, name: str, actor: Actor) -> int:
-        name = self._known(name)
-        faces = self.gallery.remove(name)[name]
-        audit.record("delete", actor, name=name, faces=faces)
-        return faces
-
-    def _known(self, name: str) -> str:
-        """The name as it is enrolled. Raises ApiError 404 when it is not."""
         with explained(422, "invalid_name"):
             name = checked_name(name)
-        if not any(person.name == name for person in self._people()):
-            raise ApiError(404, "unknown_person", f"nobody is enrolled as {name!r}")
-        return name
+        with _empty_at_first(name):
+            faces = self.gallery.remove(name)[name]
+        audit.record("delete", actor, name=name, faces=faces)
+        return faces
 
     def _filled(self) -> bool:
         """Whether anybody is enrolled."""
         with suppress(NoGalleryError):
             return self.gallery.model is not None
         return False
+
+
+@contextmanager
+def _empty_at_first(name: str) -> Iterator[None]:
+    """Before the first enrollment there is no gallery, and so nobody of this name."""
+    try:
+        yield
+    except NoGalleryError as error:
+        raise UnknownPersonError(name, error) from None
 
 
 def _main_face(photo: AnalyzedPhoto, largest: bool, name: str) -> Subject:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import numpy as np
 import pytest
@@ -258,9 +259,8 @@ def test_the_retention_time_is_stored(gallery, studio, monkeypatch):
     gallery.close()
     late = datetime.now(UTC) + timedelta(days=31)
     opened = facelet.runtime.people.gallery.EmbeddingStore
-    monkeypatch.setattr(
-        "facelet.runtime.people.gallery.EmbeddingStore", lambda *options: opened(*options, clock=lambda: late)
-    )
+    in_future = partial(opened, clock=lambda: late)
+    monkeypatch.setattr("facelet.runtime.people.gallery.EmbeddingStore", in_future)
     assert gallery.people() == []
     gallery.set_retention(None)
     assert gallery.retention is None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,7 +18,7 @@ import pytest
 from gallery_fixtures import KEY, MAKER, add, unit
 
 import facelet
-from facelet.errors import FaceletError
+from facelet.errors import FaceletError, FaceletWarning
 from facelet.runtime.people import store as rules
 from facelet.runtime.people.enrolled import GalleryModel
 from facelet.runtime.people.store import EmbeddingStore
@@ -128,6 +130,51 @@ def test_removing_all_or_none(enrolled):
         enrolled.remove(["Anna", "Bertha"])
     assert len(enrolled) == 2
     assert enrolled.remove(["Berta", "Anna", "Berta"]) == {"Berta": 1, "Anna": 1}
+
+
+def test_removing_those_who_are_there(enrolled):
+    add(enrolled, "Anna", 2)
+    assert enrolled.remove(["Anna", "Berta"], missing_ok=True) == {"Anna": 2}
+    assert enrolled.remove(["Anna"], missing_ok=True) == {}
+
+
+def test_a_deletion_is_done_even_if_the_space_cannot_be_cleared(opened, clock):
+    """The deletion is committed by then, so it is no error: callers report it as done."""
+    enrolled = opened(clock=clock)
+    enrolled._storage._connection = Unclearable(enrolled._storage._connection)
+
+    def cleared():
+        return pytest.warns(FaceletWarning, match="^deleted.*: no space")
+
+    for name in ("Anna", "Berta", "Clara"):
+        add(enrolled, name, seed=ord(name[0]))
+    with cleared():
+        assert enrolled.rename("Clara", "Dora") == 1
+    with cleared():
+        assert enrolled.remove(["Anna"]) == {"Anna": 1}
+    with cleared():
+        assert enrolled.remove_face("Berta", next(enrolled.faces()).vector)
+    clock.now += timedelta(days=2)
+    with cleared():
+        enrolled.set_retention(timedelta(days=1))
+    assert names(enrolled) == []
+
+
+class Unclearable:
+    """A connection to SQLite or PostgreSQL that fails to VACUUM."""
+
+    def __init__(self, connection):
+        self._connection = connection
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+    def execute(self, query, *values, **options):
+        if str(query).startswith("VACUUM"):
+            if isinstance(self._connection, sqlite3.Connection):
+                raise sqlite3.OperationalError("no space")
+            raise importlib.import_module("psycopg").OperationalError("no space")
+        return self._connection.execute(query, *values, **options)
 
 
 NAMES = [
@@ -273,6 +320,17 @@ def test_retention_deletes_when_opened_written_and_read(opened, clock):
     assert names(other) == []
     assert other.retention == timedelta(days=30)
     assert other.maker is None
+
+
+def test_deletion_by_time_is_told(opened, clock):
+    told: list[int] = []
+    enrolled = opened(clock=clock, on_expired=told.append)
+    add(enrolled, "Anna", 3)
+    enrolled.set_retention(timedelta(days=1))
+    assert told == []
+    clock.now += timedelta(days=2)
+    assert names(enrolled) == []
+    assert told == [3]
 
 
 def test_retention_is_stored_and_can_be_changed(opened, clock):

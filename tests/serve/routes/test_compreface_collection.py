@@ -11,8 +11,11 @@ from facelet.errors import FaceletError
 from facelet.runtime.face import Face
 from facelet.runtime.people.gallery import Gallery
 from facelet.runtime.people.subject import Subject
+from facelet.serve.audit import Actor
 from facelet.serve.errors import ApiError
 from facelet.serve.routes import compreface_collection as collection
+
+ACTOR = Actor("phone", "10.0.0.7")
 
 
 def face(vector: np.ndarray) -> Face:
@@ -56,6 +59,21 @@ def test_identifiers(gallery):
     for text in ("", "x", "0" * 31, "é" * 32):
         with pytest.raises(ApiError, match="no UUID"):
             collection.checked_id(text)
+
+
+def test_what_another_request_has_deleted_meanwhile(gallery, monkeypatch, lines):
+    """Lost races delete the others, and only what was deleted is answered and audited."""
+    people, (one, two, *_) = gallery.people(), list(gallery.faces())
+    monkeypatch.setattr(gallery, "people", lambda: people)
+    assert gallery.remove("person 3") == {"person 3": 3}
+    assert not collection.rename(gallery, "person 3", "Zoë", ACTOR)
+    monkeypatch.setattr(collection, "stored", lambda gallery, ids: [one, two])
+    gallery.remove_face(one.name, one.vector)
+    assert collection.delete(gallery, [], ACTOR) == [two]
+    assert collection.delete_all(gallery, ACTOR, "person 3") == {}
+    removed = collection.delete_all(gallery, ACTOR)
+    assert sorted(removed) == [f"person {number}" for number in range(9) if number != 3]
+    assert [line["name"] for line in lines] == [two.name, *removed]
 
 
 def test_a_removed_face_leaves_the_others(gallery):

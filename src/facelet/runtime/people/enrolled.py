@@ -15,14 +15,45 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from facelet.errors import FaceletError
+from facelet.errors import FaceletError, nearest
 
 LONGEST = 200
 """Maximum number of characters of a name."""
+LISTED = 2000
+"""Maximum number of names searched for a suggestion."""
 JOINERS = "\u200c\u200d"
 """Invisible characters that Persian, Hindi and other languages need."""
 
 Vectors = NDArray[np.float32]
+
+
+class UnknownPersonError(FaceletError):
+    """Nobody has this name in the gallery.
+
+    Attributes:
+        name: the name.
+    """
+
+    def __init__(self, name: str, gallery: object, people: Sequence[EnrolledPerson] = ()) -> None:
+        similar = nearest(name, (person.name for person in people[:LISTED]))
+        guess = f", did you mean {similar!r}?" if similar else ""
+        super().__init__(f"no {name!r} in the gallery {gallery}{guess}")
+        self.name = name
+
+
+class NameInUseError(FaceletError):
+    """Somebody else has this name in the gallery.
+
+    Attributes:
+        name: the name.
+    """
+
+    def __init__(self, name: str, gallery: object) -> None:
+        super().__init__(
+            f"{name!r} is already enrolled in the gallery {gallery}; use another name, or give both the same name "
+            "(--merge, merge=True)"
+        )
+        self.name = name
 
 
 class GalleryModel(NamedTuple):

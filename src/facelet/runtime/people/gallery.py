@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -32,64 +31,12 @@ from facelet.runtime.face import Face
 from facelet.runtime.model import Model
 from facelet.runtime.people import subject
 from facelet.runtime.people.enrolled import EnrolledFace, EnrolledPerson, GalleryModel, checked_name
+from facelet.runtime.people.results import Enrollment, Lookalike, Match
 from facelet.runtime.people.storage import keys, location
 from facelet.runtime.people.storage.interface import NoGalleryError
 from facelet.runtime.people.store import EmbeddingStore
 from facelet.runtime.people.subject import Subject
 from facelet.text import plain
-
-
-@dataclass(frozen=True, eq=False)
-class Match:
-    """A face of a photo with its identity.
-
-    Attributes:
-        face: the detected face.
-        name: name of the most similar enrolled face; None below the threshold.
-        score: cosine to that face, -1 to 1.
-    """
-
-    face: Face = field(repr=False)
-    name: str | None
-    score: float
-
-
-@dataclass(frozen=True)
-class Lookalike:
-    """A new face whose similarity to a face of another name reaches the threshold.
-
-    Attributes:
-        photo: name of the new face's file.
-        name: the other name.
-        score: cosine of the two faces, -1 to 1.
-    """
-
-    photo: str
-    name: str
-    score: float
-
-    def __str__(self) -> str:
-        return f"{self.photo or 'this face'} looks like {self.name!r}, who is already enrolled (score {self.score:.3f})"
-
-
-@dataclass(frozen=True)
-class Enrollment:
-    """Result of ``enroll``.
-
-    Attributes:
-        name: who was enrolled.
-        faces: number of new faces.
-        already: number of faces that were enrolled before, with identical vectors.
-        alike: new faces that look like a person of another name.
-        notes: on photos with several faces, ignored background faces, faces smaller than ``measured_from``, and on a
-            model without a threshold, for which no lookalikes are searched.
-    """
-
-    name: str
-    faces: int
-    already: int = 0
-    alike: tuple[Lookalike, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 class Gallery:
@@ -110,6 +57,7 @@ class Gallery:
         retention: stored in the gallery: delete faces that are older; default: the stored time, at first none.
         key: file with the key of an encrypted gallery, see `facelet gallery key`; default: the key in $FACELET_GALLERY_KEY. A new
             file is encrypted if there is a key.
+        on_expired: called with the number of faces after each deletion by time, in the thread that noticed it.
 
     Attributes:
         file: the file or URL; ``str`` shows a URL without its password.
@@ -127,12 +75,13 @@ class Gallery:
         threads: int = 0,
         retention: timedelta | None = None,
         key: str | Path = "",
+        on_expired: Callable[[int], object] = lambda faces: None,
     ) -> None:
         self.file = location.find(file)
         self._lock = threading.Lock()
         self._key, self._retention = key, retention
         self._options = model, detector, threads
-        self._threshold = threshold
+        self._threshold, self._on_expired = threshold, on_expired
         self._analyzer: Analyzer | None = None
         self._store: EmbeddingStore | None = None
 
@@ -249,15 +198,18 @@ class Gallery:
         """Deletes one face of a person permanently; False when they have no face with this vector. Other faces stay."""
         return self._open().remove_face(name, vector)
 
-    def remove(self, *names: str) -> dict[str, int]:
-        """Deletes people permanently, and returns name -> number of faces. An unknown name raises FaceletError; none is deleted."""
-        return self._open().remove(names)
+    def remove(self, *names: str, missing_ok: bool = False) -> dict[str, int]:
+        """Deletes people permanently, and returns name -> number of faces.
+
+        An unknown name raises UnknownPersonError, and nobody is deleted; with ``missing_ok`` it is left out.
+        """
+        return self._open().remove(names, missing_ok)
 
     def rename(self, name: str, new: str, merge: bool = False) -> int:
         """Gives the faces of a person another name, and returns the number of faces of ``new``.
 
-        ``merge``: also if ``new`` is enrolled, who then has the faces of both; otherwise that raises FaceletError, as an unknown
-        ``name`` does.
+        ``merge``: also if ``new`` is enrolled, who then has the faces of both; otherwise that raises NameInUseError. Raises
+        UnknownPersonError for an unknown ``name``.
         """
         return self._open().rename(name, new, merge)
 
@@ -288,7 +240,7 @@ class Gallery:
     def _open(self, create: bool = False) -> EmbeddingStore:
         with self._lock:
             if self._store is None:
-                store = EmbeddingStore(self.file, create, keys.find_key(self._key))
+                store = EmbeddingStore(self.file, create, keys.find_key(self._key), on_expired=self._on_expired)
                 try:
                     if self._retention not in (None, store.retention):
                         store.set_retention(self._retention)

@@ -19,12 +19,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from facelet.errors import FaceletError, FaceletWarning, nearest
+from facelet.errors import FaceletError, FaceletWarning
 from facelet.runtime.people import retention as times
 from facelet.runtime.people.enrolled import (
     EnrolledFace,
     EnrolledPerson,
     GalleryModel,
+    NameInUseError,
+    UnknownPersonError,
     Vectors,
     checked_name,
     timestamp,
@@ -35,8 +37,6 @@ from facelet.runtime.people.storage.location import DatabaseUrl
 from facelet.runtime.people.storage.opening import open_storage
 from facelet.runtime.people.storage.search import NOBODY
 
-LISTED = 2000
-"""Maximum number of names searched for a suggestion."""
 SWEEP = timedelta(minutes=1)
 """Time between two deletions of faces older than the retention time."""
 
@@ -59,6 +59,7 @@ class EmbeddingStore:
         create: make the gallery if it does not exist.
         key: 32 bytes of an encrypted gallery.
         clock: returns the current time.
+        on_expired: called with the number of faces after each deletion by time.
 
     Raises FaceletError as ``open_storage`` does, and from every method if the gallery is damaged or cannot be reached.
     """
@@ -69,9 +70,10 @@ class EmbeddingStore:
         create: bool = False,
         key: bytes | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        on_expired: Callable[[int], object] = lambda faces: None,
     ) -> None:
         self.location = location
-        self._clock = clock
+        self._clock, self._on_expired = clock, on_expired
         self._lock = threading.RLock()
         self._closed = False
         self._swept: datetime | None = None
@@ -126,25 +128,27 @@ class EmbeddingStore:
                 storage.insert(new)
             if storage.needs_index():
                 message = (
-                    f"the gallery {self.location} is large; its search is faster with an index: facelet gallery index"
+                    f"the gallery {self.location} is large; an index makes its search faster: facelet gallery index"
                 )
                 warnings.warn(message, FaceletWarning, stacklevel=3)
         return Added(len(new), others)
 
-    def remove(self, names: Sequence[str]) -> dict[str, int]:
-        """Deletes all faces of ``names`` and returns name -> number of faces. For an unknown name it deletes none and raises.
+    def remove(self, names: Sequence[str], missing_ok: bool = False) -> dict[str, int]:
+        """Deletes the faces of ``names`` and returns name -> number of faces. A file is rewritten, and keeps none of the data.
 
-        A file is overwritten and rewritten, so neither it nor a journal keeps the data.
+        For an unknown name it deletes none and raises UnknownPersonError; with ``missing_ok`` it leaves the name out.
         """
         names = list(dict.fromkeys(map(checked_name, names)))
         removed = {}
         with self._using() as storage:
             with storage.transaction():
                 for name in names:
-                    removed[name] = storage.delete(name)
-                    if not removed[name]:
-                        raise self._unknown(storage, name)
-            storage.shrink()
+                    if faces := storage.delete(name):
+                        removed[name] = faces
+                    elif not missing_ok:
+                        raise UnknownPersonError(name, self.location, storage.people())
+            if removed:
+                storage.shrink()
         return removed
 
     def remove_face(self, name: str, vector: Vectors) -> bool:
@@ -164,21 +168,18 @@ class EmbeddingStore:
         """Gives the faces of a person another name, and returns the number of faces of ``new``.
 
         The times of enrollment stay, so the retention time does not start again. ``merge``: add the faces to a person who is
-        enrolled already; otherwise that is an error. Raises FaceletError for an unknown ``name``.
+        enrolled already; otherwise that raises NameInUseError. Raises UnknownPersonError for an unknown ``name``.
         """
         name, new = checked_name(name), checked_name(new)
         with self._using() as storage:
             with storage.transaction():
                 faces, present = storage.faces(name), storage.faces(new)
                 if not faces:
-                    raise self._unknown(storage, name)
+                    raise UnknownPersonError(name, self.location, storage.people())
                 if name == new:
                     return len(faces)
                 if present and not merge:
-                    raise FaceletError(
-                        f"{new!r} is already enrolled in the gallery {self.location}; use another name, or give both the "
-                        "same name (--merge, merge=True)"
-                    )
+                    raise NameInUseError(new, self.location)
                 storage.delete(name)
                 moved = unseen(present, [face._replace(name=new) for face in faces])
                 storage.insert(moved)
@@ -269,11 +270,6 @@ class EmbeddingStore:
         if vectors.ndim != 2 or vectors.shape[1] != width:
             raise FaceletError(f"vectors of {vectors.shape}; the gallery {self.location} has (N, {width})")
 
-    def _unknown(self, storage: Storage, name: str) -> FaceletError:
-        close = nearest(name, (person.name for person in storage.people()[:LISTED]))
-        guess = f", did you mean {close!r}?" if close else ""
-        return FaceletError(f"no {name!r} in the gallery {self.location}{guess}")
-
     def _expire(self, storage: Storage) -> int:
         self._swept = now = self._clock()
         retention = storage.retention()
@@ -286,6 +282,7 @@ class EmbeddingStore:
             return 0
         with storage.transaction():
             deleted = storage.delete_before(limit)
+        self._on_expired(deleted)
         storage.shrink()
         return deleted
 

@@ -52,9 +52,12 @@ async def recognize(
 ) -> Recognition:
     """The most similar subjects of the faces in a photo, however unlike they are."""
     start = time.perf_counter()
-    photo = await _identities(service, upload.one(), not options.detect_faces)
-    faces = options.selected(photo)
-    found = await service.with_gallery(lambda gallery: collection.predictions(gallery, faces, options.prediction_count))
+    async with service.admitted():
+        photo = await _identities(service, upload.one(), not options.detect_faces)
+        faces = options.selected(photo)
+        found = await service.with_gallery(
+            lambda gallery: collection.predictions(gallery, faces, options.prediction_count)
+        )
     seconds = time.perf_counter() - start
     return Recognition(
         result=[
@@ -88,9 +91,10 @@ async def verify_stored(
 ) -> StoredFaceComparison:
     """Compare the faces in a photo with a stored face."""
     start, key = time.perf_counter(), collection.checked_id(image_id)
-    photo = await _identities(service, upload.one())
-    faces = options.selected(photo)
-    stored = await service.with_gallery(lambda gallery: collection.stored(gallery, [key]))
+    async with service.admitted():
+        photo = await _identities(service, upload.one())
+        faces = options.selected(photo)
+        stored = await service.with_gallery(lambda gallery: collection.stored(gallery, [key]))
     if not stored:
         raise ApiError(404, "unknown_face", f"Image {key} not found")
     seconds = time.perf_counter() - start
@@ -114,7 +118,8 @@ async def verify(service: TheService, upload: TheUpload, options: TheOptions) ->
     """Compare the faces of the target image with the one face of the source image."""
     start = time.perf_counter()
     images = [upload.one("source_image"), upload.one("target_image")]
-    source, target = [await _identities(service, data) for data in images]
+    async with service.admitted():
+        source, target = [await _identities(service, data) for data in images]
     one, *others = options.selected(source)
     if others:
         raise ApiError(400, "several_faces", "More than one face in the source image")

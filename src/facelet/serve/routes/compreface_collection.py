@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelet.runtime.face import Face
-from facelet.runtime.people.enrolled import EnrolledFace
+from facelet.runtime.people.enrolled import EnrolledFace, UnknownPersonError
 from facelet.runtime.people.gallery import Gallery
 from facelet.serve import audit
 from facelet.serve.audit import Actor
@@ -49,26 +49,28 @@ def stored(gallery: Gallery, ids: Sequence[str]) -> list[EnrolledFace]:
 
 def delete(gallery: Gallery, ids: Sequence[str], actor: Actor) -> list[EnrolledFace]:
     """Deletes the enrolled faces with these identifiers and returns them."""
-    faces = stored(gallery, ids)
-    for face in faces:
+    deleted = []
+    for face in stored(gallery, ids):
         if gallery.remove_face(face.name, face.vector):
             audit.record("delete", actor, name=face.name, faces=1)
-    return faces
+            deleted.append(face)
+    return deleted
 
 
 def rename(gallery: Gallery, name: str, new: str, actor: Actor) -> bool:
     """Gives a person another name; if somebody has it already, they get the faces. False for an unknown ``name``."""
-    if not any(person.name == name for person in gallery.people()):
+    try:
+        faces = gallery.rename(name, new, merge=True)
+    except UnknownPersonError:
         return False
-    faces = gallery.rename(name, new, merge=True)
     audit.record("rename", actor, name=name, new=new, faces=faces)
     return True
 
 
 def delete_all(gallery: Gallery, actor: Actor, name: str | None = None) -> dict[str, int]:
     """Deletes the person of a name, or everybody; returns names and numbers of faces, empty for an unknown name."""
-    names = [person.name for person in gallery.people() if name in (None, person.name)]
-    removed = gallery.remove(*names) if names else {}
+    names = [person.name for person in gallery.people()] if name is None else [name]
+    removed = gallery.remove(*names, missing_ok=True)
     for person, faces in removed.items():
         audit.record("delete", actor, name=person, faces=faces)
     return removed

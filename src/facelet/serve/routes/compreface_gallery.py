@@ -8,12 +8,14 @@ from __future__ import annotations
 import itertools
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import Field
 
 from facelet.errors import FaceletError
 from facelet.runtime.people import subject as people
 from facelet.runtime.people.enrolled import checked_name
 from facelet.serve.errors import ApiError, explained, route_class
+from facelet.serve.json_body import JsonBody
 from facelet.serve.routes import compreface_collection as collection
 from facelet.serve.routes.compreface_errors import ERRORS, as_compreface
 from facelet.serve.routes.compreface_schemas import (
@@ -35,6 +37,9 @@ router = APIRouter(
     route_class=route_class(as_compreface, "/api/v1/"),
 )
 MOST_IDS = 1000
+IDS: JsonBody[list[str]] = JsonBody(Annotated[list[str], Field(max_length=MOST_IDS)])
+SUBJECT_NAME: JsonBody[SubjectName] = JsonBody(SubjectName)
+TheName = Annotated[SubjectName, Depends(SUBJECT_NAME)]
 Subject = Annotated[str | None, Query(description="the name")]
 
 
@@ -48,13 +53,14 @@ async def add_face(
 ) -> StoredFace:
     """Enroll the one face of a photo under a name. Only people who have agreed to it."""
     name = _checked(subject if subject is not None else upload.fields.get("subject"))
-    photo = await service.analyze(upload.one(), expression=False, identity=True)
-    faces = PhotoOptions(det_prob_threshold=det_prob_threshold).selected(photo)
-    try:
-        person = people.main_face(faces)
-    except FaceletError:
-        raise ApiError(400, "several_faces", "More than one face in the given image") from None
-    await service.add(name, [person], actor)
+    async with service.admitted():
+        photo = await service.analyze(upload.one(), expression=False, identity=True)
+        faces = PhotoOptions(det_prob_threshold=det_prob_threshold).selected(photo)
+        try:
+            person = people.main_face(faces)
+        except FaceletError:
+            raise ApiError(400, "several_faces", "More than one face in the given image") from None
+        await service.add(name, [person], actor)
     return StoredFace(image_id=collection.image_id(name, person.vector), subject=name)
 
 
@@ -89,9 +95,9 @@ async def delete_faces(service: TheService, actor: TheActor, subject: Subject = 
     return Deleted(deleted=sum((removed or {}).values()))
 
 
-@router.post("/faces/delete", dependencies=[allowed("delete")])
+@router.post("/faces/delete", dependencies=[allowed("delete")], openapi_extra=IDS.described)
 async def delete_several(
-    service: TheService, actor: TheActor, ids: Annotated[list[str], Body(max_length=MOST_IDS)]
+    service: TheService, actor: TheActor, ids: Annotated[list[str], Depends(IDS)]
 ) -> list[StoredFace]:
     """Delete several faces; those that are not there are left out of the answer."""
     keys = [collection.checked_id(text) for text in ids]
@@ -123,8 +129,8 @@ async def list_subjects(service: TheService) -> Subjects:
     return Subjects(subjects=[person.name for person in await service.people()])
 
 
-@router.post("/subjects", status_code=201, dependencies=[allowed("enroll")])
-async def add_subject(service: TheService, new: SubjectName) -> SubjectName:
+@router.post("/subjects", status_code=201, dependencies=[allowed("enroll")], openapi_extra=SUBJECT_NAME.described)
+async def add_subject(service: TheService, new: TheName) -> SubjectName:
     """Check that a name is free. It is stored with its first face."""
     name = _checked(new.subject)
     if any(person.name == name for person in await service.people()):
@@ -132,8 +138,8 @@ async def add_subject(service: TheService, new: SubjectName) -> SubjectName:
     return SubjectName(subject=name)
 
 
-@router.put("/subjects/{subject:path}", dependencies=[allowed("enroll")])
-async def rename_subject(service: TheService, actor: TheActor, subject: str, new: SubjectName) -> Updated:
+@router.put("/subjects/{subject:path}", dependencies=[allowed("enroll")], openapi_extra=SUBJECT_NAME.described)
+async def rename_subject(service: TheService, actor: TheActor, subject: str, new: TheName) -> Updated:
     """Give a subject another name. If somebody has it already, they get the faces, too."""
     old, name = _checked(subject), _checked(new.subject)
     if old == name:

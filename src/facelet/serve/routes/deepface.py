@@ -76,7 +76,8 @@ async def verify(service: TheService, call: TheCall) -> Verified:
     """Whether two photos show the same person; of several faces, the two most similar ones are compared."""
     start, metric = time.perf_counter(), call.options.distance_metric
     images = {name: call.image(name) for name in ("img1", "img2")}  # both, before one is analyzed
-    photos = {name: await _faces(service, call, name, identity=True) for name in images}
+    async with service.admitted():
+        photos = {name: await _faces(service, call, name, identity=True) for name in images}
     *faces, cosine = schemas.closest(*(photo.faces for photo in photos.values()))
     given = call.options.threshold
     threshold = schemas.distance(service.threshold, metric) if given is None else given
@@ -102,15 +103,15 @@ async def _faces(
     """The faces of an image, at least one. Raises ApiError 400 when there is none, unless the whole image may be the face."""
     data, options = call.image(name), call.options
     photo = AnalyzedPhoto([], (0, 0))
-    if options.detector_backend != SKIP:
-        photo = await service.analyze(data, expression=expression, identity=identity)
-        if not photo.faces and options.enforce_detection:
-            raise ApiError(
-                400, "no_face", f"Face could not be detected in {name}; send another photo, or enforce_detection: false"
-            )
-    if not photo.faces:
-        photo = await service.analyze(data, expression=expression, identity=identity, cropped=True)
-        photo = photo._replace(faces=[replace(face, score=0.0) for face in photo.faces])
+    async with service.admitted():
+        if options.detector_backend != SKIP:
+            photo = await service.analyze(data, expression=expression, identity=identity)
+            if not photo.faces and options.enforce_detection:
+                message = f"Face could not be detected in {name}; send another photo, or enforce_detection: false"
+                raise ApiError(400, "no_face", message)
+        if not photo.faces:
+            photo = await service.analyze(data, expression=expression, identity=identity, cropped=True)
+            photo = photo._replace(faces=[replace(face, score=0.0) for face in photo.faces])
     return photo._replace(faces=photo.faces[: options.max_faces])
 
 

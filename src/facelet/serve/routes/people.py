@@ -7,11 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 
 from facelet.serve.errors import ApiError
+from facelet.serve.json_body import JsonBody
 from facelet.serve.routes.dependencies import ERRORS, UPLOAD_ERRORS, TheActor, TheKey, TheService, allowed
 from facelet.serve.schemas import ChangedPerson, EnrolledFaces, ErrorResponse, NewName, People
 from facelet.serve.upload import Upload, described, read_upload
 
 router = APIRouter(prefix="/v1/people", tags=["people"])
+NEW_NAME: JsonBody[NewName] = JsonBody(NewName)
 NAME = {"name": "the person's name, 1 to 200 printable characters"}
 UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": ErrorResponse, "description": "nobody has this name"}}
 USED: dict[int | str, dict[str, Any]] = {409: {"model": ErrorResponse, "description": "somebody else has the new name"}}
@@ -47,8 +49,15 @@ async def enroll(
     return EnrolledFaces.of(result, show_others="read" in key.scopes)
 
 
-@router.patch("/{name:path}", dependencies=[allowed("enroll")], responses={**ERRORS, **UNKNOWN, **USED})
-async def rename(service: TheService, name: str, new: NewName, actor: TheActor) -> ChangedPerson:
+@router.patch(
+    "/{name:path}",
+    dependencies=[allowed("enroll")],
+    responses={**UPLOAD_ERRORS, **UNKNOWN, **USED},
+    openapi_extra=NEW_NAME.described,
+)
+async def rename(
+    service: TheService, name: str, actor: TheActor, new: Annotated[NewName, Depends(NEW_NAME)]
+) -> ChangedPerson:
     """Give a person another name."""
     return ChangedPerson(name=new.name, faces=await service.rename(name, new.name, actor))
 

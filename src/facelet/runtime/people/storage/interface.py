@@ -86,4 +86,7 @@ class Storage(Protocol):
         """Builds the index, if it is needed; called outside a transaction."""
 
     def shrink(self) -> None:
-        """Removes the bytes of deleted faces; called outside a transaction."""
+        """Removes the bytes of deleted faces; called outside a transaction.
+
+        The deletion is done already, so a failure is a FaceletWarning.
+        """

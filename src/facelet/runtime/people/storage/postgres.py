@@ -154,18 +154,20 @@ class PostgresStorage:
             )
 
     def shrink(self) -> None:
-        from psycopg import errors
+        from psycopg import Error
 
         # Rewriting the table leaves no deleted bytes in its file. With an index that takes too long; the space is reused.
-        full = "" if self._has_index() else "FULL"
-        self._connection.execute(f"SET lock_timeout = '{PAUSE}'")
         try:
-            self._connection.execute(f"VACUUM {full} facelet_face")
-        except errors.LockNotAvailable:
-            message = f"deleted; the table is in use, so the server clears its space later: {self.location}"
+            full = "" if self._has_index() else "FULL"
+            self._connection.execute(f"SET lock_timeout = '{PAUSE}'")
+            try:
+                self._connection.execute(f"VACUUM {full} facelet_face")
+            finally:
+                self._connection.execute(f"SET lock_timeout = '{server.WAIT}s'")
+        except Error as error:  # the table is in use, above all
+            reason = str(error).strip().partition("\n")[0]
+            message = f"deleted; the server clears the space later: {self.location}: {reason}"
             warnings.warn(message, FaceletWarning, stacklevel=2)
-        finally:
-            self._connection.execute(f"SET lock_timeout = '{server.WAIT}s'")
 
     def _has_index(self) -> bool:
         query = "SELECT 1 FROM pg_indexes WHERE schemaname = current_schema() AND indexname = %s"

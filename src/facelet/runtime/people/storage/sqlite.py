@@ -8,6 +8,8 @@ of one machine may use it.
 
 from __future__ import annotations
 
+import sqlite3
+import warnings
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -15,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facelet.errors import FaceletWarning
 from facelet.runtime.people.enrolled import EnrolledFace, EnrolledPerson, GalleryModel, Vectors
 from facelet.runtime.people.storage import database, encryption, rows, search
 from facelet.runtime.people.storage.interface import Nearest
@@ -130,7 +133,11 @@ class SqliteStorage:
         """The search in memory needs none."""
 
     def shrink(self) -> None:
-        self._connection.execute("VACUUM")
+        try:
+            self._connection.execute("VACUUM")
+        except sqlite3.Error as error:
+            message = f"deleted and overwritten, but the gallery {self.location} stays as large as it was: {error}"
+            warnings.warn(message, FaceletWarning, stacklevel=2)
 
     def _matrix(self) -> tuple[list[str], Vectors]:
         """Names and vectors (M, D), cached until the file changes."""
