@@ -20,10 +20,10 @@ from facelet.runtime.model import load_model as load_model
 from facelet.runtime.people.enrolled import EnrolledFace as EnrolledFace
 from facelet.runtime.people.enrolled import EnrolledPerson as EnrolledPerson
 from facelet.runtime.people.enrolled import GalleryModel as GalleryModel
-from facelet.runtime.people.gallery import Enrollment as Enrollment
 from facelet.runtime.people.gallery import Gallery as Gallery
-from facelet.runtime.people.gallery import Lookalike as Lookalike
-from facelet.runtime.people.gallery import Match as Match
+from facelet.runtime.people.results import Enrollment as Enrollment
+from facelet.runtime.people.results import Lookalike as Lookalike
+from facelet.runtime.people.results import Match as Match
 from facelet.runtime.people.verify import Verification as Verification
 from facelet.runtime.people.verify import verify as verify
 from facelet.runtime.quality import Quality as Quality

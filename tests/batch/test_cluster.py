@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -24,6 +25,20 @@ parquet = pytest.importorskip("pyarrow.parquet")
 def test_all_workers_fit_on_the_cluster(cores, workers, expected):
     assert cluster.cpus_each(cores, workers) == expected
     assert cluster.cpus_each(cores, workers) * workers <= cores
+
+
+def test_an_address_where_nobody_listens_is_said_at_once():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        for address in (f"127.0.0.1:{port}", f"ray://127.0.0.1:{port}"):
+            cluster.require_listening(address)
+    for address in (f"127.0.0.1:{port}", "127.0.0.1:x", "127.0.0.1:99999999"):
+        with pytest.raises(
+            FaceletError, match=f"no Ray cluster at {address}: .*; give the address of `ray start --head`"
+        ):
+            cluster.require_listening(address)
+    for keyword in ("", "auto", "local"):
+        cluster.require_listening(keyword)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -83,6 +83,7 @@ def test_csv(album, capsys):
     said("bright.jpg", "black.png", form="csv")
     first, second = csv.DictReader(io.StringIO(capsys.readouterr().out))
     assert (first["file"], first["face"], first["expression"], first["left"]) == ("bright.jpg", "1", "bright", "20.0")
+    assert 0 <= float(first["quality"]) <= 1
     assert float(first["dark"]) + float(first["bright"]) == pytest.approx(1, abs=1e-4)
     assert (second["file"], second["face"], second["error"]) == ("black.png", "", "")
 
@@ -102,7 +103,7 @@ def test_a_small_face_is_answered_with_a_warning(album, capsys, make_model, make
         said("bright.jpg", "black.png", model=model, form=form)
     document, head, bright, black = capsys.readouterr().out.splitlines()
     assert json.loads(document)["photos"][0]["faces"][0]["warnings"] == [told]
-    assert head.endswith(",bright,warnings,error")
+    assert head.endswith(",bright,quality,warnings,error")
     assert bright.endswith(f',"{told}",')
     assert black.count(",") == head.count(",")
 

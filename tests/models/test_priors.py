@@ -45,6 +45,16 @@ def test_uniform_undoes_the_training_shares():
     assert rows.dtype == np.float32
 
 
+def test_a_power_goes_a_part_of_the_way():
+    """Weights prior^-power, which differ from the file's by a constant."""
+    model, row = info(neutral=70, happiness=20, fear=10), np.array([[0.5, 0.3, 0.2]], np.float32)
+    soft = priors.reweighted(row, priors.weights(model, "uniform^0.25"))
+    expected = row[0] * np.array([0.7, 0.2, 0.1]) ** -0.25
+    np.testing.assert_allclose(soft[0], expected / expected.sum(), rtol=1e-5)
+    whole, plain = (priors.weights(model, prior) for prior in ("uniform^1", "uniform"))
+    np.testing.assert_array_equal(whole, plain)
+
+
 def test_training_changes_nothing_and_needs_no_counts():
     assert priors.weights(info(), "training") is None
 
@@ -71,6 +81,11 @@ def test_bundled_files_state_their_training_shares(name):
         ({"neutral": 5, "happiness": 5, "fear": 0}, "uniform", "does not state how many training faces"),
         ({"neutral": 5, "happiness": 5, "fear": "many"}, "uniform", "does not state how many training faces"),
         ({"neutral": 1, "happiness": 1, "fear": 1}, "unifrom", "unknown prior 'unifrom', did you mean 'uniform'"),
+        ({"neutral": 1, "happiness": 1, "fear": 1}, "unifrom^0.5", "unknown prior 'unifrom', did you mean 'uniform'"),
+        ({"neutral": 1, "happiness": 1, "fear": 1}, "uniform^2", "the power is '2'; expected a number above 0 up to 1"),
+        ({"neutral": 1, "happiness": 1, "fear": 1}, "uniform^0", "the power is '0'; expected"),
+        ({"neutral": 1, "happiness": 1, "fear": 1}, "uniform^nan", "the power is 'nan'; expected"),
+        ({"neutral": 1, "happiness": 1, "fear": 1}, "uniform^", "the power is ''; expected"),
         ({"neutral": 1, "happiness": 1, "fear": 1}, {"happy": 1}, "unknown label in the prior 'happy', did you mean"),
         ({"neutral": 1, "happiness": 1, "fear": 1}, {"fear": -1}, "the share of fear is -1; expected 0 or more"),
         ({"neutral": 1, "happiness": 1, "fear": 1}, {"fear": float("nan")}, "the share of fear is nan"),

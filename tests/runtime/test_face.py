@@ -30,3 +30,13 @@ def test_a_face_with_all_of_them():
     assert np.allclose(document["identity"], (0.6, 0.8))
     assert document["warnings"] == ["small"]
     assert document["quality"] == round(quality.score, 3)
+
+
+def test_another_prior_changes_probabilities_and_label():
+    face = Face((0, 0, 1, 1), 1.0, expression="dark", probabilities={"dark": 0.6, "bright": 0.4})
+    other = face.reweighted(np.array([1.0, 3.0]))
+    assert other.expression == "bright"
+    np.testing.assert_allclose(list(other.probabilities.values()), [1 / 3, 2 / 3], rtol=1e-6)
+    assert face.reweighted(None) is face
+    nobody = Face((0, 0, 1, 1), 1.0)
+    assert nobody.reweighted(np.array([1.0, 3.0])) is nobody

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,9 @@ from typing import Any
 from facelet.batch.parts import Part, PartResult, PartWriter
 from facelet.errors import FaceletError
 
+ADVICE = "give the address of `ray start --head`, or leave it out"
+SECONDS = 10.0
+"""How long the first connection to a cluster may take."""
 RETRIES = 3
 """How often a part is tried again whose worker was lost."""
 
@@ -65,6 +69,17 @@ def cpus_each(cores: float, workers: int) -> float:
     return int(1000 * min(1.0, cores / workers)) / 1000
 
 
+def require_listening(address: str) -> None:
+    """Raises FaceletError if nobody answers at HOST:PORT: Ray would try for minutes."""
+    host, separator, port = address.removeprefix("ray://").rpartition(":")
+    if not separator:
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise FaceletError(f"no Ray cluster at {address}: {error}; {ADVICE}") from None
+
+
 @contextmanager
 def connected(address: str) -> Iterator[Any]:
     """Ray, connected to a cluster. One that was started here is stopped at the end; one that was connected before stays so.
@@ -77,14 +92,13 @@ def connected(address: str) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
+    require_listening(address or os.environ.get("RAY_ADDRESS", ""))
     logging.getLogger("ray").setLevel(logging.ERROR)  # its setup logs before it takes the level below
     try:
         ray.init(address=address or None, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # ConnectionError, ValueError, RuntimeError and Ray's own
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise FaceletError(
-            f"no Ray cluster at {address or 'this machine'}: {reason}; give the address of `ray start --head`, or leave it out"
-        ) from None
+        raise FaceletError(f"no Ray cluster at {address or 'this machine'}: {reason}; {ADVICE}") from None
     try:
         yield ray
     finally:

@@ -56,7 +56,8 @@ ClassPrior = Annotated[
     str,
     typer.Option(
         "--prior",
-        help="How frequent the classes are: training (as in the training faces), uniform, or LABEL=SHARE,LABEL=SHARE.",
+        help="How frequent the classes are: training (as in the training faces), uniform, uniform^POWER (part of the way, "
+        "0 to 1), or LABEL=SHARE,LABEL=SHARE.",
     ),
 ]
 DetectorFile = Annotated[

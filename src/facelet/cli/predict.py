@@ -207,7 +207,18 @@ def _document(analyzer: Analyzer, results: list[Prediction]) -> dict[str, Any]:
 
 
 def _csv_head(analyzer: Analyzer) -> list[str]:
-    face = ["face", "left", "top", "width", "height", "score", "expression", *analyzer.model.labels, "warnings"]
+    face = [
+        "face",
+        "left",
+        "top",
+        "width",
+        "height",
+        "score",
+        "expression",
+        *analyzer.model.labels,
+        "quality",
+        "warnings",
+    ]
     return ["file", *face, "error"]
 
 
@@ -217,7 +228,7 @@ def _csv_rows(analyzer: Analyzer, result: Prediction) -> list[list[Any]]:
     for number, face in enumerate(result.faces, 1):
         values = face.to_json()
         rows.append([result.name, number, *values["box"], values["score"], face.expression])
-        rows[-1] += [*values["probabilities"].values(), "; ".join(face.warnings), ""]
+        rows[-1] += [*values["probabilities"].values(), values["quality"], "; ".join(face.warnings), ""]
     return rows or [[result.name, *[""] * (len(_csv_head(analyzer)) - 2), result.error]]
 
 

@@ -1,6 +1,7 @@
 """Class priors: probabilities for another mix of classes than that of the training faces.
 
 >>> weights(info, "uniform")                              # as if every class were equally frequent
+>>> weights(info, "uniform^0.25")                         # a part of the way: the factors to the power 0.25
 >>> weights(info, {"neutral": 0.7, "happiness": 0.3})     # no other class occurs
 >>> reweighted(probabilities, weights(info, "uniform"))
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +24,7 @@ from facelet.models.model_file import ModelInfo
 
 TRAINING, UNIFORM = "training", "uniform"
 Prior = str | Mapping[str, float]
-"""``training``: probabilities as the net gives them; ``uniform``; or label -> share, where a label left out has 0."""
+"""``training``: as the net gives them; ``uniform``; ``uniform^POWER``; or label -> share, where a label left out has 0."""
 
 
 def weights(info: ModelInfo, prior: Prior) -> NDArray[np.float64] | None:
@@ -34,7 +36,21 @@ def weights(info: ModelInfo, prior: Prior) -> NDArray[np.float64] | None:
         return None
     if info.task != "expression":
         raise FaceletError(f"prior: a model for {info.task} has no classes")
-    return wanted(info.labels, prior) / trained(info)
+    mix, power = _with_power(prior)
+    return (wanted(info.labels, mix) / trained(info)) ** power
+
+
+def _with_power(prior: Prior) -> tuple[Prior, float]:
+    """A prior without its power, and the power, 1 if it has none."""
+    if not isinstance(prior, str) or "^" not in prior:
+        return prior, 1.0
+    mix, _, text = prior.partition("^")
+    with suppress(ValueError):
+        if 0 < (power := float(text)) <= 1:
+            return mix, power
+    raise FaceletError(
+        f"prior {prior!r}: the power is {text!r}; expected a number above 0 up to 1, as in {UNIFORM}^0.25"
+    )
 
 
 def trained(info: ModelInfo) -> NDArray[np.float64]:
@@ -81,7 +97,7 @@ def reweighted(probabilities: NDArray[np.float32], factors: NDArray[np.float64])
 
 
 def parsed(text: str) -> Prior:
-    """``training``, ``uniform``, or shares as "neutral=0.7,happiness=0.3". Raises FaceletError for other text."""
+    """``training``, ``uniform``, ``uniform^POWER``, or shares: "neutral=0.7,happiness=0.3". Raises FaceletError for other text."""
     if "=" not in text:
         return text
     shares = {}
@@ -90,7 +106,5 @@ def parsed(text: str) -> Prior:
         try:
             shares[label.strip()] = float(share)
         except ValueError:
-            raise FaceletError(
-                f"--prior {text}: {part!r} is not a share; expected LABEL=SHARE, as neutral=0.7"
-            ) from None
+            raise FaceletError(f"prior {text}: {part!r} is not a share; expected LABEL=SHARE, as neutral=0.7") from None
     return shares

@@ -50,7 +50,8 @@ class Analyzer:
         threads: number of ONNX Runtime threads, 0 for all cores; ignored for a loaded model.
         speed: for early-exit models, see ``Model.load``; ignored for a loaded model.
         identity: an identity model to run in addition to the expression model.
-        prior: of the expressions, "training", "uniform", or label -> share (see ``models.priors``); ignored for a loaded model.
+        prior: of the expressions, "training", "uniform", "uniform^POWER", or label -> share (see ``models.priors``); ignored for a
+            loaded model.
         min_quality: leave out faces whose quality score is lower, 0 to 1.
 
     Raises FaceletError when there is no model, when the tasks of the two models do not fit, and for values out of range.

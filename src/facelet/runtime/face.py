@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facelet.io.pixels import Image
+from facelet.models import priors
 from facelet.runtime.quality import Quality
 
 
@@ -38,6 +39,14 @@ class Face:
     warnings: tuple[str, ...] = ()
     roll: float = 0.0
     quality: Quality | None = None
+
+    def reweighted(self, factors: NDArray[np.float64] | None) -> Face:
+        """The face for another class prior: its probabilities times ``factors``, see ``priors.weights``; None changes nothing."""
+        if factors is None or not self.probabilities:
+            return self
+        row = priors.reweighted(np.array([list(self.probabilities.values())], np.float32), factors)[0]
+        probabilities = dict(zip(self.probabilities, row.tolist(), strict=True))
+        return replace(self, expression=max(probabilities, key=probabilities.__getitem__), probabilities=probabilities)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``json.dumps``: pixels to a tenth, probabilities to five digits."""

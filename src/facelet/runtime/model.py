@@ -73,7 +73,7 @@ class Model:
             threads: number of ONNX Runtime threads; 0 uses all cores.
             speed: for early-exit models, 0 (always the last exit) to 1 (always the first); None: the threshold in the file.
             fall_back: if a bundled model fails its self-test on this machine, open its fp32 twin and warn.
-            prior: of the classes, see ``models.priors``: "training", "uniform", or label -> share.
+            prior: of the classes, see ``models.priors``: "training", "uniform", "uniform^POWER", or label -> share.
 
         Raises FaceletError if the file is missing, damaged or not a Facelet model, and UnprovenModelError if it fails its
         self-test here. Warns if the file has no self-test.

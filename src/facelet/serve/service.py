@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from typing import TypeVar
 
 from facelet.errors import FaceletError
+from facelet.models import priors
 from facelet.runtime.analyzer import Analyzer, find_model
 from facelet.runtime.detector import SCORE, Detector
 from facelet.runtime.model import Model, require_task
@@ -70,6 +71,7 @@ class Service:
         self.identity = Model.load(subject.find_identity_model(settings.identity_model), threads=1)
         require_task(self.expression, "expression")
         require_task(self.identity, "identity")
+        self._factors = priors.weights(self.expression.info, priors.parsed(settings.prior))
         self._analyzers = {
             (True, False): Analyzer(self.expression, self.detector),
             (False, True): Analyzer(self.identity, self.detector),
@@ -113,14 +115,26 @@ class Service:
         self.gallery.close()
 
     async def analyze(
-        self, data: bytes, *, expression: bool = True, identity: bool = False, cropped: bool = False
+        self,
+        data: bytes,
+        *,
+        expression: bool = True,
+        identity: bool = False,
+        cropped: bool = False,
+        prior: str | None = None,
     ) -> AnalyzedPhoto:
         """Faces of a photo with expressions, identity vectors or both; with ``cropped`` the image is one face.
 
-        Raises ApiError 422 for an unreadable image and 413 for one with too many pixels.
+        ``prior`` replaces ``Settings.prior``. Raises ApiError 422 for an unreadable image or a wrong prior, and 413 for an image
+        with too many pixels.
         """
+        factors = self._factors
+        if prior is not None:
+            with explained(422, "invalid_prior"):
+                factors = priors.weights(self.expression.info, priors.parsed(prior))
         async with self.admitted():
-            return await self._analyzed(data, expression, identity, cropped)
+            photo = await self._analyzed(data, expression, identity, cropped)
+            return photo._replace(faces=[face.reweighted(factors) for face in photo.faces])
 
     async def verify(
         self, a: bytes, b: bytes, *, threshold: float | None = None, largest: bool = False

@@ -30,6 +30,9 @@ class Settings(BaseModel):
     identity_model: str = Field(
         "", description="identity model: file or name; default: $FACELET_IDENTITY_MODEL, else identity"
     )
+    prior: str = Field(
+        "training", description="class prior: training, uniform, uniform^POWER, or LABEL=SHARE,LABEL=SHARE"
+    )
     detector: str = Field("", description="YuNet's file; default: $FACELET_YUNET, else downloaded once")
     min_score: float | None = Field(None, ge=0, le=1, description="minimum detector score of a face; default: 0.75")
     detail: int | None = Field(

@@ -7,11 +7,15 @@ import json
 
 import numpy as np
 import pytest
+from photo_fixtures import faces_in_a_row
 
+from facelet.errors import FaceletError
+from facelet.models.priors import parsed as prior_of
 from facelet.runtime.analyzer import Analyzer
 from facelet.runtime.people.gallery import Gallery
 from facelet.runtime.people.subject import identity_analyzer
 from facelet.runtime.people.verify import compare
+from facelet.serve.service import Service
 
 
 def posted(client, path: str, data: bytes, **options):
@@ -36,6 +40,35 @@ def test_analyze(client, settings, row):
     assert [face["expression"] for face in answer.json()["faces"]] == ["bright", "dark"]
     assert client.post("/v1/analyze", files={"file": row}).json() == answer.json()
     assert client.post("/v1/analyze", json={"file": base64.b64encode(row).decode()}).json() == answer.json()
+
+
+@pytest.mark.parametrize("prior", ["uniform", "uniform^0.25", "neutral=0.8,happiness=0.2"])
+def test_a_class_prior_as_predict_has_it(serve, row, prior):
+    expected = [face.to_json() for face in Analyzer("expression", faces_in_a_row, prior=prior_of(prior)).analyze(row)]
+    asked = posted(serve(model="expression"), "/v1/analyze", row, params={"prior": prior}).json()["faces"]
+    client = serve(model="expression", prior=prior)
+    usual = posted(client, "/v1/analyze", row).json()["faces"]
+    for faces in (asked, usual):
+        assert [face["expression"] for face in faces] == [face["expression"] for face in expected]
+        assert [face["probabilities"] for face in faces] == [face["probabilities"] for face in expected]
+    plain = posted(client, "/v1/analyze", row, params={"prior": "training"}).json()["faces"]
+    assert plain != usual
+
+
+@pytest.mark.parametrize(
+    ("prior", "said"), [("unifrom", "did you mean 'uniform'"), ("uniform^x", "power"), ("a=b", "share")]
+)
+def test_a_wrong_prior_is_422(serve, row, prior, said):
+    answer = posted(serve(model="expression"), "/v1/analyze", row, params={"prior": prior})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_prior")
+    assert said in answer.json()["error"]["message"]
+
+
+def test_a_prior_needs_a_model_with_counts(client, settings, row):
+    answer = posted(client, "/v1/analyze", row, params={"prior": "uniform"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_prior")
+    with pytest.raises(FaceletError, match="does not state how many training faces"):
+        Service(settings.model_copy(update={"prior": "uniform"}))
 
 
 def test_ready_crops_and_embeddings_on_request(client, row):

@@ -34,14 +34,14 @@ def png(image: np.ndarray, path: Path) -> Path:
     return path
 
 
-def answers(path: Path, model: str = "expression") -> list[Face]:
+def answers(path: Path, model: str = "expression", prior: str = "training") -> list[Face]:
     """Python's answers, with the detector's settings for a video's frames, which are the page's."""
-    return Analyzer(model, Detector(**FRAMES)).analyze(path)
+    return Analyzer(model, Detector(**FRAMES), prior=prior).analyze(path)
 
 
-def differences(result: dict, path: Path) -> tuple[float, float]:
+def differences(result: dict, path: Path, prior: str = "training") -> tuple[float, float]:
     """Largest difference of a box's side in pixels and of a probability from Python's; the faces must be as many."""
-    faces = answers(path)
+    faces = answers(path, prior=prior)
     assert len(result["faces"]) == len(faces), path.name
     apart = [(0.0, 0.0)]
     for ours, face in zip(result["faces"], faces, strict=True):
@@ -52,8 +52,8 @@ def differences(result: dict, path: Path) -> tuple[float, float]:
     return max(each[0] for each in apart), max(each[1] for each in apart)
 
 
-def assert_same(result: dict, path: Path) -> None:
-    box, probability = differences(result, path)
+def assert_same(result: dict, path: Path, prior: str = "training") -> None:
+    box, probability = differences(result, path, prior)
     assert box <= PIXELS, path.name
     assert probability <= PROBABILITY, path.name
 
@@ -87,6 +87,20 @@ def test_answers_are_pythons_on_variants_of_the_example(shared, tmp_path, name):
     result = result_of(shared, path)
     assert_same(result, path)
     assert bool(result["faces"]) == (name != "none")
+
+
+@pytest.mark.parametrize("prior", ["uniform^0.25", "uniform"])
+def test_class_priors_are_pythons(opened, tmp_path, prior):
+    page, _ = opened()
+    page.evaluate("document.querySelector('details.settings').open = true")
+    path = png(pixels.read(EXAMPLE), tmp_path / "example.png")
+    plain = result_of(page, path)
+    page.evaluate("() => { results.length = 0 }")
+    page.select_option("#prior", prior)
+    page.wait_for_function("() => results.length === 1")
+    result = page.evaluate("results[0]")
+    assert_same(result, path, prior)
+    assert result["faces"][0]["probabilities"] != plain["faces"][0]["probabilities"]
 
 
 @pytest.mark.real

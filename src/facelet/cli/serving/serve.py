@@ -6,7 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
-from facelet.cli.options import Allow, Detail, DetectorFile, GalleryFile, GalleryKey, MinScore, Threshold, TurnsChoice
+from facelet.cli.options import (
+    Allow,
+    ClassPrior,
+    Detail,
+    DetectorFile,
+    GalleryFile,
+    GalleryKey,
+    MinScore,
+    Threshold,
+    TurnsChoice,
+)
 from facelet.errors import FaceletError
 
 
@@ -21,6 +31,7 @@ def serve(
     identity_model: Annotated[
         str, typer.Option(help="Identity model: file or name; default: $FACELET_IDENTITY_MODEL, else identity.")
     ] = "",
+    prior: ClassPrior = "training",
     detector: DetectorFile = "",
     min_score: MinScore = None,
     detail: Detail = None,

@@ -25,9 +25,18 @@ async def analyze(
     embeddings: Annotated[
         bool, Query(description="also answer with identity vectors, which are biometric data")
     ] = False,
+    prior: Annotated[
+        str | None,
+        Query(
+            max_length=500,
+            description="class prior: training, uniform, uniform^POWER (a part of the way, 0 to 1), or "
+            "LABEL=SHARE,LABEL=SHARE; default: the service's",
+            examples=["uniform^0.25"],
+        ),
+    ] = None,
 ) -> Analysis:
     """Expressions of the faces in a photo."""
-    return Analysis.of(await service.analyze(upload.one(), identity=embeddings, cropped=cropped))
+    return Analysis.of(await service.analyze(upload.one(), identity=embeddings, cropped=cropped, prior=prior))
 
 
 @router.post("/verify", openapi_extra=described("a", "b"))

@@ -103,6 +103,18 @@ test("probabilities are a softmax of logits over temperature", () => {
   assert(Math.abs(row[0] - 0.75) < 1e-6 && Math.abs(row[1] - 0.25) < 1e-6);
 });
 
+test("class priors are Bayes' rule, to a power", async () => {
+  const { factorsOf, hasCounts, reweighted } = await from("prior");
+  const info = { labels: ["a", "b"], protocol: { counts: { train: { a: 75, b: 25 } } } };
+  assert.equal(factorsOf(info, "training"), null);
+  assert.deepEqual(reweighted([0.75, 0.25], null), [0.75, 0.25]);
+  assert.deepEqual(reweighted([0.75, 0.25], factorsOf(info, "uniform")), [0.5, 0.5]);
+  const [a, b] = reweighted([0.5, 0.5], factorsOf(info, "uniform^0.5"));
+  assert.ok(Math.abs(b / a - Math.sqrt(3)) < 1e-12 && Math.abs(a + b - 1) < 1e-12);
+  assert.ok(hasCounts(info));
+  assert.ok(!hasCounts({ ...info, protocol: {} }) && !hasCounts({ labels: ["a", "c"], protocol: info.protocol }));
+});
+
 test("deviation is relative to the reference's spread, and infinite for what is not a number", () => {
   assert.equal(deviation(Float32Array.from([1, 3]), [[0, 2]]), 1);
   assert.equal(deviation(Float32Array.from([NaN, 3]), [[0, 2]]), Infinity);

@@ -5,6 +5,7 @@ import { Detector, bgrPlanes } from "./detector.js";
 import { Network, difference, furthest, loadRuntime } from "./engine.js";
 import { even, linearResize, toChannels } from "./image.js";
 import { cutOf, deviation, goldenFaces, prepared, probabilities, readInfo, seenOf } from "./model.js";
+import { factorsOf, reweighted } from "./prior.js";
 import { qualityOf } from "./quality.js";
 
 /** Faces of one run of the net; bounds memory. */
@@ -40,12 +41,12 @@ export class Analyzer {
    * A face: box, score, landmarks, probabilities in the order of the labels, expression, side (of the crop, in photo pixels),
    * quality, warnings, and `seen`, the image that the net got.
    */
-  async analyze(photo, detail) {
+  async analyze(photo, detail, prior) {
     const start = performance.now(), detections = await this.detector.detect(photo, detail);
     const detected = performance.now();
     const cuts = detections.map(({ box }) => cutOf(photo, box, this.info)), seen = cuts.map(face => seenOf(face, this.info));
     const cropped = performance.now();
-    const rows = await this.#classify(seen);
+    const factors = factorsOf(this.info, prior), rows = (await this.#classify(seen)).map(row => reweighted(row, factors));
     const ended = performance.now();
     const faces = detections.map((face, number) => this.#face(face, cuts[number], seen[number], rows[number]));
     return { faces, milliseconds: { detector: detected - start, crop: cropped - detected, net: ended - cropped } };

@@ -34,7 +34,11 @@ function open() {
   showOpening(ui);
   opened = withinTime(mine.open({ site, engine, model }), engine);
   opened.then(
-    ({ info, check }) => mine === client && showCheck(ui, info, check, site),
+    ({ info, check }) => {
+      if (mine !== client) return;
+      ui["prior-row"].hidden = !info.hasCounts;
+      showCheck(ui, info, check, site);
+    },
     error => {
       if (mine !== client) return;
       if (engine === "wasm") return showProblem(ui, error.message, true);
@@ -55,7 +59,8 @@ function withinTime(call, engine) {
 async function analyzed(canvas) {
   const { info } = await opened, detail = ui.small.checked ? 2 * site.detector.detail : site.detector.detail;
   const pixels = pixelsOf(canvas), start = performance.now();
-  const { faces, milliseconds } = await client.analyze(pixels, detail);
+  const prior = info.hasCounts ? ui.prior.value : "training";
+  const { faces, milliseconds } = await client.analyze(pixels, detail, prior);
   return { info, faces, milliseconds: { ...milliseconds, total: performance.now() - start } };
 }
 
@@ -219,7 +224,7 @@ for (const setting of [ui.model, ui.engine])
     open();
     repeat();
   });
-ui.small.addEventListener("change", repeat);
+for (const setting of [ui.prior, ui.small]) setting.addEventListener("change", repeat);
 open();
 await opened.catch(() => {});
 navigator.serviceWorker?.register("sw.js").catch(() => {}); // without it, as in private windows, the page only needs its server

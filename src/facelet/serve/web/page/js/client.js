@@ -16,8 +16,8 @@ export class Client {
   }
 
   /** Analyzes `ImageData`, whose pixels move to the worker: resolves to `{faces, milliseconds}`. */
-  analyze({ data, width, height }, detail) {
-    return this.#call("analyze", { rgba: data.buffer, width, height, detail }, [data.buffer]);
+  analyze({ data, width, height }, detail, prior) {
+    return this.#call("analyze", { rgba: data.buffer, width, height, detail, prior }, [data.buffer]);
   }
 
   end() {

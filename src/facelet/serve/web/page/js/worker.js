@@ -2,6 +2,7 @@
 
 import { Analyzer } from "./analyzer.js";
 import { fromRgba } from "./image.js";
+import { hasCounts } from "./prior.js";
 
 const base = new URL("../", import.meta.url);
 let analyzer;
@@ -16,10 +17,11 @@ const calls = {
   async open({ site, engine, model }) {
     analyzer = await Analyzer.open(site, { engine, model, read, base });
     const { selftest, card, protocol, ...info } = analyzer.info;
-    return { info, check: analyzer.check };
+    return { info: { ...info, hasCounts: hasCounts(analyzer.info) }, check: analyzer.check };
   },
 
-  analyze: ({ rgba, width, height, detail }) => analyzer.analyze(fromRgba(new Uint8Array(rgba), width, height), detail),
+  analyze: ({ rgba, width, height, detail, prior }) =>
+    analyzer.analyze(fromRgba(new Uint8Array(rgba), width, height), detail, prior),
 };
 
 self.onmessage = async ({ data: { id, call, argument } }) => {
