@@ -171,9 +171,12 @@ class Server:
 
     def __init__(self, folder: Path, options: Options) -> None:
         command = [sys.executable, "-m", "facelet.cli", "serve", "--port", "0", "--gallery", str(folder / "people.db")]
-        command += ["--keys", str(folder / "none"), "--queue", str(options.queue), "--threads", str(options.threads)]
+        command += ["--queue", str(options.queue), "--threads", str(options.threads)]
         command += ["--batch-ms", str(options.batch_ms)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        # In an empty data folder there are no API keys.
+        environment = {name: value for name, value in os.environ.items() if name not in ("FACELET_KEYS", "FACELET_API_KEY")}
+        environment["XDG_DATA_HOME"] = str(folder)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         assert self.process.stdout is not None
         self.line = self.process.stdout.readline()
         self.port = int(self.line.split("//")[1].split(" ")[0].rsplit(":", 1)[1])
