@@ -50,13 +50,14 @@ class Server:
             "model": str(model),
             "identity_model": str(identity),
             "gallery": str(self.gallery),
-            "keys": str(folder / "keys"),
             "threads": 1,
             **options,
         }
         tests, source = Path(__file__).parents[1], Path(__file__).parents[2] / "src"
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(source), str(tests)])}
-        environment.pop("FACELET_API_KEY", None)
+        for name in ("FACELET_API_KEY", "FACELET_KEYS"):
+            environment.pop(name, None)
+        environment["XDG_DATA_HOME"] = str(folder)  # no API keys
         self.process = subprocess.Popen(
             [sys.executable, "-c", START, json.dumps(settings)],
             stdout=subprocess.PIPE,
