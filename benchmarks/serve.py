@@ -174,7 +174,9 @@ class Server:
         command += ["--queue", str(options.queue), "--threads", str(options.threads)]
         command += ["--batch-ms", str(options.batch_ms)]
         # In an empty data folder there are no API keys.
-        environment = {name: value for name, value in os.environ.items() if name not in ("FACELET_KEYS", "FACELET_API_KEY")}
+        environment = {
+            name: value for name, value in os.environ.items() if name not in ("FACELET_KEYS", "FACELET_API_KEY")
+        }
         environment["XDG_DATA_HOME"] = str(folder)
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         assert self.process.stdout is not None
