@@ -29,7 +29,7 @@ from facelet import cpu
 from facelet.io import pixels
 from facelet.io.pixels import cv2
 from facelet.runtime.analyzer import Analyzer
-from facelet.runtime.detector import FRAMES, Detector
+from facelet.runtime.detection import wrapped
 from facelet.runtime.media import photos
 from facelet.serve.web import site
 
@@ -39,6 +39,8 @@ window.results = [];
 document.addEventListener("facelet-result", ({detail}) => window.results.push(JSON.parse(JSON.stringify(
   {...detail, faces: detail.faces.map(({seen, ...face}) => face)}))));
 """
+PIXELS, PROBABILITY = 1.0, 0.01
+"""Differences from which a face is printed."""
 COLOURS = 160
 """Of a screenshot, which keeps its file small."""
 READY = "#status[data-kind]:not([data-kind=busy])"
@@ -94,10 +96,10 @@ def result_of(page: Any, name: str, data: bytes, kind: str) -> dict[str, Any]:
 
 
 def compare(files: list[Path]) -> None:
-    """Prints the largest differences from Python, and median times."""
-    analyzer = Analyzer(detector=Detector(**FRAMES))
-    apart: dict[str, list[tuple[float, float]]] = {"PNG": [], "JPEG": []}
-    changed, counts, times, ours = 0, 0, [], []
+    """Prints the largest differences from Python's defaults, and median times."""
+    analyzer = Analyzer()
+    apart: dict[str, list[tuple[float, float, float]]] = {"PNG": [], "JPEG": []}
+    changed, counts, turned, times, ours = 0, 0, 0, [], []
     with served() as url, chromium() as browser:
         page = browser.new_page()
         page.add_init_script(RECORD)
@@ -123,14 +125,22 @@ def compare(files: list[Path]) -> None:
                 counts += len(faces) if kind == "PNG" else 0
                 for one, face in zip(result["faces"], faces, strict=True):
                     expected = [face.probabilities[label] for label in result["labels"]]
-                    box = np.abs(np.subtract(one["box"], face.box)).max()
-                    apart[kind].append((float(box), float(np.abs(np.subtract(one["probabilities"], expected)).max())))
-    print(f"{len(files)} photos, {counts} faces; {changed} with another number of faces")
+                    box = float(np.abs(np.subtract(one["box"], face.box)).max())
+                    share = float(np.abs(np.subtract(one["probabilities"], expected)).max())
+                    apart[kind].append((box, share, abs(wrapped(one["roll"] - face.roll))))
+                    if box > PIXELS or share > PROBABILITY:
+                        print(f"{file.name} as {kind}: a box by {box:.2f} px, probabilities by {share:.4f}")
+                turned += kind == "PNG" and sum(face.roll != 0 for face in faces)
+    print(f"{len(files)} photos, {counts} faces, {turned} of them turned; {changed} with another number of faces")
     for kind, rows in apart.items():
         if rows:
-            boxes, shares = np.transpose(rows)
+            boxes, shares, rolls = np.transpose(rows)
             median = f"median {np.median(shares):.4f}"
-            print(f"{kind}: boxes within {boxes.max():.3f} px, probabilities within {shares.max():.4f} ({median})")
+            print(
+                f"{kind}: boxes within {boxes.max():.3f} px, probabilities within {shares.max():.4f} ({median}), ",
+                end="",
+            )
+            print(f"turns within {rolls.max():.2f} degrees")
     for part in ("detector", "crop", "net", "total"):
         print(f"{part}: median {np.median([each[part] for each in times]):.1f} ms")
     print(f"Python, detector and net: median {np.median(ours):.1f} ms a photo")

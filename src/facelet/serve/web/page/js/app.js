@@ -4,7 +4,7 @@ import { Client } from "./client.js";
 import { FaceList } from "./faces.js";
 import { pixelsOf, readPhoto } from "./photo.js";
 import { Stage } from "./stage.js";
-import { Tracker } from "./tracker.js";
+import { Tracker } from "./runtime/tracker.js";
 import { wireInput } from "./input.js";
 import { showCheck, showOpening, showProblem, wireTheme } from "./status.js";
 import { Webcam } from "./webcam.js";
@@ -56,11 +56,11 @@ function withinTime(call, engine) {
   return Promise.race([call, new Promise(late)]);
 }
 
-async function analyzed(canvas) {
-  const { info } = await opened, detail = ui.small.checked ? 2 * site.detector.detail : site.detector.detail;
-  const pixels = pixelsOf(canvas), start = performance.now();
+/** The result for a canvas. `look`: how the detector looks at it, see `Detector.detect`. */
+async function analyzed(canvas, look, onProgress) {
+  const { info } = await opened, pixels = pixelsOf(canvas), start = performance.now();
   const prior = info.hasCounts ? ui.prior.value : "training";
-  const { faces, milliseconds } = await client.analyze(pixels, detail, prior);
+  const { faces, milliseconds } = await client.analyze(pixels, { look, prior, onProgress });
   return { info, faces, milliseconds: { ...milliseconds, total: performance.now() - start } };
 }
 
@@ -77,7 +77,9 @@ async function analyzePhoto(file) {
     reveal();
     stage.show(canvas, []);
     ui.results.hidden = true;
-    const result = await analyzed(canvas);
+    const result = await analyzed(canvas, ui.quick.checked ? site.frames : {}, share => {
+      if (mine === turn) ui.summary.textContent = `Analyzing… ${percent(share)}`;
+    });
     if (mine === turn) present(canvas, result, { name: file.name ?? "photo" });
   } catch (error) {
     if (mine === turn) showProblem(ui, error.message);
@@ -95,7 +97,7 @@ async function runWebcam() {
     ui.camera.textContent = "Stop the webcam";
     reveal();
     while (mine === turn && !webcam.ended) {
-      const { canvas, seconds } = await webcam.frame(), result = await analyzed(canvas);
+      const { canvas, seconds } = await webcam.frame(), result = await analyzed(canvas, site.frames);
       if (mine !== turn) return;
       const tracks = tracker.follow(result.faces, seconds);
       present(canvas, result, { name: "webcam", tracks, mirrored: ui.mirror.checked });
@@ -136,7 +138,7 @@ function present(canvas, { info, faces, milliseconds }, { name, tracks, mirrored
       name: `Face ${tracks ? tracks[number].number : number + 1}`,
       text: `${labels[top]} ${percent(probabilities[top])}`,
       label: `${faces.length > 1 ? `${tracks ? tracks[number].number : number + 1}  ` : ""}${labels[top]} ${percent(probabilities[top])}`,
-      facts: `${width} × ${height} px at ${left}, ${above} · detector ${face.score.toFixed(2)} · crop ${face.side} → ${face.seen.width} px`,
+      facts: `${width} × ${height} px at ${left}, ${above}${face.roll ? ` · turned by ${Math.round(face.roll)}°` : ""} · detector ${face.score.toFixed(2)} · crop ${face.side} → ${face.seen.width} px`,
     };
   });
   stage.show(canvas, shown, mirrored);
@@ -147,7 +149,7 @@ function present(canvas, { info, faces, milliseconds }, { name, tracks, mirrored
   ui["time-total"].textContent = tracks ? `${tenth(1000 / milliseconds.total)} / s` : `${tenth(milliseconds.total)} ms`;
   const summary = shown.length
     ? `${shown.length} face${shown.length > 1 ? "s" : ""}: ${shown.map(face => face.text).join(", ")}`
-    : `No face found${ui.small.checked ? "" : "; the settings can look for smaller ones"}`;
+    : `No face found${ui.quick.checked ? "; without the quick look, small and turned ones are found" : ""}`;
   ui.summary.textContent = `${name}, ${canvas.width} × ${canvas.height} px. ${summary}.`;
   ui.picture.setAttribute("aria-label", `${name}. ${summary}`);
   ui.copy.hidden = Boolean(tracks);
@@ -175,19 +177,20 @@ function toJson(file, { width, height }, { labels, name }, faces) {
         file,
         width,
         height,
-        faces: faces.map(({ box, score, landmarks, expression, probabilities, quality, warnings }) => ({
+        faces: faces.map(({ box, score, roll, landmarks, expression, probabilities, quality, warnings }) => ({
           box: box.map(tenth),
           score: Number(score.toFixed(4)),
+          roll: tenth(roll),
           landmarks: landmarks.map(point => point.map(tenth)),
           expression,
           probabilities: Object.fromEntries(labels.map((label, at) => [label, Number(probabilities[at].toFixed(5))])),
-          roll: 0,
           identity: null,
           warnings,
           quality: Number(quality.toFixed(3)),
         })),
       },
     ],
+    passed_over: [],
   };
 }
 
@@ -224,7 +227,7 @@ for (const setting of [ui.model, ui.engine])
     open();
     repeat();
   });
-for (const setting of [ui.prior, ui.small]) setting.addEventListener("change", repeat);
+for (const setting of [ui.prior, ui.quick]) setting.addEventListener("change", repeat);
 open();
 await opened.catch(() => {});
 navigator.serviceWorker?.register("sw.js").catch(() => {}); // without it, as in private windows, the page only needs its server

@@ -59,6 +59,31 @@ export function subsample(image, step) {
   return { data, width, height, channels };
 }
 
+/** A rectangle of an image, in whole pixels. */
+export function part(image, left, top, width, height) {
+  if (width === image.width && height === image.height) return image;
+  const { channels } = image, row = width * channels, data = new Uint8Array(height * row);
+  for (let y = 0; y < height; y++) {
+    const from = ((top + y) * image.width + left) * channels;
+    data.set(image.data.subarray(from, from + row), y * row);
+  }
+  return { data, width, height, channels };
+}
+
+/** The image after quarter turns against the clock, numpy's `rot90`. */
+export function rot90(image, quarters) {
+  const { data, channels, width: across, height: down } = image, turn = ((quarters % 4) + 4) % 4;
+  if (!turn) return image;
+  const [width, height] = turn === 2 ? [across, down] : [down, across], out = new Uint8Array(data.length);
+  // Source pixel of the first one, and steps to the source of the next one in a row and in a column.
+  const [first, right, below] = [, [across - 1, across, -1], [across * down - 1, -1, -across], [across * (down - 1), -across, 1]][turn];
+  let to = 0;
+  for (let y = 0; y < height; y++)
+    for (let x = 0, from = (first + y * below) * channels; x < width; x++, from += right * channels)
+      for (let c = 0; c < channels; c++) out[to++] = data[from + c];
+  return { data: out, width, height, channels };
+}
+
 /** A square of `size`: by area where the image is larger, else bilinear ("area-linear" in a model file). */
 export function resizeSquare(image, size) {
   if (image.width === size && image.height === size) return image;
