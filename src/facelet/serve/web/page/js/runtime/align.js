@@ -16,8 +16,8 @@ export function cut(photo, box, margin, size, roll = 0) {
 
 /** Map from the unit square to the area of the photo that a crop shows; pixel (0, 0) of the photo spans 0 to 1. */
 export function square(box, margin, roll) {
-  const [left, top, width, height] = box;
-  return turnedSquare([left + width / 2, top + height / 2], sideOf(box, margin), roll);
+  const [left, top, width, height] = box, fit = turnedSquare([left + width / 2, top + height / 2], Math.max(width, height), roll);
+  return fit.map(([a, b, c]) => [a * (1 + 2 * margin), b * (1 + 2 * margin), c - margin * (a + b)]);
 }
 
 /** Side of the cropped area in photo pixels, with fractions; below the model's input size, the face is enlarged. */

@@ -86,14 +86,11 @@ export class Detector {
     return found;
   }
 
-  /** The faces of the photo resized to the given long side, in photo pixels. */
+  /** The faces of the photo resized to the given long side, in photo pixels of 32 bits. */
   async #whole(photo, longSide) {
-    const small = resized(photo, longSide), x = photo.width / small.width, y = photo.height / small.height;
-    return (await this.network.faces(small)).map(({ box, score, landmarks }) => ({
-      box: [box[0] * x, box[1] * y, box[2] * x, box[3] * y],
-      score,
-      landmarks: landmarks.map(([px, py]) => [px * x, py * y]),
-    }));
+    const small = resized(photo, longSide), scale = [photo.width / small.width, photo.height / small.height].map(Math.fround);
+    const grown = values => values.map((value, at) => Math.fround(value * scale[at % 2]));
+    return (await this.network.faces(small)).map(({ box, score, landmarks }) => ({ box: grown(box), score, landmarks: landmarks.map(grown) }));
   }
 
   /** The small faces of the photo seen in tiles at several scales, in photo pixels. */
@@ -102,9 +99,9 @@ export class Detector {
     for (const [number, { tile, scale }] of looks.entries()) {
       const { left, top, width, height } = tile, seen = part(photo, left, top, width, height);
       const faces = (await this.#whole(seen, Math.max(1, even(scale * Math.max(width, height))))).map(({ box, score, landmarks }) => ({
-        box: [box[0] + left, box[1] + top, box[2], box[3]],
+        box: [box[0] + left, box[1] + top, box[2], box[3]].map(Math.fround),
         score,
-        landmarks: landmarks.map(([x, y]) => [x + left, y + top]),
+        landmarks: landmarks.map(([x, y]) => [x + left, y + top].map(Math.fround)),
       }));
       found.push(...own(tile, faces, scale));
       await report((number + 1) / looks.length);

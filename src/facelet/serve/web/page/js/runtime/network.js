@@ -51,14 +51,13 @@ export function decode(outputs, wide, high, least) {
       for (let column = 0; column < columns; column++) {
         const at = row * columns + column, score = Math.fround(Math.sqrt(Math.fround(unit(classes[at]) * unit(objects[at]))));
         if (!(score >= Math.fround(least))) continue;
-        const [x, y, w, h] = boxes.subarray(4 * at, 4 * at + 4), width = Math.exp(w) * stride, height = Math.exp(h) * stride;
+        // Rounded to 32 bits as in OpenCV: a hundred-thousandth of a pixel may turn the rounding of a crop.
+        const [x, y, w, h] = boxes.subarray(4 * at, 4 * at + 4), [width, height] = [w, h].map(size => Math.fround(Math.exp(size)) * stride);
+        const place = (offset, cell) => Math.fround(cell + offset) * stride;
         candidates.push({
-          box: [(column + x) * stride - width / 2, (row + y) * stride - height / 2, width, height],
+          box: [place(x, column) - width / 2, place(y, row) - height / 2, width, height].map(Math.fround),
           score,
-          landmarks: [0, 1, 2, 3, 4].map(point => [
-            (points[10 * at + 2 * point] + column) * stride,
-            (points[10 * at + 2 * point + 1] + row) * stride,
-          ]),
+          landmarks: [0, 1, 2, 3, 4].map(point => [place(points[10 * at + 2 * point], column), place(points[10 * at + 2 * point + 1], row)]),
         });
       }
   }

@@ -12,6 +12,7 @@ export const LEVEL = 8;
 export const SURE = 0.9;
 export const BETTER = 0.03;
 export const STEP = 30;
+export const DIGITS = 1;
 export const NEAR = 10;
 export const PATCH = 96, LAST_PATCH = 160;
 export const AROUND = 2.2;
@@ -56,7 +57,7 @@ export async function peak(score, quarters) {
     angle = higher;
   }
   const before = await at(angle - STEP), here = await at(angle), after = await at(angle + STEP), bend = before - 2 * here + after;
-  return bend < 0 ? angle + (STEP * (before - after)) / (2 * bend) : angle;
+  return bend < 0 ? rounded(angle + (STEP * (before - after)) / (2 * bend)) : angle;
 }
 
 async function scoreAt(face, photo, network, angle) {
@@ -101,5 +102,7 @@ export function common(faces) {
   const angles = faces.map(({ roll }) => roll).filter(roll => Math.abs(roll) > NEAR).map(roll => (roll * Math.PI) / 180);
   if (2 * angles.length <= faces.length) return 0;
   const sum = of => angles.reduce((total, angle) => total + of(angle), 0);
-  return (Math.atan2(sum(Math.sin), sum(Math.cos)) * 180) / Math.PI;
+  return rounded((Math.atan2(sum(Math.sin), sum(Math.cos)) * 180) / Math.PI);
 }
+
+const rounded = angle => Number(angle.toFixed(DIGITS));

@@ -23,11 +23,11 @@ export const mapped = (map, [u, v]) => map.map(([a, b, c]) => a * u + b * v + c)
 export function warpAffine(image, map, width, height, border) {
   const { data, channels } = image, row = image.width * channels, out = new Uint8Array(width * height * channels);
   const right = image.width - 1, bottom = image.height - 1, black = border === "black";
-  // OpenCV's coordinates count from the middle of the first pixel, and are of 32 bits.
-  const [[a, b, c], [d, e, f]] = map.map(([p, q, r]) => [Math.fround(p), q, r + (p + q) / 2 - 0.5]);
+  // OpenCV's coordinates count from the middle of the first pixel. They are rounded to 32 bits at the same steps as there.
+  const [[a, b, c], [d, e, f]] = map.map(([p, q, r]) => [p, q, r + ((p + q) / 2 - 0.5)].map(Math.fround));
   let to = 0;
   for (let y = 0; y < height; y++) {
-    const startX = Math.fround(b * y + c), startY = Math.fround(e * y + f);
+    const startX = Math.fround(Math.fround(b * y) + c), startY = Math.fround(Math.fround(e * y) + f);
     for (let x = 0; x < width; x++, to += channels) {
       const px = Math.fround(a * x + startX), py = Math.fround(d * x + startY), left = Math.floor(px), top = Math.floor(py);
       const u = px - left, v = py - top;
