@@ -55,7 +55,9 @@ def test_resizing_is_opencvs(javascript, rng, kind, size):
     for image in images:
         for target in targets:
             expected = cv2.resize(image, target, interpolation=flag)
-            np.testing.assert_allclose(np.reshape(next(answers), expected.shape), expected, atol=1)
+            apart = np.abs(np.reshape(next(answers), expected.shape) - expected.astype(int))
+            assert apart.max() <= 1
+            assert (apart > 0).mean() < 0.001, "a processor may fuse other steps; with x86 none differs"
 
 
 def test_grey_is_opencvs(javascript, rng):

@@ -11,6 +11,8 @@ import { Webcam } from "./webcam.js";
 
 /** Seconds between announcements of a webcam's results to a screen reader. */
 const QUIET = 3;
+/** Faces from which they are counted and not listed. */
+const MANY = 8;
 /** Seconds in which WebGPU must have started and been compared. */
 const PATIENCE = 60;
 
@@ -24,6 +26,7 @@ let turn = 0; // counts photos and webcam runs; results of an earlier one are dr
 
 const percent = value => `${Math.round(100 * value)}\u00a0%`;
 const tenth = value => Math.round(10 * value) / 10;
+const time = milliseconds => (milliseconds < 1000 ? `${tenth(milliseconds)} ms` : `${tenth(milliseconds / 1000)} s`);
 
 /** Opens the chosen model on the chosen engine; where WebGPU does not agree, on WebAssembly. */
 function open() {
@@ -137,18 +140,18 @@ function present(canvas, { info, faces, milliseconds }, { name, tracks, mirrored
       colour: site.colours[top % site.colours.length],
       name: `Face ${tracks ? tracks[number].number : number + 1}`,
       text: `${labels[top]} ${percent(probabilities[top])}`,
-      label: `${faces.length > 1 ? `${tracks ? tracks[number].number : number + 1}  ` : ""}${labels[top]} ${percent(probabilities[top])}`,
+      number: tracks ? tracks[number].number : number + 1,
       facts: `${width} × ${height} px at ${left}, ${above}${face.roll ? ` · turned by ${Math.round(face.roll)}°` : ""} · detector ${face.score.toFixed(2)} · crop ${face.side} → ${face.seen.width} px`,
     };
   });
   stage.show(canvas, shown, mirrored);
   list.show(shown, labels);
   ui.results.hidden = !faces.length;
-  for (const part of ["detector", "crop", "net"]) ui[`time-${part}`].textContent = `${tenth(milliseconds[part])} ms`;
+  for (const part of ["detector", "crop", "net"]) ui[`time-${part}`].textContent = time(milliseconds[part]);
   ui["rate-name"].textContent = tracks ? "Frames" : "Total";
-  ui["time-total"].textContent = tracks ? `${tenth(1000 / milliseconds.total)} / s` : `${tenth(milliseconds.total)} ms`;
+  ui["time-total"].textContent = tracks ? `${tenth(1000 / milliseconds.total)} / s` : time(milliseconds.total);
   const summary = shown.length
-    ? `${shown.length} face${shown.length > 1 ? "s" : ""}: ${shown.map(face => face.text).join(", ")}`
+    ? `${shown.length} face${shown.length > 1 ? "s" : ""}: ${shown.length > MANY ? counted(shown) : shown.map(face => face.text).join(", ")}`
     : `No face found${ui.quick.checked ? "; without the quick look, small and turned ones are found" : ""}`;
   ui.summary.textContent = `${name}, ${canvas.width} × ${canvas.height} px. ${summary}.`;
   ui.picture.setAttribute("aria-label", `${name}. ${summary}`);
@@ -156,6 +159,13 @@ function present(canvas, { info, faces, milliseconds }, { name, tracks, mirrored
   announce(summary, shown.map(face => face.expression).join(), Boolean(tracks));
   last = toJson(name, canvas, info, faces);
   document.dispatchEvent(new CustomEvent("facelet-result", { detail: { name, faces, tracks, milliseconds, labels } }));
+}
+
+/** How many faces have each expression, most first. */
+function counted(faces) {
+  const counts = {};
+  for (const { expression } of faces) counts[expression] = (counts[expression] ?? 0) + 1;
+  return Object.entries(counts).sort(([, a], [, b]) => b - a).map(([expression, count]) => `${count} ${expression}`).join(", ");
 }
 
 let announced = { at: 0, key: "" };
