@@ -1,6 +1,7 @@
 """Compares the page of `facelet web` with Python on photos, and takes its pictures for the documentation.
 
     python benchmarks/browser_page.py PHOTO_OR_FOLDER...             # parity as decoded to PNG and as the JPEG itself; times
+    python benchmarks/browser_page.py PHOTO_OR_FOLDER... --turn 90 180 270 30    # the same of photos that are turned, as PNG
     python benchmarks/browser_page.py --pictures docs/pictures       # screenshots, of the page's own example
 
 Needs Chromium, playwright, pillow and what `facelet web` needs.
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -29,8 +30,9 @@ from facelet import cpu
 from facelet.io import pixels
 from facelet.io.pixels import cv2
 from facelet.runtime.analyzer import Analyzer
-from facelet.runtime.detector import FRAMES, Detector
+from facelet.runtime.detection import wrapped
 from facelet.runtime.media import photos
+from facelet.runtime.turns import canvas
 from facelet.serve.web import site
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -39,6 +41,8 @@ window.results = [];
 document.addEventListener("facelet-result", ({detail}) => window.results.push(JSON.parse(JSON.stringify(
   {...detail, faces: detail.faces.map(({seen, ...face}) => face)}))));
 """
+PIXELS, PROBABILITY = 1.0, 0.01
+"""Differences from which a face is printed."""
 COLOURS = 160
 """Of a screenshot, which keeps its file small."""
 READY = "#status[data-kind]:not([data-kind=busy])"
@@ -93,11 +97,22 @@ def result_of(page: Any, name: str, data: bytes, kind: str) -> dict[str, Any]:
     return page.evaluate("results.at(-1)")
 
 
-def compare(files: list[Path]) -> None:
-    """Prints the largest differences from Python, and median times."""
-    analyzer = Analyzer(detector=Detector(**FRAMES))
-    apart: dict[str, list[tuple[float, float]]] = {"PNG": [], "JPEG": []}
-    changed, counts, times, ours = 0, 0, [], []
+def versions(file: Path, angles: Sequence[float]) -> Iterator[tuple[np.ndarray, dict[str, tuple[bytes, str]]]]:
+    """A photo's pixels and its files by kind; with ``angles``, those of the photo turned clockwise by each, with black corners."""
+    image = pixels.read(file)
+    jpeg = not angles and file.suffix.lower() in (".jpg", ".jpeg")
+    for angle in angles or [0]:
+        turned = canvas(image, -angle)[0] if angle % 90 else np.rot90(image, -round(angle / 90))
+        turned = np.ascontiguousarray(turned)
+        kinds = {"PNG": (cv2.imencode(".png", turned[..., ::-1])[1].tobytes(), "image/png")}
+        yield turned, kinds | ({"JPEG": (file.read_bytes(), "image/jpeg")} if jpeg else {})
+
+
+def compare(files: list[Path], angles: Sequence[float]) -> None:
+    """Prints the largest differences from Python's defaults, and median times."""
+    analyzer = Analyzer()
+    apart: dict[str, list[tuple[float, float, float]]] = {"PNG": [], "JPEG": []}
+    changed, counts, turned, times, ours = 0, 0, 0, [], []
     with served() as url, chromium() as browser:
         page = browser.new_page()
         page.add_init_script(RECORD)
@@ -105,14 +120,10 @@ def compare(files: list[Path]) -> None:
         page.wait_for_selector(READY, timeout=120_000)
         version = browser.version
         about = page.inner_text("#about").replace("\n", "; ")
-        for file in files:
-            image = pixels.read(file)
+        for file, (image, kinds) in ((path, each) for path in files for each in versions(path, angles)):
             start = time.perf_counter()
             faces = analyzer.analyze(image)
             ours.append(1000 * (time.perf_counter() - start))
-            encoded = cv2.imencode(".png", image[..., ::-1])[1].tobytes()
-            jpeg = file.suffix.lower() in (".jpg", ".jpeg")
-            kinds = {"PNG": (encoded, "image/png")} | ({"JPEG": (file.read_bytes(), "image/jpeg")} if jpeg else {})
             for kind, (data, mime) in kinds.items():
                 result = result_of(page, file.name, data, mime)
                 times.append(result["milliseconds"])
@@ -123,14 +134,21 @@ def compare(files: list[Path]) -> None:
                 counts += len(faces) if kind == "PNG" else 0
                 for one, face in zip(result["faces"], faces, strict=True):
                     expected = [face.probabilities[label] for label in result["labels"]]
-                    box = np.abs(np.subtract(one["box"], face.box)).max()
-                    apart[kind].append((float(box), float(np.abs(np.subtract(one["probabilities"], expected)).max())))
-    print(f"{len(files)} photos, {counts} faces; {changed} with another number of faces")
+                    box = float(np.abs(np.subtract(one["box"], face.box)).max())
+                    share = float(np.abs(np.subtract(one["probabilities"], expected)).max())
+                    apart[kind].append((box, share, abs(wrapped(one["roll"] - face.roll))))
+                    if box > PIXELS or share > PROBABILITY:
+                        print(f"{file.name} as {kind}: a box by {box:.2f} px, probabilities by {share:.4f}")
+                turned += kind == "PNG" and sum(face.roll != 0 for face in faces)
+    print(f"{len(ours)} photos, {counts} faces, {turned} of them turned; {changed} with another number of faces")
     for kind, rows in apart.items():
         if rows:
-            boxes, shares = np.transpose(rows)
+            boxes, shares, rolls = np.transpose(rows)
             median = f"median {np.median(shares):.4f}"
-            print(f"{kind}: boxes within {boxes.max():.3f} px, probabilities within {shares.max():.4f} ({median})")
+            print(f"{kind}: boxes within {boxes.max():.3f} px, turns within {rolls.max():.2f} degrees,", end=" ")
+            print(
+                f"probabilities within {shares.max():.4f} ({median}), {(shares > PROBABILITY).sum()} above {PROBABILITY}"
+            )
     for part in ("detector", "crop", "net", "total"):
         print(f"{part}: median {np.median([each[part] for each in times]):.1f} ms")
     print(f"Python, detector and net: median {np.median(ours):.1f} ms a photo")
@@ -195,10 +213,11 @@ def take(folder: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", nargs="*")
+    parser.add_argument("--turn", nargs="+", type=float, default=[], help="degrees by which the photos are turned")
     parser.add_argument("--pictures", type=Path, help="folder for screenshots")
     options = parser.parse_args()
     if options.photos:
-        compare(photos.find(options.photos))
+        compare(photos.find(options.photos), options.turn)
     if options.pictures:
         take(options.pictures)
     if not (options.photos or options.pictures):

@@ -8,7 +8,7 @@ import pytest
 
 from facelet.runtime.detection import Detection, wrapped
 from facelet.runtime.detector import Detector
-from facelet.runtime.turns import NEAR, _peak, canvas, common, in_photo
+from facelet.runtime.turns import DIGITS, NEAR, _peak, canvas, common, in_photo
 
 
 def rolled(photo: np.ndarray, angle: float) -> np.ndarray:
@@ -65,6 +65,7 @@ def test_the_peak_of_the_score(turn):
     asked = []
     assert abs(wrapped(_peak(lambda angle: asked.append(angle) or score(angle), quarters=True) - turn)) < 4
     assert len(asked) == len(set(asked)) <= 9
+    assert _peak(score, quarters=True) == round(_peak(score, quarters=True), DIGITS)
     if abs(turn) < 45:
         assert abs(wrapped(_peak(score, quarters=False) - turn)) < 4
 

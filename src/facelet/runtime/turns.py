@@ -30,6 +30,8 @@ BETTER = 0.03
 """By how much the score of another quarter turn must be higher to be preferred."""
 STEP = 30.0
 """Degrees between the turns that are compared; at the peak of the score, the angle is that of a parabola through three."""
+DIGITS = 1
+"""Decimals of the angle, so that noise in the score's last digits, which differs between processors, does not move pixels."""
 NEAR = 10.0
 """Turn in degrees up to which a face is taken and cropped as it is: heads in training photos are tilted as well."""
 PATCH, LAST_PATCH = 96, 160
@@ -82,7 +84,7 @@ def _peak(score: Callable[[float], float], quarters: bool) -> float:
         angle = higher
     before, here, after = at(angle - STEP), at(angle), at(angle + STEP)
     bend = before - 2 * here + after
-    return angle + STEP * (before - after) / (2 * bend) if bend < 0 else angle
+    return round(angle + STEP * (before - after) / (2 * bend), DIGITS) if bend < 0 else angle
 
 
 def _score(face: Detection, photo: Image, network: Network, angle: float) -> float:
@@ -141,4 +143,4 @@ def common(faces: Sequence[Detection]) -> float:
     if 2 * len(rolls) <= len(faces):
         return 0.0
     angles = np.radians(rolls)
-    return float(np.degrees(np.arctan2(np.sin(angles).sum(), np.cos(angles).sum())))
+    return round(float(np.degrees(np.arctan2(np.sin(angles).sum(), np.cos(angles).sum()))), DIGITS)

@@ -36,7 +36,7 @@ def _plain(value):
 
 @pytest.fixture(scope="session")
 def javascript():
-    """``javascript({"image": ["even"]}, "answer(even(given))", 2.5)`` runs a script with names imported from the page's modules.
+    """``javascript({"image": ["even"]}, "answer(even(given))", 2.5)`` runs a script with names imported from js/runtime.
 
     ``given`` has the JSON of the last argument, with uint8 arrays and bytes as Uint8Array; ``answer`` returns a value.
     """
@@ -44,7 +44,7 @@ def javascript():
         pytest.skip("node is not installed")
 
     def run(names: dict[str, list[str]], script: str, given=None):
-        folder = (site.PAGE / "js").as_uri()
+        folder = (site.PAGE / "js" / "runtime").as_uri()
         imports = "".join(
             f'import {{{", ".join(each)}}} from "{folder}/{module}.js";\n' for module, each in names.items()
         )

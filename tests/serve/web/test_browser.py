@@ -13,11 +13,14 @@ import onnx
 import pytest
 from page_helpers import result_of, serving, wait_until
 from PIL import Image
+from rich.console import Console
 
+from facelet.cli import predict
 from facelet.io import pixels
 from facelet.io.pixels import cv2
 from facelet.models import model_file
 from facelet.runtime.analyzer import Analyzer
+from facelet.runtime.detection import wrapped
 from facelet.runtime.detector import FRAMES, Detector
 from facelet.runtime.face import Face
 from facelet.serve.web import site
@@ -25,8 +28,8 @@ from facelet.serve.web import site
 pytestmark = pytest.mark.slow
 
 EXAMPLE = site.PAGE / "example.jpg"
-PIXELS, PROBABILITY = 1.0, 0.01
-"""Largest differences from Python's boxes and probabilities."""
+PIXELS, PROBABILITY, DEGREES = 1.0, 0.01, 0.5
+"""Largest differences from Python's boxes and landmarks, probabilities, and turns."""
 
 
 def png(image: np.ndarray, path: Path) -> Path:
@@ -34,14 +37,14 @@ def png(image: np.ndarray, path: Path) -> Path:
     return path
 
 
-def answers(path: Path, model: str = "expression", prior: str = "training") -> list[Face]:
-    """Python's answers, with the detector's settings for a video's frames, which are the page's."""
-    return Analyzer(model, Detector(**FRAMES), prior=prior).analyze(path)
+def answers(path: Path, model: str = "expression", prior: str = "training", **settings) -> list[Face]:
+    """Python's answers, by default with those settings of the detector that `facelet predict` has."""
+    return Analyzer(model, Detector(**settings), prior=prior).analyze(path)
 
 
-def differences(result: dict, path: Path, prior: str = "training") -> tuple[float, float]:
+def differences(result: dict, path: Path, prior: str = "training", **settings) -> tuple[float, float]:
     """Largest difference of a box's side in pixels and of a probability from Python's; the faces must be as many."""
-    faces = answers(path, prior=prior)
+    faces = answers(path, prior=prior, **settings)
     assert len(result["faces"]) == len(faces), path.name
     apart = [(0.0, 0.0)]
     for ours, face in zip(result["faces"], faces, strict=True):
@@ -49,11 +52,13 @@ def differences(result: dict, path: Path, prior: str = "training") -> tuple[floa
         expected = [face.probabilities[label] for label in result["labels"]]
         apart.append((float(boxes), float(np.abs(np.subtract(ours["probabilities"], expected)).max())))
         assert ours["warnings"] == list(face.warnings)
+        assert abs(wrapped(ours["roll"] - face.roll)) <= DEGREES, path.name
+        np.testing.assert_allclose(ours["landmarks"], face.landmarks, atol=PIXELS)
     return max(each[0] for each in apart), max(each[1] for each in apart)
 
 
-def assert_same(result: dict, path: Path, prior: str = "training") -> None:
-    box, probability = differences(result, path, prior)
+def assert_same(result: dict, path: Path, prior: str = "training", **settings) -> None:
+    box, probability = differences(result, path, prior, **settings)
     assert box <= PIXELS, path.name
     assert probability <= PROBABILITY, path.name
 
@@ -65,7 +70,7 @@ def same_detector(yunet, monkeypatch):
 
 
 def variants() -> dict[str, np.ndarray]:
-    """The example at sizes that shrink, grow, retry and repeat it."""
+    """The example at sizes that shrink, grow, retry and repeat it, and turned; and photos without a face."""
     photo = pixels.read(EXAMPLE)
     face = photo[30:230, 130:330]
     small = cv2.resize(photo, (130, 130), interpolation=cv2.INTER_AREA)
@@ -77,7 +82,41 @@ def variants() -> dict[str, np.ndarray]:
         "small": small,
         "large": large,
         "crowd": crowd,
-        "none": np.full((300, 500, 3), 90, np.uint8),
+        "mosaic": mosaic(photo),
+        "tilted by 30": turned(photo, 30),
+        "crowd turned by -50": turned(crowd, -50),
+        **{f"turned by {angle}": turned(photo, angle) for angle in (-60, 45, 135)},
+        **{f"turned by {90 * quarter}": np.rot90(photo, -quarter) for quarter in (1, 2, 3)},
+        **{f"none, {name}": image for name, image in without_faces().items()},
+    }
+
+
+def mosaic(photo: np.ndarray) -> np.ndarray:
+    """3000 pixels wide: the example a hundred times, with faces of 10 to 45 pixels."""
+    canvas = np.full((2100, 3000, 3), 120, np.uint8)
+    for row, side in enumerate((50, 60, 75, 90, 110, 130, 150, 180, 200, 200)):
+        for column in range(10):
+            small = cv2.resize(photo, (side, side), interpolation=cv2.INTER_AREA)
+            canvas[10 + 208 * row :, 20 + 297 * column :][:side, :side] = small
+    return canvas
+
+
+def turned(photo: np.ndarray, angle: float) -> np.ndarray:
+    """Turned clockwise around its middle, in a square that holds it."""
+    height, width = photo.shape[:2]
+    side = int(np.hypot(height, width))
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), -angle, 1)
+    matrix[:, 2] += (side - width) / 2, (side - height) / 2
+    return cv2.warpAffine(photo, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE)
+
+
+def without_faces() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(3)
+    blobs = rng.integers(0, 256, (40, 60, 3), np.uint8)
+    return {
+        "grey": np.full((300, 500, 3), 90, np.uint8),
+        "blobs": cv2.resize(blobs, (1201, 803), interpolation=cv2.INTER_CUBIC),
+        "large": cv2.resize(blobs, (2400, 1600), interpolation=cv2.INTER_CUBIC),
     }
 
 
@@ -86,7 +125,38 @@ def test_answers_are_pythons_on_variants_of_the_example(shared, tmp_path, name):
     path = png(variants()[name], tmp_path / f"{name}.png")
     result = result_of(shared, path)
     assert_same(result, path)
-    assert bool(result["faces"]) == (name != "none")
+    assert bool(result["faces"]) == (not name.startswith("none"))
+    rolls = [face["roll"] for face in result["faces"]]
+    assert any(rolls) == ("turned" in name)
+    assert name != "mosaic" or len(rolls) > 60
+
+
+def test_a_quick_look_is_that_of_a_frame(opened, tmp_path):
+    page, _ = opened()
+    page.evaluate("document.querySelector('details.settings').open = true")
+    path = png(variants()["mosaic"][:, :1700], tmp_path / "mosaic.png")
+    plain = result_of(page, path)
+    page.evaluate("() => { results.length = 0 }")
+    page.check("#quick")
+    wait_until(page, "results.length === 1")
+    result = page.evaluate("results[0]")
+    assert_same(result, path, **FRAMES)
+    assert len(result["faces"]) < len(plain["faces"])
+
+
+def test_a_long_photo_tells_its_progress_and_gives_way_to_the_next(opened, tmp_path):
+    page, _ = opened()
+    page.evaluate("""() => {
+      window.texts = [];
+      new MutationObserver(() => texts.push(summary.textContent)).observe(summary, {childList: true});
+    }""")
+    page.set_input_files("#file", str(png(variants()["mosaic"], tmp_path / "mosaic.png")))
+    wait_until(page, r"texts.some(text => /^Analyzing… \d+\u00a0%$/.test(text))")
+    page.click("#example")
+    wait_until(page, "results.length === 1")
+    page.wait_for_timeout(500)
+    assert page.evaluate("results.map(({name}) => name)") == ["example.jpg"]
+    assert not page.is_visible("#problem")
 
 
 @pytest.mark.parametrize("prior", ["uniform^0.25", "uniform"])
@@ -310,24 +380,32 @@ def test_the_crop_and_the_figures_are_shown(shared):
     assert shared.inner_text(".expression") == result["faces"][0]["expression"]
     assert len(shared.query_selector_all(".bars tr")) == len(result["labels"])
     for part in ("detector", "net", "total"):
-        assert re.fullmatch(r"[\d.]+ ms", shared.inner_text(f"#time-{part}"))
+        assert re.fullmatch(r"[\d.]+ m?s", shared.inner_text(f"#time-{part}"))
 
 
-def test_json_is_that_of_predict(opened, tmp_path):
-    path = png(pixels.read(EXAMPLE), tmp_path / "example.png")
+@pytest.mark.parametrize("quarters", [0, 1])
+def test_json_is_that_of_predict(opened, tmp_path, monkeypatch, capsys, quarters):
+    path = png(np.rot90(pixels.read(EXAMPLE)[:, 20:], -quarters), tmp_path / "example.png")
     page, _ = opened(permissions=["clipboard-read", "clipboard-write"])
     result_of(page, path)
     page.click("#copy")
     wait_until(page, "copy.textContent == 'Copied'")
     copied = json.loads(page.evaluate("navigator.clipboard.readText()"))
-    (photo,) = copied["photos"]
-    (face,) = photo["faces"]
-    assert (photo["file"], photo["width"], photo["height"]) == ("example.png", 512, 512)
-    expected = answers(path)[0].to_json()
-    assert face.keys() == expected.keys()
-    assert face["expression"] == expected["expression"]
-    np.testing.assert_allclose(face["box"], expected["box"], atol=PIXELS)
-    assert face["quality"] == pytest.approx(expected["quality"], abs=0.003)
+    monkeypatch.chdir(tmp_path)
+    predict.command(["example.png"], form="json", console=Console(file=io.StringIO()))
+    expected = json.loads(capsys.readouterr().out)
+    assert list(copied) == list(expected)
+    assert copied["model"] | {"file": ""} == expected["model"] | {"file": ""}
+    (ours,), (theirs,) = copied["photos"][0].pop("faces"), expected["photos"][0].pop("faces")
+    assert copied["photos"] == expected["photos"]
+    assert list(ours) == list(theirs)
+    assert list(ours["probabilities"]) == list(theirs["probabilities"])
+    assert ours["roll"] == theirs["roll"] == 90 * quarters
+    for key, apart in {"box": PIXELS, "landmarks": PIXELS, "score": 0.01, "quality": 0.003}.items():
+        np.testing.assert_allclose(ours.pop(key), theirs.pop(key), atol=apart)
+    shares = ours.pop("probabilities"), theirs.pop("probabilities")
+    np.testing.assert_allclose(*(list(each.values()) for each in shares), atol=PROBABILITY)
+    assert ours == theirs
 
 
 def test_another_model_is_chosen_in_the_settings(opened, tmp_path):

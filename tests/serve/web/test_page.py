@@ -32,7 +32,7 @@ def rng():
 def test_the_scripts_own_tests():
     if not (node := shutil.which("node")):
         pytest.skip("node is not installed")
-    done = subprocess.run([node, "--test", str(HERE / "page" / "units.test.mjs")], capture_output=True, text=True)
+    done = subprocess.run([node, "--test", *map(str, HERE.glob("page/*.test.mjs"))], capture_output=True, text=True)
     assert not done.returncode, done.stdout
 
 
@@ -55,7 +55,9 @@ def test_resizing_is_opencvs(javascript, rng, kind, size):
     for image in images:
         for target in targets:
             expected = cv2.resize(image, target, interpolation=flag)
-            np.testing.assert_allclose(np.reshape(next(answers), expected.shape), expected, atol=1)
+            apart = np.abs(np.reshape(next(answers), expected.shape) - expected.astype(int))
+            assert apart.max() <= 1
+            assert (apart > 0).mean() < 0.001, "a processor may fuse other steps; with x86 none differs"
 
 
 def test_grey_is_opencvs(javascript, rng):
@@ -68,13 +70,13 @@ def test_the_crop_is_the_golden_vectors(javascript, benchmark_script):
     golden = json.loads((DOCS / "crop.json").read_text())
     photo, size = benchmark_script("crop_reference").pattern(), benchmark_script("crop_reference").SIZE
     script = """
-answer(given.boxes.map(({box, margin}) => ({...square(box, margin),
-  first: cut(image(given.photo), square(box, margin)).data.slice(0, 12),
-  red: cropFace(image(given.photo), box, margin, given.size).data.filter((_, at) => at % 3 === 0)})))
+answer(given.boxes.map(({box, margin}) => ({...wholeSquare(box, margin),
+  first: pixelsOf(image(given.photo), wholeSquare(box, margin)).data.slice(0, 12),
+  red: cut(image(given.photo), box, margin, given.size).data.filter((_, at) => at % 3 === 0)})))
 """
     given = {"boxes": golden["boxes"], "photo": photo, "size": size}
     for answer, case in zip(
-        javascript({"crop": ["square", "cut", "cropFace"]}, script, given), golden["boxes"], strict=True
+        javascript({"align": ["wholeSquare", "pixelsOf", "cut"]}, script, given), golden["boxes"], strict=True
     ):
         assert [answer[key] for key in ("left", "top", "side")] == [case[key] for key in ("left", "top", "side")]
         assert answer["first"][: 3 * len(case["first_row"])] == np.ravel(case["first_row"]).tolist()
@@ -86,13 +88,19 @@ def test_the_net_gets_what_it_gets_in_python(javascript, rng, name):
     info = model_file.read(bundled.path_of(name))
     photo = smooth(rng, 300, 400)
     boxes = [(100.3, 50.7, 90.2, 120.9), (-20.0, -30.5, 61.0, 70.0), (350.1, 250.2, 30.0, 41.5)]
+    rolls = [0, 137.2, -90]
     script = """
-const info = JSON.parse(given.info), faces = given.boxes.map(box => seenOf(cutOf(image(given.photo), box, info), info));
+const info = JSON.parse(given.info), photo = image(given.photo);
+const faces = given.boxes.map((box, at) => seenOf(cutOf(photo, {box, roll: given.rolls[at]}, info), info));
 answer({faces: faces.map(({data}) => data), inputs: prepared(faces, info)});
 """
-    given = {"info": info.model_dump_json(), "photo": photo, "boxes": boxes}
+    given = {"info": info.model_dump_json(), "photo": photo, "boxes": boxes, "rolls": rolls}
     answer = javascript({"model": ["cutOf", "prepared", "seenOf"]}, script, given)
-    crops = [align.cut(photo, box, NO_POINTS, CropInfo(**info.crop.model_dump()), info.input.cut_size) for box in boxes]
+    crop = CropInfo(**info.crop.model_dump())
+    crops = [
+        align.cut(photo, box, NO_POINTS, crop, info.input.cut_size, roll)
+        for box, roll in zip(boxes, rolls, strict=True)
+    ]
     inputs = prepared(crops, info.input)
     level = 1 / (255 * min(info.input.std))
     assert np.abs(np.reshape(answer["inputs"], inputs.shape) - inputs).max() <= 1.01 * level

@@ -153,12 +153,18 @@ def _config(models: list[dict[str, Any]]) -> dict[str, Any]:
         "detector": {
             "file": f"models/{yunet.NAME}",
             "score": detector.SCORE,
+            "scoreOfCrops": detector.SCORE_OF_CROPS,
             "detail": detector.DETAIL,
             "smallest": detector.SMALLEST,
             "hugeFace": detector.HUGE_FACE,
+            "glance": detector.GLANCE,
+            "diagonalGlance": detector.DIAGONAL_GLANCE,
+            "glanceScore": detector.GLANCE_SCORE,
+            "turned": detector.TURNED,
             "nms": network.NMS,
             "topK": network.TOP_K,
         },
+        "frames": detector.FRAMES,
         "tracker": {"overlap": tracker.OVERLAP, "patience": tracker.PATIENCE, "steady": tracker.STEADY},
         "colours": ["#{:02x}{:02x}{:02x}".format(*colour) for colour in COLOURS],
     }

@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 const from = name => import(new URL(`../../../../src/facelet/serve/web/page/js/${name}.js`, import.meta.url));
-const { fields, metadata, forOnnxRuntime } = await from("protobuf");
+const { fields, metadata, forOnnxRuntime } = await from("runtime/protobuf");
 const { parseHeader } = await from("header");
-const { decode, overlap, suppress } = await from("detector");
-const { Tracker } = await from("tracker");
-const { deviation, probabilities } = await from("model");
-const { even, subsample } = await from("image");
+const { decode, overlap, suppress } = await from("runtime/network");
+const { Tracker } = await from("runtime/tracker");
+const { deviation, probabilities } = await from("runtime/model");
+const { even, part, rot90, subsample } = await from("runtime/image");
 
 const field = (number, value) => {
   const bytes = typeof value === "string" ? [...new TextEncoder().encode(value)] : value;
@@ -53,6 +53,15 @@ test("halves are rounded to the even integer", () => {
 test("every second pixel of every second row", () => {
   const image = { data: Uint8Array.from([1, 2, 3, 4, 5, 6, 7, 8, 9]), width: 3, height: 3, channels: 1 };
   assert.deepEqual([...subsample(image, 2).data], [1, 3, 7, 9]);
+});
+
+test("parts, and quarter turns against the clock", () => {
+  const image = { data: Uint8Array.from([1, 2, 3, 4, 5, 6]), width: 3, height: 2, channels: 1 };
+  assert.deepEqual([...part(image, 1, 0, 2, 2).data], [2, 3, 5, 6]);
+  assert.equal(part(image, 0, 0, 3, 2), image);
+  const turned = [1, 2, 3, -1].map(quarters => rot90(image, quarters));
+  assert.deepEqual(turned.map(({ data }) => [...data]), [[3, 6, 2, 5, 1, 4], [6, 5, 4, 3, 2, 1], [4, 1, 5, 2, 6, 3], [4, 1, 5, 2, 6, 3]]);
+  assert.deepEqual(turned.map(({ width, height }) => [width, height]), [[2, 3], [3, 2], [2, 3], [2, 3]]);
 });
 
 test("headers of images", () => {
@@ -104,7 +113,7 @@ test("probabilities are a softmax of logits over temperature", () => {
 });
 
 test("class priors are Bayes' rule, to a power", async () => {
-  const { factorsOf, hasCounts, reweighted } = await from("prior");
+  const { factorsOf, hasCounts, reweighted } = await from("runtime/prior");
   const info = { labels: ["a", "b"], protocol: { counts: { train: { a: 75, b: 25 } } } };
   assert.equal(factorsOf(info, "training"), null);
   assert.deepEqual(reweighted([0.75, 0.25], null), [0.75, 0.25]);

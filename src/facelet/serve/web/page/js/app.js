@@ -4,13 +4,15 @@ import { Client } from "./client.js";
 import { FaceList } from "./faces.js";
 import { pixelsOf, readPhoto } from "./photo.js";
 import { Stage } from "./stage.js";
-import { Tracker } from "./tracker.js";
+import { Tracker } from "./runtime/tracker.js";
 import { wireInput } from "./input.js";
 import { showCheck, showOpening, showProblem, wireTheme } from "./status.js";
 import { Webcam } from "./webcam.js";
 
 /** Seconds between announcements of a webcam's results to a screen reader. */
 const QUIET = 3;
+/** Faces from which they are counted and not listed. */
+const MANY = 8;
 /** Seconds in which WebGPU must have started and been compared. */
 const PATIENCE = 60;
 
@@ -24,6 +26,7 @@ let turn = 0; // counts photos and webcam runs; results of an earlier one are dr
 
 const percent = value => `${Math.round(100 * value)}\u00a0%`;
 const tenth = value => Math.round(10 * value) / 10;
+const time = milliseconds => (milliseconds < 1000 ? `${tenth(milliseconds)} ms` : `${tenth(milliseconds / 1000)} s`);
 
 /** Opens the chosen model on the chosen engine; where WebGPU does not agree, on WebAssembly. */
 function open() {
@@ -56,11 +59,11 @@ function withinTime(call, engine) {
   return Promise.race([call, new Promise(late)]);
 }
 
-async function analyzed(canvas) {
-  const { info } = await opened, detail = ui.small.checked ? 2 * site.detector.detail : site.detector.detail;
-  const pixels = pixelsOf(canvas), start = performance.now();
+/** The result for a canvas. `look`: how the detector looks at it, see `Detector.detect`. */
+async function analyzed(canvas, look, onProgress) {
+  const { info } = await opened, pixels = pixelsOf(canvas), start = performance.now();
   const prior = info.hasCounts ? ui.prior.value : "training";
-  const { faces, milliseconds } = await client.analyze(pixels, detail, prior);
+  const { faces, milliseconds } = await client.analyze(pixels, { look, prior, onProgress });
   return { info, faces, milliseconds: { ...milliseconds, total: performance.now() - start } };
 }
 
@@ -77,7 +80,9 @@ async function analyzePhoto(file) {
     reveal();
     stage.show(canvas, []);
     ui.results.hidden = true;
-    const result = await analyzed(canvas);
+    const result = await analyzed(canvas, ui.quick.checked ? site.frames : {}, share => {
+      if (mine === turn) ui.summary.textContent = `Analyzing… ${percent(share)}`;
+    });
     if (mine === turn) present(canvas, result, { name: file.name ?? "photo" });
   } catch (error) {
     if (mine === turn) showProblem(ui, error.message);
@@ -95,7 +100,7 @@ async function runWebcam() {
     ui.camera.textContent = "Stop the webcam";
     reveal();
     while (mine === turn && !webcam.ended) {
-      const { canvas, seconds } = await webcam.frame(), result = await analyzed(canvas);
+      const { canvas, seconds } = await webcam.frame(), result = await analyzed(canvas, site.frames);
       if (mine !== turn) return;
       const tracks = tracker.follow(result.faces, seconds);
       present(canvas, result, { name: "webcam", tracks, mirrored: ui.mirror.checked });
@@ -135,25 +140,32 @@ function present(canvas, { info, faces, milliseconds }, { name, tracks, mirrored
       colour: site.colours[top % site.colours.length],
       name: `Face ${tracks ? tracks[number].number : number + 1}`,
       text: `${labels[top]} ${percent(probabilities[top])}`,
-      label: `${faces.length > 1 ? `${tracks ? tracks[number].number : number + 1}  ` : ""}${labels[top]} ${percent(probabilities[top])}`,
-      facts: `${width} × ${height} px at ${left}, ${above} · detector ${face.score.toFixed(2)} · crop ${face.side} → ${face.seen.width} px`,
+      number: tracks ? tracks[number].number : number + 1,
+      facts: `${width} × ${height} px at ${left}, ${above}${face.roll ? ` · turned by ${Math.round(face.roll)}°` : ""} · detector ${face.score.toFixed(2)} · crop ${face.side} → ${face.seen.width} px`,
     };
   });
   stage.show(canvas, shown, mirrored);
   list.show(shown, labels);
   ui.results.hidden = !faces.length;
-  for (const part of ["detector", "crop", "net"]) ui[`time-${part}`].textContent = `${tenth(milliseconds[part])} ms`;
+  for (const part of ["detector", "crop", "net"]) ui[`time-${part}`].textContent = time(milliseconds[part]);
   ui["rate-name"].textContent = tracks ? "Frames" : "Total";
-  ui["time-total"].textContent = tracks ? `${tenth(1000 / milliseconds.total)} / s` : `${tenth(milliseconds.total)} ms`;
+  ui["time-total"].textContent = tracks ? `${tenth(1000 / milliseconds.total)} / s` : time(milliseconds.total);
   const summary = shown.length
-    ? `${shown.length} face${shown.length > 1 ? "s" : ""}: ${shown.map(face => face.text).join(", ")}`
-    : `No face found${ui.small.checked ? "" : "; the settings can look for smaller ones"}`;
+    ? `${shown.length} face${shown.length > 1 ? "s" : ""}: ${shown.length > MANY ? counted(shown) : shown.map(face => face.text).join(", ")}`
+    : `No face found${ui.quick.checked ? "; without the quick look, small and turned ones are found" : ""}`;
   ui.summary.textContent = `${name}, ${canvas.width} × ${canvas.height} px. ${summary}.`;
   ui.picture.setAttribute("aria-label", `${name}. ${summary}`);
   ui.copy.hidden = Boolean(tracks);
   announce(summary, shown.map(face => face.expression).join(), Boolean(tracks));
   last = toJson(name, canvas, info, faces);
   document.dispatchEvent(new CustomEvent("facelet-result", { detail: { name, faces, tracks, milliseconds, labels } }));
+}
+
+/** How many faces have each expression, most first. */
+function counted(faces) {
+  const counts = {};
+  for (const { expression } of faces) counts[expression] = (counts[expression] ?? 0) + 1;
+  return Object.entries(counts).sort(([, a], [, b]) => b - a).map(([expression, count]) => `${count} ${expression}`).join(", ");
 }
 
 let announced = { at: 0, key: "" };
@@ -175,19 +187,20 @@ function toJson(file, { width, height }, { labels, name }, faces) {
         file,
         width,
         height,
-        faces: faces.map(({ box, score, landmarks, expression, probabilities, quality, warnings }) => ({
+        faces: faces.map(({ box, score, roll, landmarks, expression, probabilities, quality, warnings }) => ({
           box: box.map(tenth),
           score: Number(score.toFixed(4)),
+          roll: tenth(roll),
           landmarks: landmarks.map(point => point.map(tenth)),
           expression,
           probabilities: Object.fromEntries(labels.map((label, at) => [label, Number(probabilities[at].toFixed(5))])),
-          roll: 0,
           identity: null,
           warnings,
           quality: Number(quality.toFixed(3)),
         })),
       },
     ],
+    passed_over: [],
   };
 }
 
@@ -224,7 +237,7 @@ for (const setting of [ui.model, ui.engine])
     open();
     repeat();
   });
-for (const setting of [ui.prior, ui.small]) setting.addEventListener("change", repeat);
+for (const setting of [ui.prior, ui.quick]) setting.addEventListener("change", repeat);
 open();
 await opened.catch(() => {});
 navigator.serviceWorker?.register("sw.js").catch(() => {}); // without it, as in private windows, the page only needs its server

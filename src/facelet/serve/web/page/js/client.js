@@ -15,9 +15,9 @@ export class Client {
     return this.#call("open", argument);
   }
 
-  /** Analyzes `ImageData`, whose pixels move to the worker: resolves to `{faces, milliseconds}`. */
-  analyze({ data, width, height }, detail, prior) {
-    return this.#call("analyze", { rgba: data.buffer, width, height, detail, prior }, [data.buffer]);
+  /** Analyzes `ImageData`, whose pixels move to the worker: resolves to `{faces, milliseconds}`. `onProgress`: gets shares, 0 to 1. */
+  analyze({ data, width, height }, { look, prior, onProgress }) {
+    return this.#call("analyze", { rgba: data.buffer, width, height, look, prior }, [data.buffer], onProgress);
   }
 
   end() {
@@ -25,16 +25,17 @@ export class Client {
     this.#fail("stopped");
   }
 
-  #call(call, argument, moved = []) {
+  #call(call, argument, moved = [], onProgress = () => {}) {
     return new Promise((resolve, reject) => {
       const id = this.next++;
-      this.waiting.set(id, { resolve, reject });
+      this.waiting.set(id, { resolve, reject, onProgress });
       this.worker.postMessage({ id, call, argument }, moved);
     });
   }
 
-  #answer({ id, result, error }) {
+  #answer({ id, progress, result, error }) {
     const call = this.waiting.get(id);
+    if (progress !== undefined) return call?.onProgress(progress);
     this.waiting.delete(id);
     if (error !== undefined) call?.reject(new Error(error));
     else call?.resolve(result);

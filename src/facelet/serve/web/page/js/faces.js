@@ -1,6 +1,6 @@
 /** The list of faces beside the picture: the crop that the net sees, and a bar for each expression. */
 
-import { toRgba } from "./image.js";
+import { toRgba } from "./runtime/image.js";
 
 const percent = value => `${Math.round(100 * value)}\u00a0%`;
 

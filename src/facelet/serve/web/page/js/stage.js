@@ -2,6 +2,8 @@
 
 const FONT = '600 {}px "Inter", ui-sans-serif, system-ui, sans-serif';
 const DARK = "#181a1e";
+/** Faces from which labels that are wider than their box are shortened. */
+const CROWD = 12;
 
 /** Draws a photo or frame, fitted to the canvas's parent, with faces on top. */
 export class Stage {
@@ -18,7 +20,7 @@ export class Stage {
     }).observe(parent);
   }
 
-  /** Shows a source (a canvas) and faces: `{box, landmarks, label, colour}`. `mirrored`: as in a mirror, for a webcam. */
+  /** Shows a source (a canvas) and faces: `{box, landmarks, number, text, colour}`. `mirrored`: as in a mirror, for a webcam. */
   show(source, faces, mirrored = false) {
     Object.assign(this, { source, faces, mirrored });
     this.draw();
@@ -42,9 +44,14 @@ export class Stage {
     context.scale(this.mirrored ? -ratio : ratio, ratio);
     context.drawImage(source, 0, 0, this.mirrored ? -width : width, height);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    const placed = this.faces.map(face => ({ ...face, ...this.#place(face, width / source.width, width) }));
-    placed.forEach((face, number) => this.#frame(context, face, number));
-    placed.reverse().forEach(face => this.#label(context, face, width));
+    const placed = this.faces.map((face, number) => ({
+      ...face,
+      ...this.#place(face, width / source.width, width),
+      isHighlighted: number === this.highlighted,
+    }));
+    placed.forEach(face => this.#frame(context, face));
+    // Largest faces last, then the highlighted one, so that its label is on top.
+    placed.reverse().sort((a, b) => a.isHighlighted - b.isHighlighted).forEach(face => this.#label(context, face, width));
   }
 
   /** Box and landmarks in CSS pixels of the canvas. */
@@ -54,9 +61,9 @@ export class Stage {
   }
 
   /** A thin box with thick corners, and the landmarks as dots. */
-  #frame(context, { area: [left, top, width, height], points, colour }, number) {
+  #frame(context, { area: [left, top, width, height], points, colour, isHighlighted }) {
     const short = Math.min(width, height), arm = 0.2 * short, line = Math.min(4, Math.max(2, short / 50));
-    const dimmed = this.highlighted >= 0 && this.highlighted !== number;
+    const dimmed = this.highlighted >= 0 && !isHighlighted;
     context.globalAlpha = dimmed ? 0.35 : 1;
     context.strokeStyle = colour;
     context.lineJoin = context.lineCap = "round";
@@ -83,11 +90,13 @@ export class Stage {
     context.globalAlpha = 1;
   }
 
-  /** The label above the box, or inside its top where there is no room. */
-  #label(context, { area: [left, top, width], label, colour }, wide) {
-    const size = Math.min(15, Math.max(11, width / 9)), height = 1.7 * size;
+  /** The label above the box, or inside its top where there is no room. In a crowd it is the number alone, but for the highlighted face. */
+  #label(context, { area: [left, top, width], number, text, colour, isHighlighted }, wide) {
+    const size = Math.min(15, Math.max(11, width / 9)), height = 1.7 * size, several = this.faces.length > 1;
     context.font = FONT.replace("{}", size);
-    const across = context.measureText(label).width + 1.1 * size, above = top - height - 4;
+    const extent = label => context.measureText(label).width + 1.1 * size, whole = several ? `${number}  ${text}` : text;
+    const label = this.faces.length > CROWD && !isHighlighted && extent(whole) > width ? String(number) : whole;
+    const across = extent(label), above = top - height - 4;
     const x = Math.max(0, Math.min(left, wide - across)), y = above >= 0 ? above : Math.max(0, top + 4);
     context.fillStyle = colour;
     context.beginPath();

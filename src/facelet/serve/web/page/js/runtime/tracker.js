@@ -1,6 +1,6 @@
 /** Tracks faces through the frames of a webcam and smooths their predictions, as facelet/runtime/media/tracker.py does. */
 
-import { overlap } from "./detector.js";
+import { overlap } from "./network.js";
 
 /** All faces so far of one webcam run. `settings`: overlap, patience (s), steady (s). */
 export class Tracker {

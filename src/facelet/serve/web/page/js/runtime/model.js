@@ -1,6 +1,6 @@
 /** Model files: their metadata, preprocessing and self-test. The Python side is facelet/models and facelet/runtime/model.py. */
 
-import { cropFace } from "./crop.js";
+import { cut } from "./align.js";
 import { resizeSquare, toChannels } from "./image.js";
 import { metadata } from "./protobuf.js";
 
@@ -18,9 +18,9 @@ export function readInfo(file) {
   return info;
 }
 
-/** A face cut out of a photo at the size of the training faces. */
-export function cutOf(photo, box, { crop, input }) {
-  return cropFace(photo, box, crop.margin, input.cut || input.size);
+/** A face `{box, roll}` cut out of a photo at the size of the training faces. */
+export function cutOf(photo, { box, roll }, { crop, input }) {
+  return cut(photo, box, crop.margin, input.cut || input.size, roll);
 }
 
 /** The pixels that the net sees of a cut face: `size` a side, in its channels. */

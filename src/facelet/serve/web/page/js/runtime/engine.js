@@ -15,15 +15,15 @@ export async function loadRuntime(engine, base) {
 }
 
 /** A model file, open: `run(data, shape)` resolves to the outputs by name. */
-export class Network {
+export class Session {
   static async open(ort, file, engine) {
     const session = await ort.InferenceSession.create(file, { executionProviders: [engine], logSeverityLevel: 3 });
-    return new Network(ort, session);
+    return new Session(ort, session);
   }
 
   /** As `open`, for the detector's file, which is made for OpenCV. */
   static openDetector(ort, file, engine) {
-    return Network.open(ort, forOnnxRuntime(file), engine);
+    return Session.open(ort, forOnnxRuntime(file), engine);
   }
 
   constructor(ort, session) {
@@ -48,7 +48,7 @@ export class Network {
   }
 }
 
-/** Largest difference of the outputs of two networks for the same input; Infinity where one is not finite. */
+/** Largest difference of the outputs of two sessions for the same input; Infinity where one is not finite. */
 export async function difference(a, b, data, shape) {
   const [ours, theirs] = [await a.run(data.slice(), shape), await b.run(data.slice(), shape)];
   return Math.max(...Object.keys(theirs).map(name => furthest(ours[name], theirs[name])));

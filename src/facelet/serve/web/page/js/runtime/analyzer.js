@@ -1,10 +1,11 @@
 /** Finds the faces of a photo and classifies them, as facelet/runtime/analyzer.py does; and proves the model first. */
 
-import { sideOf } from "./crop.js";
-import { Detector, bgrPlanes } from "./detector.js";
-import { Network, difference, furthest, loadRuntime } from "./engine.js";
+import { sideOf } from "./align.js";
+import { Detector } from "./detector.js";
+import { Session, difference, furthest, loadRuntime } from "./engine.js";
 import { even, linearResize, toChannels } from "./image.js";
 import { cutOf, deviation, goldenFaces, prepared, probabilities, readInfo, seenOf } from "./model.js";
+import { bgrPlanes } from "./network.js";
 import { factorsOf, reweighted } from "./prior.js";
 import { qualityOf } from "./quality.js";
 
@@ -21,7 +22,7 @@ export class Analyzer {
    */
   static async open(site, { engine, model, read, base }) {
     const ort = await loadRuntime(engine, base), entry = site.models.find(({ name }) => name === model);
-    const yunet = await Network.openDetector(ort, await read(site.detector.file), engine);
+    const yunet = await Session.openDetector(ort, await read(site.detector.file), engine);
     const proven = await openProven(ort, entry, engine, read);
     const analyzer = new Analyzer(yunet, proven, site, engine);
     if (engine === "webgpu") await analyzer.#requireAgreement(ort, read);
@@ -38,13 +39,13 @@ export class Analyzer {
   /**
    * Faces of an RGB image, largest first, and milliseconds of detector, crops and net.
    *
-   * A face: box, score, landmarks, probabilities in the order of the labels, expression, side (of the crop, in photo pixels),
-   * quality, warnings, and `seen`, the image that the net got.
+   * A face: box, score, landmarks, roll, probabilities in the order of the labels, expression, side (of the crop, in photo pixels),
+   * quality, warnings, and `seen`, the image that the net got. `look`: see `Detector.detect`. `prior`: see prior.js.
    */
-  async analyze(photo, detail, prior) {
-    const start = performance.now(), detections = await this.detector.detect(photo, detail);
+  async analyze(photo, look, prior) {
+    const start = performance.now(), detections = await this.detector.detect(photo, look);
     const detected = performance.now();
-    const cuts = detections.map(({ box }) => cutOf(photo, box, this.info)), seen = cuts.map(face => seenOf(face, this.info));
+    const cuts = detections.map(face => cutOf(photo, face, this.info)), seen = cuts.map(face => seenOf(face, this.info));
     const cropped = performance.now();
     const factors = factorsOf(this.info, prior), rows = (await this.#classify(seen)).map(row => reweighted(row, factors));
     const ended = performance.now();
@@ -63,18 +64,19 @@ export class Analyzer {
     return rows;
   }
 
-  #face({ box, score, landmarks }, cut, seen, row) {
+  #face(detection, cut, seen, row) {
+    const { box, landmarks } = detection;
     const quality = qualityOf(cut, sideOf(box, this.info.crop.margin), landmarks);
     const side = even(sideOf(box, this.info.crop.margin)), least = this.info.smallest || this.info.input.size;
     const warnings = side < least ? [`small: ${side} px, measured from ${least} px`] : [];
     const expression = this.info.labels[row.indexOf(Math.max(...row))];
-    return { box, score, landmarks, probabilities: row, expression, side, quality, warnings, seen };
+    return { ...detection, probabilities: row, expression, side, quality, warnings, seen };
   }
 
   /** Throws an Error where WebGPU's outputs are not WebAssembly's. */
   async #requireAgreement(ort, read) {
-    const faces = await goldenFaces(this.info), net = await Network.open(ort, await read(this.file), "wasm");
-    const yunet = await Network.openDetector(ort, await read(this.site.detector.file), "wasm");
+    const faces = await goldenFaces(this.info), net = await Session.open(ort, await read(this.file), "wasm");
+    const yunet = await Session.openDetector(ort, await read(this.site.detector.file), "wasm");
     const answer = async network => {
       const logits = await network.first(prepared(faces, this.info), shapeOf(faces.length, this.info));
       return probabilities(logits, this.info).flat();
@@ -94,7 +96,7 @@ const shapeOf = (count, { input: { channels, size } }) => [count, channels, size
 /** The model, or its fp32 twin with a note where the model fails its self-test: `{network, info, check, file}`. */
 async function openProven(ort, { name, file, twin }, engine, read) {
   const bytes = await read(file), info = readInfo(bytes), start = performance.now();
-  const network = await Network.open(ort, bytes, engine);
+  const network = await Session.open(ort, bytes, engine);
   const check = { model: name, precision: info.precision, deviation: null, tolerance: null, note: "" };
   if (!info.selftest) return { network, info, file, check: { ...check, note: `${name} has no self-test` } };
   const faces = await goldenFaces(info), shape = shapeOf(faces.length, info);

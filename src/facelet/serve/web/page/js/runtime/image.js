@@ -59,6 +59,31 @@ export function subsample(image, step) {
   return { data, width, height, channels };
 }
 
+/** A rectangle of an image, in whole pixels. */
+export function part(image, left, top, width, height) {
+  if (width === image.width && height === image.height) return image;
+  const { channels } = image, row = width * channels, data = new Uint8Array(height * row);
+  for (let y = 0; y < height; y++) {
+    const from = ((top + y) * image.width + left) * channels;
+    data.set(image.data.subarray(from, from + row), y * row);
+  }
+  return { data, width, height, channels };
+}
+
+/** The image after quarter turns against the clock, numpy's `rot90`. */
+export function rot90(image, quarters) {
+  const { data, channels, width: across, height: down } = image, turn = ((quarters % 4) + 4) % 4;
+  if (!turn) return image;
+  const [width, height] = turn === 2 ? [across, down] : [down, across], out = new Uint8Array(data.length);
+  // Source pixel of the first one, and steps to the source of the next one in a row and in a column.
+  const [first, right, below] = [, [across - 1, across, -1], [across * down - 1, -1, -across], [across * (down - 1), -across, 1]][turn];
+  let to = 0;
+  for (let y = 0; y < height; y++)
+    for (let x = 0, from = (first + y * below) * channels; x < width; x++, from += right * channels)
+      for (let c = 0; c < channels; c++) out[to++] = data[from + c];
+  return { data: out, width, height, channels };
+}
+
 /** A square of `size`: by area where the image is larger, else bilinear ("area-linear" in a model file). */
 export function resizeSquare(image, size) {
   if (image.width === size && image.height === size) return image;
@@ -78,7 +103,7 @@ export function areaResize(image, width, height) {
       const source = down.places[entry], weight = down.weights[entry];
       if (source !== summed) addAcross(image, source, across, line, width);
       summed = source;
-      for (let x = 0; x < row; x++) sum[x] += weight * line[x];
+      for (let x = 0; x < row; x++) sum[x] = sum[x] + Math.fround(weight * line[x]); // each step in 32 bits, as in OpenCV
     }
     for (let x = 0; x < row; x++) data[y * row + x] = even(sum[x]);
   }
@@ -91,7 +116,7 @@ function addAcross({ data, width: stride, channels }, source, across, line, widt
     for (let c = 0; c < channels; c++) {
       let total = 0;
       for (let entry = across.starts[x]; entry < across.starts[x + 1]; entry++)
-        total += across.weights[entry] * data[(source * stride + across.places[entry]) * channels + c];
+        total = Math.fround(total + Math.fround(across.weights[entry] * data[(source * stride + across.places[entry]) * channels + c]));
       line[x * channels + c] = total;
     }
 }
@@ -134,7 +159,7 @@ function areaTable(length, size) {
 
 /** Resizes bilinearly, `cv2.INTER_LINEAR`: weights of 11 bits, pixel centres aligned. */
 export function linearResize(image, width, height) {
-  const { data, channels } = image, across = linearTable(image.width, width), down = linearTable(image.height, height);
+  const { data, channels } = image, across = linearTable(image.width, width, false), down = linearTable(image.height, height, true);
   const out = new Uint8Array(width * height * channels);
   let to = 0;
   for (let y = 0; y < height; y++) {
@@ -151,14 +176,13 @@ export function linearResize(image, width, height) {
   return { data: out, width, height, channels };
 }
 
-function linearTable(length, size) {
-  const scale = length / size, places = new Int32Array(2 * size), weights = new Int32Array(2 * size);
+/** For each pixel of an axis, its two neighbours and their weights. Beyond the border OpenCV weighs the last pixel of a row once, and the last row twice. */
+function linearTable(length, size, isRows) {
+  const scale = length / size, places = new Int32Array(2 * size), weights = new Int32Array(2 * size), last = length - 1;
   for (let at = 0; at < size; at++) {
-    const middle = Math.fround((at + 0.5) * scale - 0.5);
-    let place = Math.floor(middle), rest = Math.fround(middle - place);
-    if (place < 0) [place, rest] = [0, 0];
-    if (place >= length - 1) [place, rest] = [length - 1, 0];
-    places.set([place, Math.min(place + 1, length - 1)], 2 * at);
+    const middle = Math.fround((at + 0.5) * scale - 0.5), place = Math.floor(middle), isInside = place >= 0 && place < last;
+    const rest = isRows || isInside ? Math.fround(middle - place) : 0;
+    places.set([place, place + 1].map(each => Math.min(Math.max(each, 0), last)), 2 * at);
     weights.set([even((1 - rest) * 2048), even(rest * 2048)], 2 * at);
   }
   return { places, weights };

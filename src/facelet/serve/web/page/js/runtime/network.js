@@ -1,49 +1,29 @@
 /**
- * Face detection with YuNet, as OpenCV's `FaceDetectorYN` and facelet/runtime/detector.py do it.
+ * YuNet as OpenCV's `FaceDetectorYN` runs it: an image in, faces out. The Python side is facelet/runtime/network.py.
  *
  * YuNet: Wu, Peng, Yu 2023, https://doi.org/10.1007/s11633-023-1423-y
  */
-
-import { areaResize, even, linearResize, subsample } from "./image.js";
 
 const STRIDES = [8, 16, 32];
 const DIVISOR = 32;
 
 /**
- * Finds faces. `run(input, height, width)` runs the network on float32 (1, 3, height, width) and resolves to its outputs by name.
- * `settings`: score, detail, smallest, hugeFace, nms, topK (facelet/runtime/detector.py says what they are).
+ * The network with a minimum score. `run(input, height, width)` runs it on float32 (1, 3, height, width) and resolves to its outputs
+ * by name. `settings`: score, nms, topK.
  */
-export class Detector {
+export class Network {
   constructor(run, settings) {
     this.run = run;
     this.settings = settings;
+    this.score = settings.score;
   }
 
-  /** Faces of an RGB image, largest first: `{box: [left, top, width, height], score, landmarks: 5 x [x, y]}` in its pixels. */
-  async detect(photo, detail = this.settings.detail) {
-    const longSide = Math.max(photo.width, photo.height), { smallest, hugeFace } = this.settings;
-    let found = await this.#pass(photo, Math.min(Math.max(smallest, longSide), detail));
-    const retries = [hugeFace, ...(longSide > detail ? [2 * detail] : [])];
-    while (!found.length && retries.length) found = await this.#pass(photo, retries.shift());
-    return found.sort((a, b) => b.box[2] * b.box[3] - a.box[2] * a.box[3]);
-  }
-
-  /** Faces with the photo resized to a long side. */
-  async #pass(photo, longSide) {
-    const scale = longSide / Math.max(photo.width, photo.height);
-    const width = Math.max(1, even(photo.width * scale)), height = Math.max(1, even(photo.height * scale));
-    let image = subsample(photo, Math.max(1, Math.trunc(1 / (4 * scale))));
-    if (image.width !== width || image.height !== height)
-      image = scale < 1 ? areaResize(image, width, height) : linearResize(image, width, height);
-    const [wide, high] = [width, height].map(side => Math.ceil(side / DIVISOR) * DIVISOR);
+  /** Faces of an RGB image at its own size, in its pixels: `{box: [left, top, width, height], score, landmarks: 5 x [x, y]}`. */
+  async faces(image) {
+    const [wide, high] = [image.width, image.height].map(side => Math.ceil(side / DIVISOR) * DIVISOR);
     const outputs = await this.run(bgrPlanes(image, wide, high), high, wide);
-    const x = photo.width / width, y = photo.height / height;
-    return suppress(decode(outputs, wide, high, this.settings.score), this.settings)
-      .map(({ box, score, landmarks }) => ({
-        box: [box[0] * x, box[1] * y, box[2] * x, box[3] * y],
-        score,
-        landmarks: landmarks.map(([px, py]) => [px * x, py * y]),
-      }))
+    return suppress(decode(outputs, wide, high, this.score), this.settings)
+      .map(({ box, score, landmarks }) => ({ box, score, landmarks }))
       .filter(({ box, landmarks }) => [box, landmarks].flat(2).every(Number.isFinite) && box[2] > 0 && box[3] > 0);
   }
 }
@@ -71,14 +51,13 @@ export function decode(outputs, wide, high, least) {
       for (let column = 0; column < columns; column++) {
         const at = row * columns + column, score = Math.fround(Math.sqrt(Math.fround(unit(classes[at]) * unit(objects[at]))));
         if (!(score >= Math.fround(least))) continue;
-        const [x, y, w, h] = boxes.subarray(4 * at, 4 * at + 4), width = Math.exp(w) * stride, height = Math.exp(h) * stride;
+        // Rounded to 32 bits as in OpenCV: a hundred-thousandth of a pixel may turn the rounding of a crop.
+        const [x, y, w, h] = boxes.subarray(4 * at, 4 * at + 4), [width, height] = [w, h].map(size => Math.fround(Math.exp(size)) * stride);
+        const place = (offset, cell) => Math.fround(cell + offset) * stride;
         candidates.push({
-          box: [(column + x) * stride - width / 2, (row + y) * stride - height / 2, width, height],
+          box: [place(x, column) - width / 2, place(y, row) - height / 2, width, height].map(Math.fround),
           score,
-          landmarks: [0, 1, 2, 3, 4].map(point => [
-            (points[10 * at + 2 * point] + column) * stride,
-            (points[10 * at + 2 * point + 1] + row) * stride,
-          ]),
+          landmarks: [0, 1, 2, 3, 4].map(point => [place(points[10 * at + 2 * point], column), place(points[10 * at + 2 * point + 1], row)]),
         });
       }
   }
