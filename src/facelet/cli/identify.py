@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from facelet.runtime.media.predictions import Prediction
     from facelet.runtime.media.tracker import Track
     from facelet.runtime.people.gallery import Gallery
-from facelet.runtime.people.results import Match
+    from facelet.runtime.people.results import Match
 
 UNKNOWN = "unknown"
 DRAWN = 32

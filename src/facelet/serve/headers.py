@@ -6,19 +6,16 @@ requests. They carry the page's Origin, or after DNS rebinding its Host, and are
 
 from __future__ import annotations
 
-import logging
 import time
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from facelet.serve.errors import ApiError, response, unexpected
+from facelet.serve.errors import ApiError, log, response, unexpected
 from facelet.serve.metrics import Metrics
 from facelet.serve.settings import Settings, is_loopback
 from facelet.serve.web.site import CSP
-
-log = logging.getLogger("facelet.serve")
 
 SECURITY = {
     "X-Content-Type-Options": "nosniff",
