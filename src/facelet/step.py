@@ -37,6 +37,7 @@ class StepResult:
         faces: pack of synthetic training faces, for steps that make faces instead of a model.
         notes: lines for the ledger and the report, such as choices, float layers, teachers.
         spent: resources used, for the ledger: {"epochs": 20, "steps": 3900, "seconds": 812.0}.
+        read: hashes of the files that the step read, by its key: {"file": ["3f..."]}; the runner fills them in.
     """
 
     onnx: Path | None = None
@@ -44,6 +45,7 @@ class StepResult:
     faces: Path | None = None
     notes: tuple[str, ...] = ()
     spent: dict[str, float] = field(default_factory=dict)
+    read: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,13 @@ class Step(BaseModel):
     def needs(self) -> list[str]:
         """Returns the names of earlier models that this step reads; the first is its parent in the ledger."""
         return []
+
+    def reads(self) -> dict[str, list[Path]]:
+        """Returns the files outside of the run that the step reads, by key: its fields that hold paths."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        listed = {name: list(value) if isinstance(value, list | tuple) else [value] for name, value in values.items()}
+        files = {name: [each for each in value if isinstance(each, Path)] for name, value in listed.items()}
+        return {name: paths for name, paths in files.items() if paths}
 
     def about_people(self) -> bool:
         """Returns whether the model is for face verification, measured on pairs of faces."""

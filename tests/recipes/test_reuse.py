@@ -11,12 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import tiny_onnx
 from rich.console import Console
 
 from facelet.errors import FaceletError
 from facelet.learn.device.launch import Launch
 from facelet.measure.efficiency.latency import bench
-from facelet.models import model_file
 from facelet.recipes import reuse, schema
 from facelet.recipes.context import RunContext
 from facelet.recipes.lock import locked
@@ -211,16 +211,61 @@ def test_a_file_that_is_read_must_be_the_same(finished, tmp_path):
     path.write_text(
         "title: Tuned\nfaces: {source: toy, size: 32, channels: 1, faces: 150, noise: 0}\nsteps:\n"
         f"  - {{do: train, as: tuned, checkpoint: {start}, epochs: 1, batch: 32}}\n"
-        f"  - {{do: adopt, as: theirs, file: {finished / 'student.onnx'}, size: 32, channels: 1, mean: [0], std: [1],"
-        f" labels: {list(model_file.read(finished / 'student.onnx').labels)}}}\n"
     )
     folder = run(str(path), out=tmp_path / "tuned", console=QUIET)
-    assert reasons(folder, tmp_path / "new") == {
-        "tuned": "",
-        "theirs": "it reads a file (file), which may have changed",
-    }
+    assert reasons(folder, tmp_path / "new") == {"tuned": ""}
     start.write_bytes((finished / "steps/student/net.safetensors").read_bytes())
     assert reasons(folder, tmp_path / "new")["tuned"] == "another file was read there (checkpoint)"
+
+
+ADOPT = """
+title: Theirs
+faces: {source: toy, size: 16, channels: 1, faces: 300, identities: 30}
+steps:
+  - {do: adopt, as: theirs, file: FILE, task: identity, size: 16, channels: 1, mean: [0.5], std: [0.25]}
+"""
+
+
+@pytest.fixture
+def adopting(tmp_path, small_lfw) -> tuple[Path, Path, Path]:
+    """A run that measures somebody else's file on pairs, that file, and the folder of the pairs."""
+    theirs, pairs, path = tmp_path / "theirs.onnx", small_lfw(size=112), tmp_path / "theirs.yaml"
+    theirs.write_bytes(tiny_onnx.model(shape=(1, 1, 16, 16)).SerializeToString())
+    path.write_text(ADOPT.replace("FILE", str(theirs)))
+    return run(str(path), pairs=f"lfw:{pairs}", out=tmp_path / "earlier", console=QUIET), theirs, pairs
+
+
+def test_an_adopted_file_is_known_by_its_content(adopting, tmp_path):
+    """Its time does not matter."""
+    earlier, theirs, _ = adopting
+    theirs.write_bytes(theirs.read_bytes())
+    assert reasons(earlier, tmp_path / "new") == {"theirs": ""}
+    folder = run(reuse=earlier, out=tmp_path / "again", console=QUIET)
+    assert (folder / "theirs.onnx").read_bytes() == (earlier / "theirs.onnx").read_bytes()
+    assert reasons(folder, tmp_path / "new") == {"theirs": ""}  # the hash was copied, too
+    theirs.write_bytes(tiny_onnx.model(shape=(1, 1, 16, 16), classes=3).SerializeToString())
+    assert reasons(earlier, tmp_path / "new") == {"theirs": "another file was read there (file)"}
+
+
+def test_a_run_that_recorded_no_hash_is_made_anew(adopting, tmp_path):
+    earlier, _, _ = adopting
+    done = earlier / "steps/theirs/done.json"
+    noted = json.loads(done.read_text())
+    assert [len(digest) for digest in noted.pop("read")["file"]] == [64]
+    done.write_text(json.dumps(noted))
+    reason = "the content of the file that it read (file) was not recorded there"
+    assert reasons(earlier, tmp_path / "new") == {"theirs": reason}
+
+
+def test_pairs_are_known_by_their_content(adopting, tmp_path):
+    earlier, _, pairs = adopting
+    assert reasons(earlier, tmp_path / "new") == {"theirs": ""}
+    one, other = sorted(pairs.glob("*/*.png"))[:2]
+    one.write_bytes(other.read_bytes())
+    why = f"the content of the pairs lfw:{pairs} differs, or was not recorded there"
+    assert reasons(earlier, tmp_path / "new") == {"theirs": why}
+    with pytest.raises(FaceletError, match=r"the pairs lfw:.* changed since .* was started; choose another --out"):
+        run(resume=earlier, console=QUIET)
 
 
 @pytest.mark.slow

@@ -145,11 +145,8 @@ class FaceSet:
 
     @cached_property
     def pixels_hash(self) -> str:
-        """BLAKE2b of shape and pixels, 16 hex digits; read in parts, so that a memory map stays on disk."""
-        digest = hashlib.blake2b(str(self.images.shape).encode(), digest_size=8)
-        for start in range(0, len(self), HASHED):
-            digest.update(np.ascontiguousarray(self.images[start : start + HASHED]).data)
-        return digest.hexdigest()
+        """See ``hash_of_pixels``."""
+        return hash_of_pixels(self.images)
 
     @property
     def protocol(self) -> Protocol:
@@ -173,6 +170,14 @@ class FaceSet:
         after = self.margin if margin is None else margin
         images = pixels.fitted(self.images, size, channels, self.margin, after)
         return self if images is self.images else replace(self, images=images, margin=after)
+
+
+def hash_of_pixels(images: NDArray[np.uint8]) -> str:
+    """BLAKE2b of shape and pixels of images (N, H, W, C), 16 hex digits; read in parts, so that a memory map stays on disk."""
+    digest = hashlib.blake2b(str(images.shape).encode(), digest_size=8)
+    for start in range(0, len(images), HASHED):
+        digest.update(np.ascontiguousarray(images[start : start + HASHED]).data)
+    return digest.hexdigest()
 
 
 def annotator_agreement(faces: FaceSet) -> float | None:

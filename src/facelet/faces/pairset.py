@@ -15,12 +15,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facelet.errors import FaceletError
-from facelet.faces.faceset import FaceSet
+from facelet.faces.faceset import FaceSet, hash_of_pixels
 from facelet.faces.protocol import Protocol
 from facelet.io import pixels
 
@@ -105,6 +106,11 @@ class PairSet:
         together = int(self.same.sum())
         counts = {"test": dict(zip(KINDS, (len(self) - together, together), strict=True))}
         return Protocol(self.source, self.rule, KINDS, counts, split_hash, self.notes)
+
+    @cached_property
+    def pixels_hash(self) -> str:
+        """See ``hash_of_pixels``."""
+        return hash_of_pixels(self.images)
 
     def fitted(self, size: int, channels: int, margin: float | None = None) -> PairSet:
         """The pairs with faces at ``size`` pixels, in ``channels`` (1 grey, 3 RGB), with ``margin``; None keeps their margin."""

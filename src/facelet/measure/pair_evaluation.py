@@ -6,17 +6,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from rich.console import Console
+
 from facelet.errors import FaceletError
 from facelet.faces import PairSet
+from facelet.measure.progress import faces_bar
 from facelet.measure.verification import PairScores, evaluate_pairs
 from facelet.models.model_file import ModelInfo
 from facelet.runtime.model import Model
 
 
-def evaluate_pairs_model(model: Model, pairs: PairSet, mirror: bool = False) -> PairScores:
-    """Evaluates a model on ``pairs``, see ``evaluate_pairs``. Raises FaceletError unless it is an identity model."""
+def evaluate_pairs_model(
+    model: Model, pairs: PairSet, mirror: bool = False, console: Console | None = None
+) -> PairScores:
+    """Evaluates a model on ``pairs``, see ``evaluate_pairs``. ``console``: where a progress bar is drawn.
+
+    Raises FaceletError unless it is an identity model.
+    """
     require_identity(model)
-    return evaluate_pairs(model.logits, framed(pairs, model.info), mirror=mirror)
+    fitted = framed(pairs, model.info)
+    with faces_bar(f"{model.path.stem}, faces of pairs", len(fitted.images) * (2 if mirror else 1), console) as advance:
+        return evaluate_pairs(replace(model, after_batch=advance).logits, fitted, mirror=mirror)
 
 
 def framed(pairs: PairSet, info: ModelInfo) -> PairSet:

@@ -87,7 +87,7 @@ def write_done(folder: Path, label: str, seed: int, made: StepResult) -> None:
     written = {name: path.relative_to(run).as_posix() if path else "" for name, path in paths.items()}
     files.write_json(
         folder / "done.json",
-        {"label": label, "seed": seed, **written, "notes": list(made.notes), "spent": made.spent},
+        {"label": label, "seed": seed, **written, "notes": list(made.notes), "spent": made.spent, "read": made.read},
     )
 
 
@@ -95,7 +95,8 @@ def read_done(folder: Path) -> tuple[str, int, StepResult]:
     """Returns label, seed and result of a finished step."""
     done, run = files.read_json(folder / "done.json"), folder.parent.parent
     paths = {name: run / done[name] if done[name] else None for name in ("onnx", "net", "faces")}
-    return done["label"], done["seed"], StepResult(**paths, notes=tuple(done["notes"]), spent=done["spent"])
+    made = StepResult(**paths, notes=tuple(done["notes"]), spent=done["spent"], read=done.get("read", {}))
+    return done["label"], done["seed"], made
 
 
 def measure(
@@ -111,9 +112,11 @@ def measure(
     model = Model.load(path)
     info, results = model.info.model_copy(update=described), dict[str, Result]()
     if model.info.task == "identity":
-        results |= {split: evaluate_pairs_model(model, work.pairs[split]) for split in ("val", "test")}
+        results |= {
+            split: evaluate_pairs_model(model, work.pairs[split], console=work.console) for split in ("val", "test")
+        }
     else:
-        plain = {split: evaluate_model(model, work.faces, split) for split in ("val", "test")}
+        plain = {split: evaluate_model(model, work.faces, split, work.console) for split in ("val", "test")}
         factor = _temperature(plain["val"], info)
         info = info.model_copy(update={"temperature": info.temperature * factor})
         results |= {split: result.cooled(factor) for split, result in plain.items()}

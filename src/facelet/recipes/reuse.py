@@ -6,15 +6,16 @@ teacher: taken over from runs/tsnet
 student: made anew; its settings differ: epochs 20 there, 40 here
 >>> take_over(work, choices, Path("runs/tsnet"))
 
-A step is reused if its settings, seed, faces and parents equal those of the earlier run. Trainings are checked by the same
-fingerprints as in a resumed run. Files are copied, so either run can be deleted.
+A step is reused if its settings, seed, faces and parents equal those of the earlier run, and the files that it read have the same
+content. Trainings are checked by the same fingerprints as in a resumed run. Files are copied, so either run can be deleted.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -85,6 +86,23 @@ def require_same_faces(work: RunContext, run: Path) -> None:
         )
 
 
+def require_same_pairs(work: RunContext, run: Path) -> None:
+    """Raises FaceletError if ``run`` recorded other content of the recipe's pairs than ``work`` has."""
+    before = files.read_json(run / "run.json").get("pairs")
+    if before and before != pairs_hash(work):
+        raise FaceletError(
+            f"the pairs {work.recipe.pairs} changed since {run} was started; choose another --out for a new run"
+        )
+
+
+def pairs_hash(work: RunContext) -> str:
+    """Returns the hash of the recipe's pairs, with their pixels; "" for pairs that are drawn from the faces."""
+    if not work.recipe.pairs:
+        return ""
+    pairs = work.pairs["test"]
+    return f"{pairs.protocol.split_hash}-{pairs.pixels_hash}"
+
+
 def choose(work: RunContext, run: Path) -> list[ReuseDecision]:
     """Decides for each step of ``work`` whether it can be reused from ``run``; writes nothing."""
     general, before = _difference(work, run)
@@ -149,6 +167,8 @@ def _difference(work: RunContext, run: Path) -> tuple[str, schema.Recipe | None]
         require_same_faces(work, run)
     except FaceletError:
         return "the faces differ", before
+    if people and pairs_hash(work) != files.read_json(run / "run.json").get("pairs", ""):
+        return f"the content of the pairs {work.recipe.pairs} differs, or was not recorded there", before
     new, old = (_options(recipe) for recipe in (work.recipe, before))
     return "" if new == old else f"options of the faces differ: {_short(old)} there, {_short(new)} here", before
 
@@ -198,19 +218,36 @@ def _unfit(old: RunContext, step: Step, control: bool, seed: int, models: dict[s
             model_file.read(old.folder / f"{place.name}.onnx")
     except (FaceletError, KeyError, TypeError) as error:
         return f"its files are damaged there: {error}"
-    reads = ", ".join(name for name in type(step).model_fields if _is_path(getattr(step, name)))
+    changed = _reread(step, result.read)
     try:
-        if step.check_kept(old.job(step, seed, models)) or not reads:
-            return ""
+        return "" if step.check_kept(old.job(step, seed, models)) else changed
     except FaceletError:
-        return f"another file was read there ({reads})" if reads else "the files there are from another training"
-    return f"it reads a file ({reads}), which may have changed"
+        return changed or "the files there are from another training"
 
 
-def _is_path(value: object) -> bool:
-    return isinstance(value, Path) or (
-        isinstance(value, list | tuple) and any(isinstance(each, Path) for each in value)
-    )
+def hashes(step: Step) -> dict[str, list[str]]:
+    """Returns the SHA-256 of the files that ``step`` reads, by key; "" for a folder, a pipe and what cannot be read."""
+    return {key: [_hash(path) for path in paths] for key, paths in step.reads().items()}
+
+
+def _hash(path: Path) -> str:
+    try:
+        if not path.is_file():
+            return ""
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def _reread(step: Step, before: Mapping[str, Sequence[str]]) -> str:
+    """Returns why the content of the files that ``step`` reads is not that of ``before``, or ""."""
+    for key, now in hashes(step).items():
+        if not (before.get(key) and all(before[key])):
+            return f"the content of the file that it read ({key}) was not recorded there"
+        if list(before[key]) != now:
+            return f"another file was read there ({key})"
+    return ""
 
 
 def _short(value: object) -> str:

@@ -38,9 +38,12 @@ from facelet.recipes.result import MeasuredStep, measure, read_done, write_done
 from facelet.recipes.reuse import (
     choose,
     free_folder,
+    hashes,
+    pairs_hash,
     recipe_of,
     require_apart,
     require_same_faces,
+    require_same_pairs,
     take_over,
     unfinished,
 )
@@ -107,6 +110,7 @@ def run(
             work = RunContext(chosen, read_faces(chosen.faces, chosen.pairs), folder, hardware, console.print, console)
             if resume:
                 require_same_faces(work, folder)
+                require_same_pairs(work, folder)
                 earlier = unfinished(folder)
             choices = choose(work, earlier) if earlier else []
             show_plan(chosen, work.faces, folder, console, [choice.step.name for choice in choices if not choice.why])
@@ -240,6 +244,7 @@ def _begin(work: RunContext, name: str, earlier: Path | None) -> None:
             "machine": _machine(work.hardware),
             "protocol": faces.protocol.to_json(),
             "pixels": faces.pixels_hash,
+            **({"pairs": pairs_hash(work)} if work.recipe.pairs else {}),
             **({"from": {"run": str(earlier.resolve())}} if earlier else {}),
         },
     )
@@ -264,8 +269,8 @@ def _take(
         return read_done(place)[2] if step.makes == "faces" else MeasuredStep.read(place, step, control)
     place.mkdir(parents=True, exist_ok=True)
     console.rule(f"[bold]{label}[/bold]  {step.do}", align="left", style="dim")
-    start = time.perf_counter()
-    made = step.run(work.job(step, seed, models))
+    start, read = time.perf_counter(), hashes(step)
+    made = replace(step.run(work.job(step, seed, models)), read=read)
     spent = {"seconds": time.perf_counter() - start, **made.spent}
     if step.makes == "faces":
         made = replace(made, spent=spent)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +48,7 @@ class Model:
         session: the ONNX Runtime session.
         threshold: confidence at which an early-exit model stops; None: the threshold stored in the file.
         weights: factor of each label's probability for another class prior, (K,); None: the prior of the training faces.
+        after_batch: called with the number of faces after each run of ONNX Runtime, for a progress bar.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class Model:
     session: onnxruntime.InferenceSession = field(repr=False)
     threshold: float | None = None
     weights: NDArray[np.float64] | None = None
+    after_batch: Callable[[int], object] | None = field(default=None, repr=False)
 
     @classmethod
     def load(
@@ -142,6 +144,8 @@ class Model:
         columns = len(self.labels) if self.info.task == "expression" else outputs.size // len(faces)
         if outputs.dtype != np.float32 or outputs.shape != (len(faces), columns):
             raise FaceletError(f"{self.path} returned {outputs.dtype} {outputs.shape} for {len(faces)} faces")
+        if self.after_batch:
+            self.after_batch(len(faces))
         return outputs
 
     def probabilities(self, images: Faces, batch: int = BATCH) -> NDArray[np.float32]:

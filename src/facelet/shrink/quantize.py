@@ -104,7 +104,7 @@ class Quantize(Step):
         if info.precision != "fp32":
             raise FaceletError(f"{self.of!r} is {info.precision} already; quantize its fp32 parent instead")
         _require_faces(job.faces)
-        guard = guard_for(info, job.faces, parent)
+        guard = guard_for(info, job.faces, parent, job.console)
         inputs = prepared(self._calibration(job), info.input)
         graph = Calibrated(parent, inputs)
         reference = reference_outputs(parent, info)

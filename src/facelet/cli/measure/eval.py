@@ -13,7 +13,7 @@ from rich.table import Table
 
 from facelet import plugins
 from facelet.cli.measure import eval_pairs
-from facelet.cli.options import Allow, ClassPrior, Json, Plugin, Speed, Threads, console
+from facelet.cli.options import Allow, ClassPrior, Json, Plugin, Speed, Threads, console, errors
 from facelet.errors import FaceletError
 from facelet.text import percent
 
@@ -119,13 +119,13 @@ def command(
         option = "--mirror" if mirror else "--conditions"
         raise FaceletError(f"{option} requires an identity model and pairs of faces, such as lfw:PATH")
     if len(faces) > 1:
-        rows = evaluate_sources(model, faces, split, threads, speed, classes, parsed(prior))
+        rows = evaluate_sources(model, faces, split, threads, speed, classes, parsed(prior), errors)
         if as_json:
             print(json.dumps([row.to_json() for row in rows]))
         else:
             show_sources(rows, console, model)
         return
-    result = evaluate_file(model, faces[0], split or "test", threads, speed, parsed(prior))
+    result = evaluate_file(model, faces[0], split or "test", threads, speed, parsed(prior), errors)
     if classes:
         result = result.among(classes)
     if as_json:

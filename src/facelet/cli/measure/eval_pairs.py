@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from facelet.cli.options import errors
 from facelet.errors import FaceletError
 from facelet.text import percent
 
@@ -49,7 +50,7 @@ def command(
     by_source: dict[str, dict[str, PairScores]] = {}
     for source in sources:
         pairs = load_pairs(source)
-        result = evaluate_pairs_model(model, pairs, mirror)
+        result = evaluate_pairs_model(model, pairs, mirror, errors)
         results.append((source, result))
         if conditions:
             found = pair_conditions(model, pairs)

@@ -37,7 +37,7 @@ def _taught_by(name: str, job: StepContext, train: FaceSet, wish: Wish, cache: b
     if kept.exists():
         return CachedTeacher(Predictions.load(kept).aligned(train, protocol))
     job.say(f"  runs {name} on {len(train):,} faces and their mirror images")
-    predictions = answer(path, train, device=job.device, wish=wish, protocol=protocol)
+    predictions = answer(path, train, device=job.device, wish=wish, protocol=protocol, console=job.console)
     if job.leads:
         predictions.save(kept)
     return CachedTeacher(predictions)

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.console import Console
 
 from facelet import nets
 from facelet.errors import FaceletError
@@ -32,6 +33,7 @@ from facelet.io import files
 from facelet.learn.data.augment import plain
 from facelet.learn.device import precision
 from facelet.learn.teachers.frozen import FrozenNet
+from facelet.measure.progress import faces_bar
 
 ARRAYS = ("logits", "embeddings", "mirrored_logits", "mirrored_embeddings")
 Images = NDArray[np.uint8]
@@ -164,6 +166,7 @@ def answer(
     device: str = "auto",
     wish: precision.Wish = "auto",
     batch: int = 256,
+    console: Console | None = None,
 ) -> Predictions:
     """Predictions of ``model`` on every face and, with ``mirrored``, on its mirror image.
 
@@ -177,19 +180,22 @@ def answer(
         device: device on which a checkpoint runs.
         wish: precision in which a checkpoint runs.
         batch: faces per forward pass.
+        console: where a progress bar is drawn.
     """
     predict = model if callable(model) else _predictor(Path(model), device, wish)
     teacher = teacher or (digest(Path(model)) if not callable(model) else "callable")
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name in ARRAYS}
-    for start in range(0, len(faces), batch):
-        images = np.asarray(faces.images[start : start + batch])
-        views = [("", images), ("mirrored_", images[:, :, ::-1])] if mirrored else [("", images)]
-        for prefix, view in views:
-            logits, embeddings = predict(np.ascontiguousarray(view))
-            if logits is not None:
-                parts[f"{prefix}logits"].append(np.asarray(logits, np.float32))
-            if embeddings is not None:
-                parts[f"{prefix}embeddings"].append(np.asarray(embeddings, np.float16))
+    with faces_bar("teacher", len(faces) * (2 if mirrored else 1), console) as advance:
+        for start in range(0, len(faces), batch):
+            images = np.asarray(faces.images[start : start + batch])
+            views = [("", images), ("mirrored_", images[:, :, ::-1])] if mirrored else [("", images)]
+            for prefix, view in views:
+                logits, embeddings = predict(np.ascontiguousarray(view))
+                if logits is not None:
+                    parts[f"{prefix}logits"].append(np.asarray(logits, np.float32))
+                if embeddings is not None:
+                    parts[f"{prefix}embeddings"].append(np.asarray(embeddings, np.float16))
+                advance(len(view))
     arrays: dict[str, Any] = {name: np.concatenate(part) for name, part in parts.items() if part}
     classes = faces.classes if "logits" in arrays and arrays["logits"].shape[1] == len(faces.classes) else ()
     return Predictions(

@@ -10,15 +10,17 @@ cosine similarity to the parent's embeddings.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 
 from facelet.errors import FaceletError
 from facelet.faces import FaceSet
 from facelet.faces.pairset import draw_pairs
 from facelet.measure.pair_evaluation import evaluate_pairs_model
+from facelet.measure.progress import faces_bar
 from facelet.models.model_file import ModelInfo
 from facelet.runtime.model import Model
 
@@ -52,13 +54,16 @@ class ValidationScore:
 Guard = Callable[[Path], ValidationScore]
 
 
-def guard_for(info: ModelInfo, faces: FaceSet, parent: Path) -> Guard:
-    """Returns the scoring function for quantized versions of ``parent``. Raises FaceletError for unsuitable ``faces``."""
+def guard_for(info: ModelInfo, faces: FaceSet, parent: Path, console: Console | None = None) -> Guard:
+    """Returns the scoring function for quantized versions of ``parent``; it draws progress bars on ``console``.
+
+    Raises FaceletError for unsuitable ``faces``.
+    """
     val = faces.split("val")
-    return _of_identity(val, parent) if info.task == "identity" else _of_classes(val, info)
+    return _of_identity(val, parent, console) if info.task == "identity" else _of_classes(val, info, console)
 
 
-def _of_classes(val: FaceSet, info: ModelInfo) -> Guard:
+def _of_classes(val: FaceSet, info: ModelInfo, console: Console | None) -> Guard:
     if tuple(info.labels) != tuple(val.classes):
         raise FaceletError(
             f"{info.name} has the labels {', '.join(info.labels)}; the faces have the classes {', '.join(val.classes)}"
@@ -68,19 +73,20 @@ def _of_classes(val: FaceSet, info: ModelInfo) -> Guard:
         raise FaceletError(f"quantize needs labelled val faces to check the allowance, and {val.source} has none")
 
     def score(path: Path) -> ValidationScore:
-        predicted = Model.load(path).logits(known.images).argmax(1)
+        with faces_bar(f"{path.stem}, val", len(known), console) as advance:
+            predicted = replace(Model.load(path), after_batch=advance).logits(known.images).argmax(1)
         return ValidationScore(int((predicted == known.labels).sum()), len(known))
 
     return score
 
 
-def _of_identity(val: FaceSet, parent: Path) -> Guard:
+def _of_identity(val: FaceSet, parent: Path, console: Console | None) -> Guard:
     pairs = draw_pairs(val)
     before = Model.load(parent).embeddings(pairs.images)
 
     def score(path: Path) -> ValidationScore:
         model = Model.load(path)
-        result = evaluate_pairs_model(model, pairs)
+        result = evaluate_pairs_model(model, pairs, console=console)
         near = (model.embeddings(pairs.images) * before).sum(1).mean()
         return ValidationScore(int(result.correct.sum()), len(pairs), float(near))
 
