@@ -123,3 +123,20 @@ def test_secrets_are_not_printed():
     assert without_secrets("a@b/photos?.jpg") == "a@b/photos?.jpg"
     assert is_remote("s3://bucket")
     assert not is_remote("C:/photos")
+
+
+@pytest.mark.parametrize("store", [False, True])
+def test_what_is_neither_photo_nor_video_is_named(album, monkeypatch, store):
+    """HEIC photos where they cannot be decoded, too; hidden files are left out, and files that were named are taken."""
+    if store:
+        pytest.importorskip("pyarrow")
+    monkeypatch.setattr("facelet.io.heic.installed", lambda: False)
+    (album / "sub/phone.heic").write_bytes(b"x")
+    (album / "scan").write_bytes(b"x")
+    place = f"file://{album}" if store else "work"
+    others: list[str] = []
+    find([place, f"{place}/scan"], others)
+    assert others == [f"{place}/notes.txt", f"{place}/sub/phone.heic"]
+    others.clear()
+    find(["work/*.*"], others)
+    assert others == ["work/notes.txt"]

@@ -58,6 +58,18 @@ def test_the_summary(crops, capsys):
     assert (summary["out"], summary["files"], summary["done_before"], summary["faces"]) == ("faces", 3, 3, 0)
 
 
+def test_what_is_no_photo_is_counted_and_named(crops, capsys, monkeypatch):
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr("facelet.io.heic.installed", lambda: False)
+    (crops / "crops/phone.heic").write_bytes(b"x")
+    (crops / "crops/notes.txt").write_bytes(b"x")
+    call("crops", "--cropped", "--out", "faces", "--json")
+    captured = capsys.readouterr()
+    assert re.search(r"not read: 1 HEIC photo \(phone.heic\); to read HEIC: pip install .*heic", captured.err)
+    assert "not read: 1 other file (notes.txt)\n" in captured.err
+    assert json.loads(captured.out)["passed_over"] == ["crops/notes.txt", "crops/phone.heic"]
+
+
 def test_only_broken_files_are_an_error(crops):
     pytest.importorskip("pyarrow")
     with pytest.raises(FaceletError, match=r"^crops/torn.png: not a readable image"):

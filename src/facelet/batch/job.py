@@ -45,6 +45,7 @@ class JobSummary:
         seconds: time of this run.
         hosts: names of the machines that worked.
         error: the first error of a file, or empty.
+        passed_over: names of files in the places that are neither photos nor videos.
     """
 
     files: int
@@ -57,6 +58,7 @@ class JobSummary:
     seconds: float
     hosts: tuple[str, ...]
     error: str
+    passed_over: tuple[str, ...] = ()
 
 
 def run(
@@ -91,7 +93,8 @@ def run(
             raise FaceletError(f"{name}: {value}; expected {least} or more")
     start = time.perf_counter()
     folder = OutputFolder(out)
-    files = sources.find(places)
+    others: list[str] = []
+    files = sources.find(places, others)
     key = f"{predictor.fingerprint} every {every:g} each {each}"
     parts = plan(files, each, key)
     removed = _prepare(folder, {"source": sorted(map(sources.without_secrets, places)), "key": key}, parts)
@@ -114,6 +117,7 @@ def run(
         time.perf_counter() - start,
         tuple(sorted({result.host for result in results})),
         next((result.error for result in results if result.error), ""),
+        tuple(others),
     )
 
 

@@ -74,20 +74,26 @@ def without_secrets(place: str) -> str:
     return plain(re.sub(r"^([A-Za-z0-9+.-]+://)[^/@]*@", r"\1", place).partition("?")[0]) if is_remote(place) else place
 
 
-def find(places: Sequence[str]) -> list[SourceFile]:
+def find(places: Sequence[str], others: list[str] | None = None) -> list[SourceFile]:
     """Photos and videos of files, folders, globs and stores, without duplicates, sorted by name.
+
+    Other files in folders, globs and stores, except hidden ones, are appended to ``others``, by name.
 
     Raises FaceletError for a place that does not exist or that has neither photos nor videos.
     """
     files: dict[tuple[str, str], SourceFile] = {}
+    beside: list[str] = []
     for place in places:
-        found = list(_remote(place) if is_remote(place) else _local(place))
+        found = list(_remote(place, beside) if is_remote(place) else _local(place, beside))
         if not found:
             raise FaceletError(
                 f"no photos or videos in {without_secrets(place)} (searched for {' '.join((*photos.suffixes(), *SUFFIXES))})"
             )
         for file in found:
             files.setdefault((file.root and file.name, file.path), file)
+    if others is not None:
+        named = {file.name for file in files.values()}
+        others += sorted({file for file in beside if file not in named})
     return sorted(files.values(), key=lambda file: (file.name, file.path))
 
 
@@ -152,7 +158,7 @@ def filesystem(place: str) -> tuple[Any, str]:
     return fs.PyFileSystem(fs.FSSpecHandler(store)), path
 
 
-def _remote(place: str) -> Iterator[SourceFile]:
+def _remote(place: str, others: list[str]) -> Iterator[SourceFile]:
     from pyarrow.fs import FileSelector, FileType
 
     store, path = filesystem(place)
@@ -169,17 +175,20 @@ def _remote(place: str) -> Iterator[SourceFile]:
     for info in inside:
         below = PurePosixPath(info.path[len(path) :])
         hidden = any(part.startswith(".") for part in below.parts)
-        if info.type == FileType.File and (info is top or (_wanted(info.base_name) and not hidden)):
-            name = plain(f"{scheme}://{info.path}")
+        if info.type != FileType.File or (hidden and info is not top):
+            continue
+        name = plain(f"{scheme}://{info.path}")
+        if info is top or _wanted(info.base_name):
             yield SourceFile(name, place, info.path, info.size or 0, info.mtime_ns or 0)
+        else:
+            others.append(plain(name))
 
 
-def _local(place: str) -> Iterator[SourceFile]:
+def _local(place: str, others: list[str]) -> Iterator[SourceFile]:
     path = Path(place)
     try:
         if not path.exists() and glob.has_magic(place):
-            found = sorted(glob.glob(place, recursive=True))
-            yield from (_described(name) for name in found if os.path.isfile(name) and _wanted(os.path.basename(name)))
+            yield from _photos([name for name in glob.glob(place, recursive=True) if os.path.isfile(name)], others)
             return
         path = existing(place, "photo, video or folder")
         if not path.is_dir():
@@ -187,9 +196,19 @@ def _local(place: str) -> Iterator[SourceFile]:
             return
         for here, folders, names in os.walk(path):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
-            yield from (_described(os.path.join(here, name)) for name in names if _wanted(name))
+            yield from _photos([os.path.join(here, name) for name in names], others)
     except (OSError, ValueError) as error:
         raise FaceletError(f"cannot look into {place}: {_reason(error)}") from None
+
+
+def _photos(names: Sequence[str], others: list[str]) -> Iterator[SourceFile]:
+    """The photos and videos among files; appends the others, except hidden ones."""
+    for name in sorted(names):
+        base = os.path.basename(name)
+        if _wanted(base):
+            yield _described(name)
+        elif not base.startswith("."):
+            others.append(plain(name))
 
 
 def _wanted(name: str) -> bool:

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -67,6 +68,7 @@ def command(
     """Runs the job and prints its summary. Raises FaceletError when none of the files can be read."""
     from facelet.batch.job import require_packages, run
     from facelet.batch.predictor import FacePredictor
+    from facelet.runtime.media import photos
 
     if ray is not None and not _ADDRESS.fullmatch(ray):
         raise FaceletError(f"--ray {ray}: expected an address HOST:PORT or ray://HOST:PORT, or nothing")
@@ -89,6 +91,8 @@ def command(
     if predictor.task != "expression":
         raise FaceletError(f"{model} is a model for {predictor.task}; expected a model for expression")
     summary = run(places, out, predictor, ray=ray, workers=workers, every=every, progress=_with_progress)
+    for line in photos.passed_over([Path(name) for name in summary.passed_over]):
+        print(line, file=sys.stderr)
     if summary.unread + summary.broken == summary.files:
         count = f"none of the {summary.files} files can be read; " * (summary.files > 1)
         raise FaceletError(count + summary.error)

@@ -225,8 +225,9 @@ def _show(results: list[IdentifiedPhoto], gallery: Gallery, folder: str, console
             )
     console.print(table)
     known = sum(match.name is not None for match in matches)
-    parts = [f"{len(results)} photo{'s' * (len(results) != 1)}", f"{len(matches)} face{'s' * (len(matches) != 1)}"]
-    parts += [f"{known} known", f"threshold {gallery.threshold:.3f}"]
+    read = sum(not result.photo.error for result in results)
+    parts = [f"{read} photo{'s' * (read != 1)}", f"{len(matches)} face{'s' * (len(matches) != 1)}", f"{known} known"]
+    parts += [f"{len(results) - read} skipped"] * (read < len(results)) + [f"threshold {gallery.threshold:.3f}"]
     console.print(Text(", ".join(parts), "dim"))
     if folder:
         console.print(Text(f"drawn: {folder}{os.sep}", "dim"))

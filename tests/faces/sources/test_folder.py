@@ -173,7 +173,7 @@ def test_folders_passed_through_and_files_ignored_are_noted(lay_out, zipped):
         faces = load(f"folder:{source}")
         assert faces.classes == ("2020", "2021")
         assert len(faces) == 11
-        assert "1 other files ignored (.heic)" in faces.notes
+        assert "1 other file ignored (.heic)" in faces.notes
     assert "the classes are the folders inside happy/" in load(f"folder:{folder}").notes
 
 

@@ -96,3 +96,12 @@ def test_unreadable_files_are_left_out_when_asked(lay_out):
     with pytest.raises(FaceletError, match=r"s1/0\.pgm"):
         load(f"identities:{folder}")
     assert len(load(f"identities:{folder}?unreadable=skip")) == 59
+
+
+def test_what_is_no_image_is_counted(lay_out):
+    folder = lay_out(files())
+    plain = load(f"identities:{folder}")
+    (folder / "s1/9.heic").write_bytes(b"x")
+    faces = load(f"identities:{folder}")
+    assert faces.notes == (*plain.notes, "1 other file ignored (.heic)")
+    assert faces.protocol.hash == plain.protocol.hash

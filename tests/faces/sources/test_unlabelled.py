@@ -35,3 +35,10 @@ def test_mistakes(lay_out, tmp_path):
         load(f"faces:{tmp_path / 'empty'}")
     with pytest.raises(FaceletError, match="has no labelled train faces"):
         load(f"faces:{tmp_path / 'faces'}").labelled("train")
+
+
+def test_what_is_no_image_is_counted(lay_out):
+    folder = lay_out(FILES)
+    for name in ("a/1.heic", "a/2.HEIC", "clip.mp4"):
+        (folder / name).write_bytes(b"x")
+    assert load(f"faces:{folder}").notes == ("3 other files ignored (.heic, .mp4)",)

@@ -22,10 +22,9 @@ from facelet.errors import FaceletError, unknown
 from facelet.faces.faceset import SPLITS, FaceSet
 from facelet.faces.loading import SOURCES
 from facelet.faces.reading.archive import MAX_FILE, Archive, open_archive, suffix, unlisted
-from facelet.faces.sources.listing import Listing, load_listing, shared_top
+from facelet.faces.sources.listing import Listing, ignored_files, load_listing, shared_top
 from facelet.faces.splits import ALIASES
 from facelet.io.files import existing, read_bytes
-from facelet.io.pixels import SUFFIXES
 
 COLUMNS = ("path", "label", "split", "group", "identity")
 
@@ -120,16 +119,7 @@ def _from_folders(archive: Archive) -> Listing:
 def _notes(archive: Archive, top: str, depth: int) -> tuple[str, ...]:
     """Notes on skipped parent folders (except a zip's usual single one) and on ignored files among the images."""
     passed = top if archive.path.is_dir() else top.partition("/")[2]
-    other = Counter(
-        suffix(name) or "none"
-        for name in archive.names
-        if suffix(name) not in SUFFIXES and name.startswith(top) and name[len(top) :].count("/") >= depth
-    )
-    # Sorted, because Counter keeps equally frequent kinds in the order of the file names.
-    kinds = ", ".join(sorted(other, key=lambda kind: (-other[kind], kind))[:5])
-    return (f"the classes are the folders inside {passed}",) * bool(passed) + (
-        f"{other.total():,} other files ignored ({kinds})",
-    ) * bool(other)
+    return (f"the classes are the folders inside {passed}",) * bool(passed) + ignored_files(archive, top, depth)
 
 
 def _from_csv(archive: Archive, where: Path) -> Listing:

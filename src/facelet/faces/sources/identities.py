@@ -20,7 +20,7 @@ from facelet.faces.faceset import FaceSet
 from facelet.faces.loading import SOURCES
 from facelet.faces.reading.archive import Archive, open_archive
 from facelet.faces.reading.images import read_images
-from facelet.faces.sources.listing import common_top
+from facelet.faces.sources.listing import common_top, ignored_files
 from facelet.faces.splits import ALIASES, split_people
 
 
@@ -96,6 +96,7 @@ def identities(
         people = listed(archive, val)
         order = np.argsort(people.splits, kind="stable")
         images, whole, skipped = people.read(order, size=size, channels=channels, unreadable=unreadable)
+        ignored = ignored_files(archive)
     rows = order[whole]
     person = people.person[rows].astype(np.int64)
     alone = int((np.bincount(person) == 1).sum())
@@ -109,7 +110,7 @@ def identities(
         identities=person,
         groups=person,
         rule=f"{int(people.person.max()) + 1:,} people, each in one split, val {val:g} of them",
-        notes=((f"{alone:,} people have a single face",) if alone else ()) + skipped,
+        notes=((f"{alone:,} people have a single face",) if alone else ()) + ignored + skipped,
         licence=licence,
     )
 

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from facelet.errors import FaceletError, nearest
 from facelet.faces.faceset import SPLITS, FaceSet
-from facelet.faces.reading.archive import Archive
+from facelet.faces.reading.archive import Archive, suffix
 from facelet.faces.reading.images import read_images
 from facelet.faces.splits import ALIASES, split_by_name
+from facelet.io.pixels import SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,21 @@ def label_set(archive: Archive, labels: Sequence[str], classes: str) -> tuple[st
             + (f"; also unknown: {', '.join(map(repr, wrong[1:6]))}" if len(wrong) > 1 else "")
         )
     return given
+
+
+def ignored_files(archive: Archive, top: str = "", depth: int = 0) -> tuple[str, ...]:
+    """Note on the files beside the images, such as .heic: how many, and their kinds; () if there are none.
+
+    Only files below ``top`` ("a/b/") and at least ``depth`` folders deeper count.
+    """
+    other = Counter(
+        suffix(name) or "none"
+        for name in archive.names
+        if suffix(name) not in SUFFIXES and name.startswith(top) and name[len(top) :].count("/") >= depth
+    )
+    # Sorted, because Counter keeps equally frequent kinds in the order of the file names.
+    kinds = ", ".join(sorted(other, key=lambda kind: (-other[kind], kind))[:5])
+    return (f"{other.total():,} other file{'s' * (other.total() != 1)} ignored ({kinds})",) if other else ()
 
 
 def common_top(files: Sequence[str], below: int = 2) -> str:

@@ -16,7 +16,7 @@ from facelet.faces.faceset import SPLITS, FaceSet
 from facelet.faces.loading import SOURCES
 from facelet.faces.reading.archive import open_archive
 from facelet.faces.reading.images import read_images
-from facelet.faces.sources.listing import common_top
+from facelet.faces.sources.listing import common_top, ignored_files
 from facelet.faces.splits import hash_order
 
 
@@ -61,6 +61,7 @@ def unlabelled(
             unreadable=unreadable,
             shown=names[order].tolist(),
         )
+        ignored = ignored_files(archive)
     rows = order[whole]
     return FaceSet(
         images=images,
@@ -70,6 +71,6 @@ def unlabelled(
         classes=(),
         source="faces",
         rule=f"split by name, val {val:g}" if val else "",
-        notes=skipped,
+        notes=ignored + skipped,
         licence=licence,
     )
