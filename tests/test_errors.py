@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import traceback
+from pathlib import Path
 
 import onnx
 import pytest
 
+import facelet
 from facelet.errors import FaceletError, TooManyPixelsError, nearest, unknown
 
 
@@ -46,6 +49,30 @@ def test_a_mistake_has_a_traceback_of_its_own_alone(code, tmp_path):
     told = "".join(traceback.format_exception(caught.value))
     assert "During handling" not in told
     assert "direct cause" not in told
+
+
+def _says_all_of(message: ast.expr, error: str) -> bool:
+    """Whether a message has {error} in it, or is str(error)."""
+    values = [part.value for part in ast.walk(message) if isinstance(part, ast.FormattedValue)]
+    return any(isinstance(value, ast.Name) and value.id == error for value in values) or (
+        ast.unparse(message) == f"str({error})"
+    )
+
+
+def test_what_a_message_says_in_full_is_no_cause():
+    """Python would print the exception a second time, with a traceback of its own."""
+    twice = []
+    for path in sorted(Path(facelet.__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (
+                isinstance(node, ast.Raise) and isinstance(node.cause, ast.Name) and isinstance(node.exc, ast.Call)
+            ):
+                continue
+            kind = ast.unparse(node.exc.func)
+            ours = not kind.endswith("Error") or kind == "FaceletError"
+            if ours and any(_says_all_of(message, node.cause.id) for message in node.exc.args):
+                twice.append(f"{path.name}:{node.lineno}")
+    assert not twice, f"say `from None` in {', '.join(twice)}"
 
 
 def test_an_image_with_too_many_pixels_says_how_many():

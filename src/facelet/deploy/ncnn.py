@@ -81,7 +81,7 @@ def _pnnx(*words: str, folder: str) -> None:
     try:
         ended = subprocess.run([pnnx.EXEC_PATH, *words], cwd=folder, capture_output=True, timeout=SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise FaceletError(f"pnnx does not finish: {error}") from error
+        raise FaceletError(f"pnnx does not finish: {error}") from None
     if ended.returncode:
         lines = (ended.stderr + ended.stdout).decode("utf-8", "replace").splitlines()
         raise FaceletError(f"pnnx stops with code {ended.returncode}: {(lines or ['no message'])[-1].strip()[:300]}")

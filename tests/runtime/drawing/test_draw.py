@@ -152,6 +152,20 @@ def test_labels_avoid_other_faces_and_each_other(monkeypatch):
         assert not any(_overlap(chip, other) for other in others)
 
 
+def test_labels_and_bars_cover_no_score(monkeypatch):
+    """The score of a small face is below its box, where its label or its bars may be, too."""
+    scores, panels = [], []
+    module = "facelet.runtime.drawing.draw"
+    monkeypatch.setattr(f"{module}._put_score", lambda picture, text, area, size: scores.append(area))
+    monkeypatch.setattr(f"{module}._bars", lambda picture, face, panel, size: panels.append(panel))
+    # The first has a neighbour above, so that its label is below; the last is narrow, with room for bars below.
+    row = [face((300.0, 330.0, 40.0, 44.0)), face((300.0, 270.0, 40.0, 44.0)), face((600.0, 300.0, 56.0, 90.0))]
+    chips = [chip for _, chip in chips_of(monkeypatch, np.zeros((900, 900, 3), np.uint8), row)]
+    assert (len(scores), len(chips)) == (3, 3)
+    assert panels
+    assert not [(score, other) for score in scores for other in (*chips, *panels) if _overlap(score, other)]
+
+
 def test_a_label_is_inside_the_photo(monkeypatch):
     photo = np.zeros((700, 700, 3), np.uint8)
     for x, y in ((0.0, 0.0), (660.0, 0.0), (660.0, 660.0), (0.0, 660.0)):

@@ -77,7 +77,7 @@ def _names(packed: zipfile.ZipFile, place: Path, count: int) -> NDArray[np.str_]
             raise ValueError(f"expected {count} names")
         "\n".join(names).encode()
     except (ValueError, RecursionError) as error:
-        raise _damaged(place, f"{NAMES}: {error}") from error
+        raise _damaged(place, f"{NAMES}: {error}") from None
     _no_bomb(place, 4 * count * max(map(len, names), default=0), "names")
     return np.array(names, dtype=str) if names else np.empty(0, "U1")
 
@@ -89,7 +89,7 @@ def _header(packed: zipfile.ZipFile, place: Path) -> PackHeader:
         header = PackHeader.model_validate_json(_member(packed, place, HEADER))
     except ValidationError as error:
         first = error.errors()[0]
-        raise _damaged(place, f"{HEADER}, {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise _damaged(place, f"{HEADER}, {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     if header.facelet_pack != 1:
         raise FaceletError(
             f"{place} is a pack of format {header.facelet_pack}; this version of Facelet reads format 1: upgrade Facelet"
@@ -118,7 +118,7 @@ def _expect(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...], lengt
         version = npy.read_magic(file)
         header = npy.read_array_header_1_0(file) if version == (1, 0) else None
     except ValueError as error:
-        raise _damaged(place, f"{name}.npy: {error}") from error
+        raise _damaged(place, f"{name}.npy: {error}") from None
     used = file.tell() - start
     if header != (shape, False, dtype) or length - used != _bytes(shape, dtype):
         raise _damaged(place, f"{name}.npy should hold {dtype} {shape}")
@@ -193,14 +193,14 @@ def _compare_checksum(packed: zipfile.ZipFile, place: Path) -> None:
             while file.read(1 << 24):
                 pass
     except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
-        raise _damaged(place, str(error)) from error
+        raise _damaged(place, str(error)) from None
 
 
 def _member(packed: zipfile.ZipFile, place: Path, name: str) -> bytes:
     try:
         return read_member(packed, name)
     except FaceletError as error:
-        raise _damaged(place, str(error).removeprefix(f"{place}: ")) from error
+        raise _damaged(place, str(error).removeprefix(f"{place}: ")) from None
 
 
 def _no_bomb(place: Path, total: int, what: str) -> None:

@@ -76,7 +76,7 @@ class TrainingFolder:
             schedule = None if plan["schedule"] is None else Schedule.from_json(plan["schedule"])
             return schedule, Precision(**plan["precision"])
         except (KeyError, TypeError) as error:
-            raise FaceletError(f"{self.plan_path} is damaged: {error}; delete {self.folder} to start again") from error
+            raise FaceletError(f"{self.plan_path} is damaged: {error}; delete {self.folder} to start again") from None
 
     def save_plan(self, schedule: Schedule | None, precision: Precision) -> None:
         files.write_json(
@@ -95,9 +95,7 @@ class TrainingFolder:
         try:
             return torch.load(self.state_path, map_location="cpu", weights_only=True)
         except (RuntimeError, OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
-            raise FaceletError(
-                f"{self.state_path} is damaged ({error}); delete {self.folder} to start again"
-            ) from error
+            raise FaceletError(f"{self.state_path} is damaged ({error}); delete {self.folder} to start again") from None
 
     def save_state(self, state: dict[str, Any]) -> None:
         with files.writing(self.state_path) as beside:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -50,15 +51,18 @@ def draw(photo: Image, faces: Sequence[Face], captions: Sequence[str] = ()) -> I
     picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC) if scale > 1 else picture.copy()
     scaled = [_scaled(face, scale) for face in faces]
     areas = [_area(face) for face in scaled]
-    for face, area in zip(scaled, areas, strict=True):
+    scores = [_score(face, area, (height, width)) for face, area in zip(scaled, areas, strict=True)]
+    for face, area, score in zip(scaled, areas, scores, strict=True):
         _frame(picture, face, area)
-    taken = list(areas)
+        _put_score(picture, *score)
+    taken = [*areas, *(score.area for score in scores)]
     chips: list[tuple[Face, str, Area, float]] = []
     # Large faces come first: their labels are placed first, and drawn last, on top.
     for number, (face, area) in enumerate(zip(scaled, areas, strict=True)):
         size = _letters(area, (height, width))
         words = ", ".join([captions[number] if captions else _words(face), *_warned(face)])
-        others = [other for place, other in enumerate(areas) if place != number] + [chip for _, _, chip, _ in chips]
+        others = [other for place, other in enumerate(areas) if place != number] + [score.area for score in scores]
+        others += [chip for _, _, chip, _ in chips]
         chip = _chip_area(words, area, size, (height, width), others)
         chips.append((face, words, chip, size))
         taken.append(chip)
@@ -96,7 +100,7 @@ def _letters(area: Area, shape: tuple[int, int]) -> float:
 
 
 def _frame(picture: Image, face: Face, area: Area) -> None:
-    """Draws a thin box with thick corners, the landmarks as dots, and the detector's score."""
+    """Draws a thin box with thick corners, and the landmarks as dots."""
     left, top, right, bottom = area
     colour, side = colour_of(face), min(right - left, bottom - top)
     line = max(1, round(side / 60), round(max(picture.shape) / 600))
@@ -110,20 +114,33 @@ def _frame(picture: Image, face: Face, area: Area) -> None:
         radius = max(1, round(side / 70))
         cv2.circle(picture, (round(float(x)), round(float(y))), radius + 1, DARK, -1, cv2.LINE_AA)
         cv2.circle(picture, (round(float(x)), round(float(y))), radius, PALE, -1, cv2.LINE_AA)
-    _score(picture, face, area)
 
 
-def _score(picture: Image, face: Face, area: Area) -> None:
-    """Draws the detector's score inside the box's lower right corner, or below a box that is too small for it."""
+class _Score(NamedTuple):
+    """The detector's score as text: its area, and its size in pixels."""
+
+    text: str
+    area: Area
+    size: float
+
+
+def _score(face: Face, area: Area, shape: tuple[int, int]) -> _Score:
+    """Places the score inside the box's lower right corner, or below a box that is too small for it."""
     text = f"{face.score:.2f}"
-    size = 0.75 * _letters(area, picture.shape[:2])
+    size = 0.75 * _letters(area, shape)
     width, capital = measure(text, size)
     fits = width < 0.5 * (area[2] - area[0])
     right, bottom = (
         area[2] - round(0.4 * size),
         area[3] - round(0.5 * size) if fits else area[3] + capital + round(0.5 * size),
     )
-    at = max(0, min(right - width, picture.shape[1] - width)), min(bottom, picture.shape[0] - 2)
+    left, bottom = max(0, min(right - width, shape[1] - width)), min(bottom, shape[0] - 2)
+    return _Score(text, (left, bottom - capital, left + width, bottom), size)
+
+
+def _put_score(picture: Image, text: str, area: Area, size: float) -> None:
+    """Draws the score, pale with a dark outline."""
+    at = area[0], area[3]
     for shift in ((1, 1), (-1, -1), (1, -1), (-1, 1)):
         put(picture, text, (at[0] + shift[0], at[1] + shift[1]), size, DARK)
     put(picture, text, at, size, PALE)
