@@ -11,6 +11,7 @@ from rich.console import Console
 from facelet.faces import load, load_pairs
 from facelet.learn.teachers.predictions import answer
 from facelet.measure.evaluation import evaluate_file, evaluate_model, evaluate_sources
+from facelet.measure.pair_conditions import pair_conditions
 from facelet.measure.pair_evaluation import evaluate_pairs_model
 from facelet.measure.progress import faces_bar
 from facelet.models import model_file
@@ -88,6 +89,13 @@ def test_pairs(identity, small_lfw, moved):
     evaluate_pairs_model(Model.load(identity()), pairs, mirror=True, console=terminal())
     ((label, total, steps),) = moved
     assert (label, total, sum(steps)) == ("identity, faces of pairs", 2 * len(pairs.images), 2 * len(pairs.images))
+
+
+def test_conditions_of_pairs(identity, small_lfw, moved):
+    pairs = load_pairs(f"lfw:{small_lfw()}")
+    pair_conditions(Model.load(identity()), pairs, terminal())
+    ((label, total, steps),) = moved
+    assert (label, sum(steps)) == ("identity, conditions", total)
 
 
 def test_the_check_of_a_quantized_file(expression, shades, moved):

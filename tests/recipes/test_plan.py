@@ -27,7 +27,7 @@ def test_photos_under_two_labels_are_told_before_the_training(tmp_path):
     images, train = faces.images.copy(), (faces.splits == 0).nonzero()[0]
     other = next(row for row in train if faces.labels[row] != faces.labels[train[0]])
     images[other] = images[train[0]]
-    console = Console(file=io.StringIO(), width=200)
+    console = Console(file=io.StringIO(), width=60)
     show_plan(schema.check(yaml.safe_load(RECIPE), "small"), replace(faces, images=images), tmp_path, console)
     text = console.file.getvalue()
     assert f"2 train faces are also there under another label: {faces.names[train[0]]} and {faces.names[other]}" in text

@@ -50,10 +50,11 @@ def faces(
         show(description, console)
     if sheet:
         save_sheet(face_set, sheet)
-        errors.print(f"contact sheet in {sheet}")
+        errors.print(f"contact sheet in {sheet}", markup=False, soft_wrap=True)
     if pack:
         size_bytes = write_pack(face_set, pack, raw=raw)
-        errors.print(f"{len(face_set):,} faces in {pack}, {size_bytes / 1e6:.1f} MB; use it as pack:{pack}")
+        line = f"{len(face_set):,} faces in {pack}, {size_bytes / 1e6:.1f} MB; use it as pack:{pack}"
+        errors.print(line, markup=False, soft_wrap=True)
 
 
 def show(description: FaceSetSummary, console: Console) -> None:
@@ -71,10 +72,10 @@ def show(description: FaceSetSummary, console: Console) -> None:
     for split, share in description.agreement.items():
         console.print(f"An annotator agrees with the label on {share:.1%} of the {split} faces.")
     if description.overlap:
-        console.print(Text(description.overlap))
+        console.print(Text(description.overlap), soft_wrap=True)
     warnings = [*protocol.notes, *_warnings(description)]
     for warning in warnings:
-        console.print(Text(f"! {warning}", style="yellow"))
+        console.print(Text(f"! {warning}", style="yellow"), soft_wrap=True)
     if not description.leaks.any:
         searched = any(shared.near is not None for shared in description.leaks.shared)
         console.print(Text(f"No {'leaks' if searched else 'exact duplicates'} between the splits.", style="green"))

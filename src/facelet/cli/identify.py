@@ -230,4 +230,4 @@ def _show(results: list[IdentifiedPhoto], gallery: Gallery, folder: str, console
     parts += [f"{len(results) - read} skipped"] * (read < len(results)) + [f"threshold {gallery.threshold:.3f}"]
     console.print(Text(", ".join(parts), "dim"))
     if folder:
-        console.print(Text(f"drawn: {folder}{os.sep}", "dim"))
+        console.print(Text(f"drawn: {folder}{os.sep}", "dim"), soft_wrap=True)

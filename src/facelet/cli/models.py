@@ -152,7 +152,7 @@ def command(name: str = "", *, copy: str = "", check: bool = False, as_json: boo
     elif entries:
         _list(entries, console)
     else:
-        console.print("this installation has no bundled models; make one with: facelet run tsnet")
+        console.print("this installation has no bundled models; make one with: facelet run tsnet", soft_wrap=True)
     return 0
 
 

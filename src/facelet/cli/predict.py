@@ -272,4 +272,4 @@ def _show(results: list[Prediction], seconds: float, folder: str, console: Conso
     parts += [f"{1000 * seconds / len(results):.0f} ms per photo"]
     console.print(Text(", ".join(parts), "dim"))
     if folder:
-        console.print(Text(f"drawn: {folder}{os.sep}", "dim"))
+        console.print(Text(f"drawn: {folder}{os.sep}", "dim"), soft_wrap=True)

@@ -210,7 +210,7 @@ def _show(tracker: Tracker, captions: FaceCaption, count: int, dropped: int, fol
     parts += [f"the {LISTED} longest tracks are listed"] if len(tracks) > LISTED else []
     console.print(Text(", ".join(parts), "dim"))
     if folder:
-        console.print(Text(f"drawn: {folder}{os.sep}", "dim"))
+        console.print(Text(f"drawn: {folder}{os.sep}", "dim"), soft_wrap=True)
 
 
 def clock(seconds: float) -> str:

@@ -15,10 +15,12 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 
 from facelet.faces import PairSet
 from facelet.measure.card.corruptions import greyed, shrunk
 from facelet.measure.pair_evaluation import framed
+from facelet.measure.progress import faces_bar
 from facelet.measure.verification import PairScores, cosines, embedded
 from facelet.runtime.align import ARCFACE
 from facelet.runtime.model import Model
@@ -49,8 +51,17 @@ def measurable(pairs: PairSet) -> list[int]:
     return [pixels for pixels in EYES if pixels < round(eye_distance(pairs))]
 
 
-def pair_conditions(model: Model, pairs: PairSet) -> list[ConditionResult]:
-    """Measures an identity model on ``pairs``, at their own size, under each condition; the first is without a change."""
+def pair_conditions(model: Model, pairs: PairSet, console: Console | None = None) -> list[ConditionResult]:
+    """Measures an identity model on ``pairs``, at their own size, under each condition; the first is without a change.
+
+    ``console``: where a progress bar is drawn.
+    """
+    passes = 1 + len(measurable(pairs)) + (pairs.channels == 3)
+    with faces_bar(f"{model.path.stem}, conditions", passes * len(pairs.images), console) as advance:
+        return _conditions(replace(model, after_batch=advance), pairs)
+
+
+def _conditions(model: Model, pairs: PairSet) -> list[ConditionResult]:
     own = eye_distance(pairs)
     given = _embedded(model, pairs)
     results = [ConditionResult(f"as given, {own:.0f} px between the eyes", _scored(given, pairs.pairs, pairs))]

@@ -67,7 +67,7 @@ def show_plan(recipe: Recipe, faces: FaceSet, folder: Path, console: Console, ta
     console.print(f"[bold]{escape(recipe.title)}[/]  {escape(recipe.paper)}")
     console.print(f"faces  {escape(str(faces.protocol))}")
     for note in (*faces.notes, *training_warnings(faces)):
-        console.print(f"       [yellow]{escape(note)}[/]")
+        console.print(f"       [yellow]{escape(note)}[/]", soft_wrap=True)
     console.print(f"into   {folder}" + (f", {recipe.seeds} seeds" if recipe.seeds > 1 else ""), soft_wrap=True)
     console.print(table)
     more = ", quantizing" if unknown_times else ""

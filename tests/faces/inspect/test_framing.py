@@ -67,7 +67,7 @@ def test_the_page_and_the_plan_say_it(face_set, monkeypatch):
     monkeypatch.setattr("facelet.faces.inspect.framing.Detector", lambda file, score, turns: seeing(0.2))
     monkeypatch.setattr("facelet.runtime.yunet.find", lambda **_: "yunet.onnx")
     faces = face_set()
-    console = Console(file=io.StringIO(), width=400)
+    console = Console(file=io.StringIO(), width=60)  # a command in it is not cut
     show(describe(faces), console)
     warning = framing(faces).warning
     assert warning

@@ -34,6 +34,15 @@ def test_save_and_load(tmp_path):
     assert {*fields.split(), "p50_ms", "p95_ms", "verdict"} <= set(written[0])
 
 
+def test_pandas_reads_it_as_a_table(tmp_path):
+    """As docs/ledger.md says: pd.read_json("ledger.json"), a row for each model and seed."""
+    pandas = pytest.importorskip("pandas")
+    Ledger([row("teacher"), row(), row(seed=1)]).save(tmp_path / "ledger.json")
+    table = pandas.read_json(tmp_path / "ledger.json")
+    assert table[["name", "seed"]].values.tolist() == [["teacher", 0], ["student", 0], ["student", 1]]
+    assert table["accuracy"].dtype == float
+
+
 @pytest.mark.parametrize("text", ["{}", "[{}]", "[1]", '[{"name": "x", "colour": 1}]', "torn", '"x"'])
 def test_a_damaged_ledger_is_refused(tmp_path, text):
     (tmp_path / "ledger.json").write_text(text)

@@ -53,7 +53,7 @@ def command(
         result = evaluate_pairs_model(model, pairs, mirror, errors)
         results.append((source, result))
         if conditions:
-            found = pair_conditions(model, pairs)
+            found = pair_conditions(model, pairs, errors)
             by_source[source] = {each.name: each.scores for each in found}
         if as_json:
             continue

@@ -262,7 +262,7 @@ class TrainingStep(TrainingOptions):
         """Lines for the ledger."""
         start = [f"weights start from {self.of}"] if self.of else []
         if self.checkpoint:
-            start = [f"weights start from {self.checkpoint} ({digest(self.checkpoint)})"]
+            start = [f"weights start from {self.checkpoint.name} ({digest(self.checkpoint)})"]
         shape = [f"fresh weights, widths of {self.widths_of}"] if self.widths_of else []
         more = [f"also trained on the synthetic faces of {self.synthetic}"] if self.synthetic else []
         return (*start, *shape, *more)
