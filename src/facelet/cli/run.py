@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,6 +32,12 @@ def run(
     ] = None,
     profile: Annotated[str, typer.Option(help="Profile of the recipe, such as cpu.")] = "",
     seeds: Annotated[int, typer.Option(help="Number of seeds for each step, except steps that set their own.")] = 0,
+    folds: Annotated[
+        int,
+        typer.Option(
+            help="Cross-validation: one run for each of this many folds; for sources with folds, such as ckplus with 10."
+        ),
+    ] = 0,
     resume: Annotated[str, typer.Option(help="Continue the run in this folder.")] = "",
     from_: Annotated[
         str,
@@ -46,18 +54,26 @@ def run(
 ) -> None:
     """Run a recipe: train, distil, compress, export and evaluate models."""
     plugins.load_files(plugin or [])
+    from facelet.measure.comparison.runs import FOLDS
+    from facelet.recipes.folds import resume_folds, run_folds
     from facelet.recipes.runner import run as run_recipe
     from facelet.step import Hardware
 
-    if resume and (recipe or faces or also or pairs or only or out or set_ or profile or seeds or from_):
+    if resume and (recipe or faces or also or pairs or only or out or set_ or profile or seeds or folds or from_):
         raise FaceletError(
             "--resume continues a run with its own settings; leave out the recipe, --faces, --also, --pairs, --only, --set, "
-            "--profile, --seeds, --out, --from"
+            "--profile, --seeds, --folds, --out, --from"
         )
+    if folds and from_:
+        raise FaceletError("--from reuses one run, and --folds makes several; give one of them")
     settings = [*(set_ or []), *([f"seeds={seeds}"] if seeds else [])]
     hardware = Hardware(device, devices, nodes, precision)
     try:
-        run_recipe(
+        if resume and (Path(resume) / FOLDS).exists():
+            resume_folds(resume, hardware=hardware, console=console)
+            return
+        start = partial(run_folds, folds) if folds else partial(run_recipe, resume=resume, reuse=from_)
+        start(
             recipe,
             faces=faces,
             also=also or [],
@@ -66,8 +82,6 @@ def run(
             out=out,
             settings=settings,
             profile=profile,
-            resume=resume,
-            reuse=from_,
             hardware=hardware,
             console=console,
         )

@@ -18,7 +18,7 @@ from facelet.measure.ledger import table
 from facelet.text import amount, duration, megabytes, milliseconds, percent
 
 SPREAD = "_sd"
-"""Suffix of a value that is the standard deviation over the seeds, None for one seed."""
+"""Suffix of a value that is the standard deviation over the seeds, None for one seed and fold."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,13 @@ def _size(field: str, heading: str, text: Callable[[float], str], about: str) ->
     return Column(heading, (field,), shown, about)
 
 
+def _accuracy(line: Line) -> str:
+    if line.folds > 1:
+        spread = line.summary.accuracy
+        return f"{100 * spread.mean:.1f} ± {percent(spread.sd)} ({line.folds} folds)"
+    return table.accuracy(line.summary)
+
+
 def _model(line: Line) -> str:
     return line.summary.row.name + (" (control)" if line.summary.row.control else "")
 
@@ -77,12 +84,13 @@ COLUMNS: dict[str, Column] = {
     "step": _words("step", "kind of the step that made it"),
     "precision": _words("precision", "fp32 or int8"),
     "seeds": Column("seeds", ("seeds",), lambda line: str(line.seeds), "number of seeds"),
+    "folds": Column("folds", ("folds",), lambda line: str(line.folds), "number of folds of a cross-validation"),
     "n": _size("n", "n", lambda n: f"{n:,.0f}", "number of test faces or pairs"),
     "accuracy": Column(
         "accuracy, 95 %",
         ("accuracy", "accuracy" + SPREAD, "accuracy_low", "accuracy_high"),
-        lambda line: table.accuracy(line.summary),
-        "accuracy on the test split with its interval, or with its standard deviation over the seeds",
+        _accuracy,
+        "accuracy on the test split with its interval, or with its standard deviation over seeds or folds",
     ),
     "change": Column(
         "change",
@@ -142,5 +150,5 @@ def _value(line: Line, field: str) -> Any:
     row = line.summary.row
     if field.endswith(SPREAD):
         return line.spread(field.removesuffix(SPREAD))
-    of_line = {"run": line.run, "model": row.name, "seeds": line.seeds}
+    of_line = {"run": line.run, "model": row.name, "seeds": line.seeds, "folds": line.folds}
     return of_line[field] if field in of_line else getattr(row, field)

@@ -5,8 +5,8 @@
 >>> print(as_markdown(comparison, ["run", "model", "accuracy", "bytes"]))
 
 Runs whose recipes and faces are the same and whose seeds differ form one line per model. Runs that share a seed stay apart: a
-repeated seed is another run on another day or machine, not a further sample. Nothing is computed anew: change and verdict of a
-line compare it with the model that its own ledger names.
+repeated seed is another run on another day or machine, not a further sample. The folds of a cross-validation form one line, too.
+Nothing is computed anew: change and verdict of a line compare it with the model that its own ledger names.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import Any
 
 from facelet.errors import FaceletError, unknown
 from facelet.measure.comparison.columns import chosen, record
+from facelet.measure.comparison.folds import over_folds
 from facelet.measure.comparison.line import Line
-from facelet.measure.comparison.runs import Run, read_run
+from facelet.measure.comparison.runs import Run, folds_in, read_run
 from facelet.measure.ledger.ledger import Ledger
 from facelet.measure.ledger.row import Row
 
@@ -43,16 +44,17 @@ def compare(folders: Sequence[str | Path], models: Sequence[str] = ()) -> Compar
     """Reads runs and returns their models side by side.
 
     Args:
-        folders: folders of finished runs; one that is given twice counts once.
+        folders: folders of finished runs, or of all folds of one; a run that is given twice counts once.
         models: names of the models to keep, as in the recipe's ``as``; default: all.
 
     Raises FaceletError for a folder without a finished run, no folder, and names that no run has.
     """
     if not folders:
         raise FaceletError("no runs to compare; give folders that `facelet run` filled")
-    unique: dict[Path, str | Path] = {}
+    unique: dict[Path, Path] = {}
     for folder in folders:
-        unique.setdefault(Path(folder).resolve(), folder)
+        for run in folds_in(folder) or [Path(folder)]:
+            unique.setdefault(run.resolve(), run)
     runs = [read_run(folder) for folder in unique.values()]
     names = {row.name for run in runs for row in run.ledger.rows}
     for model in models:
@@ -61,17 +63,28 @@ def compare(folders: Sequence[str | Path], models: Sequence[str] = ()) -> Compar
     short = _short_names([run.folder for run in runs])
     lines = []
     for group in _grouped(runs):
-        name = ", ".join(short[run.folder] for run in group)
-        ledger = Ledger(row for run in group for row in run.ledger.rows)
-        for summary in ledger.summaries():
+        ledgers = [
+            Ledger(row for run in group if run.fold == fold for row in run.ledger.rows)
+            for fold in dict.fromkeys(run.fold for run in group)
+        ]
+        name = _name(group, short, len(ledgers))
+        for summary in over_folds(ledgers) if len(ledgers) > 1 else ledgers[0].summaries():
             if not models or summary.row.name in models:
-                rows = tuple(row for row in ledger.rows if row.name == summary.row.name)
-                lines.append(Line(name, rows, summary))
+                rows = tuple(row for ledger in ledgers for row in ledger.rows if row.name == summary.row.name)
+                lines.append(Line(name, rows, summary, len(ledgers)))
     return Comparison(tuple(lines), tuple(_notes(lines)))
 
 
+def _name(group: Sequence[Run], short: dict[Path, str], folds: int) -> str:
+    """The runs' names, or the folder that the folds of a cross-validation share."""
+    parents = {run.folder.resolve().parent for run in group}
+    if folds > 1 and len(parents) == 1:
+        return parents.pop().name
+    return ", ".join(short[run.folder] for run in group)
+
+
 def _grouped(runs: Sequence[Run]) -> list[list[Run]]:
-    """Runs of the same settings with different seeds, together; in the order of their first runs."""
+    """Runs of the same settings with different seeds or folds, together; in the order of their first runs."""
     groups: list[list[Run]] = []
     for run in runs:
         fitting = (
@@ -99,7 +112,11 @@ def _short_names(folders: Sequence[Path]) -> dict[Path, str]:
 def _notes(lines: Sequence[Line]) -> list[str]:
     """What cannot be compared: accuracies of different protocols, and times that were not taken side by side."""
     notes = []
-    protocols = _by(lines, lambda row: f"{row.protocol} {row.split}")
+    protocols: dict[str, list[str]] = {}
+    for line in lines:
+        faces = sorted({f"{row.protocol} {row.split}" for row in line.rows})
+        runs = protocols.setdefault(faces[0] if len(faces) == 1 else f"{line.folds} folds from {faces[0]}", [])
+        runs += [] if line.run in runs else [line.run]
     if len(protocols) > 1:
         each = "; ".join(f"[{protocol}] of {', '.join(runs)}" for protocol, runs in protocols.items())
         notes.append(f"accuracies of different protocols cannot be compared: {each}")

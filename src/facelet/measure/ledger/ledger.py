@@ -10,7 +10,7 @@ for several seeds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -92,11 +92,7 @@ class Ledger:
         """Returns one summary per model, in the order of their first rows."""
         names = dict.fromkeys(row.name for row in self.rows)
         seeds = {name: [row for row in self.rows if row.name == name] for name in names}
-        means = {name: _mean(rows) for name, rows in seeds.items()}
-        return [
-            Summary(_judged(means[name], rows, means), over_seeds([row.accuracy for row in rows]))
-            for name, rows in seeds.items()
-        ]
+        return summarized(seeds, difference_over_seeds)
 
     def ends(self) -> tuple[Summary, Summary] | None:
         """Returns the first and the smallest model, ignoring controls; None for an empty ledger."""
@@ -136,8 +132,19 @@ class Ledger:
             raise FaceletError(f"{path} is not a ledger: {where or 'a row'}: {first['msg']}") from None
 
 
-def _mean(rows: list[Row]) -> Row:
-    """Returns the first row with the mean values over all seeds."""
+def summarized(
+    models: Mapping[str, Sequence[Row]], combined: Callable[[Sequence[Difference]], Difference]
+) -> list[Summary]:
+    """Returns one summary per model from its rows; ``combined`` merges the changes of several rows."""
+    means = {name: _mean(rows) for name, rows in models.items()}
+    return [
+        Summary(_judged(means[name], rows, means, combined), over_seeds([row.accuracy for row in rows]))
+        for name, rows in models.items()
+    ]
+
+
+def _mean(rows: Sequence[Row]) -> Row:
+    """Returns the first row with the mean values over all rows."""
     update: dict[str, object] = {}
     for name in AVERAGED:
         values = [getattr(row, name) for row in rows if getattr(row, name) is not None]
@@ -148,15 +155,17 @@ def _mean(rows: list[Row]) -> Row:
     return rows[0].model_copy(update=update)
 
 
-def _judged(mean: Row, rows: list[Row], means: dict[str, Row]) -> Row:
-    """Returns ``mean`` of a model's ``rows`` with the change and verdict over all seeds."""
+def _judged(
+    mean: Row, rows: Sequence[Row], means: dict[str, Row], combined: Callable[[Sequence[Difference]], Difference]
+) -> Row:
+    """Returns ``mean`` of a model's ``rows`` with the change and verdict over all of them."""
     differences = [
         Difference(row.change, row.change_low, row.change_high, row.n)
         for row in rows
         if row.change is not None and row.change_low is not None and row.change_high is not None
     ]
     if len(rows) > 1 and differences and mean.against in means:
-        return compared(mean, means[mean.against], difference_over_seeds(differences))
+        return compared(mean, means[mean.against], combined(differences))
     if len(rows) > 1 and mean.verdict and not differences:  # it names an accuracy, which is that of the first seed
         return compared(mean, None)
     return mean

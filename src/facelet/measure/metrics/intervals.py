@@ -150,6 +150,35 @@ def over_seeds(values: Sequence[float]) -> Spread:
     return Spread(fmean(values), stdev(values) if len(values) > 1 else 0.0, len(values))
 
 
+def difference_over_folds(differences: Sequence[Difference]) -> Difference:
+    """Returns the mean difference over the folds of a cross-validation, with the wider of two intervals at each end.
+
+    The first is Student's t over folds, the second that of all test faces together: the folds' half widths, weighted by their
+    numbers of faces, combine as those of independent samples. Raises ValueError for no folds.
+    """
+    spread = over_seeds([difference.value for difference in differences])
+    total = sum(d.n for d in differences)
+    below = math.sqrt(sum((d.n * (d.value - d.low)) ** 2 for d in differences)) / total
+    above = math.sqrt(sum((d.n * (d.high - d.value)) ** 2 for d in differences)) / total
+    half = _t_half(spread)
+    return Difference(
+        spread.mean,
+        spread.mean - max(below, half),
+        spread.mean + max(above, half),
+        total,
+        all(d.paired for d in differences),
+    )
+
+
+def _t_half(spread: Spread) -> float:
+    """Half the width of Student's t interval of a mean; 0 for a single value."""
+    if spread.n < 2:
+        return 0.0
+    from scipy.stats import t
+
+    return float(t.ppf(0.5 + CONFIDENCE / 2, spread.n - 1)) * spread.sd / math.sqrt(spread.n)
+
+
 def difference_over_seeds(differences: Sequence[Difference]) -> Difference:
     """Returns the mean difference over seeds, with the wider of two intervals at each end.
 
@@ -159,8 +188,6 @@ def difference_over_seeds(differences: Sequence[Difference]) -> Difference:
     spread = over_seeds([difference.value for difference in differences])
     low, high = fmean(d.low for d in differences), fmean(d.high for d in differences)
     if spread.n > 1:
-        from scipy.stats import t
-
-        half = float(t.ppf(0.5 + CONFIDENCE / 2, spread.n - 1)) * spread.sd / math.sqrt(spread.n)
+        half = _t_half(spread)
         low, high = min(low, spread.mean - half), max(high, spread.mean + half)
     return Difference(spread.mean, low, high, differences[0].n, all(d.paired for d in differences))
