@@ -21,7 +21,7 @@ from facelet.learn.engine.checkpoint import Stateful
 from facelet.learn.engine.config import TrainingConfig
 from facelet.learn.engine.ema import Ema
 from facelet.learn.engine.fabric import Fabric
-from facelet.learn.engine.optimizer import make_optimizer
+from facelet.learn.engine.optimizer import make_optimizer, set_lr
 from facelet.learn.engine.schedule import FIRST, Schedule
 from facelet.learn.engine.trainable import Lap
 from facelet.learn.engine.validation import Validator
@@ -69,8 +69,7 @@ class SupervisedTraining:
         config, batch = self.config, next(self._batches)
         torch.manual_seed(seed_of(config.seed, 2, done, self._fabric.global_rank))
         rate = FIRST if schedule is None else schedule.rate(done)
-        for group in self.optimizer.param_groups:
-            group["lr"] = config.optimization.lr * rate
+        set_lr(self.optimizer, config.optimization.lr * rate)
         assert self._pass is not None
         with self._fabric.autocast():
             loss = self._pass(*batch)

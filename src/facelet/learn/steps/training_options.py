@@ -63,7 +63,10 @@ class TrainingOptions(Step):
         description="peak learning rate of the one-cycle schedule; default: 0.002 for `adamw` and 0.05 for `sgd`, a "
         "quarter of it for `prune`",
     )
-    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="the optimizer")
+    optimizer: Literal["adamw", "muon", "sgd"] = Field(
+        "adamw",
+        description="the optimizer; `muon` learns most from a limited number of steps and needs about a tenth more time for each",
+    )
     weight_decay: float | None = Field(
         None, ge=0, le=10, description="weight decay; default: 0.05 for `adamw` and 0.0005 for `sgd`"
     )

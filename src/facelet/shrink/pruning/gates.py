@@ -23,7 +23,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from facelet.errors import FaceletError
 from facelet.learn.data.batches import FaceBatches
 from facelet.learn.device.precision import Precision
-from facelet.learn.engine.optimizer import Optimization, make_optimizer
+from facelet.learn.engine.optimizer import Optimization, make_optimizer, set_lr
 from facelet.learn.engine.schedule import Schedule
 from facelet.learn.tasks.task import TrainingTask
 from facelet.nets import FaceNet
@@ -137,8 +137,7 @@ def probe(
                 done = batches.step - 1
                 if done == int(steps * (1 - SEEN)):
                     gates.restart()
-                for group in optimizer.param_groups:
-                    group["lr"] = optimization.lr * schedule.rate(done)
+                set_lr(optimizer, optimization.lr * schedule.rate(done))
                 with torch.autocast(device.type, torch.bfloat16, enabled=precision.bf16):
                     loss = torch.stack(list(objective(net, batch).values())).sum()
                 loss.backward()
