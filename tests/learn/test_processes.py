@@ -6,8 +6,11 @@ import contextlib
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from subprocess import PIPE, Popen
 from types import SimpleNamespace
 
 import pytest
@@ -41,12 +44,17 @@ def curve(folder):
         return [[float(row[key]) for key in ("train_loss", "val_loss", "val_accuracy")] for row in csv.DictReader(file)]
 
 
-def train(code, fields, folder):
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def command(code, fields, folder):
     script = folder / "train.command.py"
     script.write_text(code)
-    arguments = [sys.executable, str(script), json.dumps({"do": "train", "as": "net", **fields}), str(folder)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=300)
+    return [sys.executable, str(script), json.dumps({"do": "train", "as": "net", **fields}), str(folder)]
+
+
+def train(code, fields, folder):
+    return subprocess.run(command(code, fields, folder), env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
 
 
 @pytest.mark.slow
@@ -137,3 +145,18 @@ def test_batch_norms_are_synchronised_without_losing_anything():
     assert any(isinstance(module, nn.SyncBatchNorm) for module in net.modules())
     assert torch.equal(net(faces), expected)
     spec.build().load_state_dict(net.state_dict())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_first_process_alone_stops_all_and_the_training_resumes(tmp_path, number):
+    fields = {"epochs": 3000, **NET}
+    with Popen(command(TRAIN, fields, tmp_path), env=ENVIRONMENT, stderr=PIPE, text=True) as process:
+        for _ in range(1200):
+            if (tmp_path / "curves.csv").exists() or process.poll() is not None:
+                break
+            time.sleep(0.1)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=120)
+    assert "stopped after step" in errors.splitlines()[-1]
+    assert (tmp_path / "state.pt").exists()

@@ -235,6 +235,7 @@ def adopting(tmp_path, small_lfw) -> tuple[Path, Path, Path]:
     return run(str(path), pairs=f"lfw:{pairs}", out=tmp_path / "earlier", console=QUIET), theirs, pairs
 
 
+@pytest.mark.slow
 def test_an_adopted_file_is_known_by_its_content(adopting, tmp_path):
     """Its time does not matter."""
     earlier, theirs, _ = adopting

@@ -3,25 +3,34 @@
 >>> with Interrupt() as interrupt:
 ...     while not interrupt.asked: ...
 
-A second signal stops at once.
+A second signal stops at once. Signals are passed on to processes that this one started.
 """
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
+import os
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any
+
+ONE = 0.5
+"""Seconds within which signals count as one: a terminal sends Ctrl-C to all processes, and the first passes it on, too."""
 
 
 class Interrupt:
     """``asked`` becomes True on the first SIGINT or, with ``terminate``, SIGTERM. Only the main thread can catch signals.
 
-    It can be pickled, for a process that Lightning starts, which enters it again.
+    It can be pickled, for a process that Lightning starts, which enters it again and catches SIGINT only: Lightning ends the
+    other processes of a failed training with SIGTERM.
     """
 
     def __init__(self, terminate: bool = True) -> None:
         self.asked = False
+        self._first = 0.0
         self._signals = (signal.SIGINT, signal.SIGTERM) if terminate else (signal.SIGINT,)
         self._previous: dict[int, Any] = {}
 
@@ -38,9 +47,14 @@ class Interrupt:
         self._previous = {}
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        if self.asked and time.monotonic() - self._first > ONE:
             raise KeyboardInterrupt
-        self.asked = True
+        if not self.asked:
+            self.asked, self._first = True, time.monotonic()
+            for process in multiprocessing.active_children():
+                if process.pid is not None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(process.pid, signal.SIGINT)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_previous": {}}
+        return {**self.__dict__, "_previous": {}, "_signals": (signal.SIGINT,)}
