@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from facelet.errors import FaceletError, unknown
+from facelet.io.yaml_limits import beyond_limits
 
 INSTEAD = {
     "minutes": ("epochs", "steps"),
@@ -67,10 +68,8 @@ def override(raw: dict[str, Any], key: str, value: Any, keys: Collection[str]) -
 def mapping(text: str, name: str) -> dict[str, Any]:
     """Parses the YAML ``text`` of the recipe ``name``. Raises FaceletError for invalid YAML, aliases, or no mapping."""
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise FaceletError(
-                f"recipe {name!r} uses YAML aliases (*name), which are not supported: write the value out"
-            )
+        if trouble := beyond_limits(text):
+            raise FaceletError(f"recipe {name!r} {trouble}, which is not supported: write the values out")
         raw = yaml.load(text, Loader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: 2024-13-01
         raise FaceletError(f"recipe {name!r} is not YAML: {str(error)[:300]}") from None

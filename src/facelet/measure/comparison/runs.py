@@ -23,6 +23,7 @@ import yaml
 
 from facelet.errors import FaceletError
 from facelet.io import files
+from facelet.io.yaml_limits import beyond_limits
 from facelet.measure.ledger.ledger import Ledger
 
 MAX_RECIPE = 1_000_000
@@ -128,11 +129,11 @@ def _without_seeds(step: Any) -> Any:
 
 
 def _mapping(path: Path) -> dict[Any, Any]:
-    """The recipe of a run. Aliases are refused: a small file of them unfolds to any size."""
+    """The recipe of a run."""
     try:
         text = files.read_bytes(path, MAX_RECIPE).decode("utf-8")
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise FaceletError(f"{path} is damaged: a run writes no YAML aliases")
+        if trouble := beyond_limits(text):
+            raise FaceletError(f"{path} is damaged: it {trouble}, and no run writes that")
         recipe = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise FaceletError(f"{path} is not a recipe: {str(error)[:200]}") from None
