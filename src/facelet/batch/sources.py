@@ -181,7 +181,7 @@ def _remote(place: str, others: list[str]) -> Iterator[SourceFile]:
         if info is top or _wanted(info.base_name):
             yield SourceFile(name, place, info.path, info.size or 0, info.mtime_ns or 0)
         else:
-            others.append(plain(name))
+            others.append(name)
 
 
 def _local(place: str, others: list[str]) -> Iterator[SourceFile]:

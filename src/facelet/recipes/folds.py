@@ -20,7 +20,7 @@ from facelet.io import files
 from facelet.learn.device.launch import launch
 from facelet.measure.comparison.compare import compare
 from facelet.measure.comparison.formats import show
-from facelet.measure.comparison.runs import FOLDS, MAX_FOLDS
+from facelet.measure.comparison.runs import FOLDS, MAX_FOLDS, fold_folders
 from facelet.recipes.runner import run
 from facelet.step import Hardware
 
@@ -66,16 +66,15 @@ def run_folds(
 def resume_folds(folder: str | Path, *, hardware: Hardware | None = None, console: Console | None = None) -> Path:
     """Continues the folds in ``folder`` with those that are not finished, prints the table over all, and returns ``folder``."""
     folder, console = Path(folder), console or Console()
-    count = files.read_json(folder / FOLDS)
-    for number in range(count):
-        place = folder / f"fold-{number}"
+    places = fold_folders(folder)
+    for number, place in enumerate(places):
         if (place / "ledger.json").exists():
             continue
-        console.print(f"\n[bold]fold {number + 1} of {count}[/bold], {escape(str(place))}", soft_wrap=True)
+        console.print(f"\n[bold]fold {number + 1} of {len(places)}[/bold], {escape(str(place))}", soft_wrap=True)
         if (place / "run.json").exists():
             run(resume=place, hardware=hardware, console=console)
         else:
-            recipe = str(folder / "fold-0" / "recipe.yaml")
+            recipe = str(places[0] / "recipe.yaml")
             run(recipe, out=place, settings=[f"faces.fold={number}"], hardware=hardware, console=console)
     console.print()
     show(compare([folder]), console)

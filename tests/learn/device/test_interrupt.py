@@ -45,7 +45,7 @@ def wait_for_it(ready, interrupt: Interrupt) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_is_passed_on_to_started_processes(number):
     context = multiprocessing.get_context("spawn")
-    with Interrupt() as interrupt:
+    with Interrupt(pass_on=True) as interrupt:
         ready = context.Event()
         process = context.Process(target=wait_for_it, args=(ready, interrupt))
         process.start()

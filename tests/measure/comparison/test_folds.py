@@ -9,6 +9,7 @@ from facelet.errors import FaceletError
 from facelet.io import files
 from facelet.measure.comparison.compare import compare
 from facelet.measure.comparison.formats import as_markdown
+from facelet.measure.metrics.intervals import wilson
 
 FACES = {"source": "ckplus", "path": "CK+48", "size": 48, "channels": 1}
 
@@ -39,6 +40,10 @@ def test_the_folds_of_a_folder_are_one_line(folds):
     assert student["n"] == 303, "the test faces of all folds"
     assert student["accuracy"] == pytest.approx(0.93)
     assert student["accuracy_sd"] == pytest.approx(0.026457, abs=1e-5)
+    low, high = wilson(282, 303)
+    assert student["accuracy_high"] - student["accuracy_low"] < 1.3 * (high - low), (
+        "of all test faces, not of one fold's"
+    )
     assert int8["change"] == pytest.approx(-0.01)
     assert comparison.notes == ()
     assert "| ck | student | 93.0 ± 2.6 % (3 folds) |" in as_markdown(comparison, ["run", "model", "accuracy"])

@@ -3,7 +3,7 @@
 >>> with Interrupt() as interrupt:
 ...     while not interrupt.asked: ...
 
-A second signal stops at once. Signals are passed on to processes that this one started.
+A second signal stops at once. With ``pass_on`` the processes that this one started get the signal, too.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Interrupt:
     other processes of a failed training with SIGTERM.
     """
 
-    def __init__(self, terminate: bool = True) -> None:
-        self.asked = False
+    def __init__(self, terminate: bool = True, pass_on: bool = False) -> None:
+        self.asked, self._pass_on = False, pass_on
         self._first = 0.0
         self._signals = (signal.SIGINT, signal.SIGTERM) if terminate else (signal.SIGINT,)
         self._previous: dict[int, Any] = {}
@@ -51,10 +51,10 @@ class Interrupt:
             raise KeyboardInterrupt
         if not self.asked:
             self.asked, self._first = True, time.monotonic()
-            for process in multiprocessing.active_children():
+            for process in multiprocessing.active_children() if self._pass_on else ():
                 if process.pid is not None:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(process.pid, signal.SIGINT)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_previous": {}, "_signals": (signal.SIGINT,)}
+        return {**self.__dict__, "_previous": {}, "_signals": (signal.SIGINT,), "_pass_on": False}

@@ -51,7 +51,7 @@ def train(config: TrainingConfig, job: StepContext, device: torch.device) -> dic
         config.objective.normalise.channels_last = True
     if device.type == "cuda" and processes > 1:
         synchronise(config)
-    interrupt = Interrupt(terminate=processes == 1 or spawned)
+    interrupt = Interrupt(terminate=not launched, pass_on=spawned)
     training, options = SupervisedTraining(config), options_of(config)
     loop = Loop(training, options, interrupt) if spawned else Loop(training, options, interrupt, job.console, job.say)
     if job.leads:

@@ -60,15 +60,15 @@ class TrainingOptions(Step):
         None,
         gt=0,
         le=100,
-        description="peak learning rate of the one-cycle schedule; default: 0.002 for `adamw` and 0.05 for `sgd`, a "
-        "quarter of it for `prune`",
+        description="peak learning rate of the one-cycle schedule; default: 0.002 for `adamw`, 0.01 for `muon` and 0.05 "
+        "for `sgd`, a quarter of it for `prune`",
     )
     optimizer: Literal["adamw", "muon", "sgd"] = Field(
         "adamw",
-        description="the optimizer; `muon` learns most from a limited number of steps and needs about a tenth more time for each",
+        description="the optimizer; `muon` trains the dense convolutions, and AdamW what is not one",
     )
     weight_decay: float | None = Field(
-        None, ge=0, le=10, description="weight decay; default: 0.05 for `adamw` and 0.0005 for `sgd`"
+        None, ge=0, le=10, description="weight decay; default: 0.05 for `adamw` and `muon`, 0.0005 for `sgd`"
     )
     warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the learning rate rises")
     clip: float = Field(5.0, ge=0, description="largest norm of the gradient; 0 for no limit")

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from facelet.measure.ledger.ledger import Ledger, Summary, summarized
 from facelet.measure.ledger.row import Row
-from facelet.measure.metrics.intervals import difference_over_folds
+from facelet.measure.metrics.intervals import difference_over_folds, joint_half
 
 
 def over_folds(ledgers: Sequence[Ledger]) -> list[Summary]:
@@ -27,6 +27,19 @@ def over_folds(ledgers: Sequence[Ledger]) -> list[Summary]:
         name: [fold[name] for fold in folds] for name in folds[0] if all(name in fold for fold in folds)
     }
     return [
-        replace(summary, row=summary.row.model_copy(update={"n": sum(row.n for row in models[summary.row.name])}))
+        replace(summary, row=_over_all_faces(summary.row, models[summary.row.name]))
         for summary in summarized(models, difference_over_folds)
     ]
+
+
+def _over_all_faces(mean: Row, folds: Sequence[Row]) -> Row:
+    """``mean`` of the folds with the number of all test faces, and the accuracy's interval for so many."""
+    below = joint_half([(row.n, row.accuracy - row.accuracy_low) for row in folds])
+    above = joint_half([(row.n, row.accuracy_high - row.accuracy) for row in folds])
+    return mean.model_copy(
+        update={
+            "n": sum(row.n for row in folds),
+            "accuracy_low": max(mean.accuracy - below, 0.0),
+            "accuracy_high": min(mean.accuracy + above, 1.0),
+        }
+    )

@@ -56,18 +56,23 @@ class Run:
         return {(row.name, row.seed, self.fold) for row in self.ledger.rows}
 
 
+def fold_folders(folder: str | Path) -> list[Path]:
+    """Returns the folders of all folds, begun or not. Raises FaceletError when ``folds.json`` is missing or damaged."""
+    place = Path(folder)
+    count = files.read_json(place / FOLDS)
+    if not isinstance(count, int) or not 2 <= count <= MAX_FOLDS:
+        raise FaceletError(f"{place / FOLDS} is damaged: expected a number of folds, 2 to {MAX_FOLDS}")
+    return [place / f"fold-{number}" for number in range(count)]
+
+
 def folds_in(folder: str | Path) -> list[Path]:
     """Returns the runs of a cross-validation in ``folder``, in the order of the folds; [] if it is not one.
 
     Raises FaceletError when folds have not begun, or its ``folds.json`` is damaged.
     """
-    place = Path(folder)
-    if not (place / FOLDS).is_file():
+    if not (Path(folder) / FOLDS).is_file():
         return []
-    count = files.read_json(place / FOLDS)
-    if not isinstance(count, int) or not 2 <= count <= MAX_FOLDS:
-        raise FaceletError(f"{place / FOLDS} is damaged: expected a number of folds, 2 to {MAX_FOLDS}")
-    runs = [place / f"fold-{number}" for number in range(count)]
+    runs = fold_folders(folder)
     missing = [run.name for run in runs if not (run / "run.json").exists()]
     if missing:
         raise FaceletError(
@@ -119,7 +124,7 @@ def _settings(place: Path) -> tuple[str, int | None]:
     faces, fold = recipe.get("faces"), None
     if isinstance(faces, dict) and isinstance(faces.get("fold"), int):
         fold = faces["fold"]
-        given = [{key: value for key, value in faces.items() if key not in ("fold", "path")}]
+        given = [{key: value for key, value in faces.items() if key != "fold"}]
     whole = json.dumps([kept, *given], sort_keys=True, default=str)
     return hashlib.sha256(whole.encode("utf-8", "replace")).hexdigest()[:16], fold
 

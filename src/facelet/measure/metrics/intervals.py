@@ -158,8 +158,8 @@ def difference_over_folds(differences: Sequence[Difference]) -> Difference:
     """
     spread = over_seeds([difference.value for difference in differences])
     total = sum(d.n for d in differences)
-    below = math.sqrt(sum((d.n * (d.value - d.low)) ** 2 for d in differences)) / total
-    above = math.sqrt(sum((d.n * (d.high - d.value)) ** 2 for d in differences)) / total
+    below = joint_half([(d.n, d.value - d.low) for d in differences])
+    above = joint_half([(d.n, d.high - d.value) for d in differences])
     half = _t_half(spread)
     return Difference(
         spread.mean,
@@ -168,6 +168,11 @@ def difference_over_folds(differences: Sequence[Difference]) -> Difference:
         total,
         all(d.paired for d in differences),
     )
+
+
+def joint_half(samples: Sequence[tuple[int, float]]) -> float:
+    """Returns half the width of a mean's interval over independent samples, from the size and half width of each."""
+    return math.sqrt(sum((n * half) ** 2 for n, half in samples)) / sum(n for n, _ in samples)
 
 
 def _t_half(spread: Spread) -> float:

@@ -1,6 +1,6 @@
 """Depthwise convolution that trains fast on CPUs.
 
-Under autocast to bfloat16 on a CPU it computes in float32: oneDNN's depthwise gradients in bfloat16 are up to eight times slower.
+Under autocast to bfloat16 on a CPU it computes in float32: oneDNN's depthwise gradients in bfloat16 are slow.
 
 >>> Depthwise(64, 3, stride=2, padding=1)(maps)   # (N, 64, H, W) to (N, 64, ceil(H / 2), ceil(W / 2))
 """
