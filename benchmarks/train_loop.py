@@ -17,6 +17,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,7 +45,7 @@ class Bare:
         train = faces.split("train")
         spec = step.spec_for(faces, train, None)
         self.net = spec.build().to(device).train()
-        self.choice = precision.choose(self.net, device, step.precision)
+        self.choice = precision.choose(device, step.precision)
         layout = torch.channels_last if self.choice.channels_last else torch.contiguous_format
         self.net.to(memory_format=layout)
         images = torch.from_numpy(train.images[: step.batch]).to(device)
@@ -54,7 +55,7 @@ class Bare:
         self.device = device
 
     def step(self) -> None:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.choice.bf16):
+        with precision.autocast(self.device.type) if self.choice.bf16 else nullcontext():
             loss = cross_entropy(self.net(self.faces), self.labels)
         loss.backward()
         self.optimizer.step()

@@ -95,7 +95,7 @@ class Balance(Step):
     )
     precision: precisions.Wish = Field(
         "auto",
-        description="`bf16` is bfloat16 on devices with native support, else fp32 with a note; `auto` depends on device and net",
+        description="`bf16` is bfloat16 on devices with native support, else fp32 with a note; `auto` depends on the device",
     )
 
     @model_validator(mode="after")
@@ -210,7 +210,7 @@ class Balance(Step):
             torch.manual_seed(seed)
             translation = CycleGan(train.channels, self.choice)
         begun = kept.load_plan()[1]
-        precision = precisions.resume(begun, device) if begun else precisions.choose(translation, device, wish)
+        precision = precisions.resume(begun, device) if begun else precisions.choose(device, wish)
         if note := precisions.shortfall(device, wish, precision, begun):
             job.say(f"  {note}")
         images = [np.asarray(train.images[train.labels == label]) for label in (source, each.label)]  # copies

@@ -21,7 +21,6 @@ from torch import Tensor, nn
 
 from facelet.errors import FaceletError
 from facelet.nets.base import NETS, Dropout, FaceNet, classifier, initialise
-from facelet.nets.layers.depthwise import Depthwise
 from facelet.nets.layers.embedding_head import DepthwiseHead, Width
 from facelet.nets.layers.stem import default_stride, require_size, scaled
 
@@ -33,10 +32,8 @@ STAGES = (((2, 64, 5, 2),), ((4, 128, 1, 2), (2, 128, 6, 1)), ((4, 128, 1, 2), (
 
 def _conv(inputs: int, outputs: int, activation: Activation | None, side: int = 1, stride: int = 1) -> list[nn.Module]:
     """Convolution - BN - activation; depthwise when the kernel is 3x3 and the widths are equal."""
-    if side == 3 and inputs == outputs:
-        conv: nn.Conv2d = Depthwise(inputs, 3, stride, 1)
-    else:
-        conv = nn.Conv2d(inputs, outputs, side, stride, side // 2, bias=False)
+    groups = inputs if side == 3 and inputs == outputs else 1
+    conv = nn.Conv2d(inputs, outputs, side, stride, side // 2, groups=groups, bias=False)
     layers: list[nn.Module] = [conv, nn.BatchNorm2d(outputs)]
     if activation is not None:
         layers.append(nn.PReLU(outputs) if activation == "prelu" else nn.ReLU(inplace=True))

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from facelet.errors import FaceletError
 from facelet.nets.base import NETS, Dropout, FaceNet, classifier, initialise
-from facelet.nets.layers.depthwise import Depthwise
 from facelet.nets.layers.embedding_head import FlatHead, Width
 from facelet.nets.layers.stem import require_size, scaled
 
@@ -29,7 +28,7 @@ class MobileNetBlock(nn.Sequential):
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__(
-            Depthwise(inputs, 3, stride, 1),
+            nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False),
             nn.BatchNorm2d(inputs),
             nn.PReLU(inputs),
             nn.Conv2d(inputs, outputs, 1, bias=False),

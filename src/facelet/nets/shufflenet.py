@@ -21,7 +21,6 @@ from torch import Tensor, nn
 
 from facelet.errors import FaceletError
 from facelet.nets.base import NETS, Dropout, FaceNet, classifier, initialise
-from facelet.nets.layers.depthwise import Depthwise
 from facelet.nets.layers.stem import Stem, Stride, default_stride, require_size
 
 # Channels of the stem, the three stages and the head, from the paper's table 5; other widths are scaled from x1.0.
@@ -41,7 +40,7 @@ def _pointwise(inputs: int, outputs: int) -> list[nn.Module]:
 
 
 def _depthwise(width: int, stride: int) -> list[nn.Module]:
-    return [Depthwise(width, 3, stride, 1), nn.BatchNorm2d(width)]
+    return [nn.Conv2d(width, width, 3, stride, 1, groups=width, bias=False), nn.BatchNorm2d(width)]
 
 
 def shuffle(resting: Tensor, worked: Tensor) -> Halves:

@@ -190,7 +190,7 @@ class Prune(Budgeted):
             device = precisions.pick_device(job.device)
             batches = FaceBatches(Faces.of(faces), size=self.batch, seed=own.seed, augment=augmentation(0.0))
             hard = ClassificationTask(spec, **self.hard_options(faces))
-            leave_gradients(net, hard, batches, device, precisions.choose(net, device, self.wish(job)))
+            leave_gradients(net, hard, batches, device, precisions.choose(device, self.wish(job)))
         channels = Channels(net, spec)
         scores = channels.scores(importance.ChannelImportance(self.score, own.seed))
         final = self._final(each, job, trial, channels.widths, scores, spec)

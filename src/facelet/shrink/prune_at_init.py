@@ -140,7 +140,7 @@ class PruneAtInit(Budgeted):
         if not self.scored:
             return channels.scores(importance.ChannelImportance("random", seed))
         device = precisions.pick_device(job.device)
-        precision = precisions.choose(net, device, self.wish(job))
+        precision = precisions.choose(device, self.wish(job))
         batches = FaceBatches(
             Faces.of(faces),
             size=self.batch,

@@ -8,32 +8,30 @@ from torch import nn
 
 from facelet.errors import FaceletError
 from facelet.learn.device import precision
-from facelet.nets import resolve
 
 CPU = torch.device("cpu")
 
 
-def test_auto_takes_bf16_for_dense_nets_on_cpus_that_have_it(monkeypatch):
-    dense, depthwise = nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3, groups=4)
+def test_auto_takes_bf16_on_cpus_that_have_it(monkeypatch):
     monkeypatch.setattr(precision, "cpu_has_bf16", lambda: True)
-    assert precision.choose(dense, CPU).bf16
-    assert not precision.choose(depthwise, CPU).bf16
+    assert precision.choose(CPU).bf16
     monkeypatch.setattr(precision, "cpu_has_bf16", lambda: False)
-    assert not precision.choose(dense, CPU).bf16
-    assert precision.choose(dense, CPU, "fp32") == precision.Precision(bf16=False, channels_last=True)
+    assert not precision.choose(CPU).bf16
+    monkeypatch.setattr(precision, "arm_has_bf16", lambda: True)
+    assert not precision.choose(CPU).bf16
+    assert precision.choose(CPU, "fp32") == precision.Precision(bf16=False, channels_last=True)
 
 
 def test_bf16_means_bf16_where_the_device_has_it(monkeypatch):
     """Emulated it is several times slower than float32, and no recipe may ask that of a machine."""
-    net = nn.Conv2d(4, 4, 3, groups=4)
     monkeypatch.setattr(precision, "arm_has_bf16", lambda: False)
     monkeypatch.setattr(precision, "cpu_name", lambda: "avx2")
     monkeypatch.setattr(precision, "cpu_has_bf16", lambda: True)
-    native = precision.choose(net, CPU, "bf16")
+    native = precision.choose(CPU, "bf16")
     assert native == precision.Precision(bf16=True, channels_last=True)
     assert precision.shortfall(CPU, "bf16", native) == ""
     monkeypatch.setattr(precision, "cpu_has_bf16", lambda: False)
-    instead = precision.choose(net, CPU, "bf16")
+    instead = precision.choose(CPU, "bf16")
     assert instead == precision.Precision(bf16=False, channels_last=True)
     assert precision.shortfall(CPU, "bf16", instead) == "bf16 is not native on this CPU (avx2); training in fp32"
     assert precision.shortfall(CPU, "auto", instead) == precision.shortfall(CPU, "fp32", instead) == ""
@@ -43,7 +41,7 @@ def test_a_gpu_that_emulates_bf16_trains_in_fp32(monkeypatch):
     gpu = torch.device("cuda")
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Tesla T4")
-    chosen = precision.choose(nn.Conv2d(4, 4, 3), gpu, "bf16")
+    chosen = precision.choose(gpu, "bf16")
     assert not chosen.bf16
     assert precision.shortfall(gpu, "bf16", chosen) == "bf16 is not native on this GPU (Tesla T4); training in fp32"
 
@@ -57,25 +55,19 @@ def test_bf16_of_arm_is_found_by_name(monkeypatch):
     assert not precision.arm_has_bf16(), "an older torch does not say"
 
 
-@pytest.mark.parametrize(
-    ("name", "dense"),
-    [
-        ("repvgg", True),
-        ("resnet18-light", True),
-        ("resnet18-finegrained", True),
-        ("shufflenet-v2", False),
-        ("mobilefacenet-1m", False),
-    ],
-)
-def test_a_depthwise_layer_or_two_do_not_make_a_net_depthwise(name, dense):
-    options = {"embedding": 128} if name == "repvgg" else {}
-    assert precision.is_dense(resolve(name, classes=8, **options).build()) == dense
+def test_a_training_step_on_a_cpu_has_fast_convolutions():
+    conv = nn.Conv2d(4, 4, 3, groups=4, bias=False)
+    with precision.autocast("cpu"):
+        assert torch.is_autocast_enabled("cpu")
+        assert not torch.is_autocast_cache_enabled()
+        assert conv(torch.rand(1, 4, 5, 5)).dtype == torch.float32
+    assert not torch.is_autocast_enabled("cpu")
 
 
 def test_auto_takes_bf16_for_gpus_that_have_it_themselves(monkeypatch):
     """torch counts emulation too unless it is told not to, and that is slower than float32."""
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
-    assert not precision.choose(nn.Conv2d(4, 4, 3), torch.device("cuda")).bf16
+    assert not precision.choose(torch.device("cuda")).bf16
 
 
 def test_devices_that_are_not_here():

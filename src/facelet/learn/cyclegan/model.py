@@ -15,6 +15,7 @@ https://arxiv.org/abs/1612.07828
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facelet.learn.cyclegan.nets import Discriminator, Generator
-from facelet.learn.device.precision import Wish, choose, pick_device
+from facelet.learn.device.precision import Wish, autocast, choose, pick_device
 from facelet.losses.cyclegan import adversarial, distance
 from facelet.nets.spec import load_weights
 
@@ -129,12 +130,12 @@ def seconds_per_step(channels: int, size: int, choice: CycleGanOptions, batch: i
     device = pick_device()
     with torch.random.fork_rng(devices=[]):
         net = CycleGan(channels, choice).to(device)
-    precision = choose(net, device, wish)
+    precision = choose(device, wish)
     faces = torch.zeros(SAMPLE, channels, size, size, device=device)
     times = []
     for _ in range(2):
         start = time.perf_counter()
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision.bf16):
+        with autocast(device.type) if precision.bf16 else nullcontext():
             losses, made, remade = net.generator_losses(faces, faces)
             loss = torch.stack(list(losses.values())).sum() + net.discriminator_loss(
                 faces, faces, made, remade, torch.Generator()

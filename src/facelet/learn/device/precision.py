@@ -1,11 +1,10 @@
 """Precision (float32 or bfloat16) and memory layout of a training.
 
->>> choose(net, torch.device("cpu"), "auto")
+>>> choose(torch.device("cpu"), "auto")
 Precision(bf16=False, channels_last=True)
 
-``auto`` is a fixed rule and not a measurement, so that the same seed gives the same weights on the same machine: bfloat16 on
-GPUs with native support, and on CPUs with bfloat16 instructions for nets whose spatial convolutions are mostly dense. Depthwise
-convolutions are slower in bfloat16; those of ``nets.layers.separable`` always run in float32. Channels last on the CPU.
+``auto`` is a fixed rule and not a measurement, so that the same seed gives the same weights on the same machine: bfloat16 on GPUs
+and x86 CPUs with native support, see `python benchmarks/precision.py`. Channels last on the CPU.
 
 ``bf16`` means bfloat16 on devices with native support. Emulation is several times slower than float32, so other devices use
 float32: a recipe runs on every machine, and ``shortfall`` reports in one line the precision that was used.
@@ -14,15 +13,15 @@ float32: a recipe runs on every machine, and ``shortfall`` reports in one line t
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
-from torch import nn
 
 from facelet.errors import FaceletError, unknown
-from facelet.nets.layers.separable import SeparableConv
+from facelet.learn.device.convolutions import FastConvolutions
 
 Wish = Literal["auto", "fp32", "bf16"]
 
@@ -42,11 +41,21 @@ class Precision:
         return ("bf16" if self.bf16 else "fp32") + (", channels last" if self.channels_last else "")
 
 
-def choose(net: nn.Module, device: torch.device, wish: Wish = "auto") -> Precision:
-    """The precision and memory layout in which to train ``net`` on ``device``."""
-    bf16 = wish != "fp32" and has_bf16(device)
-    if wish == "auto" and device.type == "cpu":
-        bf16 = cpu_has_bf16() and is_dense(net)
+@contextmanager
+def autocast(device: str) -> Iterator[None]:
+    """The block of a training step in bfloat16 on a "cpu" or "cuda" device.
+
+    Inputs stay in float32 until a layer casts them, and weights are cast at each use: casts in the cache would not be part of
+    a captured CUDA graph.
+    """
+    convolutions = FastConvolutions() if device == "cpu" else nullcontext()
+    with torch.autocast(device, torch.bfloat16, cache_enabled=False), convolutions:
+        yield
+
+
+def choose(device: torch.device, wish: Wish = "auto") -> Precision:
+    """The precision and memory layout in which to train on ``device``."""
+    bf16 = wish != "fp32" and (cpu_has_bf16() if device.type == "cpu" and wish == "auto" else has_bf16(device))
     return Precision(bf16, channels_last=bf16 or device.type == "cpu")
 
 
@@ -69,14 +78,6 @@ def shortfall(device: torch.device, wish: Wish, chosen: Precision, kept: Precisi
             "from those of an unbroken run"
         )
     return f"bf16 is not native on {what}; training in fp32"
-
-
-def is_dense(net: nn.Module) -> bool:
-    """Whether dense convolutions hold at least 90 % of the weights of all convolutions with kernels larger than 1 x 1."""
-    apart = {id(module.depthwise) for module in net.modules() if isinstance(module, SeparableConv)}
-    convs = [module for module in net.modules() if isinstance(module, nn.Conv2d) and id(module) not in apart]
-    weights = [(conv.groups == 1, conv.weight.numel()) for conv in convs if conv.kernel_size != (1, 1)]
-    return sum(count for dense, count in weights if dense) >= 0.9 * sum(count for _, count in weights)
 
 
 def has_bf16(device: torch.device) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 
@@ -53,7 +54,7 @@ class _Bare:
             self.net = spec.build().to(self.where)
             # random, because zeros lead to denormal numbers, which are slow
             faces = torch.rand(batch, spec.channels, spec.size, spec.size).to(self.where)
-        self.choice = precisions.choose(self.net, self.where, wish)
+        self.choice = precisions.choose(self.where, wish)
         self.net.to(memory_format=self.choice.memory_format)
         self.optimizer = make_optimizer([self.net], Optimization("adamw", 1e-3, 0.0))
         self.faces = faces.contiguous(memory_format=self.choice.memory_format)
@@ -61,7 +62,7 @@ class _Bare:
     def step(self) -> float:
         """Seconds of one step."""
         start = time.perf_counter()
-        with torch.autocast(self.where.type, torch.bfloat16, enabled=self.choice.bf16):
+        with precisions.autocast(self.where.type) if self.choice.bf16 else nullcontext():
             loss = self.net(self.faces).float().square().mean()
         loss.backward()
         self.optimizer.step()

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from facelet.learn.device import precision
 from facelet.learn.device.launch import Launch
 
 try:
@@ -72,13 +73,10 @@ class QuietDDP(DDPStrategy):
 
 
 class Autocast(MixedPrecision):
-    """bfloat16 by autocast only: inputs stay in float32 until a layer casts them, and weights are cast at each use.
-
-    Casts in autocast's cache would not be part of a captured CUDA graph.
-    """
+    """bfloat16 by autocast only, see ``precision.autocast``."""
 
     def forward_context(self) -> AbstractContextManager[None]:
-        return torch.autocast(self.device, dtype=torch.bfloat16, cache_enabled=False)  # type: ignore[return-value]
+        return precision.autocast(self.device)
 
     def convert_input(self, data: Any) -> Any:
         return data

@@ -104,7 +104,7 @@ class TrainingOptions(Step):
     )
     precision: precisions.Wish = Field(
         "auto",
-        description="`bf16` is bfloat16 on devices with native support, else fp32 with a note; `auto` depends on device and net",
+        description="`bf16` is bfloat16 on devices with native support, else fp32 with a note; `auto` depends on the device",
     )
     record: bool = Field(
         True,

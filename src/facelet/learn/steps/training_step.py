@@ -227,7 +227,7 @@ class TrainingStep(TrainingOptions):
                 schedule = by_steps(match.steps, **counts, warmup=self.warmup)
             elif self.epochs:
                 schedule = by_epochs(self.epochs, **counts, warmup=self.warmup)
-        precision = precisions.resume(kept, device) if kept else precisions.choose(net, device, self.wish(job))
+        precision = precisions.resume(kept, device) if kept else precisions.choose(device, self.wish(job))
         if job.leads:
             folder.save_plan(schedule, precision)
         if note := precisions.shortfall(device, self.wish(job), precision, kept):

@@ -24,7 +24,7 @@ class FrozenNet:
         self.classes = spec.classes
 
     def place(self, device: torch.device) -> None:
-        choice = precision.choose(self.net, device, self.wish)
+        choice = precision.choose(device, self.wish)
         self.net.to(device).to(memory_format=choice.memory_format)
         self.normalise.to(device)
         self.normalise.channels_last, self.bf16 = choice.channels_last, choice.bf16

@@ -17,8 +17,6 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
-from facelet.nets.layers.depthwise import Depthwise
-
 Width = Annotated[int, Field(ge=64, le=1024)]
 """Length of an embedding."""
 
@@ -28,7 +26,7 @@ class DepthwiseHead(nn.Module):
 
     def __init__(self, width: int, side: int, embedding: int, dropout: float = 0.0) -> None:
         super().__init__()
-        self.whole = Depthwise(width, side)
+        self.whole = nn.Conv2d(width, width, side, groups=width, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Conv2d(

@@ -13,8 +13,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from facelet.nets.layers.depthwise import Depthwise
-
 
 class SeparableConv(nn.Module):
     """Depthwise 3x3 - BN - 1x1, a replacement for a dense 3x3. (N, inputs, H, W) to (N, outputs, ceil(H / stride), ...).
@@ -24,7 +22,7 @@ class SeparableConv(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1, groups: int = 1) -> None:
         super().__init__()
-        self.depthwise = Depthwise(inputs, 3, stride, 1)
+        self.depthwise = nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False)
         self.bn1 = nn.BatchNorm2d(inputs)
         self.pointwise = nn.Conv2d(inputs, outputs, 1, groups=groups, bias=False)
 
