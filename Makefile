@@ -2,6 +2,7 @@
 #             and what the model that comes with Facelet says of a photo: PHOTO=me.jpg for one of yours
 # make test   installs what it needs, then style, types, imports and the tests that are not slow
 # make test-slow   the other tests: trainings, exports, resumed runs
+# make tables   writes the tables of docs/runs into the pages
 # make docs   installs what it needs, then builds the pages into build/docs; warnings are errors
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ ASTRONAUT := .cache/astronaut.png
 PHOTO ?= $(ASTRONAUT)
 export FACELET_YUNET ?= $(CURDIR)/$(YUNET)
 
-.PHONY: demo test test-slow lint docs clean
+.PHONY: demo test test-slow lint tables docs clean
 
 demo: .venv/train.done $(YUNET) $(PHOTO)
 	rm -rf runs/demo
@@ -32,6 +33,9 @@ lint: .venv/dev.done
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
+
+tables: .venv/dev.done
+	$(BIN)/python -m cogapp -r -I docs/_ext docs/*.md
 
 docs: .venv/docs.done
 	$(BIN)/python -m sphinx -W --keep-going -E -q -b html docs build/docs

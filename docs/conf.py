@@ -23,7 +23,7 @@ extensions = [
     "sphinx_copybutton",
     "facelet_reference",
 ]
-exclude_patterns = ["_ext"]
+exclude_patterns = ["_ext", "runs"]
 myst_heading_anchors = 4
 
 autodoc_member_order = "bysource"
