@@ -17,7 +17,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,7 +54,7 @@ class Bare:
         self.device = device
 
     def step(self) -> None:
-        with precision.autocast(self.device.type) if self.choice.bf16 else nullcontext():
+        with precision.computing(self.device.type, bf16=self.choice.bf16):
             loss = cross_entropy(self.net(self.faces), self.labels)
         loss.backward()
         self.optimizer.step()

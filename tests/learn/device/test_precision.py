@@ -55,12 +55,15 @@ def test_bf16_of_arm_is_found_by_name(monkeypatch):
     assert not precision.arm_has_bf16(), "an older torch does not say"
 
 
-def test_a_training_step_on_a_cpu_has_fast_convolutions():
-    conv = nn.Conv2d(4, 4, 3, groups=4, bias=False)
-    with precision.autocast("cpu"):
-        assert torch.is_autocast_enabled("cpu")
+@pytest.mark.parametrize("bf16", [True, False])
+def test_a_forward_pass_on_a_cpu_has_fast_kernels(bf16):
+    conv, prelu = nn.Conv2d(4, 4, 1, bias=False), nn.PReLU(4)
+    with precision.computing("cpu", bf16=bf16):
+        assert torch.is_autocast_enabled("cpu") == bf16
         assert not torch.is_autocast_cache_enabled()
-        assert conv(torch.rand(1, 4, 5, 5)).dtype == torch.float32
+        out = prelu(conv(torch.rand(1, 4, 5, 5)))
+    assert out.dtype == (torch.bfloat16 if bf16 else torch.float32)
+    assert "FastPrelu" in out.grad_fn.name()
     assert not torch.is_autocast_enabled("cpu")
 
 

@@ -15,7 +15,6 @@ https://arxiv.org/abs/1612.07828
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facelet.learn.cyclegan.nets import Discriminator, Generator
-from facelet.learn.device.precision import Wish, autocast, choose, pick_device
+from facelet.learn.device.precision import Wish, choose, computing, pick_device
 from facelet.losses.cyclegan import adversarial, distance
 from facelet.nets.spec import load_weights
 
@@ -135,7 +134,7 @@ def seconds_per_step(channels: int, size: int, choice: CycleGanOptions, batch: i
     times = []
     for _ in range(2):
         start = time.perf_counter()
-        with autocast(device.type) if precision.bf16 else nullcontext():
+        with computing(device.type, bf16=precision.bf16):
             losses, made, remade = net.generator_losses(faces, faces)
             loss = torch.stack(list(losses.values())).sum() + net.discriminator_loss(
                 faces, faces, made, remade, torch.Generator()

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import torch
 
 from facelet.errors import FaceletError, unknown
-from facelet.learn.device.convolutions import FastConvolutions
+from facelet.learn.device.cpu_kernels import FastKernels
 
 Wish = Literal["auto", "fp32", "bf16"]
 
@@ -42,14 +42,14 @@ class Precision:
 
 
 @contextmanager
-def autocast(device: str) -> Iterator[None]:
-    """The block of a training step in bfloat16 on a "cpu" or "cuda" device.
+def computing(device: str, *, bf16: bool) -> Iterator[None]:
+    """The block of a training step's forward pass on a "cpu" or "cuda" device.
 
-    Inputs stay in float32 until a layer casts them, and weights are cast at each use: casts in the cache would not be part of
-    a captured CUDA graph.
+    In bfloat16, inputs stay in float32 until a layer casts them, and weights are cast at each use: casts in autocast's cache would
+    not be part of a captured CUDA graph.
     """
-    convolutions = FastConvolutions() if device == "cpu" else nullcontext()
-    with torch.autocast(device, torch.bfloat16, cache_enabled=False), convolutions:
+    kernels = FastKernels() if device == "cpu" else nullcontext()
+    with torch.autocast(device, torch.bfloat16, enabled=bf16, cache_enabled=False), kernels:
         yield
 
 

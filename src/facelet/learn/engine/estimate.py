@@ -8,7 +8,6 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 
 import torch
 
@@ -62,7 +61,7 @@ class _Bare:
     def step(self) -> float:
         """Seconds of one step."""
         start = time.perf_counter()
-        with precisions.autocast(self.where.type) if self.choice.bf16 else nullcontext():
+        with precisions.computing(self.where.type, bf16=self.choice.bf16):
             loss = self.net(self.faces).float().square().mean()
         loss.backward()
         self.optimizer.step()

@@ -11,7 +11,6 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
 
 import torch
 
@@ -25,7 +24,7 @@ try:
         SLURMEnvironment,
         TorchElasticEnvironment,
     )
-    from lightning.fabric.plugins.precision import MixedPrecision, Precision
+    from lightning.fabric.plugins.precision import Precision
     from lightning.fabric.strategies import DDPStrategy
 except ModuleNotFoundError as missing:
     if (missing.name or "").split(".")[0] != "lightning":
@@ -36,7 +35,7 @@ except ModuleNotFoundError as missing:
         SLURMEnvironment,
         TorchElasticEnvironment,
     )
-    from lightning_fabric.plugins.precision import MixedPrecision, Precision  # type: ignore[assignment]
+    from lightning_fabric.plugins.precision import Precision  # type: ignore[assignment]
     from lightning_fabric.strategies import DDPStrategy  # type: ignore[assignment]
 
 __all__ = ["Fabric", "make_fabric", "quiet"]
@@ -72,14 +71,14 @@ class QuietDDP(DDPStrategy):
             super().setup_environment()
 
 
-class Autocast(MixedPrecision):
-    """bfloat16 by autocast only, see ``precision.autocast``."""
+class ForwardContext(Precision):
+    """Forward passes within ``precision.computing``; nothing else is converted: inputs stay in float32 until a layer casts them."""
+
+    def __init__(self, device: str, bf16: bool) -> None:
+        self._device, self._bf16 = device, bf16
 
     def forward_context(self) -> AbstractContextManager[None]:
-        return precision.autocast(self.device)
-
-    def convert_input(self, data: Any) -> Any:
-        return data
+        return precision.computing(self._device, bf16=self._bf16)
 
 
 def make_fabric(
@@ -92,7 +91,7 @@ def make_fabric(
         devices=devices,
         num_nodes=nodes,
         strategy=QuietDDP(start_method="popen" if launched else "spawn") if distributed else "auto",
-        plugins=[_environment(launched), Autocast("bf16-mixed", device.type) if bf16 else Precision()],
+        plugins=[_environment(launched), ForwardContext(device.type, bf16)],
     )
 
 

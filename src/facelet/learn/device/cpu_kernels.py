@@ -1,12 +1,12 @@
-"""Convolutions that train fast in bfloat16 on CPUs.
+"""Layers whose gradients are slow on CPUs, computed otherwise.
 
-    >>> with torch.autocast("cpu", torch.bfloat16), FastConvolutions():
+    >>> with torch.autocast("cpu", torch.bfloat16), FastKernels():
     ...     loss = net(faces).square().mean()
     >>> loss.backward()
 
-Two of oneDNN's gradients are slow, see `python benchmarks/convolutions.py`. That of a weight is computed row by row of the
-maps, which leaves most of the matrix unit idle when rows are short: small maps take ``Im2colConv``. Those of depthwise
-convolutions have no fast kernels in bfloat16: they are computed in float32.
+Two of oneDNN's gradients are slow in bfloat16, see `python benchmarks/convolutions.py`. That of a weight is computed row by row of
+the maps, which leaves most of the matrix unit idle when rows are short: small maps take ``Im2colConv``. Those of depthwise
+convolutions have no fast kernels: they are computed in float32. In both precisions ``prelu`` is ``FastPrelu``.
 """
 
 from __future__ import annotations
@@ -19,26 +19,32 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from facelet.learn.device.im2col import Im2colConv
+from facelet.learn.device.prelu import FastPrelu
 
 WIDEST = 6
 """Largest width in pixels of the output maps for which im2col is faster."""
 
 
-class FastConvolutions(TorchFunctionMode):
-    """Changes how every ``conv2d`` in its block is computed, on a CPU under autocast to bfloat16; elsewhere nothing."""
+class FastKernels(TorchFunctionMode):
+    """Changes how ``prelu`` on CPUs is computed in its block, and ``conv2d`` under autocast to bfloat16."""
 
     def __torch_function__(
         self, function: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         if function is torch.conv2d and not kwargs and _trains_in_bf16(args[0]):
             return _conv2d(*args)
+        if function is torch.prelu and not kwargs and _trains(args[0]) and args[0].ndim == 4:
+            maps = args[0].to(torch.bfloat16) if _trains_in_bf16(args[0]) else args[0]  # as autocast does
+            return FastPrelu.apply(maps, args[1].to(maps.dtype))  # type: ignore[no-untyped-call]
         return function(*args, **(kwargs or {}))
 
 
+def _trains(maps: Tensor) -> bool:
+    return maps.device.type == "cpu" and torch.is_grad_enabled()
+
+
 def _trains_in_bf16(maps: Tensor) -> bool:
-    if maps.device.type != "cpu" or not (torch.is_grad_enabled() and torch.is_autocast_enabled("cpu")):
-        return False
-    return torch.get_autocast_dtype("cpu") == torch.bfloat16
+    return _trains(maps) and torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
 
 
 def _conv2d(

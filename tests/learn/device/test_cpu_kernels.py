@@ -1,10 +1,10 @@
-"""learn.device.convolutions: small maps and depthwise convolutions are computed otherwise, to the same gradients."""
+"""learn.device.cpu_kernels: which layers are computed otherwise, and that their gradients are the same."""
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from facelet.learn.device.convolutions import WIDEST, FastConvolutions
+from facelet.learn.device.cpu_kernels import WIDEST, FastKernels
 
 
 def gradient_of(conv: nn.Conv2d, maps: Tensor, mode: bool) -> tuple[str, Tensor, Tensor]:
@@ -12,7 +12,7 @@ def gradient_of(conv: nn.Conv2d, maps: Tensor, mode: bool) -> tuple[str, Tensor,
     conv.zero_grad()
     with torch.autocast("cpu", torch.bfloat16):
         if mode:
-            with FastConvolutions():
+            with FastKernels():
                 out = conv(maps)
         else:
             out = conv(maps)
@@ -69,13 +69,32 @@ def test_other_convolutions_stay(conv):
 
 def test_numbers_and_pairs_are_the_same():
     maps, weight = torch.randn(2, 4, 5, 5), torch.randn(4, 4, 3, 3, requires_grad=True)
-    with torch.autocast("cpu", torch.bfloat16), FastConvolutions():
+    with torch.autocast("cpu", torch.bfloat16), FastKernels():
         assert torch.equal(torch.conv2d(maps, weight, None, 2, 1), torch.conv2d(maps, weight, None, (2, 2), (1, 1)))
 
 
 def test_it_needs_autocast_and_gradients():
     conv, maps = nn.Conv2d(4, 4, 1, bias=False), torch.randn(2, 4, 3, 3)
-    with FastConvolutions():
+    with FastKernels():
         assert "Im2col" not in conv(maps).grad_fn.name()
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
             assert conv(maps).grad_fn is None
+
+
+@pytest.mark.parametrize("bf16", [True, False])
+def test_prelu_is_taken_in_both_precisions(bf16):
+    prelu, maps = nn.PReLU(3), torch.randn(2, 3, 4, 4, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        expected = prelu(maps)
+        with FastKernels():
+            out = prelu(maps)
+    assert "FastPrelu" in out.grad_fn.name()
+    assert out.dtype == expected.dtype == (torch.bfloat16 if bf16 else torch.float32)
+    assert torch.equal(out, expected)
+    given = maps, prelu.weight
+    for ours, theirs in zip(
+        *(torch.autograd.grad(found.float().square().sum(), given) for found in (out, expected)), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=2e-2, atol=2e-2)
+    with FastKernels(), torch.no_grad():
+        assert prelu(maps).grad_fn is None
