@@ -38,6 +38,7 @@ class StepResult:
         notes: lines for the ledger and the report, such as choices, float layers, teachers.
         spent: resources used, for the ledger: {"epochs": 20, "steps": 3900, "seconds": 812.0}.
         read: hashes of the files that the step read, by its key: {"file": ["3f..."]}; the runner fills them in.
+        described: fields of ModelInfo that only the step knows.
     """
 
     onnx: Path | None = None
@@ -46,6 +47,7 @@ class StepResult:
     notes: tuple[str, ...] = ()
     spent: dict[str, float] = field(default_factory=dict)
     read: dict[str, list[str]] = field(default_factory=dict)
+    described: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,9 @@ class Distill(TaughtStep):
     def objective(self, net: FaceNet, spec: NetSpec, train: FaceSet, job: StepContext) -> TrainingTask:
         return self._distillation(net, spec, self.teacher_for(train, job), self.hard_options(train))
 
+    def described(self) -> dict[str, Any]:
+        return {}  # what share of the classes the teacher's outputs assume is not known
+
     def notes(self, job: StepContext) -> tuple[str, ...]:
         weights = ", ".join(f"{name} {weight:g}" for name, weight in self.losses.items() if weight)
         return (*super().notes(job), f"taught by {self.who()}; losses {weights}")

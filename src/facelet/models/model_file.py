@@ -143,6 +143,12 @@ class ModelInfo(_Frozen):
     temperature: float = Field(1.0, ge=1e-3, le=1e3, description="divides the logits before softmax")
     threshold: float | None = Field(None, description="decision threshold, where the task has one")
     exits: ExitInfo | None = Field(None, description="exits of an early-exit model")
+    adjusted: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="logit adjustment: the power of the classes' shares that was taken out of the outputs",
+    )
     smallest: int = Field(
         0, ge=0, description="smallest side in photo pixels of the crops it was measured on; 0: not stated"
     )

@@ -7,7 +7,8 @@
 
 p'(k) is proportional to p(k) wanted(k) / trained(k): Saerens, Latinne, Decaestecker, "Adjusting the Outputs of a Classifier to New
 a Priori Probabilities: A Simple Procedure", Neural Computation 14, 2002, https://doi.org/10.1162/089976602753284446. It holds for a
-net that was trained without class weights. The shares of the training faces are in the model file: the counts of its protocol.
+net that was trained without class weights and samplers. The shares of the training faces are in the model file: the counts of its
+protocol, and the power of them that logit adjustment has taken out already.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ def _with_power(prior: Prior) -> tuple[Prior, float]:
 
 
 def trained(info: ModelInfo) -> NDArray[np.float64]:
-    """Share of each label among the training faces, (K,), from the counts of the file's protocol.
+    """Share of each label, (K,), that the model's outputs assume.
+
+    It is that among the training faces, from the counts of the file's protocol, to the power that logit adjustment left.
 
     Raises FaceletError when the file has no counts, or none of a label.
     """
@@ -67,7 +70,8 @@ def trained(info: ModelInfo) -> NDArray[np.float64]:
             f"prior: the model file {info.name!r} does not state how many training faces of each label it has seen; "
             f"use prior {TRAINING!r}"
         )
-    return values / values.sum()
+    powers = (values / values.sum()) ** (1 - info.adjusted)
+    return powers / powers.sum()
 
 
 def wanted(labels: tuple[str, ...], prior: Prior) -> NDArray[np.float64]:

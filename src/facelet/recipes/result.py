@@ -85,17 +85,16 @@ def write_done(folder: Path, label: str, seed: int, made: StepResult) -> None:
     run = folder.parent.parent
     paths = {name: getattr(made, name) for name in ("onnx", "net", "faces")}
     written = {name: path.relative_to(run).as_posix() if path else "" for name, path in paths.items()}
-    files.write_json(
-        folder / "done.json",
-        {"label": label, "seed": seed, **written, "notes": list(made.notes), "spent": made.spent, "read": made.read},
-    )
+    kept = {"notes": list(made.notes), "spent": made.spent, "read": made.read, "described": made.described}
+    files.write_json(folder / "done.json", {"label": label, "seed": seed, **written, **kept})
 
 
 def read_done(folder: Path) -> tuple[str, int, StepResult]:
     """Returns label, seed and result of a finished step."""
     done, run = files.read_json(folder / "done.json"), folder.parent.parent
-    paths = {name: run / done[name] if done[name] else None for name in ("onnx", "net", "faces")}
-    made = StepResult(**paths, notes=tuple(done["notes"]), spent=done["spent"], read=done.get("read", {}))
+    kept: dict[str, Any] = {name: run / done[name] if done[name] else None for name in ("onnx", "net", "faces")}
+    kept |= {name: done.get(name, {}) for name in ("read", "described")}  # earlier runs did not write them
+    made = StepResult(**kept, notes=tuple(done["notes"]), spent=done["spent"])
     return done["label"], done["seed"], made
 
 

@@ -283,6 +283,7 @@ def _take(
         "recipe": recipe.title,
         "step": step.do,
         "seed": seed,
+        **made.described,
     }
     if made.onnx is None:
         assert made.net is not None

@@ -63,7 +63,7 @@ class Exit(Step):
         net, spec = nets.load(job.net_of(self.of))
         path, deepest = job.folder / f"{job.name}.onnx", job.models[self.of].onnx
         assert deepest is not None
-        described = model_file.read(deepest).model_dump(include={"labels", "protocol", "licence", "crop"})
+        described = model_file.read(deepest).model_dump(include={"labels", "protocol", "licence", "crop", "adjusted"})
         export(ExitLogits(cast(ExitNet, net), self.at), spec, path, described, golden(job.faces))
         return StepResult(onnx=path, notes=(f"ends at exit {self.at} of {self.of}",))
 

@@ -14,6 +14,7 @@ from facelet import losses
 from facelet.errors import FaceletError, unknown
 from facelet.learn.data.augment import augmentation
 from facelet.learn.device import precision as precisions
+from facelet.learn.engine.optimizer import LR, WEIGHT_DECAY, Optimization
 from facelet.step import Step
 
 ADJUSTED = ("balanced-softmax", "logit-adjustment")
@@ -159,6 +160,14 @@ class TrainingOptions(Step):
             return f"as many steps as {self._matched} on {faces:,} faces"
         count, unit = (self.epochs, "epoch") if self.epochs else (self.minutes, "minute")
         return f"{count:g} {unit}{'' if count == 1 else 's'} of {faces:,} faces"
+
+    def optimization(self) -> Optimization:
+        decay = WEIGHT_DECAY[self.optimizer] if self.weight_decay is None else self.weight_decay
+        return Optimization(self.optimizer, self.lr or LR[self.optimizer], decay, self.clip)
+
+    def described(self) -> dict[str, Any]:
+        """Fields of ModelInfo that follow from the options."""
+        return {"adjusted": self.tau} if self.balance in ADJUSTED else {}
 
     def starts_from(self) -> str | None:
         return self.of

@@ -30,7 +30,6 @@ from facelet.learn.device import precision as precisions
 from facelet.learn.engine.checkpoint import TrainingFolder
 from facelet.learn.engine.config import TrainingConfig
 from facelet.learn.engine.estimate import seconds_per_face
-from facelet.learn.engine.optimizer import LR, WEIGHT_DECAY, Optimization
 from facelet.learn.engine.schedule import by_epochs, by_steps
 from facelet.learn.engine.val_metrics import ClassificationMetric, ValidationMetric
 from facelet.learn.steps.training_options import ADJUSTED, TrainingOptions
@@ -178,7 +177,12 @@ class TrainingStep(TrainingOptions):
                 objective = self.objective(net, spec, faces, job)
             result = train(self._training(job, net, spec, objective, faces, folder), job, device)
         spent = {key: result[key] for key in ("epochs", "steps", "seconds")}
-        return StepResult(net=folder.net_path, notes=(*self.notes(job), *self.length_notes(spent, job)), spent=spent)
+        return StepResult(
+            net=folder.net_path,
+            notes=(*self.notes(job), *self.length_notes(spent, job)),
+            spent=spent,
+            described=self.described(),
+        )
 
     def check_kept(self, job: StepContext) -> bool:
         return self._training_folder(job)[0].result() is not None
@@ -277,10 +281,6 @@ class TrainingStep(TrainingOptions):
             within = "" if match else f" in {self.minutes:g} minutes"
             lines.append(f"trained for {spent['epochs']:.2f} of an epoch{within}: not every face was seen")
         return tuple(lines)
-
-    def optimization(self) -> Optimization:
-        decay = WEIGHT_DECAY[self.optimizer] if self.weight_decay is None else self.weight_decay
-        return Optimization(self.optimizer, self.lr or LR[self.optimizer], decay, self.clip)
 
     def fingerprint(self, job: StepContext, spec: NetSpec) -> str:
         """Hash of everything that determines the result, except the hardware."""
