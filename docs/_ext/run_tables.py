@@ -55,8 +55,10 @@ def text(folders: list[Path], models: str = "", columns: str = "") -> str:
 
 
 def keep(run: Path, target: Path = RUNS) -> Path:
-    """Copies the record of a finished run or of all its folds to ``target``. Raises FaceletError for an unfinished run, and for
-    one whose files name a path of this machine."""
+    """Copies the record of a finished run, or of all its folds, to ``target``.
+
+    Raises FaceletError for an unfinished run, and for one whose files name a path of this machine.
+    """
     place = target / run.name
     folds = folds_in(run)
     for folder in folds or [run]:

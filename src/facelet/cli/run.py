@@ -30,7 +30,7 @@ def run(
         list[str] | None,
         typer.Option("--set", help="Override a setting: KEY=VALUE, such as steps.teacher.epochs=10; repeatable."),
     ] = None,
-    profile: Annotated[str, typer.Option(help="Profile of the recipe, such as cpu.")] = "",
+    profile: Annotated[str, typer.Option(help="Profile of the recipe, such as overnight.")] = "",
     seeds: Annotated[int, typer.Option(help="Number of seeds for each step, except steps that set their own.")] = 0,
     folds: Annotated[
         int,
